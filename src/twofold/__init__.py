@@ -1,0 +1,3 @@
+"""Twofold measures what an architectural prior is worth."""
+
+__version__ = "0.1.0"
