@@ -1,3 +1,38 @@
-"""Twofold measures what an architectural prior is worth."""
+"""Twofold measures what an architectural prior is worth.
+
+    import twofold
+    result = twofold.Study(rounds=20).run()
+    result.table      # a row per trial
+    result.figure()   # every round of every network
+
+Importing this is cheap: the engine is loaded when one of the names is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from twofold.api import Study as Study
+    from twofold.api import StudyResult as StudyResult
+    from twofold.errors import TwofoldError as TwofoldError
+
+_HOMES = {
+    "Study": "twofold.api",
+    "StudyResult": "twofold.api",
+    "TwofoldError": "twofold.errors",
+}
+
+__all__ = ["Study", "StudyResult", "TwofoldError", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'twofold' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

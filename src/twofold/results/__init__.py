@@ -1,0 +1,4 @@
+"""Where results are kept."""
+
+from twofold.results.store import DEFAULT_URL as DEFAULT_URL
+from twofold.results.store import Store as Store

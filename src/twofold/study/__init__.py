@@ -1,0 +1,7 @@
+"""Plans of trials, and how they are conducted."""
+
+from twofold.study.conduct import Listener as Listener
+from twofold.study.conduct import Silence as Silence
+from twofold.study.conduct import conduct as conduct
+from twofold.study.plan import factorial as factorial
+from twofold.study.trial import Trial as Trial

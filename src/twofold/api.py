@@ -1,0 +1,130 @@
+"""What a notebook or a script uses: `Study(...).run()` and the result it gives."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from twofold.analysis import summary
+from twofold.data import load_digits
+from twofold.errors import SettingError
+from twofold.networks import NETWORKS
+from twofold.report.live import LiveDisplay
+from twofold.results import DEFAULT_URL, Store
+from twofold.study import Silence, Trial, conduct, factorial
+from twofold.study.trial import check_whole
+from twofold.training import use_devices
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study: networks, trained on fresh pairs with fresh weights in every round.
+
+    The defaults are the paper's settings on the embedded digits. Every setting may be one value or a list of
+    them: the study then trains every combination, as a grid search does. `rounds` is a number (rounds 0, 1, ...)
+    or a range; `data` is the name of a data set, or the path of a folder of IDX files or of an .npz file;
+    `validation_pairs=None` draws 1000, or as many as the training pool can spare. See `twofold study --help`.
+
+    >>> Study(networks=["NetBase", "NetWSAL"], rounds=2, epochs=5).run().table  # doctest: +SKIP
+    """
+
+    networks: str | Sequence[str] = tuple(NETWORKS)
+    rounds: int | range = 20
+    pairs: int | Sequence[int] = 1000
+    test_pairs: int = 1000
+    validation_pairs: int | None = None
+    batch_size: int | Sequence[int] = 25
+    epochs: int | Sequence[int] = 100
+    optimizer: str | Sequence[str] = "adam"
+    learning_rate: float | Sequence[float] = 0.001
+    aux_weight: float | Sequence[float] = 1.0
+    relation: str | Sequence[str] = "<="
+    shuffle: bool | Sequence[bool] = False
+    normalise: bool | Sequence[bool] = False
+    bottleneck_activation: str | Sequence[str] = "relu"
+    data: str | Path = "mnist5k"
+    data_dir: str | Path | None = None
+    seed: int = 0
+
+    def trials(self) -> list[Trial]:
+        """The plan: every trial of the study, in the order of its rounds.
+
+        Raises `SettingError` where a setting cannot be used, `DataError` where the digits cannot be read.
+        """
+        axes = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_AXES}
+        return factorial(self._digits, network=self.networks, rounds=self._rounds(), **axes)
+
+    def run(
+        self, *, workers: int | None = None, store: str = DEFAULT_URL, progress: bool = True, trace: bool = False
+    ) -> StudyResult:
+        """Train what the store lacks and return the results of all the trials.
+
+        `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` an SQLAlchemy
+        URL or the path of an SQLite file. `trace` keeps the number of dead units after every epoch as well.
+
+        Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
+        """
+        devices, notes = use_devices(workers)
+        trials = self.trials()
+        opened = Store(store)
+        display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
+        with display as listener:
+            for note in notes:
+                listener.note(note)
+            conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace)
+        return StudyResult(study=self, store=opened, trials=trials)
+
+    @cached_property
+    def _digits(self) -> Any:
+        return load_digits(str(self.data), None if self.data_dir is None else Path(self.data_dir))
+
+    def _rounds(self) -> range:
+        if isinstance(self.rounds, range):
+            if not self.rounds or self.rounds.start < 0:
+                raise SettingError(f"`rounds` (={self.rounds}) must be a range of at least one round from 0 up")
+            return self.rounds
+        check_whole("rounds", self.rounds, least=1)
+        return range(self.rounds)
+
+
+# Fields of a study that are not axes of its plan, or are given to it apart.
+_NOT_AXES = {"networks", "rounds", "data", "data_dir"}
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The results of a study, read from the store that keeps them."""
+
+    study: Study
+    store: Store
+    trials: list[Trial]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A tidy data frame, a row per trial in the order of the plan; errors are fractions."""
+        return self.store.read([trial.key for trial in self.trials])
+
+    @cached_property
+    def histories(self) -> pd.DataFrame:
+        """The table with each trial's training loss per epoch and, if traced, its dead units per epoch."""
+        return self.store.read([trial.key for trial in self.trials], histories=True)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """Mean, standard deviation, interval and more of each network's test error, as fractions."""
+        return summary(self.table)
+
+    def figure(self) -> Figure:
+        """The test error of every round: the paper's Figure 2."""
+        from twofold.report.figures import figure2
+
+        return figure2(self.table)

@@ -1,0 +1,54 @@
+"""The program `twofold`: its commands, and how it ends when something is wrong."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from twofold import __version__
+from twofold.cli.networks import networks
+from twofold.cli.results import results
+from twofold.cli.study import study
+from twofold.errors import SettingError, TwofoldError
+
+# What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
+_INTERRUPTED = 130
+
+app = App(
+    name="twofold",
+    help="What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.",
+    help_epilogue="Example: twofold study --rounds 20",
+    help_format="plaintext",
+    version=__version__,
+    exit_on_error=False,
+    print_error=False,
+    help_on_error=False,
+    suppress_keyboard_interrupt=False,
+    result_action="return_value",
+)
+for _command in (study, results, networks):
+    app.command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
+    try:
+        app(arguments)
+    except KeyboardInterrupt:
+        print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
+        return _INTERRUPTED
+    except CycloptsError as error:
+        print(f"twofold: {_one_line(str(error))}; see twofold --help", file=sys.stderr)
+        return SettingError.exit_code
+    except TwofoldError as error:
+        print(f"twofold: {_one_line(str(error))}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output (head, say) has seen enough; there is nobody left to tell.
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,63 @@
+"""Options that several commands share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Group, Parameter
+
+TASK = Group("What is learnt", sort_key=2)
+TRAINING = Group("How it is trained", sort_key=3)
+RUNNING = Group("Running", sort_key=4)
+
+SEVERAL = {"consume_multiple": True, "negative": ""}
+
+
+@Parameter(name="*", group=TASK)
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    """The digits, the pairs drawn from them, and the question about a pair."""
+
+    pairs: Annotated[int, Parameter(help="Training pairs a round.")] = 1000
+    test_pairs: Annotated[int, Parameter(help="Test pairs a round.")] = 1000
+    validation_pairs: Annotated[
+        int | None,
+        Parameter(help="Validation pairs a round, from the training pool; 1000 or what the pool can spare."),
+    ] = None
+    relation: Annotated[
+        str, Parameter(help='What to ask of a pair (first, second): "<=", "<", "==" or "same parity".')
+    ] = "<="
+    data: Annotated[
+        str,
+        Parameter(
+            help="mnist5k (embedded), mnist, fashion-mnist, kmnist, a folder of IDX files, or an .npz file with "
+            "`images` (n, h, w) and `labels`."
+        ),
+    ] = "mnist5k"
+    data_dir: Annotated[
+        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
+    ] = None
+    normalise: Annotated[
+        bool, Parameter(help="Standardise the pixels by the training pairs.", negative="")
+    ] = False
+    seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
+
+    def settings(self) -> dict[str, Any]:
+        """The options as `twofold.Study` takes them."""
+        return dict(vars(self))
+
+
+@Parameter(name="*", group=RUNNING)
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Where to run, where to keep results, and what to show."""
+
+    workers: Annotated[int | None, Parameter(help="Devices to use: all cores, or all GPUs, by default.")] = None
+    store: Annotated[
+        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
+    ] = "sqlite:///twofold.db"
+    out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
+    json: Annotated[
+        bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", negative="")
+    ] = False
+    quiet: Annotated[bool, Parameter(help="Show no progress.", negative="")] = False

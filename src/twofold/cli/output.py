@@ -1,0 +1,37 @@
+"""How commands speak: tables and JSON to standard output, everything else to standard error."""
+
+import json
+import sys
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+
+def print_table(table: Table) -> None:
+    """Print a table to standard output; into a pipe or a file, as wide as it needs to be."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    console.print(table)
+
+
+def print_json(table: pd.DataFrame) -> None:
+    """Print the trials as one JSON array; what is missing or not a number is null."""
+    json.dump(json_rows(table), sys.stdout, indent=1)
+    print()
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    for row in rows:
+        row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
+    return rows
+
+
+def say(text: str, *, quiet: bool = False) -> None:
+    """Tell the user something that is no result."""
+    if not quiet:
+        print(text, file=sys.stderr)

@@ -1,0 +1,37 @@
+"""`twofold results`: what is in the store."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def results(
+    *,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", negative="")] = False,
+    csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", negative="")] = False,
+    store: Annotated[
+        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
+    ] = "sqlite:///twofold.db",
+) -> None:
+    """List the trials that a store holds: a line per setting, or with --json or --csv a row per trial.
+
+    Example: twofold results --csv > trials.csv
+    """
+    import sys
+
+    from twofold.cli.output import print_json, print_table, say
+    from twofold.errors import SettingError
+    from twofold.report.tables import settings_table
+    from twofold.results import Store
+
+    if json and csv:
+        raise SettingError("`json` and `csv` exclude each other; give one of them")
+    table = Store(store, create=False).read()
+    if json:
+        print_json(table)
+    elif csv:
+        table.to_csv(sys.stdout, index=False)
+    elif table.empty:
+        say(f"no trials in {store} yet; `twofold study` makes some")
+    else:
+        print_table(settings_table(table))

@@ -1,0 +1,95 @@
+"""What a run shows while it goes on: a bar with the time left, and the means so far."""
+
+import statistics
+import time
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+# On something that is no terminal (a log file), one line at most every so many seconds.
+_LINE_EVERY = 30.0
+
+
+class LiveDisplay:
+    """A listener that draws on a terminal or in a notebook, and writes plain lines anywhere else.
+
+    A context manager; it writes to standard error, so that results alone go to standard output.
+    """
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True)
+        self._animated = self.console.is_terminal or self.console.is_jupyter
+        self._errors: dict[str, list[float]] = {}
+        self._finished = 0
+        self._last_line = time.monotonic()
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("time left"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=self.console,
+            speed_estimate_period=120,
+        )
+        self._task = self._progress.add_task("compiling", total=None)
+        self._live = Live(self._render(), console=self.console, refresh_per_second=4, auto_refresh=self._animated)
+
+    def __enter__(self) -> "LiveDisplay":
+        if self._animated:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._animated:
+            self._live.update(self._render(), refresh=True)
+            self._live.stop()
+
+    def begin(self, trials: int, stored: int, epochs: int) -> None:
+        """See `twofold.study.Listener`."""
+        self._trials, self._stored = trials, stored
+        if stored:
+            self.note(f"{stored} of {trials} trials are in the store already; training the other {trials - stored}")
+        self._progress.update(self._task, total=epochs)
+
+    def advance(self, epochs: int) -> None:
+        """See `twofold.study.Listener`."""
+        self._progress.update(self._task, advance=epochs, description=self._state())
+
+    def done(self, row: dict[str, Any]) -> None:
+        """See `twofold.study.Listener`."""
+        self._finished += 1
+        self._errors.setdefault(row["network"], []).append(100 * row["test_error"])
+        self._progress.update(self._task, description=self._state())
+        if self._animated:
+            self._live.update(self._render())
+        elif time.monotonic() - self._last_line > _LINE_EVERY:
+            self._last_line = time.monotonic()
+            self.note(f"{self._state()}, {self._time_left()}")
+
+    def note(self, text: str) -> None:
+        """See `twofold.study.Listener`."""
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _state(self) -> str:
+        return f"{self._stored + self._finished} of {self._trials} trials"
+
+    def _time_left(self) -> str:
+        left = self._progress.tasks[0].time_remaining
+        return "time left unknown" if left is None else f"about {left / 60:.1f} min left"
+
+    def _render(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("network", min_width=12)
+        for name in ("rounds", "mean %", "sd", "last %"):
+            table.add_column(name, justify="right", min_width=7)
+        for network, errors in self._errors.items():
+            sd = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
+            table.add_row(network, str(len(errors)), f"{statistics.fmean(errors):.2f}", sd, f"{errors[-1]:.1f}")
+        return Group(table, self._progress) if self._errors else Group(self._progress)

@@ -1,0 +1,204 @@
+"""The results store: one row per trial, written once, when the trial is complete, in one transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from twofold.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT_URL = "sqlite:///twofold.db"
+
+# A claim that was not renewed for this long (in seconds) belongs to a run that was killed.
+_CLAIM_LIFETIME = 120.0
+
+# SQLite takes a limited number of bound values in one statement.
+_KEYS_PER_QUERY = 500
+
+_metadata = sa.MetaData()
+
+trials = sa.Table(
+    "trials",
+    _metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    # What was trained.
+    sa.Column("network", sa.String, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("weight_sharing", sa.Boolean, nullable=False),
+    sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
+    sa.Column("optimizer", sa.String, nullable=False),
+    sa.Column("learning_rate", sa.Double, nullable=False),
+    sa.Column("aux_weight", sa.Double, nullable=False),
+    sa.Column("batch_size", sa.Integer, nullable=False),
+    sa.Column("epochs", sa.Integer, nullable=False),
+    sa.Column("shuffle", sa.Boolean, nullable=False),
+    sa.Column("pairs", sa.Integer, nullable=False),
+    sa.Column("test_pairs", sa.Integer, nullable=False),
+    sa.Column("validation_pairs", sa.Integer, nullable=False),
+    sa.Column("relation", sa.String, nullable=False),
+    sa.Column("normalise", sa.Boolean, nullable=False),
+    sa.Column("bottleneck_activation", sa.String, nullable=False),
+    sa.Column("data", sa.String, nullable=False),
+    sa.Column("fingerprint", sa.String, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    # What came out. Errors are fractions; a diverged loss is stored as null, JSON having no NaN.
+    sa.Column("train_error", sa.Double, nullable=False),
+    sa.Column("validation_error", sa.Double),
+    sa.Column("test_error", sa.Double, nullable=False),
+    sa.Column("digit_error", sa.Double),
+    sa.Column("dead_first", sa.Integer, nullable=False),
+    sa.Column("dead_second", sa.Integer, nullable=False),
+    sa.Column("diverged", sa.Boolean, nullable=False),
+    sa.Column("train_loss", sa.JSON, nullable=False),
+    sa.Column("dead_units_trace", sa.JSON(none_as_null=True)),
+    # How it was made.
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("twofold_version", sa.String, nullable=False),
+    sa.Column("jax_version", sa.String, nullable=False),
+    sa.Column("device", sa.String, nullable=False),
+    sa.Column("finished_at", sa.String, nullable=False),
+)
+
+_claims = sa.Table(
+    "claims",
+    _metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("renewed_at", sa.Double, nullable=False),
+)
+
+_LONG_COLUMNS = ("train_loss", "dead_units_trace")
+
+
+class Store:
+    """A database of trials: SQLite in a file, or any other that SQLAlchemy reaches.
+
+    `url` is an SQLAlchemy URL, or the path of an SQLite file. Opening creates the tables where they lack, unless
+    `create` is false: then a store that is not there is an error. Several processes may use one store at once.
+
+    Raises `StoreError` where the database cannot be opened, or is not one of ours.
+    """
+
+    def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
+        full = url if "://" in url else f"sqlite:///{url}"
+        self.url = full.split("@")[-1] if "@" in full else full  # for messages, without a password
+        with self._errors():
+            self._engine = sa.create_engine(full, **_engine_options(full))
+            path = self._engine.url.database
+            if not create and full.startswith("sqlite") and path and not Path(path).exists():
+                raise StoreError(f"there is no store at {self.url}; run a study first, or name another with --store")
+            _metadata.create_all(self._engine)
+            self._check_columns()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Store one complete trial, in place of an earlier row with the same key, and give up its claim."""
+        with self._errors(), self._engine.begin() as connection:
+            connection.execute(sa.delete(trials).where(trials.c.key == row["key"]))
+            connection.execute(sa.insert(trials), dict(row))
+            connection.execute(sa.delete(_claims).where(_claims.c.key == row["key"]))
+
+    def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
+        """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""
+        found: set[str] = set()
+        with self._errors(), self._engine.connect() as connection:
+            for some in _slices(list(keys)):
+                query = sa.select(trials.c.key).where(trials.c.key.in_(some))
+                if traced:
+                    query = query.where(trials.c.dead_units_trace.is_not(None))
+                found.update(connection.scalars(query))
+        return found
+
+    def read(self, keys: Iterable[str] | None = None, *, histories: bool = False) -> pd.DataFrame:
+        """A data frame with a row per stored trial: those of `keys`, in that order, or all, as they finished.
+
+        With `histories` it has the columns `train_loss` (a list, one number per epoch) and `dead_units_trace`
+        (a list of [first, second], or None) as well.
+        """
+        import pandas as pd
+
+        columns = [c for c in trials.c if histories or c.name not in _LONG_COLUMNS]
+        rows: list[sa.Row] = []
+        wanted = None if keys is None else list(keys)
+        with self._errors(), self._engine.connect() as connection:
+            if wanted is None:
+                rows += connection.execute(sa.select(*columns).order_by(trials.c.finished_at, trials.c.key))
+            else:
+                for some in _slices(wanted):
+                    rows += connection.execute(sa.select(*columns).where(trials.c.key.in_(some)))
+        table = pd.DataFrame([tuple(row) for row in rows], columns=[c.name for c in columns])
+        for name in ("validation_error", "digit_error"):
+            table[name] = table[name].astype(float)
+        if wanted is None:
+            return table
+        return table.set_index("key").loc[[k for k in wanted if k in set(table.key)]].reset_index()
+
+    def claim(self, key: str, owner: str, *, traced: bool = False) -> bool:
+        """Whether `owner` may train this trial: it is not `present`, and no living run has claimed it."""
+        now = time.time()
+        with self._errors():
+            with self._engine.begin() as connection:
+                stale = (_claims.c.key == key) & (_claims.c.renewed_at < now - _CLAIM_LIFETIME)
+                connection.execute(sa.delete(_claims).where(stale))
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.insert(_claims), {"key": key, "owner": owner, "renewed_at": now})
+            except sa.exc.IntegrityError:
+                return False
+            # The row may have been stored, and its claim given up, since the caller last looked.
+            if not self.present([key], traced=traced):
+                return True
+            self._forget_claim(key)
+            return False
+
+    def renew_claims(self, owner: str) -> None:
+        """Say that `owner` is alive; to be called well within two minutes."""
+        with self._errors(), self._engine.begin() as connection:
+            mine = _claims.c.owner == owner
+            connection.execute(sa.update(_claims).where(mine).values(renewed_at=time.time()))
+
+    def release_claims(self, owner: str) -> None:
+        """Give up what `owner` claimed and did not finish."""
+        with self._errors(), self._engine.begin() as connection:
+            connection.execute(sa.delete(_claims).where(_claims.c.owner == owner))
+
+    def _forget_claim(self, key: str) -> None:
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_claims).where(_claims.c.key == key))
+
+    def _check_columns(self) -> None:
+        there = {c["name"] for c in sa.inspect(self._engine).get_columns("trials")}
+        lacking = [c.name for c in trials.c if c.name not in there]
+        if lacking:
+            raise StoreError(
+                f"the store {self.url} was made by another version of twofold (its table `trials` has no column "
+                f"`{lacking[0]}`); name another with --store"
+            )
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise StoreError(
+                f"cannot use the store {self.url} ({cause}); name another with --store, "
+                "for example sqlite:///results.db"
+            ) from error
+
+
+def _engine_options(url: str) -> dict[str, Any]:
+    # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
+    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+
+
+def _slices(keys: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(keys), _KEYS_PER_QUERY):
+        yield keys[start : start + _KEYS_PER_QUERY]

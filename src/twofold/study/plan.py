@@ -1,0 +1,46 @@
+"""Plans: lists of trials. A study, a grid search and a sweep are the same product of axes."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from twofold.data import Digits
+from twofold.errors import SettingError
+from twofold.study.trial import Trial
+
+# The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
+_MOST_VALIDATION_PAIRS = 1000
+
+
+def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Trial]:
+    """Every combination of the axes, in every round, each trial once.
+
+    An axis is a field of `Trial` with one value or a sequence of them. Where several combinations are the same
+    trial (auxiliary weights of a network that has no auxiliary losses), it appears once. `validation_pairs=None`
+    (the default) takes as many as `spare_validation_pairs` finds.
+
+    Raises `SettingError` where a value cannot be used.
+    """
+    values = {name: _as_sequence(value) for name, value in axes.items()}
+    values.setdefault("validation_pairs", [None])
+    for name, sequence in values.items():
+        if not sequence:
+            raise SettingError(f"`{name}` is empty; give at least one value")
+    trials: dict[str, Trial] = {}
+    for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
+        settings = dict(zip(values, combination, strict=True))
+        if settings["validation_pairs"] is None:
+            settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
+        trial = Trial(round=round_, data=digits.name, fingerprint=digits.fingerprint, **settings)
+        trials.setdefault(trial.key, trial)
+    return list(trials.values())
+
+
+def spare_validation_pairs(digits: Digits, pairs: int) -> int:
+    """How many validation pairs to draw: 1000, or what the training pairs leave in the training pool."""
+    spare = (len(digits.train_labels) - 2 * pairs) // 2
+    return max(0, min(_MOST_VALIDATION_PAIRS, spare))
+
+
+def _as_sequence(value: Any) -> Sequence:
+    return list(value) if isinstance(value, list | tuple | range) else [value]
