@@ -1,5 +1,8 @@
 """The errors that a user can cause; each says in one line what was wrong and what to do about it."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class TwofoldError(Exception):
     """A mistake that the user can mend. The command line prints its message and exits with `exit_code`."""
@@ -23,3 +26,12 @@ class DataError(TwofoldError):
     """A file or an array of digits is missing, damaged or does not suffice."""
 
     exit_code = 4
+
+
+def unknown_choice(argument: str, value: str, choices: Iterable[str]) -> SettingError:
+    """The error for a name that is none of the choices, with the likeliest that was meant."""
+    names = list(choices)
+    near = difflib.get_close_matches(value.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
+    meant = next((name for name in names if near and name.lower() == near[0]), None)
+    hint = f"did you mean {meant}? " if meant else ""
+    return SettingError(f"`{argument}` (={value!r}) is unknown; {hint}known: {', '.join(names)}")

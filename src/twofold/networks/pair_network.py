@@ -1,0 +1,168 @@
+"""The network: two branches that each read a digit, and a head that compares them."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from twofold.networks.architecture import Architecture
+from twofold.networks.blocks import dense, first_block, pooled_size, second_block, window_patches
+
+CONV1_CHANNELS, CONV2_CHANNELS = 32, 64
+HIDDEN_UNITS = 128
+DIGITS = 10
+
+
+class Layer(eqx.Module):
+    """The parameters of a convolution or a fully connected layer.
+
+    In a branch both have a leading axis `g` of 1 (shared by the branches) or 2 (one for each): convolutions are
+    (g, 3, 3, in, out), dense layers (g, in, out). In the head g is 1.
+    """
+
+    weight: Float[Array, "g *inputs out"]
+    bias: Float[Array, "g out"]
+
+
+class Outputs(NamedTuple):
+    """What a network says of n pairs.
+
+    `logits` answer the question (column 1: the relation holds); `digit_logits` are the ten bottleneck units of each
+    branch before their activation, which auxiliary losses read as the digit's class.
+    """
+
+    logits: Float[Array, "n 2"]
+    digit_logits: Float[Array, "n 2 10"]
+
+
+class PairNetwork(eqx.Module):
+    """The two-branch network of the paper (section III); whether its weights are shared is in its shapes.
+
+    The features that reach `dense1` are ordered (row, column, channel).
+    """
+
+    conv1: Layer
+    conv2: Layer
+    dense1: Layer
+    dense2: Layer
+    head1: Layer
+    head2: Layer
+
+    @property
+    def branches(self) -> int:
+        """1 where the branches share their weights, else 2."""
+        return self.conv1.weight.shape[0]
+
+    def __call__(self, images: Float[Array, "n 2 h w"], negative_slope: float | Array = 0.0) -> Outputs:
+        """The outputs for n pairs of images.
+
+        `negative_slope` is the slope of the bottleneck's activation below zero: 0 makes it a ReLU.
+        """
+        patches = batch_patches(images[None], self.branches)[0]
+        return self.on_patches(patches, pooled_size(*images.shape[2:]), negative_slope)
+
+    def on_patches(
+        self, patches: Float[Array, "g windows m 16"], windows: tuple[int, int], negative_slope: float | Array
+    ) -> Outputs:
+        """The outputs for images laid out by `batch_patches`, with so many (rows, columns) of pooling windows."""
+        g, _, images, _ = patches.shape
+        hidden = first_block(patches, self.conv1.weight, self.conv1.bias)
+        hidden = second_block(hidden.reshape(g, *windows, images, -1), self.conv2.weight, self.conv2.bias)
+        features = hidden.transpose(0, 2, 1, 3).reshape(g, images, -1)
+        hidden = jax.nn.relu(dense(features, self.dense1.weight, self.dense1.bias))
+        digits = dense(hidden, self.dense2.weight, self.dense2.bias).reshape(2, -1, DIGITS)
+        bottleneck = jnp.where(digits > 0, digits, negative_slope * digits)
+        both = jnp.concatenate([bottleneck[0], bottleneck[1]], axis=1)[None]  # 1, n, 20
+        hidden = jax.nn.relu(dense(both, self.head1.weight, self.head1.bias))
+        logits = dense(hidden, self.head2.weight, self.head2.bias)[0]
+        return Outputs(logits, digits.transpose(1, 0, 2))
+
+
+def batch_patches(
+    images: Float[Array, "batches n 2 h w"], branches: int
+) -> Float[Array, "batches g windows m 16"]:
+    """Lay batches of pairs out as the first block wants them: g * m = 2 * n, the first images before the second."""
+    patches = window_patches(images)  # batches, n, 2, windows, 16
+    batches, n, _, windows, _ = patches.shape
+    by_branch = patches.transpose(0, 2, 3, 1, 4)  # batches, 2, windows, n, 16
+    if branches == 2:
+        return by_branch
+    return by_branch.transpose(0, 2, 1, 3, 4).reshape(batches, 1, windows, 2 * n, -1)
+
+
+def init_network(
+    key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14)
+) -> PairNetwork:
+    """A fresh network for images of (height, width), initialised as PyTorch does by default.
+
+    Weights and biases are uniform in +-1/sqrt(fan_in) (torch.nn.Conv2d and torch.nn.Linear). The image size must
+    be at least 10 x 10.
+    """
+    g = 1 if weight_sharing else 2
+    rows, columns = pooled_size(*pooled_size(*image_size))
+    shapes = {
+        "conv1": (g, 3, 3, 1, CONV1_CHANNELS),
+        "conv2": (g, 3, 3, CONV1_CHANNELS, CONV2_CHANNELS),
+        "dense1": (g, rows * columns * CONV2_CHANNELS, HIDDEN_UNITS),
+        "dense2": (g, HIDDEN_UNITS, DIGITS),
+        "head1": (1, 2 * DIGITS, HIDDEN_UNITS),
+        "head2": (1, HIDDEN_UNITS, 2),
+    }
+    keys = jax.random.split(key, len(shapes))
+    return PairNetwork(**{name: _init_layer(k, shape) for k, (name, shape) in zip(keys, shapes.items())})
+
+
+def _init_layer(key: PRNGKeyArray, shape: tuple[int, ...]) -> Layer:
+    fan_in = 1
+    for axis in shape[1:-1]:
+        fan_in *= axis
+    for_weight, for_bias = jax.random.split(key)
+    bound = fan_in**-0.5
+    return Layer(
+        weight=jax.random.uniform(for_weight, shape, jnp.float32, -bound, bound),
+        bias=jax.random.uniform(for_bias, (shape[0], shape[-1]), jnp.float32, -bound, bound),
+    )
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A line of the table of layers; `parameters` counts both branches, and shared weights once."""
+
+    layer: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+
+
+def layer_table(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> list[LayerRow]:
+    """The layers of a network for images of (height, width), with shapes as (height, width, channels) or (units,)."""
+    network = eqx.filter_eval_shape(
+        init_network, jax.random.key(0), weight_sharing=architecture.weight_sharing, image_size=image_size
+    )
+    after1 = (*pooled_size(*image_size), CONV1_CHANNELS)
+    after2 = (*pooled_size(*after1[:2]), CONV2_CHANNELS)
+    features = after2[0] * after2[1] * after2[2]
+    rows = [
+        ("conv1", "convolution 3x3, max pooling 2x2, ReLU", (*image_size, 1), after1),
+        ("conv2", "convolution 3x3, max pooling 2x2, ReLU", after1, after2),
+        ("dense1", "dense, ReLU", (features,), (HIDDEN_UNITS,)),
+        ("dense2", "dense, ReLU (bottleneck)", (HIDDEN_UNITS,), (DIGITS,)),
+        ("head1", "dense on both branches, ReLU", (2 * DIGITS,), (HIDDEN_UNITS,)),
+        ("head2", "dense", (HIDDEN_UNITS,), (2,)),
+    ]
+    return [
+        LayerRow(f"{name}: {what}", before, after, _size(getattr(network, name)))
+        for name, what, before, after in rows
+    ]
+
+
+def parameter_count(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> int:
+    """How many numbers a training adjusts: 55,948 for NetWSAL on images of 14x14."""
+    return sum(row.parameters for row in layer_table(architecture, image_size))
+
+
+def _size(layer: Layer) -> int:
+    return layer.weight.size + layer.bias.size
