@@ -24,8 +24,8 @@ def pooled_size(height: int, width: int) -> tuple[int, int]:
     return (height - 2) // 2, (width - 2) // 2
 
 
-def window_patches(images: Float[Array, "*lead h w"]) -> Float[Array, "*lead windows 16"]:
-    """The 4x4 pixels that each pooling window after the first convolution sees, windows in row-major order.
+def window_patches(images: Float[Array, "*lead h w"]) -> Float[Array, "*lead rows columns 16"]:
+    """The 4x4 pixels that each pooling window after the first convolution sees.
 
     They depend on the images alone, so a training lays them out once.
     """
@@ -33,24 +33,23 @@ def window_patches(images: Float[Array, "*lead h w"]) -> Float[Array, "*lead win
     rows = 2 * np.arange(height)[:, None] + np.arange(_WINDOW)
     columns = 2 * np.arange(width)[:, None] + np.arange(_WINDOW)
     patches = images[..., rows[:, None, :, None], columns[None, :, None, :]]  # ..., h', w', 4, 4
-    return patches.reshape(*images.shape[:-2], height * width, _WINDOW**2)
+    return patches.reshape(*images.shape[:-2], height, width, _WINDOW**2)
 
 
 def first_block(
-    patches: Float[Array, "g windows n 16"],
+    patches: Float[Array, "g rows columns n 16"],
     kernel: Float[Array, "g 3 3 1 c"],
     bias: Float[Array, "g c"],
-) -> Float[Array, "g windows n c"]:
+) -> Float[Array, "g rows columns n c"]:
     """Convolution, pooling, bias and ReLU on `window_patches` of images of one channel.
 
     One product with the kernel at its four places in the window gives all that the pooling chooses from.
     """
-    g, windows, n, _ = patches.shape
-    channels = kernel.shape[-1]
+    g, channels = bias.shape
     places = _kernel_at_four_places(kernel)  # g, 16, 4 * c
-    outputs = patches.reshape(g, windows * n, -1) @ places
-    pooled = pool_bias_relu(outputs.reshape(g, windows * n, 4, channels), bias[:, None, :], 2)
-    return pooled.reshape(g, windows, n, channels)
+    outputs = patches.reshape(g, -1, _WINDOW**2) @ places
+    pooled = pool_bias_relu(outputs.reshape(g, -1, 4, channels), bias[:, None, :], 2)
+    return pooled.reshape(*patches.shape[:-1], channels)
 
 
 def second_block(

@@ -61,16 +61,15 @@ class PairNetwork(eqx.Module):
 
         `negative_slope` is the slope of the bottleneck's activation below zero: 0 makes it a ReLU.
         """
-        patches = batch_patches(images[None], self.branches)[0]
-        return self.on_patches(patches, pooled_size(*images.shape[2:]), negative_slope)
+        return self.on_patches(batch_patches(images, self.branches), negative_slope)
 
     def on_patches(
-        self, patches: Float[Array, "g windows m 16"], windows: tuple[int, int], negative_slope: float | Array
+        self, patches: Float[Array, "g rows columns m 16"], negative_slope: float | Array
     ) -> Outputs:
-        """The outputs for images laid out by `batch_patches`, with so many (rows, columns) of pooling windows."""
-        g, _, images, _ = patches.shape
+        """The outputs for pairs of images that `batch_patches` has laid out."""
+        g, _, _, images, _ = patches.shape
         hidden = first_block(patches, self.conv1.weight, self.conv1.bias)
-        hidden = second_block(hidden.reshape(g, *windows, images, -1), self.conv2.weight, self.conv2.bias)
+        hidden = second_block(hidden, self.conv2.weight, self.conv2.bias)
         features = hidden.transpose(0, 2, 1, 3).reshape(g, images, -1)
         hidden = jax.nn.relu(dense(features, self.dense1.weight, self.dense1.bias))
         digits = dense(hidden, self.dense2.weight, self.dense2.bias).reshape(2, -1, DIGITS)
@@ -81,16 +80,12 @@ class PairNetwork(eqx.Module):
         return Outputs(logits, digits.transpose(1, 0, 2))
 
 
-def batch_patches(
-    images: Float[Array, "batches n 2 h w"], branches: int
-) -> Float[Array, "batches g windows m 16"]:
-    """Lay batches of pairs out as the first block wants them: g * m = 2 * n, the first images before the second."""
-    patches = window_patches(images)  # batches, n, 2, windows, 16
-    batches, n, _, windows, _ = patches.shape
-    by_branch = patches.transpose(0, 2, 3, 1, 4)  # batches, 2, windows, n, 16
+def batch_patches(images: Float[Array, "n 2 h w"], branches: int) -> Float[Array, "g rows columns m 16"]:
+    """Lay n pairs of images out as the first block wants them: g * m = 2 * n, the first images before the second."""
+    by_branch = window_patches(images).transpose(1, 2, 3, 0, 4)  # 2, rows, columns, n, 16
     if branches == 2:
         return by_branch
-    return by_branch.transpose(0, 2, 1, 3, 4).reshape(batches, 1, windows, 2 * n, -1)
+    return by_branch.transpose(1, 2, 0, 3, 4).reshape(1, *by_branch.shape[1:3], -1, by_branch.shape[-1])
 
 
 def init_network(

@@ -1,0 +1,203 @@
+"""Sources of digits: the embedded sample, MNIST and its kin, and the user's own."""
+
+import hashlib
+import os
+import zipfile
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int32
+
+from twofold.data.download import PUBLISHED, Publication, cache_folder, download
+from twofold.data.idx import read_idx
+from twofold.errors import DataError, unknown_choice
+
+EMBEDDED = "mnist5k"
+SOURCES = (EMBEDDED, *PUBLISHED)
+
+DATA_DIR_VARIABLE = "TWOFOLD_DATA_DIR"
+# Where Debian's package dataset-fashion-mnist puts its files.
+_SYSTEM_FOLDER = Path("/usr/share/datasets")
+
+CLASSES = 10
+# Pooled to 10x10, an image leaves a single window after the network's second pooling.
+_SMALLEST_SIDE = 20
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Digits for training pairs and, apart from them, digits for test pairs.
+
+    Images are grey values as published (0 to 255 for MNIST, not scaled), made half as high and wide by average
+    pooling. `fingerprint` is a hash of all four arrays: the same digits have the same one wherever they come from.
+    """
+
+    name: str
+    train_images: Float[np.ndarray, "n h w"]
+    train_labels: Int32[np.ndarray, " n"]
+    test_images: Float[np.ndarray, "m h w"]
+    test_labels: Int32[np.ndarray, " m"]
+    fingerprint: str
+
+
+def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
+    """The digits of a named source, of a folder of four IDX files, or of an .npz file.
+
+    A published data set is looked for in `data_dir` (or, without it, in the folder that TWOFOLD_DATA_DIR names),
+    as `<dir>/<name>/` or in torchvision's layout (`<dir>/MNIST/raw/`), then among the system's data sets, then in
+    the cache folder; last, it is downloaded into the cache folder.
+
+    An .npz file has `images` (n, h, w) and `labels` (n,), and may have `test_images` and `test_labels`; without
+    them the first half of each class is for training pairs and the rest for test pairs.
+
+    Raises `DataError` where files are missing, damaged or do not suit, `SettingError` for a name that is neither
+    a source nor a path.
+    """
+    if name_or_path == EMBEDDED:
+        with resources.as_file(resources.files("twofold.data") / "mnist5k.npz") as path:
+            return _from_npz(EMBEDDED, path)
+    if name_or_path in PUBLISHED:
+        publication = PUBLISHED[name_or_path]
+        return _from_folder(name_or_path, _find_published(publication, data_dir), publication)
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        return _from_folder(name_or_path, path)
+    if path.is_file():
+        return _from_npz(name_or_path, path)
+    if path.suffix == ".npz" or len(path.parts) > 1:
+        raise DataError(f"there is no file or folder {name_or_path}; check the path given as `data`")
+    raise unknown_choice("data", name_or_path, [*SOURCES, "or the path of a folder or an .npz file"])
+
+
+def _find_published(publication: Publication, data_dir: Path | None) -> Path:
+    """The folder that holds all files of a publication; downloads them where there is none."""
+    given = data_dir or (Path(text) if (text := os.environ.get(DATA_DIR_VARIABLE)) else None)
+    if given is not None and not given.is_dir():
+        origin = "data_dir" if data_dir else DATA_DIR_VARIABLE
+        raise DataError(f"`{origin}` (={given}) is no folder; name the one that holds {publication.name}/")
+    for parent in (given, _SYSTEM_FOLDER):
+        if parent is None:
+            continue
+        for folder in (parent / publication.name, parent / publication.torchvision_name / "raw"):
+            if any(_file_in(folder, file) for file in publication.sha256):
+                return folder
+    cached = cache_folder() / publication.name
+    if not all(_file_in(cached, file) for file in publication.sha256):
+        download(publication, cached)
+    return cached
+
+
+def _file_in(folder: Path, name: str) -> Path | None:
+    """The file in the folder, with or without its ending .gz."""
+    candidates = (folder / name, folder / name.removesuffix(".gz"))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _from_folder(name: str, folder: Path, publication: Publication | None = None) -> Digits:
+    names = list((publication or PUBLISHED["mnist"]).sha256)
+    paths = []
+    for file in names:
+        path = _file_in(folder, file)
+        if path is None:
+            raise DataError(f"{folder} lacks {file} (or the same without .gz); it must hold {', '.join(names)}")
+        paths.append(path)
+    images, labels, test_images, test_labels = paths
+    return _checked(
+        name,
+        train=(read_idx(images, 3), read_idx(labels, 1), str(images)),
+        test=(read_idx(test_images, 3), read_idx(test_labels, 1), str(test_images)),
+    )
+
+
+def _from_npz(name: str, path: Path) -> Digits:
+    wanted = ("images", "labels")
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            if not isinstance(content, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} is no .npz file; save one with numpy.savez(path, images=..., labels=...)")
+            lacking = [key for key in wanted if key not in content]
+            if lacking:
+                found = ", ".join(content) or "nothing"
+                raise DataError(f"{path} lacks `{lacking[0]}` (it holds {found}); it needs `images` and `labels`")
+            arrays = {key: content[key] for key in content if key.removeprefix("test_") in wanted}
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        # AttributeError: an .npy file's array has no context manager.
+        cause = "it is none, or holds objects" if isinstance(error, ValueError) else type(error).__name__
+        raise DataError(
+            f"cannot read {path} as an .npz file of numbers ({cause}); save one with "
+            "numpy.savez(path, images=..., labels=...)"
+        ) from error
+    whole = (arrays["images"], arrays["labels"], str(path))
+    if "test_images" not in arrays and "test_labels" not in arrays:
+        return _checked(name, *_halves(*_checked_arrays(*whole), str(path)))
+    if "test_images" not in arrays or "test_labels" not in arrays:
+        raise DataError(f"{path} has one of `test_images` and `test_labels`; give both or neither")
+    return _checked(name, train=whole, test=(arrays["test_images"], arrays["test_labels"], str(path)))
+
+
+_Source = tuple[np.ndarray, np.ndarray, str]
+
+
+def _halves(images: np.ndarray, labels: np.ndarray, origin: str) -> tuple[_Source, _Source]:
+    """The first half of each class, and the second."""
+    first = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        places = np.flatnonzero(labels == label)
+        first[places[: len(places) // 2]] = True
+    return (images[first], labels[first], origin), (images[~first], labels[~first], origin)
+
+
+def _checked(name: str, train: _Source, test: _Source) -> Digits:
+    """Check both parts, pool their images and take the fingerprint."""
+    train_images, train_labels = _checked_arrays(*train)
+    test_images, test_labels = _checked_arrays(*test)
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise DataError(
+            f"{test[2]} has test images of {_size(test_images)} and training images of {_size(train_images)}; "
+            "they must have one size"
+        )
+    arrays = (_pool(train_images), train_labels, _pool(test_images), test_labels)
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(str(array.shape).encode() + array.astype(array.dtype.newbyteorder("<")).tobytes())
+    train_pooled, _, test_pooled, _ = arrays
+    return Digits(name, train_pooled, train_labels, test_pooled, test_labels, digest.hexdigest()[:32])
+
+
+def _checked_arrays(images: np.ndarray, labels: np.ndarray, origin: str) -> tuple[np.ndarray, np.ndarray]:
+    """The arrays as float32 and int32, once they are known to be images and classes of digits."""
+    if images.ndim != 3 or labels.ndim != 1:
+        raise DataError(
+            f"{origin} has images of shape {images.shape} and labels of shape {labels.shape}; "
+            "they must be (n, h, w) and (n,)"
+        )
+    if len(images) != len(labels):
+        raise DataError(f"{origin} goes with {len(labels)} labels but has {len(images)} images; they must be as many")
+    height, width = images.shape[1:]
+    if height % 2 or width % 2 or min(height, width) < _SMALLEST_SIDE:
+        raise DataError(
+            f"{origin} has images of {_size(images)}; height and width must be even and at least {_SMALLEST_SIDE}"
+        )
+    if images.dtype.kind not in "iufb" or labels.dtype.kind not in "iuf":
+        raise DataError(
+            f"{origin} has images of type {images.dtype} and labels of type {labels.dtype}; both must be numbers"
+        )
+    if not np.isfinite(images).all():
+        raise DataError(f"{origin} has images with NaN or infinite pixels; replace or drop them")
+    whole = np.isfinite(labels) & (labels >= 0) & (labels < CLASSES)
+    if not (whole & (np.where(whole, labels, 0) % 1 == 0)).all():
+        wrong = labels[~whole] if not whole.all() else labels[labels % 1 != 0]
+        raise DataError(f"{origin} goes with the label {wrong[0]}; labels must be whole numbers from 0 to 9")
+    return images.astype(np.float32), labels.astype(np.int32)
+
+
+def _pool(images: Float[np.ndarray, "n H W"]) -> Float[np.ndarray, "n h w"]:
+    """2x2 average pooling."""
+    n, height, width = images.shape
+    return images.reshape(n, height // 2, 2, width // 2, 2).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _size(images: np.ndarray) -> str:
+    return f"{images.shape[1]}x{images.shape[2]}"

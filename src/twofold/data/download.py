@@ -1,0 +1,124 @@
+"""Fetching published data sets, once. The only code here that uses a network."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+import pooch
+
+from twofold.errors import DataError
+
+# Seconds without an answer after which a mirror counts as unreachable.
+_TIMEOUT = 20
+
+
+@dataclass(frozen=True)
+class Publication:
+    """A data set as published: its files in the order training images and labels, test images and labels."""
+
+    name: str
+    torchvision_name: str
+    mirrors: tuple[str, ...]
+    sha256: dict[str, str]
+
+
+# The hashes are those that TensorFlow Datasets (Apache-2.0) lists for the same files.
+PUBLISHED = {
+    publication.name: publication
+    for publication in (
+        Publication(
+            "mnist",
+            "MNIST",
+            (
+                "https://ossci-datasets.s3.amazonaws.com/mnist/",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/",
+            ),
+            {
+                "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+                "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+                "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+                "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            },
+        ),
+        Publication(
+            "fashion-mnist",
+            "FashionMNIST",
+            (
+                "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
+                "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            ),
+            {
+                "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+                "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+                "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+                "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+            },
+        ),
+        Publication(
+            "kmnist",
+            "KMNIST",
+            ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"),
+            {
+                "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+                "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+                "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+                "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+            },
+        ),
+    )
+}
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: the user's cache folder."""
+    return platformdirs.user_cache_path("twofold") / "data"
+
+
+def download(publication: Publication, folder: Path) -> None:
+    """Fetch the files of a publication that the folder lacks, with a progress bar on standard error.
+
+    Each file is checked against its SHA-256 before it appears in the folder; mirrors are tried in turn.
+
+    Raises `DataError` where no mirror gives the right file.
+    """
+    for file, sha256 in publication.sha256.items():
+        failures = []
+        for mirror in publication.mirrors:
+            try:
+                _fetch(mirror + file, sha256, folder / file)
+                break
+            except (OSError, ValueError) as error:  # unreachable, or not the file that was published
+                failures.append(f"{mirror}: {_cause(error)}")
+        else:
+            raise DataError(
+                f"cannot download {file} of {publication.name} ({'; '.join(failures)}); give the folder that holds it "
+                "with --data-dir or TWOFOLD_DATA_DIR, or use --data mnist5k, which needs no download"
+            )
+
+
+def _fetch(url: str, sha256: str, target: Path) -> None:
+    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT)
+    # pooch writes to a temporary file in this folder, and deletes what fails the check.
+    with _quiet_pooch():
+        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=downloader)
+
+
+@contextlib.contextmanager
+def _quiet_pooch() -> Iterator[None]:
+    """pooch without its log, which would stand beside the progress bar and the error that we raise."""
+    logger = pooch.get_logger()
+    level = logger.level
+    logger.setLevel("CRITICAL")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _cause(error: Exception) -> str:
+    text = str(getattr(error, "strerror", None) or error)
+    if "hash" in text:
+        return "not the published file"
+    return type(error).__name__

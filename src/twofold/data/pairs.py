@@ -1,0 +1,90 @@
+"""Pairs of digits: how they are drawn, and what is asked of them. Pure functions of their arguments."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int32
+
+from twofold.data.digits import Digits
+from twofold.errors import DataError, SettingError, unknown_choice
+
+Classes = Int32[np.ndarray, " n"]
+
+RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " n"]]] = {
+    "<=": np.less_equal,
+    "<": np.less,
+    "==": np.equal,
+    "same parity": lambda first, second: first % 2 == second % 2,
+}
+
+# Which pool of digits a split is drawn from, and the number that sets its random stream apart.
+_TRAINING_STREAM, _TEST_STREAM = 0, 1
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class PairSet:
+    """n pairs of images, whether the relation holds for each (1) or not (0), and the two digits' classes."""
+
+    images: Float[np.ndarray, "n 2 h w"]
+    targets: Int32[np.ndarray, " n"]
+    classes: Int32[np.ndarray, "n 2"]
+
+
+def draw_pairs(
+    digits: Digits,
+    *,
+    seed: int,
+    round: int,
+    split: str,
+    pairs: int,
+    relation: str = "<=",
+    training_pairs: int | None = None,
+) -> PairSet:
+    """Draw the pairs of one split of one round; the same arguments always give the same pairs.
+
+    A round shuffles the training digits once: the training pairs are the first of them, the validation pairs
+    those that follow after `training_pairs` (which that split needs). So no digit comes twice in a set, the two
+    sets are disjoint, and a smaller training set is the beginning of a larger one. Test pairs come from the test
+    digits, in the same way.
+
+    Raises `SettingError` for an unknown split or relation, `DataError` where there are too few digits.
+    """
+    if split not in SPLITS:
+        raise unknown_choice("split", split, SPLITS)
+    if relation not in RELATIONS:
+        raise unknown_choice("relation", relation, RELATIONS)
+    if split == "validation" and training_pairs is None:
+        raise SettingError("`training_pairs` (=None) must be given for the validation split, which comes after them")
+    skipped = 2 * (training_pairs or 0) if split == "validation" else 0
+    test = split == "test"
+    images, labels = (
+        (digits.test_images, digits.test_labels) if test else (digits.train_images, digits.train_labels)
+    )
+    wanted = skipped + 2 * pairs
+    if wanted > len(labels):
+        raise DataError(
+            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if test else 'training'} digits"
+            f"{' with the training pairs' if skipped else ''}, but {digits.name} has {len(labels)}; "
+            f"ask for at most {max(0, len(labels) - skipped) // 2}, or use a larger data set (--data mnist)"
+        )
+    stream = np.random.SeedSequence([seed, round, _TEST_STREAM if test else _TRAINING_STREAM])
+    order = np.random.Generator(np.random.Philox(stream)).permutation(len(labels))
+    chosen = order[skipped:wanted].reshape(pairs, 2)
+    classes = labels[chosen]
+    holds = RELATIONS[relation](classes[:, 0], classes[:, 1])
+    return PairSet(images[chosen], holds.astype(np.int32), classes)
+
+
+def standardise(train: PairSet, *others: PairSet) -> tuple[PairSet, ...]:
+    """All the sets, with pixels shifted and scaled so that the training pixels have mean 0 and deviation 1."""
+    mean = train.images.mean(dtype=np.float64)
+    deviation = train.images.std(dtype=np.float64) or 1.0  # images of one colour stay at 0
+    return tuple(
+        replace(pairs, images=((pairs.images - mean) / deviation).astype(np.float32)) for pairs in (train, *others)
+    )
+
+
+def _option(split: str) -> str:
+    return {"train": "pairs", "validation": "validation_pairs", "test": "test_pairs"}[split]
