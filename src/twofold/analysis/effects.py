@@ -1,0 +1,33 @@
+"""What weight sharing and auxiliary losses are worth: the 2x2 factorial, round by round."""
+
+import numpy as np
+import pandas as pd
+
+from twofold.analysis.contrasts import contrast, holm
+from twofold.analysis.trials import FOUR, AnalysisError, by_round
+
+# Coefficients of the errors of (NetBase, NetWS, NetAL, NetWSAL) in each effect (Montgomery, "Design and Analysis of
+# Experiments", chapter 6). A main effect is the mean change that the factor makes; the interaction is how much the
+# change that weight sharing makes differs with auxiliary losses from without.
+EFFECTS = {
+    "weight sharing": (-1 / 2, 1 / 2, -1 / 2, 1 / 2),
+    "auxiliary losses": (-1 / 2, -1 / 2, 1 / 2, 1 / 2),
+    "interaction": (1, -1, -1, 1),
+}
+
+
+def effects(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per effect with the columns of `contrast`, and `p_holm`, corrected over the three.
+
+    Effects are changes of the test error, as fractions: negative means fewer errors. Raises `AnalysisError` where one
+    of the four networks lacks altogether.
+    """
+    errors = by_round(table)
+    lacking = [name for name in FOUR if name not in errors]
+    if lacking:
+        raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
+    four = errors[list(FOUR)].to_numpy(float)
+    rows = [{"effect": name, **contrast(four @ np.array(weights))} for name, weights in EFFECTS.items()]
+    result = pd.DataFrame(rows)
+    result["p_holm"] = holm(result["p"])
+    return result

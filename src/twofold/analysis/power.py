@@ -1,0 +1,80 @@
+"""How many rounds are enough to tell two networks apart?"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from twofold.analysis.trials import AnalysisError, by_round
+
+_MOST_ROUNDS = 10_000_000
+
+
+def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> float:
+    """The chance that a two-sided paired t test finds a true mean difference, given the sd of the differences.
+
+    Exact, by the noncentral t distribution (Cohen 1988, section 2.2). NaN for fewer than 2 rounds.
+    """
+    if rounds < 2:
+        return float("nan")
+    if sd == 0:
+        return 1.0 if difference else alpha
+    critical = stats.t.ppf(1 - alpha / 2, rounds - 1)
+    shift = abs(difference) / sd * np.sqrt(rounds)
+    above = stats.nct.sf(critical, rounds - 1, shift)
+    below = stats.nct.cdf(-critical, rounds - 1, shift)
+    return float(above + np.nan_to_num(below))  # scipy gives NaN for tails too thin for floating point
+
+
+def rounds_needed(sd: float, difference: float, wanted: float, alpha: float = 0.05) -> int:
+    """The fewest rounds whose `power` is at least `wanted`.
+
+    Raises `AnalysisError` for a power outside (0, 1), a difference of 0, or more than ten million rounds.
+    """
+    if not 0 < wanted < 1:
+        raise AnalysisError(f"`power` (={wanted}) must lie between 0 and 1")
+    if difference == 0:
+        raise AnalysisError("`difference` (=0) must not be 0: no number of rounds finds what is not there")
+    high = 2
+    while power(sd, difference, high, alpha) < wanted:
+        high *= 2
+        if high > _MOST_ROUNDS:
+            raise AnalysisError(f"`difference` (={difference:g}) needs more than {_MOST_ROUNDS:,} rounds; ask for more")
+    low = max(1, high // 2)  # too few, or below the least number of rounds
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(sd, difference, middle, alpha) >= wanted else (middle, high)
+    return high
+
+
+def power_table(table: pd.DataFrame, difference: float | None = None) -> pd.DataFrame:
+    """A row per two networks: how many rounds separate them by `difference` (a fraction), at 80 % and at 90 % power.
+
+    Without a `difference`, by the one that the table shows. `sd` is that of the paired differences in the table, the
+    pilot; `power_now` is the power with as many rounds as it has.
+    """
+    errors = by_round(table)
+    rows = []
+    for first, second in itertools.combinations(errors.columns, 2):
+        differences = (errors[second] - errors[first]).dropna().to_numpy(float)
+        rows.append({"first": first, "second": second, "rounds": len(differences), **_plan(differences, difference)})
+    return pd.DataFrame(rows)
+
+
+def _plan(differences: np.ndarray, wanted: float | None) -> dict[str, object]:
+    n = len(differences)
+    sd = differences.std(ddof=1) if n > 1 else np.nan
+    observed = differences.mean() if n else np.nan
+    difference = observed if wanted is None else wanted
+    plan = {"sd": sd, "observed": observed, "difference": abs(difference)}
+    nothing = {"power_now": np.nan, "rounds_80": pd.NA, "rounds_90": pd.NA}
+    if n < 2:
+        return {**plan, **nothing, "note": f"{n} rounds with both: at least 2 are needed"}
+    if difference == 0:
+        return {**plan, **nothing, "note": "no difference to find"}
+    try:
+        needed = {f"rounds_{share}": rounds_needed(sd, difference, share / 100) for share in (80, 90)}
+    except AnalysisError as error:
+        return {**plan, **nothing, "note": str(error)}
+    return {**plan, "power_now": power(sd, difference, n), **needed, "note": ""}

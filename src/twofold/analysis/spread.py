@@ -1,0 +1,62 @@
+"""Do the networks vary differently from round to round?"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from twofold.analysis.contrasts import holm
+from twofold.analysis.trials import by_round
+
+_RESAMPLES = 4000
+_BOOTSTRAP_SEED = 1979
+
+
+def spread(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per two networks: is the standard deviation of `second` another than that of `first`?
+
+    `log_ratio` is log(sd of second / sd of first), with a 95 % interval from a bootstrap over rounds, which keeps the
+    networks of a round together (`log_sd_ratio`). `p` is that of the Brown-Forsythe test, which takes the two as
+    independent (Brown and Forsythe 1974), and `p_holm` its correction over all the pairs. `note` says why a number
+    is missing.
+    """
+    errors = by_round(table)
+    rows = []
+    for first, second in itertools.combinations(errors.columns, 2):
+        both = errors[[first, second]].dropna().to_numpy(float)
+        rows.append({"first": first, "second": second, "rounds": len(both), **_compare(both)})
+    result = pd.DataFrame(rows, columns=None if rows else ["first", "second", "p"])
+    result["p_holm"] = holm(result["p"])
+    return result
+
+
+def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
+    """log(sd of column 1 / sd of column 0) of n rounds x 2, and its 95 % interval.
+
+    The interval is Student's, with n - 1 degrees of freedom and the standard deviation of the estimate over 4000
+    seeded bootstrap samples of rounds (Efron and Tibshirani 1993, section 12.5, "bootstrap standard error"). The
+    percentile interval is too narrow for 20 rounds.
+    """
+    n = len(both)
+    estimate = _log_ratio(both.std(axis=0, ddof=1))
+    places = np.random.default_rng(_BOOTSTRAP_SEED).integers(0, n, (_RESAMPLES, n))
+    deviations = both[places].std(axis=1, ddof=1)  # resamples, 2
+    ratios = _log_ratio(deviations[(deviations > 0).all(axis=1)].T)
+    half = stats.t.ppf(0.975, n - 1) * ratios.std(ddof=1)
+    return float(estimate), float(estimate - half), float(estimate + half)
+
+
+def _compare(both: np.ndarray) -> dict[str, object]:
+    missing = {"log_ratio": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
+    if len(both) < 3:
+        return {**missing, "note": f"{len(both)} rounds with both: at least 3 are needed"}
+    if (both.std(axis=0) == 0).any():
+        return {**missing, "note": "the errors of one network are all the same"}
+    estimate, low, high = log_sd_ratio(both)
+    p = float(stats.levene(both[:, 0], both[:, 1], center="median").pvalue)
+    return {"log_ratio": estimate, "ci_low": low, "ci_high": high, "p": p, "note": ""}
+
+
+def _log_ratio(deviations: np.ndarray) -> np.ndarray:
+    return np.log(deviations[1]) - np.log(deviations[0])

@@ -1,0 +1,284 @@
+"""Many trainings at once: cohorts of trials, spread over the devices.
+
+A mesh of all devices has the one axis "trial". On a processor each core is a device and trains one trial at a time:
+its products are then small enough for its cache and large enough for its full speed. On a GPU each device trains as
+many together as its memory holds. A trial's outcome does not depend on either.
+"""
+
+import itertools
+import math
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Float, Int, UInt32
+
+from twofold.data import PairSet
+from twofold.networks import PairNetwork
+from twofold.training.run import (
+    MOST_EPOCHS,
+    Chunk,
+    Evaluation,
+    Program,
+    Settings,
+    evaluate,
+    start,
+    train_epochs,
+)
+
+# Seconds between two returns to Python, for progress and Ctrl-C.
+_CHUNK_SECONDS = 0.5
+
+# On a GPU or TPU: the part of the free memory that trials may fill, and the most trials that are worth while.
+_MEMORY_SHARE = 0.8
+_MOST_TOGETHER = 256
+
+
+class TrialData(NamedTuple):
+    """The pairs of one trial, as NumPy arrays; `validation` may lack."""
+
+    train: PairSet
+    test: PairSet
+    validation: PairSet | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training to do. `load` gives its pairs when its turn comes; `id` is the caller's, and is not looked at."""
+
+    id: Hashable
+    key: UInt32[np.ndarray, " 2"]
+    learning_rate: float
+    aux_weight: float
+    negative_slope: float
+    epochs: int
+    load: Callable[[], TrialData]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to; errors are fractions.
+
+    `train_loss` is the mean loss of each epoch. `dead_units` counts, for each branch, the bottleneck units that are
+    at or below 0 on every test image; the trace counts them after each epoch. A training has `diverged` if any loss or
+    final parameter is not finite: its errors are those of the answers that such a network gives (see `evaluate`).
+    `seconds` is the time that it took on its device.
+    """
+
+    network: PairNetwork
+    train_loss: Float[np.ndarray, " epochs"]
+    train_error: float
+    test_error: float
+    validation_error: float | None
+    digit_error: float
+    dead_units: Int[np.ndarray, " 2"]
+    dead_units_trace: Int[np.ndarray, "epochs 2"] | None
+    diverged: bool
+    seconds: float
+
+
+def train_cohorts(
+    program: Program,
+    jobs: Iterable[Job],
+    *,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    together: int | None = None,
+) -> Iterator[tuple[Job, Outcome]]:
+    """Train the jobs, a cohort at a time, and yield each with its outcome when its cohort is done.
+
+    Jobs are taken from the iterable as there is room for them; the arrays that they load have equal shapes.
+    `on_progress` is told about twice a second how many more epochs are done, summed over trials. `together` is how
+    many trials one device trains at the same time: by default 1 on a processor, as many as fit elsewhere.
+    """
+    devices = tuple(devices or jax.devices())
+    waiting = iter(jobs)
+    engine = None
+    while first := next(waiting, None):
+        data = first.load()
+        if engine is None:
+            each = together or _fitting(program, devices[0], data)
+            engine = _engine(program, _shapes(data), devices, each)
+        cohort = [first, *itertools.islice(waiting, engine.size - 1)]
+        loaded = [data, *(job.load() for job in cohort[1:])]
+        yield from zip(cohort, _train_cohort(engine, cohort, loaded, on_progress))
+
+
+class _Evaluations(NamedTuple):
+    """The evaluations of one network on its training, test and validation pairs."""
+
+    train: Evaluation
+    test: Evaluation
+    validation: Evaluation | None
+
+
+class _Engine(NamedTuple):
+    """The compiled functions for cohorts of `size` trials, and how their arrays are laid over the devices."""
+
+    start: jax.stages.Compiled
+    train_epochs: jax.stages.Compiled
+    evaluate: jax.stages.Compiled
+    sharding: NamedSharding
+    size: int
+    trace: bool
+
+
+def _train_cohort(
+    engine: _Engine, cohort: Sequence[Job], loaded: Sequence[TrialData], on_progress: Callable[[int], None] | None
+) -> Iterator[Outcome]:
+    """Train up to `engine.size` trials; places without one train for no epochs."""
+    begin = time.perf_counter()
+    idle = engine.size - len(cohort)
+    epochs = np.array([job.epochs for job in cohort] + [0] * idle, np.int32)
+    place = partial(jax.device_put, device=engine.sharding)
+    settings = jax.tree.map(place, _stack([_settings(job) for job in cohort], idle)._replace(epochs=epochs))
+    data = jax.tree.map(place, _stack(loaded, idle))
+    state, batches = engine.start(settings, data.train)
+    chunks: list[Chunk] = []
+    done, length = 0, 1
+    while done < epochs.max():
+        chunk_begin = time.perf_counter()
+        state, chunk = engine.train_epochs(state, settings, data.train, batches, data.test, np.int32(length))
+        chunks.append(jax.device_get(chunk))
+        trained = np.clip(epochs - done, 0, length)
+        done += length
+        if on_progress:
+            on_progress(int(trained.sum()))
+        pace = (time.perf_counter() - chunk_begin) / length
+        length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
+        chunks[-1] = Chunk(*(array[:, : trained.max()] for array in chunks[-1]))
+    evaluations = engine.evaluate(state.network, data, settings)
+    history = Chunk(*(np.concatenate(arrays, axis=1) for arrays in zip(*chunks)))
+    results = jax.device_get((state.network, history, evaluations))
+    trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
+    seconds = (time.perf_counter() - begin) / trials_a_device
+    for index, (job, pairs) in enumerate(zip(cohort, loaded)):
+        network, chunk, evaluated = jax.tree.map(lambda array, i=index: array[i], results)
+        yield _outcome(job, pairs, network, chunk, evaluated, trace=engine.trace, seconds=seconds)
+
+
+def _outcome(
+    job: Job,
+    pairs: TrialData,
+    network: PairNetwork,
+    history: Chunk,
+    evaluations: _Evaluations,
+    *,
+    trace: bool,
+    seconds: float,
+) -> Outcome:
+    train, test, validation = evaluations
+    losses = history.losses[: job.epochs]
+    finite = np.isfinite(losses).all() and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network))
+    return Outcome(
+        network=network,
+        train_loss=losses,
+        train_error=int(train.wrong) / len(pairs.train.targets),
+        test_error=int(test.wrong) / len(pairs.test.targets),
+        validation_error=int(validation.wrong) / len(pairs.validation.targets) if pairs.validation else None,
+        digit_error=int(test.wrong_digits) / pairs.test.classes.size,
+        dead_units=np.asarray(test.dead_units),
+        dead_units_trace=history.dead_units[: job.epochs] if trace else None,
+        diverged=not finite,
+        seconds=seconds,
+    )
+
+
+def _settings(job: Job) -> Settings:
+    numbers = (job.learning_rate, job.aux_weight, job.negative_slope)
+    return Settings(job.key, *map(np.float32, numbers), epochs=np.int32(job.epochs))
+
+
+def _shapes_of_settings() -> Settings:
+    number = jax.ShapeDtypeStruct((), np.float32)
+    key, count = jax.ShapeDtypeStruct((2,), np.uint32), jax.ShapeDtypeStruct((), np.int32)
+    return Settings(key, number, number, number, epochs=count)
+
+
+def _stack(trees: Sequence[Any], idle: int) -> Any:
+    """The trees as one with a leading axis; idle places repeat the first."""
+    return jax.tree.map(lambda *leaves: np.stack([*leaves, *[leaves[0]] * idle]), *trees)
+
+
+def _shapes(tree: Any) -> Any:
+    """The tree with each array's shape and type in its place, hashable."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
+
+
+@lru_cache(maxsize=32)
+def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
+    """Compile the three functions of a training, for cohorts on these devices."""
+    mesh = Mesh(np.array(devices), ("trial",))
+    sharding = NamedSharding(mesh, PartitionSpec("trial"))
+    size = together * len(devices)
+
+    def for_cohort(shape: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((size, *shape.shape), shape.dtype, sharding=sharding)
+
+    data: TrialData = jax.tree.map(for_cohort, jax.tree.unflatten(*shapes))
+    settings = jax.tree.map(for_cohort, _shapes_of_settings())
+    length = jax.ShapeDtypeStruct((), np.int32, sharding=NamedSharding(mesh, PartitionSpec()))
+    spread = partial(_over_trials, mesh=mesh, together=together)
+    begin = spread(partial(start, program))
+    state, batches = jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
+        jax.eval_shape(begin, settings, data.train),
+    )
+    train = spread(partial(train_epochs, program), shared=1, donate=(0,))
+    return _Engine(
+        start=begin.lower(settings, data.train).compile(),
+        train_epochs=train.lower(state, settings, data.train, batches, data.test, length).compile(),
+        evaluate=spread(_evaluate_all).lower(state.network, data, settings).compile(),
+        sharding=sharding,
+        size=size,
+        trace=program.trace,
+    )
+
+
+def _over_trials(
+    function: Callable, mesh: Mesh, together: int, *, shared: int = 0, donate: tuple[int, ...] = ()
+) -> Any:
+    """The function of one trial as a compilable function of a cohort: each array gets a leading axis of trials.
+
+    The last `shared` arguments are the same for all trials. Each device runs its trials together (vmap), or its only
+    trial as it is: this is the one place where a processor and a GPU part ways.
+    """
+
+    def on_device(*arguments: Any) -> Any:
+        trials, common = arguments[: len(arguments) - shared], arguments[len(arguments) - shared :]
+        if together > 1:
+            return jax.vmap(lambda *own: function(*own, *common))(*trials)
+        only = jax.tree.map(lambda array: array[0], trials)
+        return jax.tree.map(lambda array: array[None], function(*only, *common))
+
+    def on_mesh(*arguments: Any) -> Any:
+        trial, common = PartitionSpec("trial"), PartitionSpec()
+        specs = (trial,) * (len(arguments) - shared) + (common,) * shared
+        # Trials share nothing, so there is nothing for the check of replication (check_vma) to find.
+        return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=trial, check_vma=False)(*arguments)
+
+    return jax.jit(on_mesh, donate_argnums=donate)
+
+
+def _evaluate_all(network: PairNetwork, data: TrialData, settings: Settings) -> _Evaluations:
+    def on(pairs: PairSet | None) -> Evaluation | None:
+        return None if pairs is None else evaluate(network, pairs, settings.negative_slope)
+
+    return _Evaluations(on(data.train), on(data.test), on(data.validation))
+
+
+def _fitting(program: Program, device: jax.Device, data: TrialData) -> int:
+    """How many trials a device should train together: 1 on a processor, elsewhere what its memory holds."""
+    if device.platform == "cpu":
+        return 1
+    memory = device.memory_stats() or {}
+    free = memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)
+    one = _engine(program, _shapes(data), (device,), 1).train_epochs.memory_analysis()
+    needed = one.argument_size_in_bytes + one.output_size_in_bytes + one.temp_size_in_bytes
+    return max(1, min(_MOST_TOGETHER, int(_MEMORY_SHARE * free / needed)))

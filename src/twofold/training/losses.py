@@ -1,0 +1,25 @@
+"""The loss of a batch of pairs (paper, section III)."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
+
+from twofold.networks import Outputs
+
+
+def pair_loss(
+    outputs: Outputs, targets: Int32[Array, " n"], classes: Int32[Array, "n 2"], aux_weight: float | Array
+) -> Float[Array, ""]:
+    """The cross entropy of the answer plus `aux_weight` times those of the two digits, each a mean over the batch.
+
+    With an `aux_weight` of 0 the digit logits take no part, not even where they are infinite.
+    """
+    digit_logits = jnp.where(aux_weight > 0, outputs.digit_logits, 0.0)
+    return cross_entropy(outputs.logits, targets) + aux_weight * 2 * cross_entropy(digit_logits, classes)
+
+
+def cross_entropy(logits: Float[Array, "*n k"], classes: Int32[Array, "*n"]) -> Float[Array, ""]:
+    """The mean cross entropy of the softmax of the logits with the classes."""
+    # A product with the one-hot classes has a cheaper gradient than picking out an element: no scatter.
+    chosen = jax.nn.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+    return -(jax.nn.log_softmax(logits) * chosen).sum(axis=-1).mean()
