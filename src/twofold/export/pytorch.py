@@ -4,15 +4,15 @@ The modules are written to be read beside the paper (section III): they are what
 the tests hold the engine against.
 """
 
-import equinox as eqx
+from collections.abc import Callable, Sequence
+
 import jax.numpy as jnp
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twofold.networks import Architecture, PairNetwork, find_network, init_network
+from twofold.networks import Architecture, Layer, PairNetwork, find_network, pooled_size
 
 _FEATURE_CHANNELS = 64
 
@@ -71,7 +71,72 @@ def module_for(network: str | Architecture, image_size: tuple[int, int] = (14, 1
     Raises `SettingError` where there is no network of that name.
     """
     architecture = find_network(network) if isinstance(network, str) else network
-    template = eqx.filter_eval_shape(
-        init_network, jnp.zeros(2, jnp.uint32), weight_sharing=True, image_size=image_size
+    rows, columns = pooled_size(*pooled_size(*image_size))
+    return PairModule(
+        weight_sharing=architecture.weight_sharing, features=rows * columns * _FEATURE_CHANNELS
     )
-    return PairModule(weight_sharing=architecture.weight_sharing, features=template.dense1.weight.shape[1])
+
+
+def to_pytorch(network: PairNetwork) -> PairModule:
+    """The network as a PyTorch module with copies of its weights: it gives the same outputs."""
+    features = network.dense1.weight.shape[1]
+    module = PairModule(weight_sharing=network.branches == 1, features=features)
+    branches = [module.first, module.second][: network.branches]
+    with torch.no_grad():
+        for place, branch in enumerate(branches):
+            for name in _CONVOLUTIONS:
+                _fill(getattr(branch, name), getattr(network, name), place, _convolution_to_torch)
+            _fill(branch.dense1, network.dense1, place, _features_to_torch)
+            _fill(branch.dense2, network.dense2, place, np.transpose)
+        for name in _HEAD:
+            _fill(getattr(module, name), getattr(network, name), 0, np.transpose)
+    return module
+
+
+def from_pytorch(module: PairModule) -> PairNetwork:
+    """The network with copies of a PyTorch module's weights: it gives the same outputs."""
+    branches = [module.first] if module.second is module.first else [module.first, module.second]
+    convolutions = {name: [getattr(branch, name) for branch in branches] for name in _CONVOLUTIONS}
+    return PairNetwork(
+        **{name: _layer(layers, _convolution_from_torch) for name, layers in convolutions.items()},
+        dense1=_layer([branch.dense1 for branch in branches], _features_from_torch),
+        dense2=_layer([branch.dense2 for branch in branches], np.transpose),
+        **{name: _layer([getattr(module, name)], np.transpose) for name in _HEAD},
+    )
+
+
+_CONVOLUTIONS, _HEAD = ("conv1", "conv2"), ("head1", "head2")
+_Change = Callable[[np.ndarray], np.ndarray]
+
+
+def _fill(target: nn.Conv2d | nn.Linear, source: Layer, branch: int, change: _Change) -> None:
+    """Copy one branch of our layer into PyTorch's."""
+    target.weight.copy_(torch.from_numpy(np.ascontiguousarray(change(np.asarray(source.weight[branch])))))
+    if target.bias is not None:
+        target.bias.copy_(torch.from_numpy(np.array(source.bias[branch])))
+
+
+def _layer(sources: Sequence[nn.Conv2d | nn.Linear], change: _Change) -> Layer:
+    """Our layer from PyTorch's, one for each branch."""
+    weights = [change(source.weight.detach().numpy()) for source in sources]
+    biases = [source.bias.detach().numpy() for source in sources if source.bias is not None]
+    return Layer(weight=jnp.asarray(np.stack(weights)), bias=jnp.asarray(np.stack(biases)))
+
+
+def _convolution_to_torch(weight: np.ndarray) -> np.ndarray:
+    return weight.transpose(3, 2, 0, 1)  # (3, 3, in, out) -> (out, in, 3, 3)
+
+
+def _convolution_from_torch(weight: np.ndarray) -> np.ndarray:
+    return weight.transpose(2, 3, 1, 0)
+
+
+def _features_to_torch(weight: np.ndarray) -> np.ndarray:
+    """(place, channel; out) -> (out; channel, place): PyTorch flattens its features channel by channel."""
+    by_place = weight.reshape(-1, _FEATURE_CHANNELS, weight.shape[1])
+    return by_place.transpose(2, 1, 0).reshape(weight.shape[1], -1)
+
+
+def _features_from_torch(weight: np.ndarray) -> np.ndarray:
+    by_channel = weight.reshape(weight.shape[0], _FEATURE_CHANNELS, -1)
+    return by_channel.transpose(2, 1, 0).reshape(-1, weight.shape[0])

@@ -122,7 +122,8 @@ def _kernel_at_four_places(kernel: Float[Array, "g 3 3 1 c"]) -> Float[Array, "g
 
 def _transform(matrix: np.ndarray, arrays: Float[Array, "g i x"]) -> Float[Array, "g o x"]:
     """The matrix applied to each branch's array."""
-    return jnp.broadcast_to(matrix, (arrays.shape[0], *matrix.shape)) @ arrays
+    same_type = jnp.asarray(matrix, arrays.dtype)
+    return jnp.broadcast_to(same_type, (arrays.shape[0], *matrix.shape)) @ arrays
 
 
 def _tiles(inputs: Float[Array, "g h w n c"], m: int) -> Float[Array, "g tt tiles n c"]:

@@ -61,8 +61,4 @@ def winograd(m: int) -> Winograd:
     half = m // 2
     rows = np.kron(outputs, outputs).reshape(half, 2, half, 2, -1)  # window row, row in it, window column, ...
     by_place = rows.transpose(1, 3, 0, 2, 4).reshape(m * m, -1)
-    return Winograd(
-        inputs=np.kron(inputs, inputs).astype(np.float32),
-        kernel=np.kron(kernel, kernel).astype(np.float32),
-        outputs=by_place.astype(np.float32),
-    )
+    return Winograd(inputs=np.kron(inputs, inputs), kernel=np.kron(kernel, kernel), outputs=by_place)

@@ -66,10 +66,6 @@ def _draw_branch(axes: Axes, side: str, centre: float, image_size: tuple[int, in
 def _draw_weights(axes: Axes, shared: bool, colour: str) -> None:
     text = "the two branches share their weights" if shared else "each branch has weights of its own"
     axes.text((_place(1) + _place(4)) / 2, 1.6, text, ha="center", va="center", style="italic", color=colour)
-    if shared:
-        for stage in range(1, 5):
-            axes.plot([_place(stage)] * 2, [1.95, 2.6 - _HEIGHT / 2], color=colour, linestyle=":", linewidth=1.2)
-            axes.plot([_place(stage)] * 2, [0.6 + _HEIGHT / 2 + 0.26, 1.3], color=colour, linestyle=":", linewidth=1.2)
 
 
 def _draw_auxiliary_loss(axes: Axes, side: str, centre: float) -> None:

@@ -1,20 +1,29 @@
-"""Tables for the terminal: each function takes rows and returns a rich table."""
+"""Tables for the terminal: each function takes rows and returns a rich table. Errors are shown in percent."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 from rich import box
 from rich.table import Table
 
-from twofold.analysis import summary
+from twofold.analysis import SETTINGS, agreement, summary, varying_settings
 from twofold.networks import Architecture, layer_table
 
+# What the paper calls its digits; others are compared with it all the same, and the table says so.
+_PAPERS_DATA = "mnist"
 
-def text_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> Table:
+
+def text_table(
+    title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: int = 1, caption: str | None = None
+) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
+        caption=caption, caption_justify="left",
+    )  # fmt: skip
     for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place < left else "right", no_wrap=True)
+        table.add_column(name, justify="left" if place < left else "right")
     for row in rows:
         table.add_row(*row)
     return table
@@ -23,3 +32,96 @@ def text_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str]]
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction in percent; a dash where there is none."""
     return "–" if value is None or pd.isna(value) else f"{100 * value:.{digits}f}"
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """An interval of fractions in percent; a dash where there is none."""
+    return "–" if pd.isna(low) else f"{percent(low, digits)} to {percent(high, digits)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value to three places, never 0."""
+    return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def summary_table(trials: pd.DataFrame) -> Table:
+    """A study's test errors: a line per network, or per network and setting where several settings were tried."""
+    varied = varying_settings(trials)
+    table = summary(trials, ["network", *varied])
+    paper = {} if varied else {row.network: row for row in agreement(trials).itertuples()}
+    columns = ["network", *map(_words, varied), "rounds", "mean %", "sd", "95 % interval", "median", "min", "max"]
+    some_diverged = bool(table.diverged.any())
+    columns += ["digit error %", *(["diverged"] if some_diverged else []), *(["paper %"] if paper else [])]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [row["network"], *(str(row[name]) for name in varied), str(row["rounds"])]
+        cells += [percent(row["mean"]), percent(row["sd"]), interval(row["ci_low"], row["ci_high"])]
+        cells += [percent(row[name], 1) for name in ("median", "best", "worst")] + [percent(row["digit_error"])]
+        cells += [str(row["diverged"])] if some_diverged else []
+        cells += [_papers(paper.get(row["network"]))] if paper else []
+        rows.append(cells)
+    return text_table("Test error", columns, rows, left=1 + len(varied), caption=_caption(trials, bool(paper)))
+
+
+def settings_table(trials: pd.DataFrame) -> Table:
+    """What a store holds: a line per network and setting."""
+    varying = {*varying_settings(trials), "data", "optimizer"}
+    varied = [name for name in SETTINGS if name in varying]
+    table = summary(trials, ["network", *varied])
+    columns = ["network", *map(_words, varied), "trials", "mean %", "sd", "min", "max"]
+    rows = [
+        [
+            row["network"],
+            *(str(row[name]) for name in varied),
+            str(row["rounds"]),
+            *(percent(row[name]) for name in ("mean", "sd")),
+            *(percent(row[name], 1) for name in ("best", "worst")),
+        ]
+        for row in table.to_dict("records")
+    ]
+    return text_table(f"Test error of {len(trials)} trials", columns, rows, left=1 + len(varied))
+
+
+def layer_rows(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> list[dict[str, Any]]:
+    """The layers of a network as JSON has them, a row per layer."""
+    return [
+        {
+            "network": architecture.name,
+            "layer": row.layer,
+            "input_shape": list(row.input_shape),
+            "output_shape": list(row.output_shape),
+            "parameters": row.parameters,
+        }
+        for row in layer_table(architecture, image_size)
+    ]
+
+
+def layers_table(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> Table:
+    """The layers of a network, their shapes and parameters."""
+    rows = layer_table(architecture, image_size)
+    shared = "shared by both branches" if architecture.weight_sharing else "one for each branch"
+    losses = "with auxiliary losses" if architecture.auxiliary_losses else "without auxiliary losses"
+    cells = [[row.layer, _shape(row.input_shape), _shape(row.output_shape), f"{row.parameters:,}"] for row in rows]
+    cells.append(["total", "", "", f"{sum(row.parameters for row in rows):,}"])
+    return text_table(
+        f"{architecture.name}: branch weights {shared}, {losses}", ["layer", "input", "output", "parameters"], cells
+    )
+
+
+def _papers(row: Any) -> str:
+    return "–" if row is None else f"{percent(row.paper_mean)} ± {percent(row.paper_sd)}"
+
+
+def _caption(trials: pd.DataFrame, with_paper: bool) -> str | None:
+    data = sorted(set(trials.data)) if "data" in trials else []
+    if not with_paper or data == [_PAPERS_DATA]:
+        return None
+    return f"The paper's digits are the full MNIST (--data mnist); these are {', '.join(data)}."
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))

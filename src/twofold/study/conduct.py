@@ -76,9 +76,9 @@ def conduct(
     load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits))
     try:
         while missing:
-            for program, group in _groups(missing):
+            for program, group in _groups(missing, trace):
                 claimed = (trial for trial in group if store.claim(trial.key, owner, traced=trace))
-                jobs = (_job(trial, load, trace) for trial in claimed)
+                jobs = (_job(trial, load) for trial in claimed)
                 for job, outcome in train_cohorts(program, jobs, devices=devices, on_progress=on_progress):
                     row = _row(job.id, outcome, devices[0])
                     store.add(row)
@@ -96,15 +96,18 @@ def _missing(trials: Sequence[Trial], store: Store, trace: bool) -> list[Trial]:
     return [trial for trial in trials if trial.key not in stored]
 
 
-def _groups(trials: Sequence[Trial]) -> Iterator[tuple[Program, list[Trial]]]:
-    """The trials that one compiled program trains: equal programs, on arrays of equal shapes."""
+def _groups(trials: Sequence[Trial], trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
+    """The trials that one compiled program trains: equal programs, on arrays of equal shapes.
+
+    Within a group short trainings come first, so that those of one cohort take about equally long.
+    """
 
     def shape(trial: Trial) -> tuple:
         return (*dataclasses.astuple(trial.program), trial.pairs, trial.test_pairs, trial.validation_pairs)
 
-    for _, group in itertools.groupby(sorted(trials, key=shape), key=shape):
+    for _, group in itertools.groupby(sorted(trials, key=lambda t: (shape(t), t.epochs)), key=shape):
         alike = list(group)
-        yield alike[0].program, alike
+        yield dataclasses.replace(alike[0].program, trace=trace), alike
 
 
 def _draw(
@@ -126,7 +129,7 @@ def _draw(
     return TrialData(train=train, test=test, validation=validation)
 
 
-def _job(trial: Trial, load: Callable[..., TrialData], trace: bool) -> Job:
+def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
     return Job(
         id=trial,
         key=trial_key(trial.seed, trial.round),
@@ -144,7 +147,6 @@ def _job(trial: Trial, load: Callable[..., TrialData], trace: bool) -> Job:
             trial.validation_pairs,
             trial.normalise,
         ),
-        trace=trace,
     )
 
 
