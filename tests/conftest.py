@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from jaxtyping import install_import_hook
 
-from twofold.training.devices import use_devices
+# Before anything of twofold is imported: every shape and type in a signature is checked at every call.
+install_import_hook("twofold", "beartype.beartype")
+
+from twofold.training.devices import use_devices  # noqa: E402
 
 use_devices(2)
 

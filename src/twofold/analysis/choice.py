@@ -84,10 +84,8 @@ def _averages(trials: pd.DataFrame, columns: list[str], value: str) -> pd.DataFr
     for setting in settings:
         of_setting = wide.loc[:, [column for column in wide.columns if tuple(column[:-1]) == setting]]
         averages[setting] = of_setting.mean(axis=1).where(of_setting.notna().sum(axis=1) == networks)
-    frame = pd.DataFrame(index=wide.index)
-    for setting, column in averages.items():
-        frame[[setting]] = column.to_frame()
-    return frame
+    as_tuples = pd.Index(list(averages), tupleize_cols=False)
+    return pd.DataFrame(np.column_stack(list(averages.values())), index=wide.index, columns=as_tuples)
 
 
 def _worse(differences: pd.Series) -> float:

@@ -18,10 +18,11 @@ _SIGN_SEED = 2010
 
 
 def contrast(differences: pd.Series | np.ndarray) -> dict[str, Any]:
-    """What rounds say of a difference: `rounds`, `difference` (mean), `sd`, `ci_low`, `ci_high`, `p`, `left_out`, `note`.
+    """What rounds say of a difference, as the columns of a row.
 
-    The interval is Student's 95 % interval of the mean; `p` is the two-sided sign-flip p-value (`sign_flip`). NaNs
-    are rounds in which a network lacks: they are left out and counted.
+    These are `rounds`, `difference` (mean), `sd`, `ci_low`, `ci_high`, `p`, `left_out` and `note`. The interval is
+    Student's 95 % interval of the mean; `p` is the two-sided sign-flip p-value (`sign_flip`). NaNs are rounds in which
+    a network lacks: they are left out and counted.
     """
     values = np.asarray(differences, float)
     complete = values[~np.isnan(values)]

@@ -37,9 +37,7 @@ class TaskOptions:
     data_dir: Annotated[
         Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
     ] = None
-    normalise: Annotated[
-        bool, Parameter(help="Standardise the pixels by the training pairs.", negative="")
-    ] = False
+    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", negative="")] = False
     seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
 
     def settings(self) -> dict[str, Any]:
@@ -53,11 +51,11 @@ class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
     workers: Annotated[int | None, Parameter(help="Devices to use: all cores, or all GPUs, by default.")] = None
-    store: Annotated[
-        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
-    ] = "sqlite:///twofold.db"
+    store: Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")] = (
+        "sqlite:///twofold.db"
+    )
     out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
-    json: Annotated[
-        bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", negative="")
-    ] = False
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", negative="")] = (
+        False
+    )
     quiet: Annotated[bool, Parameter(help="Show no progress.", negative="")] = False

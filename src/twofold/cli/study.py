@@ -18,13 +18,9 @@ def study(
     rounds: Annotated[int, Parameter(help="Rounds, each with fresh pairs and fresh weights.")] = 20,
     batch_size: Annotated[int, Parameter(help="Pairs a step; divides --pairs.", group=TRAINING)] = 25,
     epochs: Annotated[int, Parameter(help="Passes over the training pairs.", group=TRAINING)] = 100,
-    optimizer: Annotated[
-        str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)
-    ] = "adam",
+    optimizer: Annotated[str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)] = "adam",
     learning_rate: Annotated[float, Parameter(help="The optimizer's learning rate.", group=TRAINING)] = 0.001,
-    aux_weight: Annotated[
-        float, Parameter(help="The coefficient of the auxiliary losses.", group=TRAINING)
-    ] = 1.0,
+    aux_weight: Annotated[float, Parameter(help="The coefficient of the auxiliary losses.", group=TRAINING)] = 1.0,
     shuffle: Annotated[
         bool,
         Parameter(help="Shuffle the pairs in every epoch; the paper does not.", negative="", group=TRAINING),

@@ -4,6 +4,7 @@ from twofold.data.digits import SOURCES as SOURCES
 from twofold.data.digits import Digits as Digits
 from twofold.data.digits import load_digits as load_digits
 from twofold.data.pairs import RELATIONS as RELATIONS
+from twofold.data.pairs import AnyArray as AnyArray
 from twofold.data.pairs import PairSet as PairSet
 from twofold.data.pairs import draw_pairs as draw_pairs
 from twofold.data.pairs import standardise as standardise

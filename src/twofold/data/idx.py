@@ -30,8 +30,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     expected = (0, 0, _UNSIGNED_BYTE, dimensions)
     if len(content) < header or tuple(content[:4]) != expected:
         raise DataError(
-            f"{path} is no IDX file of {dimensions}-dimensional bytes (it begins with {content[:4].hex(' ') or 'nothing'}, "
-            f"not with {bytes(expected).hex(' ')}); fetch the file anew"
+            f"{path} is no IDX file of {dimensions}-dimensional bytes (it begins with "
+            f"{content[:4].hex(' ') or 'nothing'}, not with {bytes(expected).hex(' ')}); fetch the file anew"
         )
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != math.prod(shape):

@@ -1,7 +1,7 @@
 """Pairs of digits: how they are drawn, and what is asked of them. Pure functions of their arguments."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int32
@@ -10,6 +10,9 @@ from twofold.data.digits import Digits
 from twofold.errors import DataError, SettingError, unknown_choice
 
 Classes = Int32[np.ndarray, " n"]
+
+# NumPy's arrays, or JAX's where a transformation puts them in their place.
+AnyArray = Any
 
 RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " n"]]] = {
     "<=": np.less_equal,
@@ -23,13 +26,15 @@ _TRAINING_STREAM, _TEST_STREAM = 0, 1
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
-class PairSet:
-    """n pairs of images, whether the relation holds for each (1) or not (0), and the two digits' classes."""
+class PairSet(NamedTuple):
+    """n pairs of images, whether the relation holds for each (1) or not (0), and the two digits' classes.
 
-    images: Float[np.ndarray, "n 2 h w"]
-    targets: Int32[np.ndarray, " n"]
-    classes: Int32[np.ndarray, "n 2"]
+    A tuple, so that JAX passes it through its transformations, with arrays of its own in place of NumPy's.
+    """
+
+    images: Float[AnyArray, "n 2 h w"]
+    targets: Int32[AnyArray, " n"]
+    classes: Int32[AnyArray, "n 2"]
 
 
 def draw_pairs(
@@ -59,9 +64,7 @@ def draw_pairs(
         raise SettingError("`training_pairs` (=None) must be given for the validation split, which comes after them")
     skipped = 2 * (training_pairs or 0) if split == "validation" else 0
     test = split == "test"
-    images, labels = (
-        (digits.test_images, digits.test_labels) if test else (digits.train_images, digits.train_labels)
-    )
+    images, labels = (digits.test_images, digits.test_labels) if test else (digits.train_images, digits.train_labels)
     wanted = skipped + 2 * pairs
     if wanted > len(labels):
         raise DataError(
@@ -82,7 +85,7 @@ def standardise(train: PairSet, *others: PairSet) -> tuple[PairSet, ...]:
     mean = train.images.mean(dtype=np.float64)
     deviation = train.images.std(dtype=np.float64) or 1.0  # images of one colour stay at 0
     return tuple(
-        replace(pairs, images=((pairs.images - mean) / deviation).astype(np.float32)) for pairs in (train, *others)
+        pairs._replace(images=((pairs.images - mean) / deviation).astype(np.float32)) for pairs in (train, *others)
     )
 
 

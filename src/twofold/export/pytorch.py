@@ -54,9 +54,7 @@ class PairModule(nn.Module):
         return self.head2(F.relu(self.head1(bottleneck))), digits
 
 
-def pair_loss(
-    logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Tensor, aux_weight: float
-) -> Tensor:
+def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Tensor, aux_weight: float) -> Tensor:
     """The paper's loss (section III): the main cross entropy, and the weighted ones of the two digits."""
     loss = F.cross_entropy(logits, targets)
     if aux_weight:
@@ -72,9 +70,7 @@ def module_for(network: str | Architecture, image_size: tuple[int, int] = (14, 1
     """
     architecture = find_network(network) if isinstance(network, str) else network
     rows, columns = pooled_size(*pooled_size(*image_size))
-    return PairModule(
-        weight_sharing=architecture.weight_sharing, features=rows * columns * _FEATURE_CHANNELS
-    )
+    return PairModule(weight_sharing=architecture.weight_sharing, features=rows * columns * _FEATURE_CHANNELS)
 
 
 def to_pytorch(network: PairNetwork) -> PairModule:

@@ -113,9 +113,7 @@ def _kernel_at_four_places(kernel: Float[Array, "g 3 3 1 c"]) -> Float[Array, "g
     """The 3x3 kernel embedded into 4x4 at each of the four places of a pooling window, side by side."""
     flat = kernel[:, :, :, 0, :]
     places = [
-        jnp.pad(flat, ((0, 0), (row, 1 - row), (column, 1 - column), (0, 0)))
-        for row in range(2)
-        for column in range(2)
+        jnp.pad(flat, ((0, 0), (row, 1 - row), (column, 1 - column), (0, 0))) for row in range(2) for column in range(2)
     ]
     return jnp.stack(places, axis=3).reshape(kernel.shape[0], _WINDOW**2, -1)
 

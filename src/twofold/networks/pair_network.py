@@ -63,9 +63,7 @@ class PairNetwork(eqx.Module):
         """
         return self.on_patches(batch_patches(images, self.branches), negative_slope)
 
-    def on_patches(
-        self, patches: Float[Array, "g rows columns m 16"], negative_slope: float | Array
-    ) -> Outputs:
+    def on_patches(self, patches: Float[Array, "g rows columns m 16"], negative_slope: float | Array) -> Outputs:
         """The outputs for pairs of images that `batch_patches` has laid out."""
         g, _, _, images, _ = patches.shape
         hidden = first_block(patches, self.conv1.weight, self.conv1.bias)
@@ -88,9 +86,7 @@ def batch_patches(images: Float[Array, "n 2 h w"], branches: int) -> Float[Array
     return by_branch.transpose(1, 2, 0, 3, 4).reshape(1, *by_branch.shape[1:3], -1, by_branch.shape[-1])
 
 
-def init_network(
-    key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14)
-) -> PairNetwork:
+def init_network(key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14)) -> PairNetwork:
     """A fresh network for images of (height, width), initialised as PyTorch does by default.
 
     Weights and biases are uniform in +-1/sqrt(fan_in) (torch.nn.Conv2d and torch.nn.Linear). The image size must
@@ -149,8 +145,7 @@ def layer_table(architecture: Architecture, image_size: tuple[int, int] = (14, 1
         ("head2", "dense", (HIDDEN_UNITS,), (2,)),
     ]
     return [
-        LayerRow(f"{name}: {what}", before, after, _size(getattr(network, name)))
-        for name, what, before, after in rows
+        LayerRow(f"{name}: {what}", before, after, _size(getattr(network, name))) for name, what, before, after in rows
     ]
 
 

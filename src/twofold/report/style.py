@@ -17,7 +17,7 @@ NETWORK_COLOURS = {"NetBase": "#D55E00", "NetWS": "#E69F00", "NetAL": "#0072B2",
 NETWORK_MARKERS = {"NetBase": "o", "NetWS": "s", "NetAL": "^", "NetWSAL": "D"}
 INK, FAINT = "#222222", "#8A8A8A"
 
-_RC = {
+_RC: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "text.color": INK,

@@ -8,7 +8,7 @@ many together as its memory holds. A trial's outcome does not depend on either.
 import itertools
 import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -51,7 +51,7 @@ class TrialData(NamedTuple):
 class Job:
     """One training to do. `load` gives its pairs when its turn comes; `id` is the caller's, and is not looked at."""
 
-    id: Hashable
+    id: Any
     key: UInt32[np.ndarray, " 2"]
     learning_rate: float
     aux_weight: float
@@ -178,9 +178,9 @@ def _outcome(
     return Outcome(
         network=network,
         train_loss=losses,
-        train_error=int(train.wrong) / len(pairs.train.targets),
-        test_error=int(test.wrong) / len(pairs.test.targets),
-        validation_error=int(validation.wrong) / len(pairs.validation.targets) if pairs.validation else None,
+        train_error=int(train.wrong) / _count(pairs.train),
+        test_error=int(test.wrong) / _count(pairs.test),
+        validation_error=None if validation is None else int(validation.wrong) / _count(pairs.validation),
         digit_error=int(test.wrong_digits) / pairs.test.classes.size,
         dead_units=np.asarray(test.dead_units),
         dead_units_trace=history.dead_units[: job.epochs] if trace else None,
@@ -189,15 +189,29 @@ def _outcome(
     )
 
 
+def _count(pairs: PairSet | None) -> int:
+    return 0 if pairs is None else len(pairs.targets)
+
+
 def _settings(job: Job) -> Settings:
-    numbers = (job.learning_rate, job.aux_weight, job.negative_slope)
-    return Settings(job.key, *map(np.float32, numbers), epochs=np.int32(job.epochs))
+    return Settings(
+        key=job.key,
+        learning_rate=np.float32(job.learning_rate),
+        aux_weight=np.float32(job.aux_weight),
+        negative_slope=np.float32(job.negative_slope),
+        epochs=np.int32(job.epochs),
+    )
 
 
 def _shapes_of_settings() -> Settings:
     number = jax.ShapeDtypeStruct((), np.float32)
-    key, count = jax.ShapeDtypeStruct((2,), np.uint32), jax.ShapeDtypeStruct((), np.int32)
-    return Settings(key, number, number, number, epochs=count)
+    return Settings(
+        key=jax.ShapeDtypeStruct((2,), np.uint32),
+        learning_rate=number,
+        aux_weight=number,
+        negative_slope=number,
+        epochs=jax.ShapeDtypeStruct((), np.int32),
+    )
 
 
 def _stack(trees: Sequence[Any], idle: int) -> Any:
@@ -267,10 +281,10 @@ def _over_trials(
 
 
 def _evaluate_all(network: PairNetwork, data: TrialData, settings: Settings) -> _Evaluations:
-    def on(pairs: PairSet | None) -> Evaluation | None:
-        return None if pairs is None else evaluate(network, pairs, settings.negative_slope)
+    def on(pairs: PairSet) -> Evaluation:
+        return evaluate(network, pairs, settings.negative_slope)
 
-    return _Evaluations(on(data.train), on(data.test), on(data.validation))
+    return _Evaluations(on(data.train), on(data.test), None if data.validation is None else on(data.validation))
 
 
 def _fitting(program: Program, device: jax.Device, data: TrialData) -> int:
@@ -279,6 +293,6 @@ def _fitting(program: Program, device: jax.Device, data: TrialData) -> int:
         return 1
     memory = device.memory_stats() or {}
     free = memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)
-    one = _engine(program, _shapes(data), (device,), 1).train_epochs.memory_analysis()
+    one: Any = _engine(program, _shapes(data), (device,), 1).train_epochs.memory_analysis()
     needed = one.argument_size_in_bytes + one.output_size_in_bytes + one.temp_size_in_bytes
     return max(1, min(_MOST_TOGETHER, int(_MEMORY_SHARE * free / needed)))

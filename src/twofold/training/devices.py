@@ -1,6 +1,7 @@
 """Setting JAX up: every processor core a device of its own."""
 
 import os
+from typing import Any
 
 import jax
 import platformdirs
@@ -25,7 +26,9 @@ def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]
     _configure(workers or cores)
     devices = jax.devices()
     if workers is not None and workers > max(cores, len(devices)):
-        raise SettingError(f"`workers` (={workers}) is more than this machine has; use at most {max(cores, len(devices))}")
+        raise SettingError(
+            f"`workers` (={workers}) is more than this machine has; use at most {max(cores, len(devices))}"
+        )
     wanted = workers or (cores if devices[0].platform == "cpu" else len(devices))
     notes = []
     if len(devices) < wanted:
@@ -46,7 +49,8 @@ def _configure(cores: int) -> None:
             jax.config.update("jax_num_cpu_devices", cores)
     except RuntimeError:
         return  # JAX has started
-    if jax.config.jax_compilation_cache_dir is None:
+    config: Any = jax.config  # whose options come without types
+    if config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("twofold") / "compiled"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

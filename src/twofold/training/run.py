@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
-from twofold.data import PairSet
+from twofold.data import AnyArray, PairSet
 from twofold.networks import PairNetwork, batch_patches, init_network
 from twofold.training.losses import pair_loss
 from twofold.training.optimizers import OPTIMIZERS
@@ -27,8 +27,6 @@ _WEIGHTS_STREAM = 2
 
 # Pairs evaluated at once: enough for large products, few enough for a processor's cache.
 _EVALUATED_AT_ONCE = 50
-
-jax.tree_util.register_dataclass(PairSet, ["images", "targets", "classes"], [])
 
 
 @dataclass(frozen=True)
@@ -52,11 +50,11 @@ class Settings(NamedTuple):
     The key is the data of a JAX key of the default kind (threefry), which NumPy can hold.
     """
 
-    key: UInt32[Array, " 2"]
-    learning_rate: Float[Array, ""]
-    aux_weight: Float[Array, ""]
-    negative_slope: Float[Array, ""]
-    epochs: Int32[Array, ""]
+    key: UInt32[AnyArray, " 2"]
+    learning_rate: Float[AnyArray, ""]
+    aux_weight: Float[AnyArray, ""]
+    negative_slope: Float[AnyArray, ""]
+    epochs: Int32[AnyArray, ""]
 
 
 class State(NamedTuple):
@@ -81,16 +79,16 @@ class Chunk(NamedTuple):
     `losses` are means over an epoch's batches, each taken before its step; `dead_units` is counted after an epoch.
     """
 
-    losses: Float[Array, " most"]
-    dead_units: Int32[Array, "most 2"]
+    losses: Float[AnyArray, " most"]
+    dead_units: Int32[AnyArray, "most 2"]
 
 
 class Evaluation(NamedTuple):
     """How a network does on n pairs: wrong answers, of n; digits taken for others, of 2n; dead units, of 10."""
 
-    wrong: Int32[Array, ""]
-    wrong_digits: Int32[Array, ""]
-    dead_units: Int32[Array, " 2"]
+    wrong: Int32[AnyArray, ""]
+    wrong_digits: Int32[AnyArray, ""]
+    dead_units: Int32[AnyArray, " 2"]
 
 
 def trial_key(seed: int, round: int) -> UInt32[np.ndarray, " 2"]:
@@ -105,9 +103,7 @@ def start(program: Program, settings: Settings, train: PairSet) -> tuple[State, 
     multiple of the batch size.
     """
     key = jax.random.wrap_key_data(settings.key, impl="threefry2x32")
-    network = init_network(
-        key, weight_sharing=program.weight_sharing, image_size=train.images.shape[2:]
-    )
+    network = init_network(key, weight_sharing=program.weight_sharing, image_size=train.images.shape[2:])
     state = State(network, OPTIMIZERS[program.optimizer]().init(network), jnp.int32(0))
     return state, _in_batches(program, train)
 
@@ -152,8 +148,8 @@ def train_epochs(
 def evaluate(network: PairNetwork, pairs: PairSet, negative_slope: float | Array) -> Evaluation:
     """What the network gets wrong on the pairs, and its dead units there.
 
-    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. A bottleneck unit is dead if it is at or below 0, before its
-    activation, on every image.
+    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. A
+    bottleneck unit is dead if it is at or below 0, before its activation, on every image.
     """
     n = len(pairs.targets)
     padding = -n % _EVALUATED_AT_ONCE
