@@ -16,8 +16,8 @@ from twofold.data import load_digits
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.report.live import LiveDisplay
-from twofold.results import DEFAULT_URL, Store
-from twofold.study import Silence, Trial, conduct, factorial
+from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
+from twofold.study import Keeper, Silence, Trial, conduct, factorial
 from twofold.study.trial import check_whole
 from twofold.training import use_devices
 
@@ -64,23 +64,34 @@ class Study:
         return factorial(self._digits, network=self.networks, rounds=self._rounds(), **axes)
 
     def run(
-        self, *, workers: int | None = None, store: str = DEFAULT_URL, progress: bool = True, trace: bool = False
+        self,
+        *,
+        workers: int | None = None,
+        store: str = DEFAULT_URL,
+        progress: bool = True,
+        trace: bool = False,
+        keep_models: str = "none",
+        models: str | Path | None = None,
     ) -> StudyResult:
         """Train what the store lacks and return the results of all the trials.
 
         `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` an SQLAlchemy
         URL or the path of an SQLite file. `trace` keeps the number of dead units after every epoch as well.
+        `keep_models` is "none", "best" or "all" (see `twofold.study.Keeper`): trained networks go into the folder
+        `models`, by default one beside the store.
 
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """
         devices, notes = use_devices(workers)
         trials = self.trials()
         opened = Store(store)
+        folder = models_folder(store) if models is None else Path(models)
+        keeper = Keeper(keep_models, ModelStore(folder), opened, trials, self._digits)
         display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
         with display as listener:
             for note in notes:
                 listener.note(note)
-            conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace)
+            conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return StudyResult(study=self, store=opened, trials=trials)
 
     @cached_property

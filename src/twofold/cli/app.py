@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.results import results
 from twofold.cli.study import study
@@ -26,7 +27,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks):
+for _command in (study, results, networks, models):
     app.command(_command)
 
 

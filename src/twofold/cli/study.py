@@ -1,10 +1,11 @@
 """`twofold study`: the paper's study, and any like it."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL, TRAINING, RunOptions, TaskOptions
+from twofold.cli.options import RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
 
 _DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
 
@@ -31,6 +32,16 @@ def study(
     trace: Annotated[
         bool, Parameter(help="Keep the number of dead units after every epoch.", negative="", group=TRAINING)
     ] = False,
+    keep_models: Annotated[
+        str,
+        Parameter(
+            help="Keep trained networks: none, all, or of each network and setting the best (lowest validation error).",
+            group=RUNNING,
+        ),
+    ] = "none",
+    models: Annotated[
+        Path | None, Parameter(help="The folder for kept networks; beside the store by default.", group=RUNNING)
+    ] = None,
     task: TaskOptions = _DEFAULT_TASK,
     run: RunOptions = _DEFAULT_RUN,
 ) -> None:
@@ -58,7 +69,14 @@ def study(
         shuffle=shuffle,
         bottleneck_activation=bottleneck_activation,
         **task.settings(),
-    ).run(workers=run.workers, store=run.store, progress=not run.quiet, trace=trace)
+    ).run(
+        workers=run.workers,
+        store=run.store,
+        progress=not run.quiet,
+        trace=trace,
+        keep_models=keep_models,
+        models=models,
+    )
     if run.json:
         print_json(result.table)
     else:

@@ -7,4 +7,5 @@ from twofold.data.pairs import RELATIONS as RELATIONS
 from twofold.data.pairs import AnyArray as AnyArray
 from twofold.data.pairs import PairSet as PairSet
 from twofold.data.pairs import draw_pairs as draw_pairs
+from twofold.data.pairs import pixel_scale as pixel_scale
 from twofold.data.pairs import standardise as standardise

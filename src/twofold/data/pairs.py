@@ -82,11 +82,16 @@ def draw_pairs(
 
 def standardise(train: PairSet, *others: PairSet) -> tuple[PairSet, ...]:
     """All the sets, with pixels shifted and scaled so that the training pixels have mean 0 and deviation 1."""
-    mean = train.images.mean(dtype=np.float64)
-    deviation = train.images.std(dtype=np.float64) or 1.0  # images of one colour stay at 0
+    mean, deviation = pixel_scale(train)
     return tuple(
         pairs._replace(images=((pairs.images - mean) / deviation).astype(np.float32)) for pairs in (train, *others)
     )
+
+
+def pixel_scale(train: PairSet) -> tuple[float, float]:
+    """What `standardise` subtracts from pixels, and what it then divides them by."""
+    mean = float(train.images.mean(dtype=np.float64))
+    return mean, float(train.images.std(dtype=np.float64)) or 1.0  # images of one colour stay at 0
 
 
 def _option(split: str) -> str:

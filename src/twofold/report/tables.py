@@ -1,13 +1,14 @@
 """Tables for the terminal: each function takes rows and returns a rich table. Errors are shown in percent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from rich import box
 from rich.table import Table
 
-from twofold.analysis import SETTINGS, agreement, summary, varying_settings
+from twofold.analysis import SETTINGS, agreement, in_order, summary, varying_settings
 from twofold.networks import Architecture, layer_table
 
 # What the paper calls its digits; others are compared with it all the same, and the table says so.
@@ -80,6 +81,26 @@ def settings_table(trials: pd.DataFrame) -> Table:
         for row in table.to_dict("records")
     ]
     return text_table(f"Test error of {len(trials)} trials", columns, rows, left=1 + len(varied))
+
+
+def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
+    """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits."""
+    kept = pd.DataFrame(records)
+    kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
+    varied = [name for name in SETTINGS if name in {*varying_settings(kept), "data"}]
+    columns = ["network", *map(_words, varied), "round", "validation %", "test %", "digit error %", "file"]
+    rows = [
+        [
+            row["network"],
+            *(str(row[name]) for name in varied),
+            str(row["round"]),
+            *(percent(row[name]) for name in ("validation_error", "test_error", "digit_error")),
+            f"{row['key'][:12]}…",
+        ]
+        for row in kept.sort_values(["network", *varied, "round"], kind="stable").to_dict("records")
+    ]
+    count = f"{len(rows)} network{'s' if len(rows) > 1 else ''}"
+    return text_table(f"{count} in {folder}", columns, rows, left=1 + len(varied))
 
 
 def layer_rows(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,8 @@ _claims = sa.Table(
     sa.Column("renewed_at", sa.Double, nullable=False),
 )
 
-_LONG_COLUMNS = ("train_loss", "dead_units_trace")
+# What `read` leaves out unless it is asked for histories: one number and more per epoch.
+LONG_COLUMNS = ("train_loss", "dead_units_trace")
 
 
 class Store:
@@ -124,7 +125,7 @@ class Store:
         """
         import pandas as pd
 
-        columns = [c for c in trials.c if histories or c.name not in _LONG_COLUMNS]
+        columns = [c for c in trials.c if histories or c.name not in LONG_COLUMNS]
         rows: list[sa.Row] = []
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
@@ -140,8 +141,10 @@ class Store:
             return table
         return table.set_index("key").loc[[k for k in wanted if k in set(table.key)]].reset_index()
 
-    def claim(self, key: str, owner: str, *, traced: bool = False) -> bool:
-        """Whether `owner` may train this trial: it is not `present`, and no living run has claimed it."""
+    def claim(
+        self, key: str, owner: str, *, traced: bool = False, wanted_again: Callable[[str], bool] | None = None
+    ) -> bool:
+        """Whether `owner` may train this trial: it is not `present`, or `wanted_again`, and no living run has it."""
         now = time.time()
         with self._errors():
             with self._engine.begin() as connection:
@@ -153,7 +156,7 @@ class Store:
             except sa.exc.IntegrityError:
                 return False
             # The row may have been stored, and its claim given up, since the caller last looked.
-            if not self.present([key], traced=traced):
+            if not self.present([key], traced=traced) or (wanted_again and wanted_again(key)):
                 return True
             self._forget_claim(key)
             return False

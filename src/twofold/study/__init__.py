@@ -3,5 +3,7 @@
 from twofold.study.conduct import Listener as Listener
 from twofold.study.conduct import Silence as Silence
 from twofold.study.conduct import conduct as conduct
+from twofold.study.keep import KEEP as KEEP
+from twofold.study.keep import Keeper as Keeper
 from twofold.study.plan import factorial as factorial
 from twofold.study.trial import Trial as Trial

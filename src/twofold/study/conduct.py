@@ -18,6 +18,7 @@ from twofold import __version__
 from twofold.data import Digits, draw_pairs, standardise
 from twofold.networks import NETWORKS
 from twofold.results import Store
+from twofold.study.keep import Keeper
 from twofold.study.trial import Trial
 from twofold.training import Job, Outcome, Program, TrialData, train_cohorts, trial_key
 
@@ -59,41 +60,76 @@ def conduct(
     devices: Sequence[jax.Device],
     listener: Listener | None = None,
     trace: bool = False,
+    keeper: Keeper | None = None,
 ) -> None:
     """Train those of the trials that the store lacks, on all the devices, and store each when it is complete.
 
-    With `trace`, a stored trial that lacks the epoch-by-epoch trace of dead units counts as lacking. Several runs
-    may share a store: each trial is trained by the run that claims it first, and the others wait for its row. An
-    interruption loses at most the trials of the cohort under way.
+    With `trace`, a stored trial that lacks the epoch-by-epoch trace of dead units counts as lacking, as does with a
+    `keeper` one whose network should have been kept. Several runs may share a store: each trial is trained by the
+    run that claims it first, and the others wait for its row. An interruption loses at most the trials of the
+    cohort under way.
 
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
     listener = listener or Silence()
     owner = uuid.uuid4().hex
-    missing = _missing(trials, store, trace)
-    listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
-    on_progress = _progress(listener, functools.partial(store.renew_claims, owner))
     load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits))
+    train = functools.partial(
+        _train, load=load, store=store, owner=owner, devices=devices, trace=trace, keeper=keeper
+    )
+    missing = _missing(trials, store, trace, keeper)
+    listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
     try:
         while missing:
-            for program, group in _groups(missing, trace):
-                claimed = (trial for trial in group if store.claim(trial.key, owner, traced=trace))
-                jobs = (_job(trial, load) for trial in claimed)
-                for job, outcome in train_cohorts(program, jobs, devices=devices, on_progress=on_progress):
-                    row = _row(job.id, outcome, devices[0])
-                    store.add(row)
-                    listener.done(row)
-            missing = _missing(missing, store, trace)
-            if missing:
+            train(missing, listener=listener)
+            tried = set(missing)
+            missing = _missing(trials, store, trace, keeper)
+            if tried.intersection(missing):
                 listener.note(f"waiting for {len(missing)} trials that another run on this store is training")
                 time.sleep(_LOOK_EVERY)
+            elif missing:
+                # Only now is it known which networks are the best; the plan itself is complete.
+                listener.note(f"training {len(missing)} trials once more, whose networks were not kept")
+                train(missing, listener=Silence())
+                missing = _missing(trials, store, trace, keeper)
+        if keeper:
+            keeper.finish()
     finally:
         store.release_claims(owner)
 
 
-def _missing(trials: Sequence[Trial], store: Store, trace: bool) -> list[Trial]:
+def _train(
+    trials: Sequence[Trial],
+    *,
+    load: Callable[..., TrialData],
+    store: Store,
+    owner: str,
+    devices: Sequence[jax.Device],
+    listener: Listener,
+    trace: bool,
+    keeper: Keeper | None,
+) -> None:
+    """Train those of the trials that no other run has claimed or completed, and store each."""
+    on_progress = _progress(listener, functools.partial(store.renew_claims, owner))
+    wanted_again = keeper.lacks if keeper else None
+    for program, group in _groups(trials, trace):
+        claimed = (t for t in group if store.claim(t.key, owner, traced=trace, wanted_again=wanted_again))
+        jobs = (_job(trial, load) for trial in claimed)
+        for job, outcome in train_cohorts(program, jobs, devices=devices, on_progress=on_progress):
+            row = _row(job.id, outcome, devices[0])
+            if keeper:
+                # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
+                keeper.offer(job.id, row, outcome.network)
+            # A training repeated for its network alone leaves its row, and any trace in it, as it was.
+            if not store.present([job.id.key], traced=trace):
+                store.add(row)
+            listener.done(row)
+
+
+def _missing(trials: Sequence[Trial], store: Store, trace: bool, keeper: Keeper | None) -> list[Trial]:
     stored = store.present([trial.key for trial in trials], traced=trace)
-    return [trial for trial in trials if trial.key not in stored]
+    again = keeper.lacking(stored) if keeper else set()
+    return [trial for trial in trials if trial.key not in stored or trial.key in again]
 
 
 def _groups(trials: Sequence[Trial], trace: bool) -> Iterator[tuple[Program, list[Trial]]]:

@@ -1,0 +1,36 @@
+"""`twofold models`: which trained networks are kept."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def models(
+    *,
+    json: Annotated[
+        bool, Parameter(help="Print one JSON array, an object per network, instead of a table.", negative="")
+    ] = False,
+    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    store: Annotated[
+        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
+    ] = "sqlite:///twofold.db",
+) -> None:
+    """List the trained networks that `twofold study --keep-models` has kept, each with its settings and errors.
+
+    Example: twofold models --json
+    """
+    import json as json_module
+
+    from twofold.cli.output import print_table, say
+    from twofold.report.tables import models_table
+    from twofold.results import ModelStore, models_folder
+
+    kept = ModelStore(models or models_folder(store))
+    records = [{**record, "file": str(kept.path(record["key"]))} for record in kept.records()]
+    if json:
+        print(json_module.dumps(records, indent=1))
+    elif not records:
+        say(f"no networks in {kept.folder} yet; `twofold study --keep-models best` keeps some")
+    else:
+        print_table(models_table(records, kept.folder))

@@ -1,0 +1,170 @@
+"""The model store: trained networks on disk, one safetensors file each, named by the key of its trial.
+
+Weights are arrays and everything else is JSON in the file's metadata; nothing is ever pickled, so that a file from
+anywhere can be opened without running what is in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from twofold.errors import StoreError
+
+if TYPE_CHECKING:
+    from twofold.networks import PairNetwork
+
+# In the metadata of every file: what else its metadata and tensors are called depends on it.
+_FORMAT = "twofold model 1"
+_ENDING = ".safetensors"
+_RECORD_NEEDS = ("key", "network", "image_size", "pixel_mean", "pixel_deviation")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and the record of its training.
+
+    The record is what the results store knows of the trial (settings, errors as fractions, versions) and what its
+    images have to be: `image_size` ([height, width]), and `pixel_mean` and `pixel_deviation`, by which pixels are
+    shifted and then divided (0 and 1 unless the trial normalises).
+    """
+
+    network: PairNetwork
+    record: dict[str, Any]
+
+
+class ModelStore:
+    """A folder of trained networks; it is made when the first is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, network: PairNetwork, record: Mapping[str, Any]) -> Path:
+        """Keep a network under its record's `key`, in place of an earlier one, and return the file.
+
+        The file appears whole or not at all. Raises `StoreError` where it cannot be written.
+        """
+        path = self.path(record["key"])
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        content = save(_tensors(network), {"format": _FORMAT, "record": json.dumps(dict(record))})
+        with _errors("write", path):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                partial.write_bytes(content)
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        return path
+
+    def present(self, keys: Iterable[str]) -> set[str]:
+        """Those of the keys whose networks are kept."""
+        return {key for key in keys if self.path(key).is_file()}
+
+    def records(self) -> list[dict[str, Any]]:
+        """The records of all networks kept, in the order of their keys; weights are not read.
+
+        Raises `StoreError` where a file is none of ours.
+        """
+        return [_read(path)[0] for path in sorted(self.folder.glob(f"*{_ENDING}"))]
+
+    def record(self, key: str) -> dict[str, Any]:
+        """The record of the network kept under a key. Raises `StoreError` as `load` does."""
+        return _read(self._existing(key))[0]
+
+    def load(self, key: str) -> Model:
+        """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged."""
+        path = self._existing(key)
+        record, tensors = _read(path, with_tensors=True)
+        return Model(_network(path, tensors), record)
+
+    def remove(self, key: str) -> None:
+        """Delete the network kept under a key, if there is one. Raises `StoreError` where that cannot be done."""
+        path = self.path(key)
+        with _errors("delete", path):
+            path.unlink(missing_ok=True)
+
+    def path(self, key: str) -> Path:
+        """The file of the network kept under a key."""
+        return self.folder / f"{key}{_ENDING}"
+
+    def _existing(self, key: str) -> Path:
+        path = self.path(key)
+        if not path.is_file():
+            raise StoreError(f"there is no model {path}; `twofold models` lists those that are kept")
+        return path
+
+
+def models_folder(store_url: str) -> Path:
+    """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here."""
+    url = sa.make_url(store_url) if "://" in store_url else sa.URL.create("sqlite", database=store_url)
+    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
+    return Path(str(url.database)).with_suffix(".models") if in_file else Path("twofold.models")
+
+
+def _tensors(network: PairNetwork) -> dict[str, np.ndarray]:
+    return {
+        f"{name}.{part}": np.ascontiguousarray(getattr(layer, part))
+        for name, layer in vars(network).items()
+        for part in ("weight", "bias")
+    }
+
+
+def _network(path: Path, tensors: dict[str, np.ndarray]) -> PairNetwork:
+    # Not at the top: listing models, or a store without any, needs no JAX.
+    import dataclasses
+
+    import jax.numpy as jnp
+
+    from twofold.networks import Layer, PairNetwork
+
+    try:
+        return PairNetwork(
+            **{
+                f.name: Layer(*(jnp.asarray(tensors[f"{f.name}.{part}"]) for part in ("weight", "bias")))
+                for f in dataclasses.fields(PairNetwork)
+            }
+        )
+    except KeyError as lacking:
+        raise _no_model(path, f"it has no tensor {lacking}") from lacking
+
+
+def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The record of a file, and its arrays if they are asked for."""
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise _no_model(path, str(error)) from error
+    if metadata.get("format") != _FORMAT:
+        raise _no_model(path, f"its format is {metadata.get('format', 'not given')}, not {_FORMAT}")
+    try:
+        record = json.loads(metadata["record"])
+        lacking = [name for name in _RECORD_NEEDS if name not in record]
+    except (KeyError, ValueError, TypeError) as error:
+        raise _no_model(path, "its record cannot be read") from error
+    if lacking:
+        raise _no_model(path, f"its record has no `{lacking[0]}`")
+    return record, tensors
+
+
+def _no_model(path: Path, cause: str) -> StoreError:
+    return StoreError(f"{path} is no model that this twofold can read ({cause}); delete it, or name another --models")
+
+
+@contextmanager
+def _errors(verb: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"cannot {verb} {path} ({error.strerror}); name another folder with --models") from error

@@ -1,0 +1,114 @@
+"""Which of a study's trained networks are kept: none, the best of each network and setting, or all."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twofold.data import Digits, draw_pairs, pixel_scale
+from twofold.errors import unknown_choice
+from twofold.networks import PairNetwork
+from twofold.results import ModelStore, Store
+from twofold.results.store import LONG_COLUMNS
+from twofold.study.trial import Trial
+
+KEEP = ("none", "best", "all")
+
+
+class Keeper:
+    """Keeps networks of a plan in a model store.
+
+    `all` keeps every trial's. `best` keeps, of each network and setting (all that a trial is but its round), the
+    trial with the lowest validation error, or the lowest test error where there are no validation pairs; the
+    earlier round where two are equal; never one that diverged. Whatever was stored without its network and should
+    have it is trained once more: a training always comes out the same.
+
+    Raises `SettingError` for a `keep` that is none of `KEEP`.
+    """
+
+    def __init__(self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits) -> None:
+        if keep not in KEEP:
+            raise unknown_choice("keep_models", keep, KEEP)
+        self._keep, self._models, self._store, self._digits = keep, models, store, digits
+        self._trials = {trial.key: trial for trial in trials}
+        self._best: dict[str, tuple[tuple[float, int], str]] = {}  # setting -> (rank, key)
+
+    def lacking(self, stored: set[str]) -> set[str]:
+        """Those of the stored trials of the plan that have to be trained again, for their networks to be kept.
+
+        Which are the best shows only when all of the plan is stored.
+        """
+        if self._keep == "none" or (self._keep == "best" and len(stored) < len(self._trials)):
+            return set()
+        wanted = stored if self._keep == "all" else self._best_stored()
+        return wanted - self._models.present(wanted)
+
+    def lacks(self, key: str) -> bool:
+        """Whether this trial's network should be there already, and is not."""
+        if self._keep == "none":
+            return False
+        wanted = self._keep == "all" or key in {best for _, best in self._best.values()}
+        return wanted and not self._models.present([key])
+
+    def offer(self, trial: Trial, row: Mapping[str, Any], network: PairNetwork) -> None:
+        """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
+        if self._keep == "all" or (self._keep == "best" and self._is_best_so_far(trial, row)):
+            self._models.add(network, self._record(trial, row))
+
+    def finish(self) -> None:
+        """Delete what `best` kept on the way of networks that are not the best after all.
+
+        What was ever kept because all were to be kept stays, whatever is best later.
+        """
+        if self._keep == "none":
+            return
+        best = self._best_stored() if self._keep == "best" else set()
+        for key in self._models.present(self._trials.keys() - best):
+            if self._models.record(key).get("kept") != "best":
+                continue
+            if self._keep == "best":
+                self._models.remove(key)
+            else:
+                model = self._models.load(key)
+                self._models.add(model.network, {**model.record, "kept": "all"})
+
+    def _best_stored(self) -> set[str]:
+        self._best.clear()
+        for row in self._store.read(self._trials).to_dict("records"):
+            self._is_best_so_far(self._trials[row["key"]], row)
+        return {key for _, key in self._best.values()}
+
+    def _is_best_so_far(self, trial: Trial, row: Mapping[str, Any]) -> bool:
+        if row["diverged"]:
+            return False
+        error = row["validation_error"] if trial.validation_pairs else row["test_error"]
+        rank = (float(error), trial.round)
+        setting = _setting(trial)
+        if setting in self._best and self._best[setting][0] < rank:
+            return False
+        self._best[setting] = (rank, trial.key)
+        return True
+
+    def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
+        mean, deviation = _scale(self._digits, trial)
+        return {
+            **{name: value for name, value in row.items() if name not in LONG_COLUMNS},
+            "image_size": list(self._digits.train_images.shape[1:]),
+            "pixel_mean": mean,
+            "pixel_deviation": deviation,
+            "kept": self._keep,
+        }
+
+
+@functools.lru_cache(maxsize=4096)
+def _setting(trial: Trial) -> str:
+    """The same for all rounds of one network and setting."""
+    return dataclasses.replace(trial, round=0).key
+
+
+def _scale(digits: Digits, trial: Trial) -> tuple[float, float]:
+    """What this trial's pixels are shifted by, and then divided by."""
+    if not trial.normalise:
+        return 0.0, 1.0
+    draw = {"seed": trial.seed, "round": trial.round, "pairs": trial.pairs, "relation": trial.relation}
+    return pixel_scale(draw_pairs(digits, split="train", **draw))
