@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.demo import demo
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.results import results
@@ -27,7 +28,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks, models):
+for _command in (study, results, networks, models, demo):
     app.command(_command)
 
 

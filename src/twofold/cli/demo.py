@@ -1,0 +1,38 @@
+"""`twofold demo`: two digits to draw."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def demo(
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
+    relation: Annotated[
+        str | None, Parameter(help="Which question, where the networks kept answer several.")
+    ] = None,
+    data: Annotated[str | None, Parameter(help="Which digits, where networks were kept for several.")] = None,
+    data_dir: Annotated[
+        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
+    ] = None,
+    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    store: Annotated[
+        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
+    ] = "sqlite:///twofold.db",
+) -> None:
+    """Write a page to draw two digits on, which asks the best of the kept networks about them.
+
+    It is one HTML file that needs no server and no network. Keep networks first: twofold study --keep-models best
+
+    Example: twofold demo -o demo.html
+    """
+    from twofold.cli.output import say
+    from twofold.report.demo import choose_models, demo_data, demo_page
+    from twofold.report.html import write_page
+    from twofold.results import ModelStore, models_folder
+
+    kept = ModelStore(models or models_folder(store))
+    chosen = choose_models(kept.records(), relation=relation, data=data)
+    write_page(out, demo_page(demo_data(kept, chosen, data_dir)))
+    say(f"wrote {out}")

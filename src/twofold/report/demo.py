@@ -1,0 +1,166 @@
+"""The demo: two digits to draw, and what trained networks say of them, in a page that needs no server."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from twofold.analysis import in_order
+from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
+from twofold.errors import DataError, SettingError
+from twofold.report.html import STATEMENTS, render
+from twofold.results import Model, ModelStore
+from twofold.study.trial import BOTTLENECK_SLOPES
+
+_CLASSES = 10
+_MISTAKES_SHOWN = 12
+
+Record = Mapping[str, Any]
+
+
+def choose_models(
+    records: Sequence[Record], *, relation: str | None = None, data: str | None = None
+) -> dict[str, Record]:
+    """Of each network the best model kept, by its name: by validation error, or by test error where one lacks it.
+
+    All answer one question about one set of digits. Raises `SettingError` where none is kept, or where they answer
+    several questions, or of several sets of digits, and neither `relation` nor `data` says which is meant.
+    """
+    sound = [record for record in records if not record["diverged"]]
+    if not sound:
+        raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
+    for name, chosen in (("relation", relation), ("data", data)):
+        there = list(dict.fromkeys(record[name] for record in sound))
+        if chosen is None and len(there) > 1:
+            raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
+        if chosen is not None and chosen not in there:
+            raise SettingError(f"`{name}` (={chosen!r}) is none of the networks kept: {', '.join(map(repr, there))}")
+        sound = [record for record in sound if record[name] == (chosen or there[0])]
+    return {
+        network: min((record for record in sound if record["network"] == network), key=_error)
+        for network in in_order([record["network"] for record in sound])
+    }
+
+
+def demo_data(models: ModelStore, records: Mapping[str, Record], data_dir: Path | None = None) -> dict[str, Any]:
+    """What the page's script works on: networks with their weights, test digits, and each network's mistakes.
+
+    `records` are those of `choose_models`. Raises `DataError` where the digits are not those that the networks
+    were trained on, `StoreError` where a model cannot be read.
+    """
+    some = next(iter(records.values()))
+    digits = load_digits(some["data"], data_dir)
+    if digits.fingerprint != some["fingerprint"]:
+        raise DataError(f"the digits of {some['data']} are not those that the networks kept were trained on")
+    networks, mistakes = [], []
+    for record in records.values():
+        model = models.load(record["key"])
+        networks.append(_encoded(model))
+        mistakes.append({"network": record["network"], **find_mistakes(model, digits)})
+    return {
+        "statement": STATEMENTS[some["relation"]],
+        "holds": _holds(some["relation"]),
+        "image_size": some["image_size"],
+        "white": float(digits.train_images.max()),
+        "networks": networks,
+        "examples": _examples(digits),
+        "mistakes": mistakes,
+    }
+
+
+def demo_page(data: Mapping[str, Any]) -> str:
+    """The demo as a page of its own, from `demo_data`."""
+    return render("demo.html", demo=data)
+
+
+def outputs_of(
+    model: Model, images: Float[np.ndarray, "n 2 h w"]
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 10"]]:
+    """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
+    scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
+    outputs = _call(model.network, scaled.astype(np.float32), _slope(model))
+    return np.asarray(outputs.logits), np.asarray(outputs.digit_logits)
+
+
+def find_mistakes(model: Model, digits: Digits) -> dict[str, Any]:
+    """How many of its own test pairs the network gets wrong, and those of them that it was surest of.
+
+    Keys: `wrong`, `of`, and `pairs`, a list of {images, classes, probability} with the probability that the
+    network gave to the relation.
+    """
+    record = model.record
+    pairs = draw_pairs(
+        digits,
+        seed=record["seed"],
+        round=record["round"],
+        split="test",
+        pairs=record["test_pairs"],
+        relation=record["relation"],
+    )
+    logits, _ = outputs_of(model, pairs.images)
+    probability = np.asarray(jax.nn.softmax(logits, axis=-1))[:, 1]
+    wrong = np.flatnonzero(logits.argmax(axis=-1) != pairs.targets)
+    surest = wrong[np.argsort(-np.abs(probability[wrong] - 0.5), kind="stable")]
+    return {
+        "wrong": len(wrong),
+        "of": len(pairs.targets),
+        "pairs": [
+            {
+                "images": [_base64(image) for image in pairs.images[place]],
+                "classes": pairs.classes[place].tolist(),
+                "probability": float(probability[place]),
+            }
+            for place in surest[:_MISTAKES_SHOWN]
+        ],
+    }
+
+
+def _error(record: Record) -> tuple[float, int]:
+    validation = record["validation_error"]
+    return (record["test_error"] if validation is None else validation, record["round"])
+
+
+@jax.jit
+def _call(network: Any, images: Any, negative_slope: float) -> Any:
+    return network(images, negative_slope)
+
+
+def _slope(model: Model) -> float:
+    return BOTTLENECK_SLOPES[model.record["bottleneck_activation"]]
+
+
+def _encoded(model: Model) -> dict[str, Any]:
+    record = model.record
+    layers = {
+        name: {"shape": list(layer.weight.shape), "weight": _base64(layer.weight), "bias": _base64(layer.bias)}
+        for name, layer in vars(model.network).items()
+    }
+    wanted = ("network", "auxiliary_losses", "image_size", "pixel_mean", "pixel_deviation", "round", "test_error")
+    return {**{name: record[name] for name in wanted}, "negative_slope": _slope(model), "layers": layers}
+
+
+def _base64(array: Any) -> str:
+    """Little-endian float32, which is what every browser's Float32Array reads."""
+    return base64.b64encode(np.asarray(array).astype("<f4").tobytes()).decode()
+
+
+def _holds(relation: str) -> list[list[bool]]:
+    first, second = np.indices((_CLASSES, _CLASSES), dtype=np.int32)
+    holds = RELATIONS[relation](first.ravel(), second.ravel()).reshape(first.shape)
+    return holds.tolist()
+
+
+def _examples(digits: Digits) -> list[list[dict[str, Any]]]:
+    """For each side a test digit of every class, another one for the second side where there are two."""
+    sides: list[list[dict[str, Any]]] = [[], []]
+    for label in range(_CLASSES):
+        places = np.flatnonzero(digits.test_labels == label)
+        for side, examples in enumerate(sides):
+            if len(places):
+                image = digits.test_images[places[min(side, len(places) - 1)]]
+                examples.append({"label": label, "image": _base64(image)})
+    return sides

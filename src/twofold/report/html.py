@@ -1,0 +1,71 @@
+"""Pages: one self-contained HTML file each, which asks no other host for anything and opens from a disk."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from twofold import __version__
+from twofold.errors import SettingError
+from twofold.report.style import INK, colour_of, marker_of
+from twofold.report.tables import interval, p_value, percent
+
+# Each relation as a statement about a pair.
+STATEMENTS = {"<=": "first ≤ second", "<": "first < second", "==": "first = second", "same parity": "same parity"}
+
+# A marker of matplotlib's as an SVG path around (0, 0), some eight units wide.
+_MARKER_PATHS = {
+    "o": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
+    "s": "M-3.5-3.5h7v7h-7Z",
+    "^": "M0-4.6 4.4 3.2h-8.8Z",
+    "D": "M0-5 5 0 0 5-5 0Z",
+    "X": "M-4-2.2-2.2-4 0-1.8 2.2-4 4-2.2 1.8 0 4 2.2 2.2 4 0 1.8-2.2 4-4 2.2-1.8 0Z",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a page; every value is escaped where it stands, so that no text becomes markup or script."""
+    return _environment().get_template(template).render(**values)
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a page; its folder is made if it lacks. Raises `SettingError` where the file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"`out` (={path}) cannot be written ({error.strerror}); name another file") from error
+
+
+def css_colour(network: str) -> str:
+    """The network's colour; where figures are drawn in ink, the page's own ink, which is light on dark."""
+    colour = colour_of(network)
+    return "currentColor" if colour == INK else colour
+
+
+def marker_path(marker: str) -> str:
+    """The outline of a marker, as the `d` of an SVG path."""
+    return _MARKER_PATHS[marker]
+
+
+def swatch(network: str) -> Markup:
+    """The network's marker in its colour, to stand beside its name."""
+    return Markup(
+        '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><path d="{}" fill="{}"/></svg>'
+    ).format(marker_path(marker_of(network)), css_colour(network))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("twofold.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, p_value=p_value, swatch=swatch)
+    environment.globals.update(interval=interval, version=__version__)
+    return environment
