@@ -31,5 +31,6 @@ from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
+from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
 from twofold.analysis.trials import in_order as in_order
 from twofold.analysis.trials import varying_settings as varying_settings

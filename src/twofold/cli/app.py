@@ -9,6 +9,7 @@ from twofold import __version__
 from twofold.cli.demo import demo
 from twofold.cli.models import models
 from twofold.cli.networks import networks
+from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.study import study
 from twofold.errors import SettingError, TwofoldError
@@ -28,7 +29,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks, models, demo):
+for _command in (study, results, networks, models, report, demo):
     app.command(_command)
 
 

@@ -9,9 +9,7 @@ from cyclopts import Parameter
 def demo(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
-    relation: Annotated[
-        str | None, Parameter(help="Which question, where the networks kept answer several.")
-    ] = None,
+    relation: Annotated[str | None, Parameter(help="Which question, where the networks kept answer several.")] = None,
     data: Annotated[str | None, Parameter(help="Which digits, where networks were kept for several.")] = None,
     data_dir: Annotated[
         Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")

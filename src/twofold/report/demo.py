@@ -72,6 +72,22 @@ def demo_data(models: ModelStore, records: Mapping[str, Record], data_dir: Path 
     }
 
 
+def demo_or_reason(
+    models: ModelStore, keys: set[str], data_dir: Path | None = None
+) -> tuple[dict[str, Any] | None, str]:
+    """The demo's data for a page about the trials of these keys, or None and why there is none."""
+    records = [record for record in models.records() if record["key"] in keys]
+    if not records:
+        return (
+            None,
+            "No networks of these trials are kept, so there is nothing to draw for; twofold study --keep-models best keeps some.",
+        )
+    try:
+        return demo_data(models, choose_models(records), data_dir), ""
+    except (SettingError, DataError) as error:
+        return None, f"There is no demo: {error}."
+
+
 def demo_page(data: Mapping[str, Any]) -> str:
     """The demo as a page of its own, from `demo_data`."""
     return render("demo.html", demo=data)

@@ -10,12 +10,12 @@ from markupsafe import Markup
 from twofold import __version__
 from twofold.errors import SettingError
 from twofold.report.style import INK, colour_of, marker_of
-from twofold.report.tables import interval, p_value, percent
+from twofold.report.tables import percent
 
 # Each relation as a statement about a pair.
 STATEMENTS = {"<=": "first ≤ second", "<": "first < second", "==": "first = second", "same parity": "same parity"}
 
-# A marker of matplotlib's as an SVG path around (0, 0), some eight units wide.
+# Markers of matplotlib's as SVG paths around (0, 0), some eight units wide.
 _MARKER_PATHS = {
     "o": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
     "s": "M-3.5-3.5h7v7h-7Z",
@@ -45,16 +45,16 @@ def css_colour(network: str) -> str:
     return "currentColor" if colour == INK else colour
 
 
-def marker_path(marker: str) -> str:
-    """The outline of a marker, as the `d` of an SVG path."""
-    return _MARKER_PATHS[marker]
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    return f"{100 * difference:+.2f}".replace("-", "−")
 
 
 def swatch(network: str) -> Markup:
     """The network's marker in its colour, to stand beside its name."""
     return Markup(
-        '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><path d="{}" fill="{}"/></svg>'
-    ).format(marker_path(marker_of(network)), css_colour(network))
+        '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><use href="#marker-{}" fill="{}"/></svg>'
+    ).format(marker_of(network), css_colour(network))
 
 
 @cache
@@ -66,6 +66,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, p_value=p_value, swatch=swatch)
-    environment.globals.update(interval=interval, version=__version__)
+    environment.filters.update(percent=percent, swatch=swatch)
+    environment.globals.update(version=__version__, markers=_MARKER_PATHS)
     return environment

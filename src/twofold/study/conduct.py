@@ -74,9 +74,7 @@ def conduct(
     listener = listener or Silence()
     owner = uuid.uuid4().hex
     load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits))
-    train = functools.partial(
-        _train, load=load, store=store, owner=owner, devices=devices, trace=trace, keeper=keeper
-    )
+    train = functools.partial(_train, load=load, store=store, owner=owner, devices=devices, trace=trace, keeper=keeper)
     missing = _missing(trials, store, trace, keeper)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
     try:

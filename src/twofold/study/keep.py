@@ -78,7 +78,7 @@ class Keeper:
             self._is_best_so_far(self._trials[row["key"]], row)
         return {key for _, key in self._best.values()}
 
-    def _is_best_so_far(self, trial: Trial, row: Mapping[str, Any]) -> bool:
+    def _is_best_so_far(self, trial: Trial, row: Mapping[Any, Any]) -> bool:
         if row["diverged"]:
             return False
         error = row["validation_error"] if trial.validation_pairs else row["test_error"]
@@ -110,5 +110,4 @@ def _scale(digits: Digits, trial: Trial) -> tuple[float, float]:
     """What this trial's pixels are shifted by, and then divided by."""
     if not trial.normalise:
         return 0.0, 1.0
-    draw = {"seed": trial.seed, "round": trial.round, "pairs": trial.pairs, "relation": trial.relation}
-    return pixel_scale(draw_pairs(digits, split="train", **draw))
+    return pixel_scale(draw_pairs(digits, seed=trial.seed, round=trial.round, split="train", pairs=trial.pairs))

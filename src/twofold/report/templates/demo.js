@@ -13,7 +13,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-const inPercent = (probability) => `${(100 * probability).toFixed(1)} %`;
+const inPercent = (probability, places = 1) => `${(100 * probability).toFixed(places)}\u00a0%`;
 
 function paint(canvas, image) {
   const [height, width] = demo.image_size;
@@ -132,7 +132,7 @@ function truth(first, second) {
 
 function mistakeButton({ images, classes, probability }) {
   const digits = images.map(decodeFloats);
-  const said = probability > 0.5 ? `true, ${inPercent(probability)}` : `false, ${inPercent(1 - probability)}`;
+  const said = probability > 0.5 ? `true, ${inPercent(probability, 0)}` : `false, ${inPercent(1 - probability, 0)}`;
   const button = element("button", { type: "button" },
     element("span", { className: "two" }, ...digits.map(thumbnail)),
     element("span", {}, classes.join(" and ")), element("span", { className: "faint" }, said));

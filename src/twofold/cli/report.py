@@ -1,0 +1,41 @@
+"""`twofold report`: a study as one page."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+
+def report(
+    *,
+    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
+    title: Annotated[
+        str, Parameter(help="The study's name, at the top of the page.")
+    ] = "A study of two-branch networks",
+    data_dir: Annotated[
+        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
+    ] = None,
+    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    store: Annotated[
+        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
+    ] = "sqlite:///twofold.db",
+) -> None:
+    """Write a page about all the trials in the store: the answer, every round, and how they were made.
+
+    It is one HTML file to send around: it needs no server and asks no other host for anything. Where networks are
+    kept (twofold study --keep-models best), the reader can draw digits for them.
+
+    Example: twofold report -o report.html --title "Twenty rounds of MNIST"
+    """
+    from twofold.cli.output import say
+    from twofold.report.demo import demo_or_reason
+    from twofold.report.html import write_page
+    from twofold.report.page import report_page
+    from twofold.results import ModelStore, Store, models_folder
+
+    results = Store(store, create=False)
+    table = results.read(histories=True)
+    kept = ModelStore(models or models_folder(store))
+    demo, reason = demo_or_reason(kept, set(table.key), data_dir)
+    write_page(out, report_page(table, title=title, store=results.url, demo=demo, demo_note=reason))
+    say(f"wrote {out}")

@@ -1,0 +1,362 @@
+"""Charts for pages: each function takes a table of trials and returns a `Chart`, which a template draws as SVG.
+
+Drawn in the page rather than by matplotlib, so that marks tell their values when pointed at, and colours follow the
+reader's light or dark page. Errors are fractions in the tables and percent on the axes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from twofold.analysis import (
+    BOTH_DEAD,
+    DIVERGED,
+    HEALTHY,
+    KINDS,
+    ONE_DEAD,
+    AnalysisError,
+    effects,
+    in_order,
+    kind_of,
+    summary,
+)
+from twofold.report.html import css_colour, points
+from twofold.report.style import marker_of
+from twofold.report.tables import interval, percent
+
+NARROW, WIDE = 380, 900
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
+_ROW = 54
+
+# Of Okabe and Ito's palette, those colours that no network has.
+KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#CC79A7", BOTH_DEAD: "currentColor", DIVERGED: "#999999"}
+KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "^", BOTH_DEAD: "s", DIVERGED: "X"}
+
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+# More points than this a curve cannot show.
+_MOST_POINTS = 200
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A linear or logarithmic axis from `low` to `high` with (value, text) ticks."""
+
+    label: str
+    low: float
+    high: float
+    ticks: Sequence[tuple[float, str]]
+    log: bool = False
+
+    def share(self, value: float) -> float:
+        """Where on the axis a value lies, from 0 to 1."""
+        low, high, value = np.log10([self.low, self.high, value]) if self.log else (self.low, self.high, value)
+        return float((value - low) / (high - low))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point, and what it tells when it is pointed at."""
+
+    x: float
+    y: float
+    colour: str
+    marker: str
+    tip: str
+
+
+@dataclass
+class Chart:
+    """What is to be drawn, in SVG units; `description` says for those who cannot see it what the chart shows."""
+
+    title: str
+    description: str
+    x: Axis
+    y: Axis | None = None
+    width: int = NARROW
+    height: int = 300
+    rows: Sequence[str] = ()
+    legend: Sequence[tuple[str, str, str]] = ()  # text, colour, marker
+    marks: list[Mark] = field(default_factory=list)
+    lines: list[tuple[str, str, str]] = field(default_factory=list)  # path, colour, class
+    note: str = ""
+
+    @property
+    def left(self) -> int:
+        """Where the plot begins: rows carry their names above them, other charts a scale at their side."""
+        return 8 if self.y is None else _LEFT
+
+    @property
+    def right(self) -> int:
+        """Where the plot ends."""
+        return self.width - _RIGHT
+
+    @property
+    def bottom(self) -> int:
+        """Where the plot ends below."""
+        return self.height - _BOTTOM
+
+    @property
+    def top(self) -> int:
+        """Where the plot begins above."""
+        return _TOP
+
+    def at_x(self, value: float) -> float:
+        """The horizontal place of a value."""
+        return round(self.left + self.x.share(value) * (self.right - self.left), 1)
+
+    def at_y(self, value: float) -> float:
+        """The vertical place of a value."""
+        assert self.y is not None
+        return round(self.bottom - self.y.share(value) * (self.bottom - _TOP), 1)
+
+    def row_top(self, row: int) -> int:
+        """The top of a row, where its name stands."""
+        return _TOP + row * _ROW
+
+    def mark_groups(self) -> Iterable[tuple[tuple[str, str], list[Mark]]]:
+        """The marks by colour and marker, which SVG gives to a group at once."""
+        for look, marks in groupby(self.marks, key=lambda mark: (mark.colour, mark.marker)):
+            yield look, list(marks)
+
+    def line(self, xs: Iterable[float], ys: Iterable[float], colour: str, kind: str = "line") -> None:
+        """A line through points given by value."""
+        self.lines.append((_path([(self.at_x(x), self.at_y(y)) for x, y in zip(xs, ys)]), colour, kind))
+
+    def band(self, xs: Iterable[float], lows: Iterable[float], highs: Iterable[float], colour: str) -> None:
+        """The area between two lines."""
+        there = [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, highs)]
+        back = [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, lows)][::-1]
+        self.lines.append((_path(there + back) + "Z", colour, "band"))
+
+    def row_interval(self, row: int, low: float, high: float, mean: float, at: float = 44) -> None:
+        """A mean and its interval under the marks of a row."""
+        y = self.row_top(row) + at
+        if np.isfinite(low):
+            start, end = self.at_x(max(low, self.x.low)), self.at_x(min(high, self.x.high))
+            self.lines.append((f"M{start} {y}H{end}M{start} {y - 4}v8M{end} {y - 4}v8", "currentColor", "line"))
+        self.lines.append((f"M{self.at_x(mean)} {y - 6}v12", "currentColor", "mean"))
+
+
+def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
+    """The paper's Figure 2: the test error of every round."""
+    low, high = int(trials["round"].min()), int(trials["round"].max())
+    networks = in_order(list(trials.network))
+    chart = Chart(
+        title="The test error of every round",
+        description=f"Line chart of test error in percent against round for {_listed(networks)}; the table of all "
+        "trials has every value.",
+        x=_linear("round", low - 0.5, high + 0.5, whole=True),
+        y=_percent_axis(trials.test_error),
+        width=width,
+        legend=_network_legend(networks),
+    )
+    for network in networks:
+        of_network = trials[trials.network == network].sort_values(["seed", "round"])
+        for _, of_seed in of_network.groupby("seed"):
+            chart.line(of_seed["round"], 100 * of_seed.test_error, css_colour(network))
+        chart.marks += [
+            Mark(
+                chart.at_x(row.round),
+                chart.at_y(100 * row.test_error),
+                css_colour(network),
+                marker_of(network),
+                _tip(row),
+            )
+            for row in _rows(of_network)
+        ]
+    return chart
+
+
+def strip_chart(trials: pd.DataFrame) -> Chart:
+    """Every round of each network side by side, with the mean and its 95 % interval."""
+    statistics = summary(trials)
+    names = [
+        f"{row.network}: {percent(row.mean)} %" + (f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
+        for row in _rows(statistics)
+    ]
+    chart = Chart(
+        title="Rounds, means and intervals",
+        description=f"Strip plot. Mean test error: {'; '.join(names)}. In brackets the 95 % intervals of the means.",
+        x=_percent_axis(trials.test_error),
+        height=_TOP + _ROW * len(names) + _BOTTOM,
+        rows=names,
+    )
+    sideways = np.random.default_rng(0)  # so that equal errors do not hide each other
+    for place, row in enumerate(_rows(statistics)):
+        for trial in _rows(trials[trials.network == row.network]):
+            y = round(chart.row_top(place) + 26 + sideways.uniform(-7, 7), 1)
+            mark = Mark(
+                chart.at_x(100 * trial.test_error), y, css_colour(row.network), marker_of(row.network), _tip(trial)
+            )
+            chart.marks.append(mark)
+        chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.mean)
+    return chart
+
+
+def effects_chart(trials: pd.DataFrame) -> Chart:
+    """What each factor changes, with its interval. Raises `AnalysisError` as `effects` does."""
+    table = effects(trials).dropna(subset="difference")
+    if table.empty:
+        raise AnalysisError("no round has all four networks")
+    ends = 100 * table[["ci_low", "ci_high", "difference"]].to_numpy(float)
+    names = [
+        f"{row.effect}: {points(row.difference)} points"
+        + (f" ({points(row.ci_low)} to {points(row.ci_high)})" if row.rounds > 1 else "")
+        for row in _rows(table)
+    ]
+    chart = Chart(
+        title="Effects of the two factors",
+        description=f"Changes of the test error with 95 % intervals: {'; '.join(names)}.",
+        x=_linear(
+            "change of the test error (points); left of 0 is better",
+            min(0.0, np.nanmin(ends)),
+            max(0.0, np.nanmax(ends)),
+            pad=0.05,
+        ),
+        height=_TOP + _ROW * len(names) + _BOTTOM,
+        rows=names,
+        note="The interaction is the change that weight sharing makes with auxiliary losses, less the one without.",
+    )
+    zero = chart.at_x(0)
+    chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
+    for place, row in enumerate(_rows(table)):
+        chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.difference, at=30)
+        tip = f"{names[place]}, p = {row.p:.3f}, Holm {row.p_holm:.3f}" if row.rounds > 1 else names[place]
+        chart.marks.append(Mark(chart.at_x(100 * row.difference), chart.row_top(place) + 30, "currentColor", "o", tip))
+    return chart
+
+
+def collapse_chart(trials: pd.DataFrame) -> Chart:
+    """The test error against the number of dead bottleneck units, coloured by kind."""
+    kinds = kind_of(trials)
+    counted = kinds.value_counts()
+    there = [kind for kind in KINDS if kind in counted.index]
+    chart = Chart(
+        title="Errors and dead units",
+        description="Scatter plot of test error against dead bottleneck units of both branches. Trials: "
+        + "; ".join(f"{kind}: {counted[kind]}" for kind in there)
+        + ".",
+        x=Axis("dead units, of 20", -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
+        y=_percent_axis(trials.test_error),
+        legend=[(kind, KIND_COLOURS[kind], KIND_MARKERS[kind]) for kind in there],
+        note="A branch with ten dead units passes nothing on; marks are moved sideways a little, to show them all.",
+    )
+    sideways = np.random.default_rng(0)
+    for kind in there:
+        for row in _rows(trials[kinds == kind]):
+            x = chart.at_x(row.dead_first + row.dead_second + sideways.uniform(-0.3, 0.3))
+            tip = f"{_tip(row)}, dead units {row.dead_first} and {row.dead_second}: {kind}"
+            mark = Mark(x, chart.at_y(100 * row.test_error), KIND_COLOURS[kind], KIND_MARKERS[kind], tip)
+            chart.marks.append(mark)
+    return chart
+
+
+def curves_chart(trials: pd.DataFrame) -> Chart | None:
+    """The training loss after each epoch, the median of all rounds and the middle half; None where none is finite."""
+    curves = {}
+    for network in in_order(list(trials.network)):
+        curve = _quartiles(trials[trials.network == network].train_loss)
+        if curve is not None:
+            curves[network] = curve
+    if not curves:
+        return None
+    every = np.concatenate([quartiles.ravel() for _, quartiles in curves.values()])
+    # A loss of 0 has no place on a logarithmic axis: it is drawn at the lower end.
+    low, high = max(every[every > 0].min(initial=1.0), 1e-6), max(every.max(), 1e-5)
+    y = _logarithmic("training loss", low, high)
+    last = max(epochs[-1] for epochs, _ in curves.values())
+    ends = "; ".join(f"{network} {quartiles[1, -1]:.3g}" for network, (_, quartiles) in curves.items())
+    chart = Chart(
+        title="Training loss: median and middle half of the rounds",
+        description=f"Line chart of training loss against epoch. Median at the last epoch: {ends}.",
+        x=_linear("epoch", 1, max(2, last), whole=True),
+        y=y,
+        legend=_network_legend(list(curves)),
+        note="With auxiliary losses the loss has two terms more, so its height does not compare with that without.",
+    )
+    for network, (epochs, quartiles) in curves.items():
+        lower, median, upper = np.maximum(quartiles, y.low)
+        chart.band(epochs, lower, upper, css_colour(network))
+        chart.line(epochs, median, css_colour(network))
+        step = max(1, len(epochs) // 20)
+        chart.marks += [
+            Mark(chart.at_x(epoch), chart.at_y(value), css_colour(network), marker_of(network),
+                 f"{network}, epoch {epoch}: median loss {value:.3g}")
+            for epoch, value in list(zip(epochs, median))[step - 1 :: step]
+        ]  # fmt: skip
+    return chart
+
+
+def _quartiles(losses: pd.Series) -> tuple[np.ndarray, np.ndarray] | None:
+    """Epochs from 1 and the quartiles (3, epochs) over trials, up to 200 of them; None where no loss is finite.
+
+    Trials of fewer epochs, and epochs whose loss was not finite, are left out where they lack.
+    """
+    longest = max((len(loss) for loss in losses), default=0)
+    grid = np.full((len(losses), longest), np.nan)
+    for row, loss in zip(grid, losses):
+        row[: len(loss)] = [np.nan if value is None else value for value in loss]
+    epochs = np.flatnonzero(np.isfinite(grid).any(axis=0))
+    if not len(epochs):
+        return None
+    epochs = epochs[np.unique(np.linspace(0, len(epochs) - 1, _MOST_POINTS).astype(int))]
+    return epochs + 1, np.nanquantile(grid[:, epochs], (0.25, 0.5, 0.75), axis=0)
+
+
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows as named tuples, whose types nobody knows before."""
+    yield from table.itertuples()
+
+
+def _tip(row: Any) -> str:
+    """What a trial's mark tells."""
+    return f"{row.network}, round {row.round}: {percent(row.test_error)} %"
+
+
+def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
+    return [(network, css_colour(network), marker_of(network)) for network in networks]
+
+
+def _percent_axis(errors: pd.Series) -> Axis:
+    return _linear("test error (%)", 0, max(1.0, 100 * float(errors.max())), pad=0.04, keep_low=True)
+
+
+def _linear(
+    label: str, low: float, high: float, *, pad: float = 0, keep_low: bool = False, whole: bool = False
+) -> Axis:
+    """A linear axis with ticks at round numbers, and some room at its ends."""
+    room = pad * ((high - low) or 1.0)
+    low, high = (low if keep_low else low - room), high + room
+    high = high if high > low else low + 1
+    places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(low, high)
+    return Axis(
+        label, low, high, [(value, f"{value:.10g}".replace("-", "−")) for value in places if low <= value <= high]
+    )
+
+
+def _logarithmic(label: str, low: float, high: float) -> Axis:
+    """A logarithmic axis over whole decades."""
+    first = int(np.floor(np.log10(low)))
+    last = max(first + 1, int(np.ceil(np.log10(high))))
+    step = max(1, (last - first) // 6)
+    ticks = [(10.0**power, _power(power)) for power in range(first, last + 1, step)]
+    return Axis(label, 10.0**first, 10.0**last, ticks, log=True)
+
+
+def _power(power: int) -> str:
+    """A power of ten: as a number where that is short."""
+    return f"{10.0**power:g}" if -2 <= power <= 2 else "10" + str(power).translate(_SUPERSCRIPTS)
+
+
+def _path(points: Iterable[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x} {y}" for x, y in points)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
