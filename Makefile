@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test check format bench clean
+.PHONY: study test test-browser check format bench clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
 
 test: $(VENV)/.installed-test
 	$(BIN)/pytest -n 2
+
+test-browser: $(VENV)/.installed-browser
+	$(BIN)/pytest -m browser tests/browser
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -40,4 +43,11 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+# The browser is Debian's, where there is none yet and we may install it; elsewhere these tests skip and say why.
+$(VENV)/.installed-browser: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[test,browser]'
+	command -v chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get \
+		&& apt-get update -qq && apt-get install -qq -y chromium; } || true
 	touch $@

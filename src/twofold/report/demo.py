@@ -78,10 +78,7 @@ def demo_or_reason(
     """The demo's data for a page about the trials of these keys, or None and why there is none."""
     records = [record for record in models.records() if record["key"] in keys]
     if not records:
-        return (
-            None,
-            "No networks of these trials are kept, so there is nothing to draw for; twofold study --keep-models best keeps some.",
-        )
+        return None, "No networks of these trials were kept to draw for; twofold study --keep-models best keeps some."
     try:
         return demo_data(models, choose_models(records), data_dir), ""
     except (SettingError, DataError) as error:

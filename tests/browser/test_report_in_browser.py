@@ -1,0 +1,105 @@
+"""Reports in a browser, at the widths and in the colours that people read them in."""
+
+import pytest
+
+from synthetic import fill
+from twofold.report.demo import demo_or_reason
+from twofold.report.page import report_page
+from twofold.results import Store
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = """<script>alert(1)</script>"'</script></style>--><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"""
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, study_folder, models):
+    """Reports by name: of a real study with the demo, of a grid, of nothing, and of hostile names."""
+    folder = tmp_path_factory.mktemp("reports")
+    real = Store(str(study_folder / "twofold.db")).read(histories=True)
+    demo, reason = demo_or_reason(models, set(real.key))
+    assert demo is not None, reason
+    axes = {"optimizer": ["adam", "sgd", "rmsprop"], "learning_rate": [0.001, 0.005, 0.01]}
+    grid = fill(str(folder / "grid.db"), rounds=4, **axes).read(histories=True)
+    hostile = fill(str(folder / "hostile.db"), rounds=3).read(histories=True).assign(data=HOSTILE, device=HOSTILE)
+    hostile["network"] = hostile.network.replace("NetBase", HOSTILE)
+    reports = {
+        "study": report_page(real, title="A small study", store="a", demo=demo),
+        "grid": report_page(grid, title="A grid", store="a", demo_note="Nothing was kept."),
+        "empty": report_page(grid.head(0), title="Nothing yet", store="a"),
+        "one trial": report_page(grid.head(1), title="One trial", store="a"),
+        "hostile": report_page(hostile, title=HOSTILE, store=HOSTILE, demo_note=HOSTILE),
+    }
+    paths = {name: folder / f"{name}.html" for name in reports}
+    for name, path in paths.items():
+        path.write_text(reports[name], encoding="utf-8")
+    return paths
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 360, 768, 1200])
+@pytest.mark.parametrize("name", ["study", "grid", "empty", "one trial", "hostile"])
+def test_nothing_is_wider_than_the_screen(visit, files, name, width, scheme):
+    page = visit(files[name], width=width, scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    cut = """() => [...document.querySelectorAll('svg.plot')].filter(plot => plot.getBoundingClientRect().width > 0)
+        .flatMap(plot => [...plot.querySelectorAll('text, use')].map(part => [part, plot.getBoundingClientRect()]))
+        .filter(([part, plot]) => { const box = part.getBoundingClientRect();
+            return box.left < plot.left - 3 || box.right > plot.right + 3 || box.bottom > plot.bottom + 3; })
+        .map(([part]) => part.outerHTML.slice(0, 120))"""
+    assert name == "hostile" or page.evaluate(cut) == []
+
+
+def test_hostile_text_stays_text(visit, files):
+    page = visit(files["hostile"])
+    assert page.locator("h1").text_content() == HOSTILE
+    assert HOSTILE in page.locator("dl").inner_text()
+    assert page.title() == HOSTILE
+    assert page.locator("img").count() == 0
+    assert page.locator("#trials tbody td").first.text_content() == HOSTILE
+    assert "49" not in page.locator("h1").inner_text()
+
+
+def test_a_mark_tells_its_value_to_a_mouse_and_to_the_arrow_keys(visit, files):
+    page = visit(files["study"])
+    plot = page.locator("svg.plot:visible").first
+    mark = plot.locator("use[data-tip]").first
+    mark.hover()
+    assert page.locator("#tip").inner_text() == mark.get_attribute("data-tip")
+    assert mark.get_attribute("data-tip").startswith("NetBase, round 0: ")
+    plot.focus()
+    page.keyboard.press("Escape")
+    assert page.locator("#tip").is_hidden()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#tip").inner_text().startswith("NetBase, round 1: ")
+
+
+def test_the_table_sorts_by_numbers_and_by_names_and_back(visit, files):
+    page = visit(files["study"])
+    column = "Array.from(document.querySelectorAll('#trials tbody tr'), row => row.cells[{}].textContent)"
+    page.get_by_role("button", name="test %").click()
+    errors = [float(text) for text in page.evaluate(column.format(2))]
+    assert errors == sorted(errors)
+    assert page.locator("#trials th[aria-sort=ascending]").inner_text().startswith("test %")
+    page.get_by_role("button", name="test %").click()
+    assert [float(text) for text in page.evaluate(column.format(2))] == sorted(errors, reverse=True)
+    page.get_by_role("button", name="digit error %").click()
+    assert page.evaluate(column.format(5))[-4:] == ["–"] * 4
+    page.get_by_role("button", name="network").click()
+    names = page.evaluate(column.format(0))
+    assert names == sorted(names, key=str.lower)
+
+
+def test_the_policy_lets_the_page_ask_no_host(visit, files):
+    """Even a script in the page cannot ask: the browser refuses before a request is made."""
+    page = visit(files["empty"])
+    refused = page.evaluate(
+        """() => new Promise(done => {
+            document.addEventListener('securitypolicyviolation', event => done(event.effectiveDirective));
+            const frame = document.createElement('iframe'); frame.src = 'about:srcdoc'; frame.srcdoc = 'x';
+            new EventSource('http://127.0.0.1:9/');
+        }).catch(error => String(error))"""
+    )
+    assert refused == "connect-src"
