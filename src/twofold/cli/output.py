@@ -25,7 +25,9 @@ def print_json(table: pd.DataFrame) -> None:
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    # As objects, so that whole numbers stay whole and what is missing can be None.
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = [{str(name): value for name, value in record.items()} for record in records]
     for row in rows:
         row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
     return rows
