@@ -92,7 +92,8 @@ class Store:
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
         full = url if "://" in url else f"sqlite:///{url}"
-        self.url = full  # for messages: as given until we know where its password is
+        scheme, _, rest = full.partition("://")
+        self.url = f"{scheme}://{rest.rpartition('@')[2]}"  # for messages: nothing before an @, which may be a password
         with self._errors():
             parsed = sa.make_url(full)
             self.url = parsed.render_as_string(hide_password=True)

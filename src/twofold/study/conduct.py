@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -25,6 +25,7 @@ _RENEW_EVERY = 20.0
 _LOOK_EVERY = 2.0
 
 
+@runtime_checkable
 class Listener(Protocol):
     """What a run tells of itself while it goes on."""
 
@@ -90,7 +91,10 @@ def conduct(
             _tell_of_others([trial for trial in others if trial not in missing], store, listener)
             if missing:
                 if not waiting:
-                    listener.note(f"waiting for {len(missing)} trials that another run on this store is training")
+                    listener.note(
+                        f"waiting for another run on this store, which is training {len(missing)} of the "
+                        f"{len(trials)} trials"
+                    )
                 waiting = True
                 time.sleep(_LOOK_EVERY)
     finally:
