@@ -1,8 +1,8 @@
 """Reports in a browser, at the widths and in the colours that people read them in."""
 
 import pytest
-
 from synthetic import fill
+
 from twofold.report.demo import demo_or_reason
 from twofold.report.page import report_page
 from twofold.results import Store

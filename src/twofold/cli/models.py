@@ -5,12 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import FLAG
+
 
 def models(
     *,
-    json: Annotated[
-        bool, Parameter(help="Print one JSON array, an object per network, instead of a table.", negative="")
-    ] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON array, an object per network.", **FLAG)] = False,
     models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
     store: Annotated[
         str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL
+from twofold.cli.options import FLAG, SEVERAL
 
 
 def networks(
@@ -15,9 +15,7 @@ def networks(
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for the drawings.")] = Path("figures"),
-    json: Annotated[
-        bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", negative="")
-    ] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.
 

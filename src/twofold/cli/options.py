@@ -11,6 +11,7 @@ TRAINING = Group("How it is trained", sort_key=3)
 RUNNING = Group("Running", sort_key=4)
 
 SEVERAL = {"consume_multiple": True, "negative": ""}
+FLAG = {"negative": "", "show_default": False}
 
 
 @Parameter(name="*", group=TASK)
@@ -37,7 +38,7 @@ class TaskOptions:
     data_dir: Annotated[
         Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
     ] = None
-    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", negative="")] = False
+    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", **FLAG)] = False
     seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
 
     def settings(self) -> dict[str, Any]:
@@ -55,7 +56,5 @@ class RunOptions:
         "sqlite:///twofold.db"
     )
     out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
-    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", negative="")] = (
-        False
-    )
-    quiet: Annotated[bool, Parameter(help="Show no progress.", negative="")] = False
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
+    quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False

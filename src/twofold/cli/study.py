@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
+from twofold.cli.options import FLAG, RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
 
 _DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
 
@@ -24,13 +24,13 @@ def study(
     aux_weight: Annotated[float, Parameter(help="The coefficient of the auxiliary losses.", group=TRAINING)] = 1.0,
     shuffle: Annotated[
         bool,
-        Parameter(help="Shuffle the pairs in every epoch; the paper does not.", negative="", group=TRAINING),
+        Parameter(help="Shuffle the pairs in every epoch; the paper does not.", group=TRAINING, **FLAG),
     ] = False,
     bottleneck_activation: Annotated[
         str, Parameter(help="After the ten units of each branch: relu or leaky_relu.", group=TRAINING)
     ] = "relu",
     trace: Annotated[
-        bool, Parameter(help="Keep the number of dead units after every epoch.", negative="", group=TRAINING)
+        bool, Parameter(help="Keep the number of dead units after every epoch.", group=TRAINING, **FLAG)
     ] = False,
     keep_models: Annotated[
         str,

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twofold import __version__
-from twofold.errors import SettingError
+from twofold.errors import SettingError, cause_of
 from twofold.report.style import INK, colour_of, marker_of
 from twofold.report.tables import percent
 
@@ -36,7 +36,7 @@ def write_page(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise SettingError(f"`out` (={path}) cannot be written ({error.strerror}); name another file") from error
+        raise SettingError(f"`out` (={path}) cannot be written ({cause_of(error)}); name another file") from error
 
 
 def css_colour(network: str) -> str:

@@ -55,7 +55,8 @@ class LiveDisplay:
         """See `twofold.study.Listener`."""
         self._trials, self._stored = trials, stored
         if stored:
-            self.note(f"{stored} of {trials} trials are in the store already; training the other {trials - stored}")
+            rest = f"training the other {trials - stored}" if stored < trials else "nothing is left to train"
+            self.note(f"{stored} of {trials} trials are in the store already; {rest}")
         self._progress.update(self._task, total=epochs)
 
     def advance(self, epochs: int) -> None:

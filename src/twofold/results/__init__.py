@@ -5,3 +5,4 @@ from twofold.results.checkpoint import ModelStore as ModelStore
 from twofold.results.checkpoint import models_folder as models_folder
 from twofold.results.store import DEFAULT_URL as DEFAULT_URL
 from twofold.results.store import Store as Store
+from twofold.results.store import new_owner as new_owner

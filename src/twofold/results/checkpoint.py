@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from twofold.errors import StoreError
+from twofold.errors import StoreError, cause_of
 
 if TYPE_CHECKING:
     from twofold.networks import PairNetwork
@@ -44,10 +44,15 @@ class Model:
 
 
 class ModelStore:
-    """A folder of trained networks; it is made when the first is kept."""
+    """A folder of trained networks."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    def make_folder(self) -> None:
+        """Make the folder if it lacks. Raises `StoreError` where that cannot be done."""
+        with _errors("make", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, network: PairNetwork, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
@@ -57,8 +62,8 @@ class ModelStore:
         path = self.path(record["key"])
         partial = path.with_suffix(f".{os.getpid()}.partial")
         content = save(_tensors(network), {"format": _FORMAT, "record": json.dumps(dict(record))})
+        self.make_folder()
         with _errors("write", path):
-            self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 partial.write_bytes(content)
                 partial.replace(path)
@@ -145,7 +150,7 @@ def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], di
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise _no_model(path, str(error)) from error
+        raise _no_model(path, cause_of(error)) from error
     if metadata.get("format") != _FORMAT:
         raise _no_model(path, f"its format is {metadata.get('format', 'not given')}, not {_FORMAT}")
     try:
@@ -167,4 +172,4 @@ def _errors(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"cannot {verb} {path} ({error.strerror}); name another folder with --models") from error
+        raise StoreError(f"cannot {verb} {path} ({cause_of(error)}); name another folder with --models") from error

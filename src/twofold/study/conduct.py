@@ -6,18 +6,17 @@ import itertools
 import math
 import platform
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
 from twofold import __version__
 from twofold.data import Digits, draw_pairs, standardise
 from twofold.networks import NETWORKS
-from twofold.results import Store
+from twofold.results import Store, new_owner
 from twofold.study.keep import Keeper
 from twofold.study.trial import Trial
 from twofold.training import Job, Outcome, Program, TrialData, train_cohorts, trial_key
@@ -27,6 +26,7 @@ _RENEW_EVERY = 20.0
 _LOOK_EVERY = 2.0
 
 
+@runtime_checkable
 class Listener(Protocol):
     """What a run tells of itself while it goes on."""
 
@@ -72,24 +72,32 @@ def conduct(
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
     listener = listener or Silence()
-    owner = uuid.uuid4().hex
+    owner = new_owner()
     load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits))
     train = functools.partial(_train, load=load, store=store, owner=owner, devices=devices, trace=trace, keeper=keeper)
     missing = _missing(trials, store, trace, keeper)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
+    waiting = False
     try:
         while missing:
-            train(missing, listener=listener)
-            tried = set(missing)
-            missing = _missing(trials, store, trace, keeper)
-            if tried.intersection(missing):
-                listener.note(f"waiting for {len(missing)} trials that another run on this store is training")
+            trained = train(missing, listener=listener)
+            others = [trial for trial in missing if trial.key not in trained]
+            lacking = set(_missing(trials, store, trace, keeper))
+            missing = [trial for trial in others if trial in lacking]
+            _tell_of_others([trial for trial in others if trial not in lacking], store, listener)
+            if missing:
+                if not waiting:
+                    listener.note(
+                        f"waiting for another run on this store, which is training {len(missing)} of the "
+                        f"{len(trials)} trials"
+                    )
+                waiting = True
                 time.sleep(_LOOK_EVERY)
-            elif missing:
-                # Only now is it known which networks are the best; the plan itself is complete.
-                listener.note(f"training {len(missing)} trials once more, whose networks were not kept")
-                train(missing, listener=Silence())
-                missing = _missing(trials, store, trace, keeper)
+        # Which networks are the best shows only now; some may have been stored without being kept.
+        while again := _missing(trials, store, trace, keeper):
+            listener.note(f"training {len(again)} trials once more, whose networks were not kept")
+            if not train(again, listener=Silence()):
+                time.sleep(_LOOK_EVERY)
         if keeper:
             keeper.finish()
     finally:
@@ -106,10 +114,11 @@ def _train(
     listener: Listener,
     trace: bool,
     keeper: Keeper | None,
-) -> None:
-    """Train those of the trials that no other run has claimed or completed, and store each."""
+) -> set[str]:
+    """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
     on_progress = _progress(listener, functools.partial(store.renew_claims, owner))
     wanted_again = keeper.lacks if keeper else None
+    trained = set()
     for program, group in _groups(trials, trace):
         claimed = (t for t in group if store.claim(t.key, owner, traced=trace, wanted_again=wanted_again))
         jobs = (_job(trial, load) for trial in claimed)
@@ -121,7 +130,16 @@ def _train(
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
             if not store.present([job.id.key], traced=trace):
                 store.add(row)
+            trained.add(job.id.key)
             listener.done(row)
+    return trained
+
+
+def _tell_of_others(trials: Sequence[Trial], store: Store, listener: Listener) -> None:
+    """Tell the listener of trials of the plan that other runs have completed meanwhile."""
+    listener.advance(sum(trial.epochs for trial in trials))
+    for row in store.read([trial.key for trial in trials]).to_dict("records"):
+        listener.done({str(name): value for name, value in row.items()})
 
 
 def _missing(trials: Sequence[Trial], store: Store, trace: bool, keeper: Keeper | None) -> list[Trial]:

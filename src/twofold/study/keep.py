@@ -23,12 +23,14 @@ class Keeper:
     earlier round where two are equal; never one that diverged. Whatever was stored without its network and should
     have it is trained once more: a training always comes out the same.
 
-    Raises `SettingError` for a `keep` that is none of `KEEP`.
+    Raises `SettingError` for a `keep` that is none of `KEEP`, `StoreError` where the folder cannot be made.
     """
 
     def __init__(self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits) -> None:
         if keep not in KEEP:
             raise unknown_choice("keep_models", keep, KEEP)
+        if keep != "none":
+            models.make_folder()  # rather than find out after the first training that it cannot be done
         self._keep, self._models, self._store, self._digits = keep, models, store, digits
         self._trials = {trial.key: trial for trial in trials}
         self._best: dict[str, tuple[tuple[float, int], str]] = {}  # setting -> (rank, key)
