@@ -61,7 +61,7 @@ def visit(browser):
 
 @pytest.fixture(scope="session")
 def study_folder(tmp_path_factory):
-    """A small study with its best networks kept: two rounds of the four networks, trained well enough to read digits."""
+    """A study of two rounds with its best networks kept, trained well enough to read digits."""
     folder = tmp_path_factory.mktemp("study")
     study = twofold.Study(rounds=2, epochs=15)
     study.run(store=str(folder / "twofold.db"), keep_models="best", progress=False)

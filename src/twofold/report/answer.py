@@ -89,10 +89,8 @@ def _best(trials: pd.DataFrame) -> str:
     best: Any = table.iloc[int(table["mean"].argmin())]
     sure = f" (95 % interval {interval(best.ci_low, best.ci_high)})" if best.rounds > 1 else ""
     if len(table) == 1:
-        return f"{best.network} has a test error of {percent(best['mean'])} % in {_count(best.rounds, 'round')}{sure}."
-    return (
-        f"{best.network} errs least: {percent(best['mean'])} % of test pairs in {_count(best.rounds, 'round')}{sure}."
-    )
+        return f"{best.network} has a test error of {percent(best['mean'])} % in {_count(int(best.rounds), 'round')}{sure}."
+    return f"{best.network} errs least: {percent(best['mean'])} % of test pairs in {_count(int(best.rounds), 'round')}{sure}."
 
 
 def _unequal(trials: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ Drawn in the page rather than by matplotlib, so that marks tell their values whe
 reader's light or dark page. Errors are fractions in the tables and percent on the axes.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -29,6 +30,9 @@ from twofold.report.html import css_colour, points
 from twofold.report.style import marker_of
 from twofold.report.tables import interval, percent
 
+# As tables and arrays have them.
+Number = float | int | np.number[Any]
+
 NARROW, WIDE = 380, 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
 _ROW = 54
@@ -48,23 +52,25 @@ class Axis:
     """A linear or logarithmic axis from `low` to `high` with (value, text) ticks."""
 
     label: str
-    low: float
-    high: float
-    ticks: Sequence[tuple[float, str]]
+    low: Number
+    high: Number
+    ticks: Sequence[tuple[Number, str]]
     log: bool = False
 
-    def share(self, value: float) -> float:
+    def share(self, value: Number) -> float:
         """Where on the axis a value lies, from 0 to 1."""
-        low, high, value = np.log10([self.low, self.high, value]) if self.log else (self.low, self.high, value)
-        return float((value - low) / (high - low))
+        low, high, at = float(self.low), float(self.high), float(value)
+        if self.log:
+            low, high, at = math.log10(low), math.log10(high), math.log10(at)
+        return (at - low) / (high - low)
 
 
 @dataclass(frozen=True)
 class Mark:
     """A point, and what it tells when it is pointed at."""
 
-    x: float
-    y: float
+    x: Number
+    y: Number
     colour: str
     marker: str
     tip: str
@@ -106,11 +112,11 @@ class Chart:
         """Where the plot begins above."""
         return _TOP
 
-    def at_x(self, value: float) -> float:
+    def at_x(self, value: Number) -> float:
         """The horizontal place of a value."""
         return round(self.left + self.x.share(value) * (self.right - self.left), 1)
 
-    def at_y(self, value: float) -> float:
+    def at_y(self, value: Number) -> float:
         """The vertical place of a value."""
         assert self.y is not None
         return round(self.bottom - self.y.share(value) * (self.bottom - _TOP), 1)
@@ -124,17 +130,17 @@ class Chart:
         for look, marks in groupby(self.marks, key=lambda mark: (mark.colour, mark.marker)):
             yield look, list(marks)
 
-    def line(self, xs: Iterable[float], ys: Iterable[float], colour: str, kind: str = "line") -> None:
+    def line(self, xs: Iterable[Number], ys: Iterable[Number], colour: str, kind: str = "line") -> None:
         """A line through points given by value."""
         self.lines.append((_path([(self.at_x(x), self.at_y(y)) for x, y in zip(xs, ys)]), colour, kind))
 
-    def band(self, xs: Iterable[float], lows: Iterable[float], highs: Iterable[float], colour: str) -> None:
+    def band(self, xs: Iterable[Number], lows: Iterable[Number], highs: Iterable[Number], colour: str) -> None:
         """The area between two lines."""
         there = [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, highs)]
         back = [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, lows)][::-1]
         self.lines.append((_path(there + back) + "Z", colour, "band"))
 
-    def row_interval(self, row: int, low: float, high: float, mean: float, at: float = 44) -> None:
+    def row_interval(self, row: int, low: Number, high: Number, mean: Number, at: int = 44) -> None:
         """A mean and its interval under the marks of a row."""
         y = self.row_top(row) + at
         if np.isfinite(low):
@@ -328,19 +334,19 @@ def _percent_axis(errors: pd.Series) -> Axis:
 
 
 def _linear(
-    label: str, low: float, high: float, *, pad: float = 0, keep_low: bool = False, whole: bool = False
+    label: str, low: Number, high: Number, *, pad: float = 0.0, keep_low: bool = False, whole: bool = False
 ) -> Axis:
     """A linear axis with ticks at round numbers, and some room at its ends."""
     room = pad * ((high - low) or 1.0)
     low, high = (low if keep_low else low - room), high + room
     high = high if high > low else low + 1
-    places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(low, high)
+    places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(float(low), float(high))
     return Axis(
         label, low, high, [(value, f"{value:.10g}".replace("-", "−")) for value in places if low <= value <= high]
     )
 
 
-def _logarithmic(label: str, low: float, high: float) -> Axis:
+def _logarithmic(label: str, low: Number, high: Number) -> Axis:
     """A logarithmic axis over whole decades."""
     first = int(np.floor(np.log10(low)))
     last = max(first + 1, int(np.ceil(np.log10(high))))

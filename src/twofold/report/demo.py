@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from twofold.analysis import in_order
 from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
 from twofold.errors import DataError, SettingError
+from twofold.networks import Outputs, PairNetwork
 from twofold.report.html import STATEMENTS, render
 from twofold.results import Model, ModelStore
 from twofold.study.trial import BOTTLENECK_SLOPES
@@ -95,7 +97,7 @@ def outputs_of(
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 10"]]:
     """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
     scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
-    outputs = _call(model.network, scaled.astype(np.float32), _slope(model))
+    outputs = _call(model.network, jnp.asarray(scaled, jnp.float32), _slope(model))
     return np.asarray(outputs.logits), np.asarray(outputs.digit_logits)
 
 
@@ -138,7 +140,7 @@ def _error(record: Record) -> tuple[float, int]:
 
 
 @jax.jit
-def _call(network: Any, images: Any, negative_slope: float) -> Any:
+def _call(network: PairNetwork, images: jax.Array, negative_slope: float | jax.Array) -> Outputs:
     return network(images, negative_slope)
 
 

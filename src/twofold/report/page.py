@@ -329,7 +329,7 @@ def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:
     heatmaps = []
     for network in in_order(list(statistics.network)):
         of_network = statistics[statistics.network == network]
-        rounds = of_network["rounds"].max()
+        rounds = int(of_network["rounds"].max())
         records = of_network.to_dict("records")
         cells = {tuple(row[name] for name in varied): _cell(row, scale, rounds) for row in records}
         columns = sorted(of_network[across].unique())
