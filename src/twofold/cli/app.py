@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.analyse import analyse
 from twofold.cli.networks import networks
+from twofold.cli.power import power
 from twofold.cli.results import results
 from twofold.cli.study import study
 from twofold.errors import SettingError, TwofoldError
@@ -26,7 +28,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks):
+for _command in (study, results, analyse, power, networks):
     app.command(_command)
 
 
