@@ -38,7 +38,7 @@ def contrast(differences: pd.Series | np.ndarray) -> dict[str, Any]:
         "ci_high": high,
         "p": sign_flip(complete) if n > 1 else np.nan,
         "left_out": len(values) - n,
-        "note": "" if n > 1 else f"{n} complete rounds: at least 2 are needed",
+        "note": "" if n > 1 else f"{n} of the 2 complete rounds that are needed",
     }
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from twofold.analysis.trials import AnalysisError, by_round
+from twofold.errors import SettingError
 
 _MOST_ROUNDS = 10_000_000
 
@@ -31,12 +32,13 @@ def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> flo
 def rounds_needed(sd: float, difference: float, wanted: float, alpha: float = 0.05) -> int:
     """The fewest rounds whose `power` is at least `wanted`.
 
-    Raises `AnalysisError` for a power outside (0, 1), a difference of 0, or more than ten million rounds.
+    Raises `SettingError` for a power outside (0, 1) or a difference of 0, `AnalysisError` where more than ten million
+    rounds are needed.
     """
     if not 0 < wanted < 1:
-        raise AnalysisError(f"`power` (={wanted}) must lie between 0 and 1")
+        raise SettingError(f"`power` (={wanted}) must lie between 0 and 1")
     if difference == 0:
-        raise AnalysisError("`difference` (=0) must not be 0: no number of rounds finds what is not there")
+        raise SettingError("`difference` (=0) must not be 0: no number of rounds finds what is not there")
     high = 2
     while power(sd, difference, high, alpha) < wanted:
         high *= 2
@@ -58,10 +60,10 @@ def power_table(table: pd.DataFrame, difference: float | None = None) -> pd.Data
     are partly luck. `sd` is that of the paired differences in the table, the pilot; `power_now` is the power with as
     many rounds as it has, in one test at 5 %. `note` says why a number is missing.
 
-    Raises `AnalysisError` for a difference outside (0, 1), or where the table has one network.
+    Raises `SettingError` for a difference outside (0, 1), `AnalysisError` where the table has one network.
     """
     if difference is not None and not 0 < difference < 1:
-        raise AnalysisError(f"`difference` (={difference:g}) must be a fraction between 0 and 1, as 0.01 for one point")
+        raise SettingError(f"`difference` (={difference:g}) must be a fraction between 0 and 1, as 0.01 for one point")
     errors = by_round(table)
     if errors.shape[1] < 2:
         raise AnalysisError(f"the table has one network, {errors.columns[0]}: power is about telling two apart")
@@ -80,7 +82,7 @@ def _plan(differences: np.ndarray, wanted: float | None) -> dict[str, object]:
     plan = {"sd": sd, "observed": observed, "difference": abs(difference)}
     nothing = {"power_now": np.nan, "rounds_80": pd.NA, "rounds_90": pd.NA}
     if n < 2:
-        return {**plan, **nothing, "note": f"{n} rounds with both: at least 2 are needed"}
+        return {**plan, **nothing, "note": f"{n} of the 2 rounds that are needed have both networks"}
     if difference == 0:
         return {**plan, **nothing, "note": "no difference to find"}
     try:

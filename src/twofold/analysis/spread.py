@@ -59,7 +59,7 @@ def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
 def _compare(both: np.ndarray) -> dict[str, object]:
     missing = {"log_ratio": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
     if len(both) < 3:
-        return {**missing, "note": f"{len(both)} rounds with both: at least 3 are needed"}
+        return {**missing, "note": f"{len(both)} of the 3 rounds that are needed have both networks"}
     if (np.ptp(both, axis=0) == 0).any():
         return {**missing, "note": "the errors of one network are all the same"}
     estimate, low, high = log_sd_ratio(both)

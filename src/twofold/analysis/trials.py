@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.errors import DataError, TwofoldError
+from twofold.errors import DataError, SettingError, TwofoldError
 
 # The paper's networks in its order.
 FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
@@ -119,8 +119,8 @@ def varying_settings(trials: pd.DataFrame) -> list[str]:
 def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> pd.DataFrame:
     """The trials whose columns have one of the chosen values; None chooses all.
 
-    Networks without auxiliary losses belong to every auxiliary weight. Raises `AnalysisError` where no trial is left,
-    with the values that there are.
+    Networks without auxiliary losses belong to every auxiliary weight. Raises `SettingError` where no trial is left,
+    with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
     trials = as_trials(table, ("network", "round"))
     for name, choices in chosen.items():
@@ -134,7 +134,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
             fitting |= ~trials.auxiliary_losses.astype(bool)
         if not fitting.any():
             there = ", ".join(map(str, sorted(trials[name].unique())))
-            raise AnalysisError(f"no trial has `{name}` {' or '.join(map(str, values))}; there is {there}")
+            raise SettingError(f"no trial has `{name}` {' or '.join(map(str, values))}; there is {there}")
         trials = trials[fitting]
     return trials.reset_index(drop=True)
 

@@ -22,6 +22,7 @@ def print_section(section: Section) -> None:
     console = _console()
     if section.table is not None:
         console.print(section.table)
+        console.print()
     for sentence in section.sentences:
         console.print(sentence, markup=False, highlight=False)
     console.print()

@@ -54,8 +54,8 @@ class Selection:
     def read(self, *, histories: bool = False) -> pd.DataFrame:
         """The chosen trials; with `histories`, those of a store have their traces.
 
-        Raises `SettingError` for two sources, `StoreError` or `DataError` where the source cannot be read,
-        `AnalysisError` where nothing fits.
+        Raises `SettingError` for two sources or where no trial fits, `StoreError` or `DataError` where the source
+        cannot be read.
         """
         from twofold.analysis import select
         from twofold.errors import SettingError

@@ -31,7 +31,9 @@ _KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", 
 _KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", DIVERGED: "X"}
 
 _BRANCH_UNITS = 10
-_TICK_RATIOS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
+# Where a logarithmic axis has its ticks: far apart, and close by where it spans less than a factor of 5.
+_RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_CLOSE_RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5)
 
 
 def findings_figures(table: pd.DataFrame) -> dict[str, Picture]:
@@ -64,11 +66,14 @@ def effects_figure(table: pd.DataFrame) -> Picture:
             each = 100 * rounds[row["effect"]].dropna().to_numpy()
             sideways = np.random.default_rng(0).uniform(0.12, 0.36, len(each))
             axes.scatter(each, place + sideways, s=10, color=FAINT, alpha=0.5, linewidths=0)
-            _draw_interval(axes, place, *(100 * row[name] for name in ("difference", "ci_low", "ci_high")))
+            middle, low, high = (100 * row[name] for name in ("difference", "ci_low", "ci_high"))
+            _draw_interval(axes, place, middle, low, high)
+            span = f" ({low:+.2f} to {high:+.2f})" if np.isfinite(low) else ""
+            _label(axes, middle, place, f"{middle:+.2f}{span}".replace("-", "−"))
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
         _name_lines(axes, [row.capitalize() for row in statistics.effect])
         axes.set_xlabel("change of the test error (points); left of 0: fewer errors")
-        axes.set_title(f"Effects: mean, 95 % interval, and each of {statistics.rounds.max()} rounds")
+        axes.set_title(f"Effects: mean and 95 % interval, {_rounds(rounds)} (dots)")
     return figure
 
 
@@ -93,9 +98,10 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                     color=_KIND_COLOURS[kind], marker=_KIND_MARKERS[kind],
                 )  # fmt: skip
             axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
-            axes.set(title=network, xlabel="dead units, of 20", xlim=(-1, 21))
+            axes.set(title=network, xlabel="dead units, of 20", xlim=(-1.2, 21.2))
             axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
-        panels[0].set(ylabel="test error (%)", ylim=(0, None))
+        panels[0].set(ylabel="test error (%)", ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
+        _headline(figure, f"Test error and dead bottleneck units, {_rounds(table.drop_duplicates(['seed', 'round']))}")
         panels[-1].annotate(
             f"outliers: beyond {100 * OUTLIER:.0f} %", (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
             xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
@@ -123,11 +129,14 @@ def trace_figure(table: pd.DataFrame) -> Picture:
             # Healthy ones first, so that the few others are drawn over them.
             for kind in KINDS:
                 for trace in of_network.dead_units_trace[kinds[of_network.index] == kind]:
-                    _draw_trace(axes, np.asarray(trace), kind)
+                    _draw_trace(axes, np.asarray(trace), kind, faint=kind == HEALTHY and len(of_network) > 10)
             axes.set(title=network, xlabel="epoch")
             axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         panels[0].set(ylabel="dead units of a branch, of 10", ylim=(-0.5, _BRANCH_UNITS + 0.5))
         panels[0].yaxis.set_major_locator(FixedLocator(range(0, _BRANCH_UNITS + 1, 2)))
+        _headline(
+            figure, f"Dead bottleneck units after every epoch, {_rounds(traced.drop_duplicates(['seed', 'round']))}"
+        )
         _kind_legend(figure, panels[0], kinds, lines=True)
     return figure
 
@@ -139,24 +148,22 @@ def spread_figure(table: pd.DataFrame) -> Picture:
         figure, axes = new_picture(8, 1.5 + 0.45 * max(2, len(statistics)))
         known = statistics[statistics.log_ratio.notna()] if len(statistics) else statistics
         if known.empty:
-            notes = (
-                list(dict.fromkeys(statistics.note)) if len(statistics) else ["one network has none to compare with"]
-            )
+            notes = list(dict.fromkeys(statistics.note)) if len(statistics) else ["there is but one network"]
             empty_panel(axes, _wrapped(f"no spreads to compare: {'; '.join(notes)}"))
             return figure
         for place, row in enumerate(statistics.to_dict("records")):
             _draw_interval(axes, place, *(np.exp(row[name]) for name in ("log_ratio", "ci_low", "ci_high")))
         axes.axvline(1, color=INK, linewidth=0.8, zorder=0)
         axes.set_xscale("log")
-        low, high = np.exp(known.ci_low.min()), np.exp(known.ci_high.max())
-        axes.set_xlim(min(low, 1) / 1.1, max(high, 1) * 1.1)
-        axes.xaxis.set_major_locator(FixedLocator(_TICK_RATIOS))
+        low, high = min(np.exp(known.ci_low.min()), 1) / 1.1, max(np.exp(known.ci_high.max()), 1) * 1.1
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(FixedLocator(_CLOSE_RATIOS if high < 5 * low else _RATIOS))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         _name_lines(axes, [f"{row.second} / {row.first}" for row in statistics.itertuples()])
         axes.set_xlabel("ratio of standard deviations; left of 1: the network named first varies less")
-        axes.set_title(f"Spread over {statistics.rounds.max()} rounds: ratio, 95 % interval")
+        axes.set_title(f"Spread over {statistics.rounds.max()} rounds: ratios and 95 % intervals")
     return figure
 
 
@@ -181,9 +188,15 @@ def rates_figure(table: pd.DataFrame) -> Picture:
                     axes.plot(
                         [low, high], [settings.index(name) + offset] * 2, color=_KIND_COLOURS[kind], linewidth=1.6
                     )
-                    axes.plot(middle, settings.index(name) + offset, _KIND_MARKERS[kind], color=_KIND_COLOURS[kind])
-            axes.set(title=network, xlabel="rounds (%)", xlim=(0, None))
+                    axes.plot(
+                        middle, settings.index(name) + offset, _KIND_MARKERS[kind], color=_KIND_COLOURS[kind],
+                        clip_on=False, zorder=3,
+                    )  # fmt: skip
+            axes.set(title=network, xlabel="rounds (%)")
             _name_lines(axes, settings)
+        shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
+        panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
+        _headline(figure, f"Rounds in which branches died, and 95 % intervals, {_range(rates.rounds)} rounds each")
         _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
     return figure
 
@@ -193,7 +206,7 @@ def _panels(networks: Sequence[str], height: float = 3.6) -> tuple[Picture, list
     columns = min(len(networks), 4)
     rows = -(-len(networks) // columns)
     figure, axes = new_picture(
-        max(5.0, 2.7 * columns), height * rows, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
+        max(5.4, 2.7 * columns), height * rows, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
     )
     panels = list(axes.flat)
     for unused in panels[len(networks) :]:
@@ -216,6 +229,24 @@ def _draw_interval(axes: Axes, place: float, middle: float, low: float, high: fl
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
 
 
+def _label(axes: Axes, x: float, place: float, text: str) -> None:
+    """Write over a line's interval what it says."""
+    axes.annotate(text, (x, place), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9)
+
+
+def _headline(figure: Picture, text: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11)
+
+
+def _rounds(rounds: pd.DataFrame) -> str:
+    return "1 round" if len(rounds) == 1 else f"{len(rounds)} rounds"
+
+
+def _range(numbers: pd.Series) -> str:
+    return f"{numbers.min()}" if numbers.nunique() == 1 else f"{numbers.min()} to {numbers.max()}"
+
+
 def _name_lines(axes: Axes, names: Sequence[str]) -> None:
     """Name the lines of a figure that is read from top to bottom."""
     axes.set_yticks(range(len(names)), names)
@@ -225,14 +256,13 @@ def _name_lines(axes: Axes, names: Sequence[str]) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def _draw_trace(axes: Axes, trace: np.ndarray, kind: str) -> None:
+def _draw_trace(axes: Axes, trace: np.ndarray, kind: str, *, faint: bool) -> None:
     """A line for each branch; a little apart, so that both are seen where they have equally many dead units."""
     epochs = np.arange(1, len(trace) + 1)
-    healthy = kind == HEALTHY
     for branch, offset in ((0, -0.1), (1, 0.1)):
         axes.plot(
-            epochs, trace[:, branch] + offset, color=_KIND_COLOURS[kind], linewidth=0.6 if healthy else 1.1,
-            alpha=0.35 if healthy else 0.9, marker="." if len(trace) == 1 else "",
+            epochs, trace[:, branch] + offset, color=_KIND_COLOURS[kind], linewidth=0.6 if faint else 1.1,
+            alpha=0.35 if faint else 0.9, marker="." if len(trace) == 1 else "",
         )  # fmt: skip
 
 
@@ -248,12 +278,12 @@ def _kind_legend(figure: Picture, axes: Axes, kinds: pd.Series, *, lines: bool) 
 
 
 def _setting_name(varied: Sequence[str], row: pd.Series) -> str:
-    """The setting in a line for the eye: flags by their names where they are set, words as they are."""
+    """The setting in a line for the eye: words as they are, flags and numbers after their names."""
     parts = []
     for name in varied:
         value = row[name]
         if isinstance(value, bool | np.bool_):
-            parts.append(f"{'' if value else 'not '}{name}")
+            parts.append(f"{name} {'on' if value else 'off'}")
         elif isinstance(value, str):
             parts.append(value)
         else:

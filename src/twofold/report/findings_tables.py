@@ -52,17 +52,17 @@ def power_section(plan: pd.DataFrame) -> Section:
     """How many rounds tell each two networks apart."""
     cells: Cells = {
         "networks": lambda row: f"{row['second']} − {row['first']}",
-        "rounds": lambda row: str(row["rounds"]),
-        "sd of differences": lambda row: percent(row["sd"]),
+        "sd": lambda row: percent(row["sd"]),
         "observed": lambda row: _points(row["observed"]),
         "to find": lambda row: percent(row["difference"]),
-        "power now %": lambda row: percent(row["power_now"], 0),
-        "rounds for 80 %": lambda row: _count(row["rounds_80"]),
-        "rounds for 90 %": lambda row: _count(row["rounds_90"]),
+        "power\nnow %": lambda row: percent(row["power_now"], 0),
+        "rounds\nfor 80 %": lambda row: _count(row["rounds_80"]),
+        "rounds\nfor 90 %": lambda row: _count(row["rounds_90"]),
     }
     sentences = [
-        "Power is the chance that a paired t test at 5 % finds a true difference of that size (in points of test "
-        "error) with so many rounds. The pilot's standard deviation is itself an estimate: take some rounds more.",
+        "Differences are in points of test error, sd is that of the difference over rounds. Power is the chance that a "
+        "paired t test at 5 % finds a true difference of the size to find. The pilot's sd is itself an estimate: take "
+        "some rounds more.",
         *_notes(plan),
     ]
     return Section(_table("Rounds needed to tell two networks apart", plan, cells), sentences)
@@ -96,17 +96,15 @@ def _choose(findings: Findings) -> str:
 def _summary(findings: Findings) -> Section:
     frame = findings.tables["summary"]
     cells: Cells = {
-        "rounds": lambda row: str(row["rounds"]),
         "mean %": lambda row: percent(row["mean"]),
         "sd": lambda row: percent(row["sd"]),
         "95 % interval": lambda row: interval(row["ci_low"], row["ci_high"]),
-        "median": lambda row: percent(row["median"]),
-        "IQM": lambda row: percent(row["iqm"]),
-        "best": lambda row: percent(row["best"], 1),
-        "worst": lambda row: percent(row["worst"], 1),
+        "median": lambda row: percent(row["median"], 1),
+        "IQM": lambda row: percent(row["iqm"], 1),
     }
-    if frame.digit_error.notna().any():
-        cells["digit error %"] = lambda row: percent(row["digit_error"])
+    if not findings.varied:
+        cells["best to worst"] = lambda row: interval(row["best"], row["worst"], 1)
+        cells["digit\nerror %"] = lambda row: percent(row["digit_error"])
     sentences = [
         "IQM is the mean of the middle half of the rounds. Intervals are Student's, of the mean over rounds; they take "
         "rounds as independent, though all draw from one pool of digits and so overlap a little."
@@ -114,7 +112,7 @@ def _summary(findings: Findings) -> Section:
     if frame.diverged.any():
         cells["diverged"] = lambda row: str(row["diverged"])
         sentences.append("Diverged trainings count with the error of the answers that such a network gives.")
-    return Section(_table("Test error", frame, cells, findings.varied), sentences)
+    return Section(_table("Test error", frame, cells, ["network", *findings.varied]), sentences)
 
 
 def _differences(findings: Findings) -> Section:
@@ -139,15 +137,16 @@ def _effect(row: Row) -> str:
     span = f"95 % interval {_points(low)} to {_points(high)} points"
     name = row["effect"].capitalize()
     if row["p_holm"] >= _SIGNIFICANT:
-        return f"{name}: no effect is shown ({span})."
+        alone = "; it leaves out 0, but not once corrected for three tests" if low > 0 or high < 0 else ""
+        return f"{name}: no effect is shown ({span}{alone})."
     if row["effect"] == "interaction":
-        size = f"{percent(abs(row['difference']))} points {'more' if row['difference'] > 0 else 'less'}"
+        side = "above" if row["difference"] > 0 else "below"
         return (
-            f"Interaction: with auxiliary losses, weight sharing changes the error by {size} than without them ({span})"
-            f"; {'they overlap' if row['difference'] > 0 else 'they help each other'}."
+            f"Interaction: with auxiliary losses, the change that weight sharing makes lies "
+            f"{percent(abs(row['difference']))} points {side} the one that it makes without ({span})."
         )
     verb = "lowers" if row["difference"] < 0 else "raises"
-    verb = verb if row["effect"] == "weight sharing" else verb.removesuffix("s")
+    verb = verb if row["effect"] == "weight sharing" else verb.removesuffix("s")  # losses lower, sharing lowers
     return f"{name} {verb} the test error by {percent(abs(row['difference']))} points on average ({span})."
 
 
@@ -155,10 +154,9 @@ def _spreads(findings: Findings) -> Section:
     frame = findings.tables["spreads"]
     cells: Cells = {
         "networks": lambda row: f"{row['second']} / {row['first']}",
-        "rounds": lambda row: str(row["rounds"]),
         "ratio of sd": lambda row: _ratio(row["log_ratio"]),
         "95 % interval": lambda row: _ratio_interval(row["ci_low"], row["ci_high"]),
-        "Brown-Forsythe p": lambda row: p_value(row["p"]),
+        "Brown-\nForsythe p": lambda row: p_value(row["p"]),
         "Holm": lambda row: p_value(row["p_holm"]),
     }
     table = _table("Spread over rounds: ratios of standard deviations", frame, cells)
@@ -179,29 +177,25 @@ def _least_varying(findings: Findings) -> Iterator[str]:
         lambda row: row["second"] if row["first"] == least else row["first"],
     )
     yield f"{least} varies least (sd {percent(summary.sd[least])} points)" + (
-        f"; certainly less than {apart}." if apart else "; not certainly less than any other."
+        f"; clearly less than {apart}." if apart else "; not clearly less than any other."
     )
     if apart and alike:
-        yield f"Not told apart in spread from {least}: {alike}."
-    yield (
-        "Certain: the interval (bootstrap over rounds) leaves out 1 and Brown-Forsythe's test, corrected, is below 5 %."
-    )
+        yield f"Not clearly told apart from it: {alike}."
+    yield "Clearly: the interval (bootstrap over rounds) leaves out 1, and the corrected Brown-Forsythe p is below 5 %."
 
 
 def _collapse(findings: Findings) -> Section:
     frame = findings.tables["collapse"]
     shown = frame[(frame.kind != DIVERGED) | (frame["count"] > 0)]
     cells: Cells = {
-        "kind": lambda row: row["kind"],
-        "rounds": lambda row: f"{row['count']} of {row['rounds']}",
-        "rate %": lambda row: percent(row["rate"], 1),
-        "95 % interval": lambda row: interval(row["ci_low"], row["ci_high"], 1),
-        "mean error %": lambda row: percent(row["mean"]),
-        "sd": lambda row: percent(row["sd"]),
-        "best": lambda row: percent(row["best"], 1),
-        "worst": lambda row: percent(row["worst"], 1),
+        "count": lambda row: str(row["count"]),
+        "% (95 % interval)": _rate,
+        "error %": lambda row: percent(row["mean"]),
+        "range": lambda row: interval(row["best"], row["worst"], 1),
     }
-    return Section(_table("Collapse: branches whose ten units never fire", shown, cells, left=2), [_what_dead_means()])
+    return Section(
+        _table("Collapse: branches whose ten units never fire", shown, cells, ["network", "kind"]), [_what_dead_means()]
+    )
 
 
 def _rates(findings: Findings) -> Section:
@@ -214,25 +208,27 @@ def _rates(findings: Findings) -> Section:
     def rate(kind: str) -> Callable[[Row], str]:
         def cell(row: Row) -> str:
             key = tuple(row[name] for name in groups)
-            found = by_kind[kind].loc[key]
-            return f"{percent(found['rate'], 1)} ({interval(found['ci_low'], found['ci_high'], 1)})"
+            return _rate(by_kind[kind].loc[key].to_dict())
 
         return cell
 
     cells: Cells = {
-        "rounds": lambda row: str(row["rounds"]),
-        "one branch dead %": rate(ONE_DEAD),
-        "both dead %": rate(BOTH_DEAD),
+        "one branch\ndead %": rate(ONE_DEAD),
+        "both branches\ndead %": rate(BOTH_DEAD),
     }
     if (frame["count"][frame.kind == DIVERGED] > 0).any():
         cells["diverged %"] = rate(DIVERGED)
-    table = _table("Collapse, in percent of rounds (Wilson's 95 % interval)", lines, cells, findings.varied)
+    table = _table("Collapse, in percent of rounds (Wilson's 95 % interval)", lines, cells, groups)
     sentences = [_what_dead_means()]
     if "leaky_relu" in findings.settings.get("bottleneck_activation", ()):
         sentences.append(
             "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
         )
     return Section(table, sentences)
+
+
+def _rate(row: Row) -> str:
+    return f"{percent(row['rate'], 1)} ({interval(row['ci_low'], row['ci_high'], 1)})"
 
 
 def _what_dead_means() -> str:
@@ -242,12 +238,12 @@ def _what_dead_means() -> str:
 def _explained(findings: Findings) -> Section:
     frame = findings.tables["explained"]
     cells: Cells = {
-        "rounds": lambda row: str(row["rounds"]),
-        f"beyond {percent(OUTLIER, 0)} % error": lambda row: str(row["outliers"]),
-        "of them unexplained": lambda row: str(row["unexplained"]),
-        "variance explained %": lambda row: percent(row["variance_explained"], 1),
+        f"beyond\n{percent(OUTLIER, 0)} % error": lambda row: str(row["outliers"]),
+        "of them\nunexplained": lambda row: str(row["unexplained"]),
+        "variance\nexplained %": lambda row: percent(row["variance_explained"], 1),
     }
-    table = _table("How much of the failures the dead branches account for", frame, cells, findings.varied)
+    title = "How much of the failures dead branches account for"
+    table = _table(title, frame, cells, ["network", *findings.varied])
     sentences = [
         "Variance explained: the share of the error's variance over rounds that lies between the kinds.",
         *_unexplained(findings),
@@ -274,11 +270,10 @@ def _agreement(findings: Findings) -> Section:
     frame = findings.tables["agreement"]
     cells: Cells = {
         "network": lambda row: row["network"],
-        "rounds": lambda row: str(row["rounds"]),
         "mean % ± sd": lambda row: f"{percent(row['mean'])} ± {percent(row['sd'])}",
         "paper's": lambda row: f"{percent(row['paper_mean'])} ± {percent(row['paper_sd'])}",
         "difference": lambda row: _points(row["difference"]),
-        "z": lambda row: "–" if pd.isna(row["z"]) else f"{row['z']:+.2f}",
+        "z": lambda row: "–" if pd.isna(row["z"]) else f"{row['z']:+.2f}".replace("-", "−"),
         "p": lambda row: p_value(row["p"]),
         "Holm": lambda row: p_value(row["p_holm"]),
     }
@@ -295,7 +290,6 @@ def _agreement(findings: Findings) -> Section:
 def _of_contrast(name: Callable[[Row], str], heading: str = "networks") -> Cells:
     return {
         heading: name,
-        "rounds": lambda row: str(row["rounds"]),
         "difference": lambda row: _points(row["difference"]),
         "sd": lambda row: percent(row["sd"]),
         "95 % interval": lambda row: _points_interval(row["ci_low"], row["ci_high"]),
@@ -304,15 +298,32 @@ def _of_contrast(name: Callable[[Row], str], heading: str = "networks") -> Cells
     }
 
 
-def _table(title: str, frame: pd.DataFrame, cells: Cells, varied: Sequence[str] | None = None, left: int = 1) -> Table:
-    """A line per row of the frame: the cells, after the network and the varied settings where these are asked for."""
-    named = cells
-    if varied is not None or left == 2:
-        groups = ["network", *(varied or ())]
-        named = {_words(name): lambda row, name=name: str(row[name]) for name in groups} | cells
-        left = len(groups) if varied is not None else left
+def _table(title: str, frame: pd.DataFrame, cells: Cells, by: Sequence[str] = ()) -> Table:
+    """A line per row of the frame: the columns `by`, in words, and then the cells.
+
+    How many rounds there are stands in the title, or in a column where the lines differ in it. Lines are kept within
+    80 characters for the statistics of one setting.
+    """
+    words: Cells = {name.replace("_", "\n"): _text_of(name) for name in by}
+    named = words | cells
+    if frame["rounds"].nunique() == 1:
+        title = f"{title}, {_rounds(frame['rounds'].iloc[0])}"
+    else:
+        first = len(by) or 1
+        named = dict([*list(named.items())[:first], ("rounds", _text_of("rounds")), *list(named.items())[first:]])
     rows = [[cell(row) for cell in named.values()] for row in _records(frame)]
-    return text_table(title, list(named), rows, left=left)
+    table = text_table(title, list(named), rows, left=len(by) or 1)
+    table.padding = (0, 1, 0, 0)
+    table.show_edge = False
+    return table
+
+
+def _text_of(name: str) -> Callable[[Row], str]:
+    return lambda row: str(row[name])
+
+
+def _rounds(number: int) -> str:
+    return "1 round" if number == 1 else f"{number} rounds"
 
 
 def _records(frame: pd.DataFrame) -> list[Row]:
@@ -322,7 +333,7 @@ def _records(frame: pd.DataFrame) -> list[Row]:
 def _split(frame: pd.DataFrame, found: pd.Series, name: Callable[[Row], str]) -> tuple[str, str]:
     """The names of the rows for which something is found, and of the others that had a p-value; each as one text."""
     known = frame.p_holm.notna()
-    texts = ["; ".join(name(row) for row in _records(frame[part])) for part in (found & known, ~found & known)]
+    texts = [", ".join(name(row) for row in _records(frame[part])) for part in (found & known, ~found & known)]
     return texts[0], texts[1]
 
 
@@ -339,13 +350,17 @@ def _too_few(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _notes(frame: pd.DataFrame) -> Iterator[str]:
-    """Why numbers are missing, and how many rounds were left out."""
+    """Why numbers are missing, and how many rounds were left out; what holds of several lines is said once."""
+    said: dict[str, list[str]] = {}
     for row in _records(frame):
-        name = row.get("effect") or f"{row['first']}, {row['second']}"
+        name = row.get("effect") or f"{row['first']} and {row['second']}"
         if row["note"]:
-            yield f"{name}: {row['note']}."
+            said.setdefault(f"{row['note']}.", []).append(name)
         if row.get("left_out"):
-            yield f"{name}: {row['left_out']} rounds are left out, since not all of its networks were trained in them."
+            text = f"rounds left out because a network lacks in them: {row['left_out']}."
+            said.setdefault(text, []).append(name)
+    for text, names in said.items():
+        yield text[0].upper() + text[1:] if len(names) == len(frame) else f"{'; '.join(names)}: {text}"
 
 
 def _minus(row: Row) -> str:
@@ -353,7 +368,7 @@ def _minus(row: Row) -> str:
 
 
 def _points(value: float) -> str:
-    return "–" if pd.isna(value) else f"{100 * value:+.2f}"
+    return "–" if pd.isna(value) else f"{100 * value:+.2f}".replace("-", "−")
 
 
 def _points_interval(low: float, high: float) -> str:
