@@ -97,7 +97,7 @@ def _variance_explained(trials: pd.DataFrame) -> float:
     return float(((means - errors.mean()) ** 2).sum() / ((errors - errors.mean()) ** 2).sum())
 
 
-def _rate(count: int, n: int) -> dict[str, float]:
+def _rate(count: int, n: int) -> dict[str, float | int]:
     interval = stats.binomtest(count, n).proportion_ci(method="wilson")
     return {"rounds": n, "count": count, "rate": count / n, "ci_low": interval.low, "ci_high": interval.high}
 

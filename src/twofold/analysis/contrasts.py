@@ -62,13 +62,14 @@ def sign_flip(differences: np.ndarray) -> float:
     # Errors are multiples of one pair, so many patterns have the sum observed; rounding must not part them from it.
     observed = abs(differences.sum()) - 1e-12 * magnitudes.sum()
 
-    def extreme(signs: np.ndarray) -> int:
-        return int((np.abs(signs @ magnitudes) >= observed).sum())
+    def extreme(negative: np.ndarray) -> int:
+        sums = magnitudes.sum() - 2 * (negative.astype(float) @ magnitudes)
+        return int((np.abs(sums) >= observed).sum())
 
     if n <= _EXACT_ROUNDS:
-        return extreme(1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)) / 2**n
+        return extreme((np.arange(2**n)[:, None] >> np.arange(n)) & 1) / 2**n
     generator = np.random.default_rng(_SIGN_SEED)
-    found = sum(extreme(1 - 2 * generator.integers(0, 2, (_AT_ONCE, n))) for _ in range(_PATTERNS // _AT_ONCE))
+    found = sum(extreme(generator.integers(0, 2, (_AT_ONCE, n), np.int8)) for _ in range(_PATTERNS // _AT_ONCE))
     return (1 + found) / (1 + _PATTERNS)
 
 

@@ -67,5 +67,5 @@ def _pairs(comparisons: pd.DataFrame) -> pd.DataFrame:
 
 def _papers(beside: pd.DataFrame) -> pd.DataFrame:
     if beside.empty:
-        raise AnalysisError("the settings are not the paper's: its numbers are no measure for these")
+        raise AnalysisError("these are not the paper's settings, so its numbers are no measure")
     return beside

@@ -152,9 +152,8 @@ def _check_numbers(name: str, column: pd.Series) -> None:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    pair = ast.literal_eval(value) if isinstance(value, str) else value
     try:
-        first, second = pair
+        first, second = ast.literal_eval(value) if isinstance(value, str) else value
         return int(first), int(second)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise AnalysisError(f"`dead_units` (={value!r}) must be a pair of counts such as [0, 10]") from error

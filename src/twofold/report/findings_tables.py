@@ -242,7 +242,7 @@ def _explained(findings: Findings) -> Section:
         "of them\nunexplained": lambda row: str(row["unexplained"]),
         "variance\nexplained %": lambda row: percent(row["variance_explained"], 1),
     }
-    title = "How much of the failures dead branches account for"
+    title = "Outliers and dead branches"
     table = _table(title, frame, cells, ["network", *findings.varied])
     sentences = [
         "Variance explained: the share of the error's variance over rounds that lies between the kinds.",
