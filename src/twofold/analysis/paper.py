@@ -15,7 +15,7 @@ from scipy import stats
 
 from twofold.analysis.contrasts import benjamini_hochberg, holm
 from twofold.analysis.summary import summary
-from twofold.analysis.trials import as_trials
+from twofold.analysis.trials import as_trials, with_losses
 
 # What the paper's study and grid have in common, beside the optimizer and its learning rate.
 _FIXED = {
@@ -59,8 +59,8 @@ def is_papers(table: pd.DataFrame) -> pd.Series:
     for name, value in _FIXED.items():
         if name in trials:
             same &= trials[name] == value
-    if "aux_weight" in trials and "auxiliary_losses" in trials:
-        same &= (trials.aux_weight == 1.0) | ~trials.auxiliary_losses.astype(bool)
+    if "aux_weight" in trials:
+        same &= (trials.aux_weight == 1.0) | ~with_losses(trials)
     return same
 
 

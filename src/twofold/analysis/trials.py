@@ -81,6 +81,11 @@ def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
     return wide[in_order(list(trials.network))]
 
 
+def with_losses(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial's network has auxiliary losses: as its column says, or else where their weight is not 0."""
+    return trials.auxiliary_losses.astype(bool) if "auxiliary_losses" in trials else trials.aux_weight != 0
+
+
 def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
     """Raise `AnalysisError` where one network has two trials in one round, for equal values of the columns `by`."""
     twice = trials.duplicated(["network", "seed", "round", *by])
@@ -105,8 +110,8 @@ def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
     for name in SETTINGS:
         if name in trials:
             column = trials[name]
-            if name == "aux_weight" and "auxiliary_losses" in trials:
-                column = column[trials.auxiliary_losses.astype(bool)]
+            if name == "aux_weight":
+                column = column[with_losses(trials)]
             settings[name] = sorted(column.dropna().unique().tolist())
     return settings
 
@@ -130,8 +135,8 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
             raise AnalysisError(f"`{name}` cannot be chosen: the table of trials has no such column")
         values = list(choices)
         fitting = trials[name].isin(values)
-        if name == "aux_weight" and "auxiliary_losses" in trials:
-            fitting |= ~trials.auxiliary_losses.astype(bool)
+        if name == "aux_weight":
+            fitting |= ~with_losses(trials)
         if not fitting.any():
             there = ", ".join(map(str, sorted(trials[name].unique())))
             raise SettingError(f"no trial has `{name}` {' or '.join(map(str, values))}; there is {there}")

@@ -55,7 +55,7 @@ def findings_figures(table: pd.DataFrame) -> dict[str, Picture]:
 def effects_figure(table: pd.DataFrame) -> Picture:
     """The effect of weight sharing, of auxiliary losses, and their interaction: every round, mean and 95 % interval."""
     with house_style():
-        figure, axes = new_picture(8, 3.4)
+        figure, axes = new_picture(8.0, 3.4)
         try:
             statistics = effects(table)
         except AnalysisError as error:
@@ -145,7 +145,7 @@ def spread_figure(table: pd.DataFrame) -> Picture:
     """How many times larger one network's standard deviation over rounds is than another's, with 95 % intervals."""
     with house_style():
         statistics = spread(table)
-        figure, axes = new_picture(8, 1.5 + 0.45 * max(2, len(statistics)))
+        figure, axes = new_picture(8.0, 1.5 + 0.45 * max(2, len(statistics)))
         known = statistics[statistics.log_ratio.notna()] if len(statistics) else statistics
         if known.empty:
             notes = list(dict.fromkeys(statistics.note)) if len(statistics) else ["there is but one network"]
@@ -162,7 +162,7 @@ def spread_figure(table: pd.DataFrame) -> Picture:
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         _name_lines(axes, [f"{row.second} / {row.first}" for row in statistics.itertuples()])
-        axes.set_xlabel("ratio of standard deviations; left of 1: the network named first varies less")
+        axes.set_xlabel("ratio of standard deviations\nleft of 1: the network named first varies less")
         axes.set_title(f"Spread over {statistics.rounds.max()} rounds: ratios and 95 % intervals")
     return figure
 
@@ -222,14 +222,14 @@ def _nothing(figure: Picture, panels: list[Axes], why: str) -> Picture:
     return figure
 
 
-def _draw_interval(axes: Axes, place: float, middle: float, low: float, high: float) -> None:
+def _draw_interval(axes: Axes, place: int, middle: float, low: float, high: float) -> None:
     if np.isfinite(low):
         axes.errorbar(middle, place, xerr=[[middle - low], [high - middle]], color=INK, capsize=4, linewidth=1.4)
     if np.isfinite(middle):
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
 
 
-def _label(axes: Axes, x: float, place: float, text: str) -> None:
+def _label(axes: Axes, x: float, place: int, text: str) -> None:
     """Write over a line's interval what it says."""
     axes.annotate(text, (x, place), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9)
 

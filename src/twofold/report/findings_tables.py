@@ -307,7 +307,7 @@ def _table(title: str, frame: pd.DataFrame, cells: Cells, by: Sequence[str] = ()
     words: Cells = {name.replace("_", "\n"): _text_of(name) for name in by}
     named = words | cells
     if frame["rounds"].nunique() == 1:
-        title = f"{title}, {_rounds(frame['rounds'].iloc[0])}"
+        title = f"{title}, {_rounds(int(frame['rounds'].iloc[0]))}"
     else:
         first = len(by) or 1
         named = dict([*list(named.items())[:first], ("rounds", _text_of("rounds")), *list(named.items())[first:]])
