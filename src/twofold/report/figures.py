@@ -24,7 +24,7 @@ def figure2(table: pd.DataFrame) -> Picture:
     `table` has a row per trial with `network`, `round` and `test_error` (a fraction); it is drawn in percent.
     """
     with house_style():
-        figure, (left, right) = new_picture(10, 4.4, ncols=2, width_ratios=(2.6, 1), sharey=True)
+        figure, (left, right) = new_picture(10.0, 4.4, ncols=2, width_ratios=(2.6, 1), sharey=True)
         if table.empty:
             empty_panel(left, "no trials yet")
             right.set_axis_off()
