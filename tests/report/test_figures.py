@@ -73,7 +73,11 @@ def test_an_empty_table_says_so():
 
 def test_a_network_of_the_users_own_is_drawn_too(trials):
     own = trials.replace({"network": {"NetWS": "A network with quite a long name"}})
-    assert len(figure2(own).axes[0].get_lines()) == 4
+    figure = figure2(own)
+    assert len(figure.axes[0].get_lines()) == 4
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
 
 
 def test_the_same_table_gives_the_same_files(trials, tmp_path):

@@ -17,6 +17,9 @@ from twofold.report.style import (
     new_picture,
 )
 
+# As many letters as labels in one line of the legend may have together.
+_LEGEND_LETTERS = 100
+
 
 def figure2(table: pd.DataFrame) -> Picture:
     """The paper's Figure 2: the test error of every round, and beside it each network's mean and 95 % interval.
@@ -34,7 +37,9 @@ def figure2(table: pd.DataFrame) -> Picture:
         left.set(xlabel="round", ylabel="test error (%)", title="Every round")
         left.set_ylim(bottom=0)
         left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        figure.legend(loc="outside lower center", ncols=table.network.nunique())
+        letters = sum(len(str(line.get_label())) for line in left.get_lines())
+        columns = table.network.nunique() if letters <= _LEGEND_LETTERS else 2
+        figure.legend(loc="outside lower center", ncols=columns)
         _draw_means(right, table)
     return figure
 
