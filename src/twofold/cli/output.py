@@ -10,27 +10,38 @@ from rich.table import Table
 
 from twofold.analysis import Findings
 from twofold.report.findings_tables import Section
+from twofold.report.tables import turned
+
+# Wider than any table.
+_UNBOUNDED = 1000
+
+# Of so many rows and no more, a terminal can show each as a column.
+_FEW_ROWS = 4
 
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output; into a pipe or a file, as wide as it needs to be."""
-    _console().print(table)
+    """Print a table to standard output: into a pipe or a file as wide as it needs to be, on a terminal as it fits."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_UNBOUNDED)
+    elif _width(table) > console.width and table.row_count <= _FEW_ROWS:
+        table = turned(table)
+    console.print(table)
 
 
 def print_section(section: Section) -> None:
-    """Print a table and the sentences that belong to it."""
-    console = _console()
+    """Print a table and the sentences that belong to it; into a pipe or a file, each sentence on one line."""
+    console = Console()
     if section.table is not None:
-        console.print(section.table)
+        print_table(section.table)
         console.print()
     for sentence in section.sentences:
-        console.print(sentence, markup=False, highlight=False)
+        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     console.print()
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+def _width(table: Table) -> int:
+    return Console(width=_UNBOUNDED).measure(table).maximum
 
 
 def print_json(table: pd.DataFrame) -> None:
@@ -62,8 +73,9 @@ def print_findings(found: Findings) -> None:
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
-    return rows
+    # As objects, so that whole numbers stay whole and what is missing can be None.
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
 
 
 def say(text: str, *, quiet: bool = False) -> None:

@@ -313,7 +313,6 @@ def _table(title: str, frame: pd.DataFrame, cells: Cells, by: Sequence[str] = ()
         named = dict([*list(named.items())[:first], ("rounds", _text_of("rounds")), *list(named.items())[first:]])
     rows = [[cell(row) for cell in named.values()] for row in _records(frame)]
     table = text_table(title, list(named), rows, left=len(by) or 1)
-    table.padding = (0, 1, 0, 0)
     table.show_edge = False
     return table
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from twofold.errors import DataError
+from twofold.errors import DataError, cause_of
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -15,7 +15,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except OSError as error:
-        raise DataError(f"cannot read {path} ({error.strerror}); `twofold results --csv > {path}` makes one") from error
+        raise DataError(
+            f"cannot read {path} ({cause_of(error)}); `twofold results --csv > {path}` makes one"
+        ) from error
     except (ValueError, pd.errors.ParserError) as error:
-        cause = str(error).strip().splitlines()[0]
-        raise DataError(f"{path} is no table of trials ({cause}); `twofold results --csv` makes one") from error
+        raise DataError(
+            f"{path} is no table of trials ({cause_of(error)}); `twofold results --csv` makes one"
+        ) from error
