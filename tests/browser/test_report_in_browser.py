@@ -1,7 +1,7 @@
 """Reports in a browser, at the widths and in the colours that people read them in."""
 
 import pytest
-from synthetic import fill
+from tests.synthetic import fill
 
 from twofold.report.demo import demo_or_reason
 from twofold.report.page import report_page

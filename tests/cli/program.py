@@ -41,6 +41,6 @@ def small_study(rounds: int = 2) -> list[str]:
 
 
 def long_study(rounds: int = 40) -> list[str]:
-    """The arguments of a study of trials that each take about a second: something to interrupt."""
-    sizes = ["--epochs", "300", "--pairs", "100", "--test-pairs", "50"]
+    """The arguments of a study of trials that each take a good part of a second: something to interrupt."""
+    sizes = ["--epochs", "100", "--pairs", "100", "--test-pairs", "50"]
     return ["study", "--networks", "NetWS", "--rounds", str(rounds), *sizes]

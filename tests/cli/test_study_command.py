@@ -151,12 +151,12 @@ def test_a_killed_run_is_gone_on_with_at_once(tmp_path):
     process.communicate(timeout=60)
     there = len(sql(store, "select * from trials"))
     count_insertions(store)
-    again = run(*long_study(rounds=there + 3), "--json", cwd=tmp_path)
+    again = run(*long_study(rounds=there + 2), "--json", cwd=tmp_path)
     assert again.returncode == 0
-    assert f"{there} of {there + 3} trials are in the store already; training the other 3" in again.stderr
+    assert f"{there} of {there + 2} trials are in the store already; training the other 2" in again.stderr
     assert "waiting" not in again.stderr
-    assert [row["round"] for row in json.loads(again.stdout)] == list(range(there + 3))
-    assert len(sql(store, "select * from inserted")) == 3
+    assert [row["round"] for row in json.loads(again.stdout)] == list(range(there + 2))
+    assert len(sql(store, "select * from inserted")) == 2
     assert sql(store, "select * from claims") == []
 
 
@@ -165,14 +165,14 @@ def test_two_runs_on_one_store_train_no_trial_twice(tmp_path):
     store = tmp_path / "twofold.db"
     assert run(*small_study(rounds=1), "--workers", "1", "--quiet", cwd=tmp_path).returncode == 0
     count_insertions(store)
-    arguments = [*small_study(rounds=6), "--workers", "1", "--json", "--quiet", "--out"]
+    arguments = [*small_study(rounds=4), "--workers", "1", "--json", "--quiet", "--out"]
     both = [start(*arguments, f"figures{number}", cwd=tmp_path) for number in (1, 2)]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1]
-    assert len(json.loads(outputs[0][0])) == 12
+    assert len(json.loads(outputs[0][0])) == 8
     assert sql(store, "select key from inserted group by key having count(*) > 1") == []
-    assert len(sql(store, "select key from inserted")) == 10
+    assert len(sql(store, "select key from inserted")) == 6
 
 
 def test_the_program_is_what_the_console_script_runs():

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
 from twofold.cli.models import models
 from twofold.cli.networks import networks
+from twofold.cli.power import power
 from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.study import study
@@ -32,7 +34,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks, models, report, demo):
+for _command in (study, results, analyse, power, networks, models, report, demo):
     app.command(_command)
 
 

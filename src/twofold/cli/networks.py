@@ -10,7 +10,11 @@ from twofold.cli.options import FLAG, SEVERAL
 
 def networks(
     names: Annotated[
-        list[str] | None, Parameter(help="NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL)
+        list[str] | None,
+        Parameter(
+            help="Networks, for example NetBase NetWSAL; by default all four: NetBase, NetWS, NetAL, NetWSAL.",
+            **SEVERAL,
+        ),
     ] = None,
     /,
     *,

@@ -14,7 +14,11 @@ def study(
     *,
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Networks to train: NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL),
+        Parameter(
+            help="Networks to train, for example --networks NetBase NetWSAL; by default all four: NetBase, NetWS, "
+            "NetAL, NetWSAL.",
+            **SEVERAL,
+        ),
     ] = None,
     rounds: Annotated[int, Parameter(help="Rounds, each with fresh pairs and fresh weights.")] = 20,
     batch_size: Annotated[int, Parameter(help="Pairs a step; divides --pairs.", group=TRAINING)] = 25,

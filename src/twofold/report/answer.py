@@ -16,8 +16,8 @@ from twofold.analysis import (
     summary,
 )
 from twofold.analysis.trials import FOUR
-from twofold.report.html import STATEMENTS, points
-from twofold.report.tables import interval, percent
+from twofold.report.html import STATEMENTS
+from twofold.report.tables import interval, percent, points, points_interval
 
 _FAILURES = {ONE_DEAD: "with one branch dead", BOTH_DEAD: "with both branches dead", DIVERGED: "diverged"}
 
@@ -66,9 +66,7 @@ def _change(less: str, more: str, row: Any) -> str:
 def _size(row: Any) -> str:
     """The size of an effect with its interval; where the interval holds 0, that it may be nothing."""
     if row.ci_low <= 0 <= row.ci_high:
-        return (
-            f"{percent(abs(row.difference))} (a change of {points(row.ci_low)} to {points(row.ci_high)}: may be chance)"
-        )
+        return f"{percent(abs(row.difference))} (a change of {points_interval(row.ci_low, row.ci_high)}: may be chance)"
     return f"{percent(abs(row.difference))} ({interval(*sorted((abs(row.ci_low), abs(row.ci_high))))})"
 
 
@@ -80,7 +78,7 @@ def _together(trials: pd.DataFrame, interaction: Any) -> str:
     return (
         f"Weight sharing changes the error by {points(without)} without auxiliary losses and by {points(with_losses)} "
         f"with them: {points(interaction.difference)} from one to the other "
-        f"({points(interaction.ci_low)} to {points(interaction.ci_high)}){chance}."
+        f"({points_interval(interaction.ci_low, interaction.ci_high)}){chance}."
     )
 
 
@@ -88,9 +86,8 @@ def _best(trials: pd.DataFrame) -> str:
     table = summary(trials)
     best: Any = table.iloc[int(table["mean"].argmin())]
     sure = f" (95 % interval {interval(best.ci_low, best.ci_high)})" if best.rounds > 1 else ""
-    if len(table) == 1:
-        return f"{best.network} has a test error of {percent(best['mean'])} % in {_count(int(best.rounds), 'round')}{sure}."
-    return f"{best.network} errs least: {percent(best['mean'])} % of test pairs in {_count(int(best.rounds), 'round')}{sure}."
+    error = f"{percent(best['mean'])} % of test pairs in {_count(int(best.rounds), 'round')}{sure}"
+    return f"{best.network} errs least: {error}." if len(table) > 1 else f"{best.network} errs on {error}."
 
 
 def _unequal(trials: pd.DataFrame) -> str:

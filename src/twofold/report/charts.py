@@ -15,20 +15,16 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import (
-    BOTH_DEAD,
-    DIVERGED,
-    HEALTHY,
     KINDS,
-    ONE_DEAD,
     AnalysisError,
     effects,
     in_order,
     kind_of,
     summary,
 )
-from twofold.report.html import css_colour, points
-from twofold.report.style import marker_of
-from twofold.report.tables import interval, percent
+from twofold.report.html import css
+from twofold.report.style import KIND_COLOURS, KIND_MARKERS, colour_of, marker_of
+from twofold.report.tables import interval, percent, points, points_interval
 
 # As tables and arrays have them.
 Number = float | int | np.number[Any]
@@ -36,10 +32,6 @@ Number = float | int | np.number[Any]
 NARROW, WIDE = 380, 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
 _ROW = 54
-
-# Of Okabe and Ito's palette, those colours that no network has.
-KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#CC79A7", BOTH_DEAD: "currentColor", DIVERGED: "#999999"}
-KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "^", BOTH_DEAD: "s", DIVERGED: "X"}
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -165,12 +157,12 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
     for network in networks:
         of_network = trials[trials.network == network].sort_values(["seed", "round"])
         for _, of_seed in of_network.groupby("seed"):
-            chart.line(of_seed["round"], 100 * of_seed.test_error, css_colour(network))
+            chart.line(of_seed["round"], 100 * of_seed.test_error, css(colour_of(network)))
         chart.marks += [
             Mark(
                 chart.at_x(row.round),
                 chart.at_y(100 * row.test_error),
-                css_colour(network),
+                css(colour_of(network)),
                 marker_of(network),
                 _tip(row),
             )
@@ -198,7 +190,7 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
         for trial in _rows(trials[trials.network == row.network]):
             y = round(chart.row_top(place) + 26 + sideways.uniform(-7, 7), 1)
             mark = Mark(
-                chart.at_x(100 * trial.test_error), y, css_colour(row.network), marker_of(row.network), _tip(trial)
+                chart.at_x(100 * trial.test_error), y, css(colour_of(row.network)), marker_of(row.network), _tip(trial)
             )
             chart.marks.append(mark)
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.mean)
@@ -213,7 +205,7 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
     ends = 100 * table[["ci_low", "ci_high", "difference"]].to_numpy(float)
     names = [
         f"{row.effect}: {points(row.difference)} points"
-        + (f" ({points(row.ci_low)} to {points(row.ci_high)})" if row.rounds > 1 else "")
+        + (f" ({points_interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
         for row in _rows(table)
     ]
     chart = Chart(
@@ -250,7 +242,7 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
         + ".",
         x=Axis("dead units, of 20", -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
         y=_percent_axis(trials.test_error),
-        legend=[(kind, KIND_COLOURS[kind], KIND_MARKERS[kind]) for kind in there],
+        legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
         note="A branch with ten dead units passes nothing on; marks are moved sideways a little, to show them all.",
     )
     sideways = np.random.default_rng(0)
@@ -258,7 +250,7 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
         for row in _rows(trials[kinds == kind]):
             x = chart.at_x(row.dead_first + row.dead_second + sideways.uniform(-0.3, 0.3))
             tip = f"{_tip(row)}, dead units {row.dead_first} and {row.dead_second}: {kind}"
-            mark = Mark(x, chart.at_y(100 * row.test_error), KIND_COLOURS[kind], KIND_MARKERS[kind], tip)
+            mark = Mark(x, chart.at_y(100 * row.test_error), css(KIND_COLOURS[kind]), KIND_MARKERS[kind], tip)
             chart.marks.append(mark)
     return chart
 
@@ -288,11 +280,11 @@ def curves_chart(trials: pd.DataFrame) -> Chart | None:
     )
     for network, (epochs, quartiles) in curves.items():
         lower, median, upper = np.maximum(quartiles, y.low)
-        chart.band(epochs, lower, upper, css_colour(network))
-        chart.line(epochs, median, css_colour(network))
+        chart.band(epochs, lower, upper, css(colour_of(network)))
+        chart.line(epochs, median, css(colour_of(network)))
         step = max(1, len(epochs) // 20)
         chart.marks += [
-            Mark(chart.at_x(epoch), chart.at_y(value), css_colour(network), marker_of(network),
+            Mark(chart.at_x(epoch), chart.at_y(value), css(colour_of(network)), marker_of(network),
                  f"{network}, epoch {epoch}: median loss {value:.3g}")
             for epoch, value in list(zip(epochs, median))[step - 1 :: step]
         ]  # fmt: skip
@@ -326,7 +318,7 @@ def _tip(row: Any) -> str:
 
 
 def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
-    return [(network, css_colour(network), marker_of(network)) for network in networks]
+    return [(network, css(colour_of(network)), marker_of(network)) for network in networks]
 
 
 def _percent_axis(errors: pd.Series) -> Axis:

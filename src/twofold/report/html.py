@@ -39,22 +39,16 @@ def write_page(path: Path, text: str) -> None:
         raise SettingError(f"`out` (={path}) cannot be written ({cause_of(error)}); name another file") from error
 
 
-def css_colour(network: str) -> str:
-    """The network's colour; where figures are drawn in ink, the page's own ink, which is light on dark."""
-    colour = colour_of(network)
+def css(colour: str) -> str:
+    """A colour of figures for a page: what is drawn in ink takes the page's own ink, which is light on dark."""
     return "currentColor" if colour == INK else colour
-
-
-def points(difference: float) -> str:
-    """A difference of fractions in percentage points, with its sign."""
-    return f"{100 * difference:+.2f}".replace("-", "−")
 
 
 def swatch(network: str) -> Markup:
     """The network's marker in its colour, to stand beside its name."""
     return Markup(
         '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><use href="#marker-{}" fill="{}"/></svg>'
-    ).format(marker_of(network), css_colour(network))
+    ).format(marker_of(network), css(colour_of(network)))
 
 
 @cache

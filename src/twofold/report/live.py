@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +23,8 @@ class LiveDisplay:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
-        self._animated = self.console.is_terminal or self.console.is_jupyter
+        # In a notebook rich redraws what it has drawn with the help of ipywidgets only.
+        self._animated = find_spec("ipywidgets") is not None if self.console.is_jupyter else self.console.is_terminal
         self._errors: dict[str, list[float]] = {}
         self._finished = 0
         self._last_line = time.monotonic()
@@ -36,7 +38,7 @@ class LiveDisplay:
             console=self.console,
             speed_estimate_period=120,
         )
-        self._task = self._progress.add_task("compiling", total=None)
+        self._task = self._progress.add_task("compiling", total=None, visible=False)
         self._live = Live(self._render(), console=self.console, refresh_per_second=4, auto_refresh=self._animated)
 
     def __enter__(self) -> "LiveDisplay":
@@ -50,6 +52,8 @@ class LiveDisplay:
         if self._animated:
             self._live.update(self._render(), refresh=True)
             self._live.stop()
+        elif self.console.is_jupyter:
+            self.console.print(self._render())
 
     def begin(self, trials: int, stored: int, epochs: int) -> None:
         """See `twofold.study.Listener`."""
@@ -57,7 +61,7 @@ class LiveDisplay:
         if stored:
             rest = f"training the other {trials - stored}" if stored < trials else "nothing is left to train"
             self.note(f"{stored} of {trials} trials are in the store already; {rest}")
-        self._progress.update(self._task, total=epochs)
+        self._progress.update(self._task, total=epochs, visible=stored < trials)
 
     def advance(self, epochs: int) -> None:
         """See `twofold.study.Listener`."""
@@ -87,9 +91,9 @@ class LiveDisplay:
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("network", min_width=12)
+        table.add_column("network", min_width=8)
         for name in ("rounds", "mean %", "sd", "last %"):
-            table.add_column(name, justify="right", min_width=7)
+            table.add_column(name, justify="right", min_width=6)
         for network, errors in self._errors.items():
             sd = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
             table.add_row(network, str(len(errors)), f"{statistics.fmean(errors):.2f}", sd, f"{errors[-1]:.1f}")

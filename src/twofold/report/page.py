@@ -22,6 +22,7 @@ from twofold.analysis import (
     summary,
     varying_settings,
 )
+from twofold.analysis.trials import with_losses
 from twofold.report.answer import QUESTION, answer, task_sentence
 from twofold.report.charts import (
     NARROW,
@@ -33,8 +34,8 @@ from twofold.report.charts import (
     rounds_chart,
     strip_chart,
 )
-from twofold.report.html import points, render
-from twofold.report.tables import interval, p_value, percent
+from twofold.report.html import render
+from twofold.report.tables import interval, p_value, percent, points, points_interval
 from twofold.study import Trial
 
 # More settings, or trials, than these would make a page that nobody reads to its end.
@@ -215,8 +216,8 @@ def _differences_table(trials: pd.DataFrame) -> HtmlTable:
         [
             f"{row['second']} − {row['first']}",
             str(row["rounds"]),
-            points(row["difference"]) if row["rounds"] else "–",
-            f"{points(row['ci_low'])} to {points(row['ci_high'])}" if row["rounds"] > 1 else "–",
+            points(row["difference"]),
+            points_interval(row["ci_low"], row["ci_high"]),
             p_value(row["p"]),
             p_value(row["p_holm"]),
         ]
@@ -252,7 +253,7 @@ def _choice_table(ranking: pd.DataFrame, varied: list[str]) -> HtmlTable:
             str(row["rounds"]),
             percent(row["mean"]),
             interval(row["ci_low"], row["ci_high"]),
-            points(row["behind"]) if pd.notna(row["behind"]) else "–",
+            points(row["behind"]),
             p_value(row["p_holm"]),
             row["chosen"],
         ]
@@ -363,9 +364,9 @@ def _how_made(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Names and values of what decided the results, and of what they cost."""
     rounds = table.groupby("network")["round"].nunique()
     counts = ", ".join(f"{network} {rounds[network]}" for network in in_order(list(table.network)))
-    names = (*SETTINGS, "test_pairs", "validation_pairs", "seed")
+    names = (*SETTINGS, "validation_pairs", "seed")
     # A network without auxiliary losses has the weight 0, which nobody chose.
-    weighed = table[table.auxiliary_losses.astype(bool)]
+    weighed = table[with_losses(table)]
     settings = [(_words(name), _distinct((weighed if name == "aux_weight" else table)[name])) for name in names]
     return [
         ("trials", str(len(table))),
@@ -421,7 +422,7 @@ def _settings(trials: pd.DataFrame) -> dict[str, Any]:
     names = [f.name for f in fields(Trial) if f.name not in ("network", "round", "seed", "fingerprint")]
     defaults = {f.name: f.default for f in fields(Trial)} | {"data": "mnist5k", "validation_pairs": None}
     values = {name: row[name].item() if isinstance(row[name], np.generic) else row[name] for name in names}
-    if not trials.auxiliary_losses.any():
+    if not with_losses(trials).any():
         values.pop("aux_weight")
     return {name: value for name, value in values.items() if value != defaults[name]}
 

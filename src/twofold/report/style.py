@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
 from twofold.errors import SettingError, cause_of
 
 # Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell the
@@ -18,6 +19,10 @@ from twofold.errors import SettingError, cause_of
 NETWORK_COLOURS = {"NetBase": "#D55E00", "NetWS": "#E69F00", "NetAL": "#0072B2", "NetWSAL": "#009E73"}
 NETWORK_MARKERS = {"NetBase": "o", "NetWS": "s", "NetAL": "^", "NetWSAL": "D"}
 INK, FAINT = "#222222", "#8A8A8A"
+
+# Kinds of trials: of the same palette as the networks, and told apart by their markers as well.
+KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", DIVERGED: INK}
+KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", DIVERGED: "X"}
 
 _RC: Any = {
     "font.family": "DejaVu Sans",

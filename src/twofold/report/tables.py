@@ -49,6 +49,16 @@ def interval(low: float, high: float, digits: int = 2) -> str:
     return "–" if pd.isna(low) else f"{percent(low, digits)} to {percent(high, digits)}"
 
 
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign; a dash where there is none."""
+    return "–" if pd.isna(difference) else f"{100 * difference:+.2f}".replace("-", "−")
+
+
+def points_interval(low: float, high: float) -> str:
+    """An interval of differences in percentage points; a dash where there is none."""
+    return "–" if pd.isna(low) else f"{points(low)} to {points(high)}"
+
+
 def p_value(p: float) -> str:
     """A p-value to three places, never 0."""
     return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
