@@ -316,7 +316,7 @@ def _trials_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable:
         if len(table) > len(shown)
         else ""
     )
-    return HtmlTable(f"All {len(table)} trials", columns, rows, 1 + len(settings), sortable=True, note=note)
+    return HtmlTable("Every trial", columns, rows, 1 + len(settings), sortable=True, note=note)
 
 
 def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:

@@ -13,8 +13,9 @@ MEANS = {"NetBase": 0.17, "NetWS": 0.15, "NetAL": 0.07, "NetWSAL": 0.06}
 def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
     """A store with every combination of the axes; about one round in six of NetBase has a dead branch."""
     store = Store(url)
-    draws = np.random.default_rng(seed)
-    plan = factorial(load_digits("mnist5k"), network=list(networks), rounds=range(rounds), epochs=epochs, **axes)
+    draws = np.random.default_rng(0)
+    settings = {"network": list(networks), "epochs": epochs, "seed": seed, **axes}
+    plan = factorial(load_digits("mnist5k"), rounds=range(rounds), **settings)
     for place, trial in enumerate(plan):
         store.add(row_of(trial, draws, place))
     return store

@@ -1,0 +1,136 @@
+"""The model store: what goes in comes out, and nothing but a model of ours is taken for one."""
+
+import json
+import pickle
+import struct
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from twofold.errors import StoreError
+from twofold.networks import NETWORKS, init_network
+from twofold.results import ModelStore, models_folder
+
+RECORD = {
+    "key": "k",
+    "network": "NetWS",
+    "image_size": [14, 14],
+    "pixel_mean": 0.1 + 0.2,
+    "pixel_deviation": 1 / 3,
+    "data": "zwölf Ziffern </script>.npz",
+    "validation_error": None,
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "kept")
+
+
+def network_of(name):
+    return init_network(jax.random.key(3), weight_sharing=NETWORKS[name].weight_sharing)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_comes_back_bit_by_bit_with_its_record(store, name):
+    network = network_of(name)
+    store.add(network, RECORD)
+    model = store.load("k")
+    assert model.record == RECORD
+    same = jax.tree.map(lambda a, b: np.array_equal(a, b) and a.dtype == b.dtype, network, model.network)
+    assert all(jax.tree.leaves(same))
+    images = jax.random.uniform(jax.random.key(1), (3, 2, 14, 14), maxval=255.0)
+    np.testing.assert_array_equal(model.network(images).logits, network(images).logits)
+
+
+def test_the_settings_stand_in_the_head_of_the_file_as_json(store):
+    content = store.add(network_of("NetWS"), RECORD).read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+    assert json.loads(metadata["record"]) == RECORD
+
+
+def test_a_model_replaces_an_earlier_one_and_leaves_nothing_beside_it(store):
+    store.add(network_of("NetWS"), RECORD)
+    store.add(network_of("NetWS"), {**RECORD, "data": "others"})
+    assert [path.name for path in store.folder.iterdir()] == ["k.safetensors"]
+    assert store.record("k")["data"] == "others"
+
+
+def test_a_store_knows_what_it_keeps(store):
+    assert store.records() == []
+    for key in ("b", "a"):
+        store.add(network_of("NetWS"), {**RECORD, "key": key})
+    assert [record["key"] for record in store.records()] == ["a", "b"]
+    assert store.present(["a", "c"]) == {"a"}
+    store.remove("a")
+    store.remove("a")
+    assert store.present(["a", "b"]) == {"b"}
+    with pytest.raises(StoreError, match=r"there is no model .*a\.safetensors; `twofold models`"):
+        store.load("a")
+
+
+def metadata(**changes):
+    return {"format": "twofold model 1", "record": json.dumps(RECORD), **changes}
+
+
+def truncated(path):
+    ModelStore(path.parent).add(network_of("NetWS"), {**RECORD, "key": path.stem})
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+WEIGHTS = {"conv1.weight": np.zeros((1, 3, 3, 1, 32), np.float32)}
+FOREIGN = {
+    "truncated": truncated,
+    "empty": lambda path: path.write_bytes(b""),
+    "a pickle": lambda path: path.write_bytes(pickle.dumps(WEIGHTS)),
+    "another program's": lambda path: save_file(WEIGHTS, path),
+    "another format": lambda path: save_file(WEIGHTS, path, metadata(format="twofold model 99")),
+    "no record": lambda path: save_file(WEIGHTS, path, {"format": "twofold model 1"}),
+    "a broken record": lambda path: save_file(WEIGHTS, path, metadata(record="{")),
+    "a record that is none": lambda path: save_file(WEIGHTS, path, metadata(record="7")),
+    "a short record": lambda path: save_file(WEIGHTS, path, metadata(record='{"key": "k"}')),
+    "a layer lacks": lambda path: save_file(WEIGHTS, path, metadata()),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_is_no_model_is_refused_in_one_line_that_names_the_file(store, kind):
+    store.make_folder()
+    FOREIGN[kind](store.path("k"))
+    with pytest.raises(StoreError, match=r"k\.safetensors is no model.*--models") as refusal:
+        store.load("k")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot make .*file/kept.*--models"):
+        ModelStore(tmp_path / "file" / "kept").add(network_of("NetWS"), RECORD)
+
+
+@pytest.mark.parametrize(
+    ("url", "folder"),
+    [
+        ("sqlite:///twofold.db", "twofold.models"),
+        ("runs/paper.db", "runs/paper.models"),
+        ("sqlite:////data/a.sqlite3", "/data/a.models"),
+        ("sqlite://", "twofold.models"),
+        ("postgresql://user:secret@host/twofold", "twofold.models"),
+    ],
+)
+def test_models_go_beside_the_store(url, folder):
+    assert str(models_folder(url)) == folder
+
+
+def test_listing_models_needs_no_jax(store):
+    store.add(network_of("NetWS"), RECORD)
+    program = (
+        "import sys; from pathlib import Path; from twofold.results import ModelStore;"
+        f"assert len(ModelStore(Path({str(store.folder)!r})).records()) == 1; assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
