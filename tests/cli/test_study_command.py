@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from program import PROGRAM, long_study, run, small_study, start
+from tests.cli.program import PROGRAM, long_study, run, small_study, start
 
 # What the issue that asked for this command promises of a row.
 PROMISED = {
