@@ -48,7 +48,8 @@ class Selection:
         list[int] | None, _only("these numbers of validation pairs, for example --validation-pairs 0 1000.")
     ] = None
     normalise: Annotated[
-        bool | None, Parameter(help="Only trials with standardised pixels, or, for example, --no-normalise.")
+        bool | None,
+        Parameter(help="Only trials with standardised pixels, or without them, for example --no-normalise."),
     ] = None
     optimizer: Annotated[list[str] | None, _only("these optimizers, for example --optimizer adam.")] = None
     learning_rate: Annotated[
@@ -62,7 +63,7 @@ class Selection:
     epochs: Annotated[list[int] | None, _only("these numbers of epochs, for example --epochs 100.")] = None
     shuffle: Annotated[
         bool | None,
-        Parameter(help="Only trials with pairs shuffled in every epoch, or, for example, --no-shuffle."),
+        Parameter(help="Only trials with pairs shuffled in every epoch, or not shuffled, for example --no-shuffle."),
     ] = None
     bottleneck_activation: Annotated[
         list[str] | None, _only("these bottleneck activations, for example --bottleneck-activation relu.")
