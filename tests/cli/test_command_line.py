@@ -1,5 +1,6 @@
 """The words of the command line: its help, its errors, and how it ends. In this process, where it is faster."""
 
+import gzip
 import json
 import os
 import shlex
@@ -10,6 +11,7 @@ import pytest
 
 from twofold.cli import main
 from twofold.cli.app import app
+from twofold.data.download import PUBLISHED
 
 COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
 
@@ -137,6 +139,7 @@ def test_a_store_that_cannot_be_used_is_one_line_and_exit_code_3(case, capsys, t
 
 BAD_DATA = {
     "no file": (["--data", "own/digits.npz"], "there is no file or folder own/digits.npz"),
+    "a file that is cut": (["--data", "./cut"], "cannot read cut/train-images-idx3-ubyte.gz"),
     "no .npz file": (["--data", "text.npz"], "text.npz is no .npz file; save one with"),
     "a folder without digits": (["--data", "./empty"], "empty lacks train-images-idx3-ubyte.gz"),
     "no data folder": (["--data", "mnist", "--data-dir", "none"], "`data_dir` (=none) is no folder"),
@@ -150,6 +153,9 @@ def test_data_that_do_not_suit_are_one_line_and_exit_code_4(case, capsys, tmp_pa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.npz").write_text("digits")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "cut").mkdir()
+    for name in PUBLISHED["mnist"].sha256:
+        (tmp_path / "cut" / name).write_bytes(gzip.compress(bytes(100))[:-4])
     words, says = BAD_DATA[case]
     assert main(["study", "--quiet", "--networks", "NetWS", *words]) == 4
     assert_one_line(capsys.readouterr(), says)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import operator
 import shutil
 import signal
 import sqlite3
@@ -10,7 +11,11 @@ import subprocess
 import time
 from pathlib import Path
 
-from program import PROGRAM, long_study, run, small_study, start
+import pytest
+from tests.cli.program import PROGRAM, long_study, run, small_study, start
+
+from twofold.cli import main
+from twofold.results import Store
 
 # What the issue that asked for this command promises of a row.
 PROMISED = {
@@ -102,21 +107,32 @@ def test_more_rounds_train_only_what_is_missing(finished, tmp_path):
     assert len(sql(tmp_path / "twofold.db", "select * from trials")) == 6
 
 
-def test_results_lists_the_settings(finished):
-    listed = run("results", cwd=finished.folder)
-    assert listed.returncode == 0
-    assert "Test error of 4 trials" in listed.stdout
-    assert [line.split()[:4] for line in listed.stdout.splitlines() if line.startswith(" Net")] == [
+@pytest.fixture
+def results(finished, capsys, monkeypatch):
+    """A function that gives what `twofold results` prints of the finished study, in this process."""
+    monkeypatch.chdir(finished.folder)
+
+    def results_of(*arguments: str) -> str:
+        assert main(["results", *arguments]) == 0
+        return capsys.readouterr().out
+
+    return results_of
+
+
+def test_results_lists_the_settings(results):
+    listed = results()
+    assert "Test error of 4 trials" in listed
+    assert [line.split()[:4] for line in listed.splitlines() if line.startswith(" Net")] == [
         ["NetWS", "mnist5k", "adam", "2"],
         ["NetWSAL", "mnist5k", "adam", "2"],
     ]
 
 
-def test_results_as_json_and_csv_are_the_studys_rows(finished):
-    as_json = json.loads(run("results", "--json", cwd=finished.folder).stdout)
-    key = lambda row: row["key"]  # noqa: E731
-    assert sorted(as_json, key=key) == sorted(json.loads(finished.out), key=key)
-    as_csv = list(csv.DictReader(io.StringIO(run("results", "--csv", cwd=finished.folder).stdout)))
+def test_results_as_json_and_csv_are_the_studys_rows(finished, results):
+    as_json = json.loads(results("--json"))
+    by_key = operator.itemgetter("key")
+    assert sorted(as_json, key=by_key) == sorted(json.loads(finished.out), key=by_key)
+    as_csv = list(csv.DictReader(io.StringIO(results("--csv"))))
     assert [row["key"] for row in as_csv] == [row["key"] for row in as_json]
     assert [float(row["test_error"]) for row in as_csv] == [row["test_error"] for row in as_json]
     assert [row["digit_error"] == "" for row in as_csv] == [row["digit_error"] is None for row in as_json]
@@ -163,7 +179,7 @@ def test_a_killed_run_is_gone_on_with_at_once(tmp_path):
 def test_two_runs_on_one_store_train_no_trial_twice(tmp_path):
     """They begin together, on the same trials; both end with all the results."""
     store = tmp_path / "twofold.db"
-    assert run(*small_study(rounds=1), "--workers", "1", "--quiet", cwd=tmp_path).returncode == 0
+    Store(str(store))
     count_insertions(store)
     arguments = [*small_study(rounds=4), "--workers", "1", "--json", "--quiet", "--out"]
     both = [start(*arguments, f"figures{number}", cwd=tmp_path) for number in (1, 2)]
@@ -172,7 +188,7 @@ def test_two_runs_on_one_store_train_no_trial_twice(tmp_path):
     assert outputs[0] == outputs[1]
     assert len(json.loads(outputs[0][0])) == 8
     assert sql(store, "select key from inserted group by key having count(*) > 1") == []
-    assert len(sql(store, "select key from inserted")) == 6
+    assert len(sql(store, "select key from inserted")) == 8
 
 
 def test_the_program_is_what_the_console_script_runs():

@@ -20,7 +20,7 @@ def idx_bytes(array: np.ndarray) -> bytes:
 
 
 @pytest.fixture(scope="session")
-def made_up() -> dict[str, np.ndarray]:
+def arrays() -> dict[str, np.ndarray]:
     """40 + 20 images of noise, 20x24, whose labels go round the classes."""
     noise = np.random.default_rng(4)
     return {
@@ -32,10 +32,10 @@ def made_up() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="session")
-def idx_files(made_up) -> dict[str, bytes]:
+def idx_files(arrays) -> dict[str, bytes]:
     """The made-up digits as the four IDX files of MNIST, by their names without .gz."""
     names = (name.removesuffix(".gz") for name in PUBLISHED["mnist"].sha256)
-    return {name: idx_bytes(array) for name, array in zip(names, made_up.values(), strict=True)}
+    return {name: idx_bytes(array) for name, array in zip(names, arrays.values(), strict=True)}
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def idx_folder(tmp_path, idx_files) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def npz(tmp_path, made_up) -> Callable[..., Path]:
+def npz(tmp_path, arrays) -> Callable[..., Path]:
     """A function that writes an .npz file of the made-up digits, with arrays replaced, or left out where None."""
 
     def write(**changed: np.ndarray | None) -> Path:
-        arrays = {name: array for name, array in (made_up | changed).items() if array is not None}
+        chosen = {name: array for name, array in (arrays | changed).items() if array is not None}
         path = tmp_path / "own.npz"
-        np.savez(path, **arrays)
+        np.savez(path, **chosen)
         return path
 
     return write

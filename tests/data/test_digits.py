@@ -73,18 +73,18 @@ def test_the_fingerprint_is_that_of_the_four_arrays(embedded):
     assert embedded.fingerprint == digest.hexdigest()[:32] == EMBEDDED_FINGERPRINT
 
 
-def test_the_fingerprint_sees_every_array(npz, made_up):
+def test_the_fingerprint_sees_every_array(npz, arrays):
     whole = load_digits(str(npz())).fingerprint
-    for name, array in made_up.items():
+    for name, array in arrays.items():
         other = array.copy()
         other.flat[0] = (other.flat[0] + 1) % 10
         assert load_digits(str(npz(**{name: other}))).fingerprint != whole
 
 
-def test_images_are_average_pooled(npz, made_up):
+def test_images_are_average_pooled(npz, arrays):
     """Against a plain loop."""
     digits = load_digits(str(npz()))
-    image = made_up["images"][7].astype(float)
+    image = arrays["images"][7].astype(float)
     for row in range(10):
         for column in range(12):
             window = image[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
@@ -123,17 +123,17 @@ def test_debians_data_sets_are_found(idx_folder, npz, monkeypatch):
     assert_same_digits(load_digits("fashion-mnist"), load_digits(str(npz())))
 
 
-def test_without_test_arrays_each_class_is_halved(npz, made_up):
+def test_without_test_arrays_each_class_is_halved(npz, arrays):
     own = load_digits(str(npz(test_images=None, test_labels=None)))
     assert (np.bincount(own.train_labels) == 2).all()
     assert (np.bincount(own.test_labels) == 2).all()
-    first_ten = made_up["images"][:10].reshape(10, 10, 2, 12, 2).mean((2, 4))
+    first_ten = arrays["images"][:10].reshape(10, 10, 2, 12, 2).mean((2, 4))
     np.testing.assert_array_equal(own.train_images[:10], first_ten)
 
 
-def test_labels_may_be_whole_numbers_of_any_type(npz, made_up):
+def test_labels_may_be_whole_numbers_of_any_type(npz, arrays):
     for kind in (np.int64, np.float64):
-        changed = npz(labels=made_up["labels"].astype(kind), test_labels=made_up["test_labels"].astype(kind))
+        changed = npz(labels=arrays["labels"].astype(kind), test_labels=arrays["test_labels"].astype(kind))
         assert load_digits(str(changed)).fingerprint == load_digits(str(npz())).fingerprint
 
 
@@ -168,10 +168,10 @@ BAD_ARRAYS = {
 
 
 @pytest.mark.parametrize("case", BAD_ARRAYS)
-def test_arrays_that_do_not_suit_are_named(case, npz, made_up):
+def test_arrays_that_do_not_suit_are_named(case, npz, arrays):
     change, says = BAD_ARRAYS[case]
     with pytest.raises(DataError, match=says) as caught:
-        load_digits(str(npz(**change(made_up))))
+        load_digits(str(npz(**change(arrays))))
     assert_names(caught.value, "own.npz")
 
 
@@ -248,9 +248,9 @@ def test_npz_files_that_are_none_are_named(case, npz):
     assert_names(caught.value, "own.npz")
 
 
-def test_a_damaged_compressed_npz_file_is_named(tmp_path, made_up):
+def test_a_damaged_compressed_npz_file_is_named(tmp_path, arrays):
     path = tmp_path / "own.npz"
-    np.savez_compressed(path, **made_up)
+    np.savez_compressed(path, **arrays)
     content = bytearray(path.read_bytes())
     content[2000:2400] = bytes(400)
     path.write_bytes(content)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.data import RELATIONS, Digits, PairSet, draw_pairs, standardise
@@ -40,6 +40,7 @@ def draw(split="train", seed=0, round=0, pairs=8, training_pairs=10, **more) -> 
     return draw_pairs(DIGITS, seed=seed, round=round, split=split, pairs=pairs, training_pairs=training_pairs, **more)
 
 
+@settings(deadline=None)
 @given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), pairs=sizes)
 def test_a_draw_has_its_shapes_and_no_digit_twice(seed, round, split, pairs):
     drawn = draw(split, seed, round, pairs)
@@ -54,6 +55,7 @@ def test_a_draw_has_its_shapes_and_no_digit_twice(seed, round, split, pairs):
     np.testing.assert_array_equal(drawn.classes, labels)
 
 
+@settings(deadline=None)
 @given(seed=seeds, round=rounds, training=st.integers(1, 20), validation=st.integers(1, 10))
 def test_training_and_validation_share_no_digit(seed, round, training, validation):
     train = draw("train", seed, round, training)
@@ -61,6 +63,7 @@ def test_training_and_validation_share_no_digit(seed, round, training, validatio
     assert not np.intersect1d(numbers(train), numbers(held_out)).size
 
 
+@settings(deadline=None)
 @given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), small=sizes, large=sizes)
 def test_a_smaller_set_is_the_beginning_of_a_larger(seed, round, split, small, large):
     small, large = sorted((small, large))
@@ -68,12 +71,14 @@ def test_a_smaller_set_is_the_beginning_of_a_larger(seed, round, split, small, l
         np.testing.assert_array_equal(few, many[:small])
 
 
+@settings(deadline=None)
 @given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS))
 def test_a_draw_is_decided_by_its_arguments(seed, round, split):
     for once, again in zip(draw(split, seed, round), draw(split, seed, round)):
         np.testing.assert_array_equal(once, again)
 
 
+@settings(deadline=None)
 @given(seed=seeds, round=rounds)
 def test_seed_round_and_split_each_change_the_draw(seed, round):
     """Two independent draws of 16 of 60 digits in order are the same once in 10^27 times."""

@@ -40,7 +40,7 @@ def cut_off(figure: Figure) -> list[str]:
     """The texts that reach beyond the edge of the figure."""
     with house_style():
         figure.draw_without_rendering()
-    outside = []
+    outside = [text.get_text() for text in figure.texts if text.get_window_extent().x1 > figure.bbox.x1 + 1]
     for axes in figure.axes:
         if not axes.axison:
             continue
@@ -72,6 +72,10 @@ TABLES: dict[str, Callable[[Made], pd.DataFrame]] = {
     "only errors": lambda made: made(20)[["network", "round", "seed", "test_error"]],
     "gaps": lambda made: traced(made(20)).drop(index=[0, 5, 7, 22]).reset_index(drop=True),
     "several settings": lambda made: pd.concat([made(9), made(9, seed=1, normalise=True)], ignore_index=True),
+    "one network in several settings": lambda made: pd.concat(
+        [made(9, networks=["NetWS"]), made(12, networks=["NetWS"], bottleneck_activation="leaky_relu")],
+        ignore_index=True,
+    ),
     "many settings": lambda made: pd.concat(
         [made(9, seed=seed, optimizer=name, learning_rate=0.01 * (seed + 1)) for seed, name in enumerate("abcdefghij")],
         ignore_index=True,

@@ -44,6 +44,7 @@ def test_a_terminal_ends_with_the_table_and_the_full_bar(width):
     picture = last_picture(console)
     assert "4 of 4 trials" in picture
     assert "100 %" in picture
+    assert all(len(line) <= width - len("^C") for line in picture.splitlines())
     # Net0 had 0 and 20 %, Net1 10 and 30 %: mean, sample deviation, last.
     assert ["Net0", "2", "10.00", "14.14", "20.0"] in [line.split() for line in picture.splitlines()]
     assert ["Net1", "2", "20.00", "14.14", "30.0"] in [line.split() for line in picture.splitlines()]

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.data import RELATIONS
@@ -81,11 +81,13 @@ trials = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(trials, trials)
 def test_two_trials_have_one_key_if_and_only_if_they_are_one_training(one, two):
     assert (one.key == two.key) == (dataclasses.replace(one, data="") == dataclasses.replace(two, data=""))
 
 
+@settings(deadline=None)
 @given(trials)
 def test_the_program_is_that_of_the_settings(trial):
     assert trial.program.weight_sharing == NETWORKS[trial.network].weight_sharing

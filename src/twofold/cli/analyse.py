@@ -5,6 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import FLAG
 from twofold.cli.selection import Selection
 
 _ALL = Selection()
@@ -12,10 +13,11 @@ _ALL = Selection()
 
 def analyse(
     *,
-    json: Annotated[
-        bool, Parameter(help="Print one JSON object instead of tables and sentences.", negative="")
-    ] = False,
-    figures: Annotated[Path | None, Parameter(help="Draw the findings too, as PNG and SVG, into this folder.")] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead of tables and sentences.", **FLAG)] = False,
+    figures: Annotated[
+        Path | None,
+        Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
+    ] = None,
     selection: Selection = _ALL,
 ) -> None:
     """Say what weight sharing and auxiliary losses are worth, and how certain that is.

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import FLAG
 from twofold.cli.selection import Selection
 
 _ALL = Selection()
@@ -13,9 +14,11 @@ def power(
     *,
     difference: Annotated[
         float | None,
-        Parameter(help="The difference to find, as a fraction (0.01 is one point); by default the one observed."),
+        Parameter(
+            help="The difference to find, for example --difference 0.01, one point; by default the one observed."
+        ),
     ] = None,
-    json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
     selection: Selection = _ALL,
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 _WHICH = Group("Which trials", sort_key=2)
 
 
+def _only(help: str) -> Parameter:
+    """An option with one or more values, of which a trial must have one."""
+    return Parameter(help=f"Only {help}", **SEVERAL)
+
+
 @Parameter(name="*", group=_WHICH)
 @dataclass(frozen=True, kw_only=True)
 class Selection:
@@ -23,33 +28,47 @@ class Selection:
 
     store: Annotated[
         str | None,
-        Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file; sqlite:///twofold.db."),
+        Parameter(
+            help="The results store: an SQLAlchemy URL, or the path of an SQLite file, for example --store mine.db; "
+            "by default sqlite:///twofold.db."
+        ),
     ] = None
-    csv: Annotated[Path | None, Parameter(help="Read a file made by `twofold results --csv` in place of a store.")] = (
-        None
-    )
-    networks: Annotated[list[str] | None, Parameter(help="Only these networks.", **SEVERAL)] = None
-    data: Annotated[list[str] | None, Parameter(help="Only trials on these digits.", **SEVERAL)] = None
-    relation: Annotated[list[str] | None, Parameter(help="Only these questions about a pair.", **SEVERAL)] = None
-    pairs: Annotated[list[int] | None, Parameter(help="Only these numbers of training pairs.", **SEVERAL)] = None
-    test_pairs: Annotated[list[int] | None, Parameter(help="Only these numbers of test pairs.", **SEVERAL)] = None
+    csv: Annotated[
+        Path | None,
+        Parameter(
+            help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv."
+        ),
+    ] = None
+    networks: Annotated[list[str] | None, _only("these networks, for example --networks NetBase NetWS.")] = None
+    data: Annotated[list[str] | None, _only("trials on these digits, for example --data mnist.")] = None
+    relation: Annotated[list[str] | None, _only('these questions about a pair, for example --relation "<=".')] = None
+    pairs: Annotated[list[int] | None, _only("these numbers of training pairs, for example --pairs 1000.")] = None
+    test_pairs: Annotated[list[int] | None, _only("these numbers of test pairs, for example --test-pairs 1000.")] = None
     validation_pairs: Annotated[
-        list[int] | None, Parameter(help="Only these numbers of validation pairs.", **SEVERAL)
+        list[int] | None, _only("these numbers of validation pairs, for example --validation-pairs 0 1000.")
     ] = None
-    normalise: Annotated[bool | None, Parameter(help="Only with pixels standardised, or not.")] = None
-    optimizer: Annotated[list[str] | None, Parameter(help="Only these optimizers.", **SEVERAL)] = None
-    learning_rate: Annotated[list[float] | None, Parameter(help="Only these learning rates.", **SEVERAL)] = None
+    normalise: Annotated[
+        bool | None,
+        Parameter(help="Only trials with standardised pixels, or without them, for example --no-normalise."),
+    ] = None
+    optimizer: Annotated[list[str] | None, _only("these optimizers, for example --optimizer adam.")] = None
+    learning_rate: Annotated[
+        list[float] | None, _only("these learning rates, for example --learning-rate 0.001 0.01.")
+    ] = None
     aux_weight: Annotated[
         list[float] | None,
-        Parameter(help="Only these weights of auxiliary losses (and networks without such losses).", **SEVERAL),
+        _only("these weights of auxiliary losses (and networks without such losses), for example --aux-weight 1."),
     ] = None
-    batch_size: Annotated[list[int] | None, Parameter(help="Only these batch sizes.", **SEVERAL)] = None
-    epochs: Annotated[list[int] | None, Parameter(help="Only these numbers of epochs.", **SEVERAL)] = None
-    shuffle: Annotated[bool | None, Parameter(help="Only with pairs shuffled in every epoch, or not.")] = None
+    batch_size: Annotated[list[int] | None, _only("these batch sizes, for example --batch-size 25.")] = None
+    epochs: Annotated[list[int] | None, _only("these numbers of epochs, for example --epochs 100.")] = None
+    shuffle: Annotated[
+        bool | None,
+        Parameter(help="Only trials with pairs shuffled in every epoch, or not shuffled, for example --no-shuffle."),
+    ] = None
     bottleneck_activation: Annotated[
-        list[str] | None, Parameter(help="Only these bottleneck activations.", **SEVERAL)
+        list[str] | None, _only("these bottleneck activations, for example --bottleneck-activation relu.")
     ] = None
-    seed: Annotated[list[int] | None, Parameter(help="Only rounds of these seeds.", **SEVERAL)] = None
+    seed: Annotated[list[int] | None, _only("rounds of these seeds, for example --seed 0.")] = None
 
     def read(self, *, histories: bool = False) -> pd.DataFrame:
         """The chosen trials; with `histories`, those of a store have their traces.

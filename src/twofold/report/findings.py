@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from twofold.analysis import (
     BOTH_DEAD,
@@ -26,8 +26,9 @@ from twofold.analysis import (
 from twofold.report.style import FAINT, INK, KIND_COLOURS, KIND_MARKERS, Picture, empty_panel, house_style, new_picture
 
 _BRANCH_UNITS = 10
-# Where a logarithmic axis has its ticks: far apart, and close by where it spans less than a factor of 5.
+# Where logarithmic axes have their ticks; close by for ratios that span less than a factor of 5.
 _RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 _CLOSE_RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5)
 
 
@@ -126,8 +127,9 @@ def trace_figure(table: pd.DataFrame) -> Picture:
                 for trace in of_network.dead_units_trace[kinds[of_network.index] == kind]:
                     _draw_trace(axes, np.asarray(trace), kind, faint=kind == HEALTHY and len(of_network) > 10)
             axes.set(title=network, xlabel="epoch")
-            axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
         panels[0].set(ylabel="dead units of a branch, of 10", ylim=(-0.5, _BRANCH_UNITS + 0.5))
+        panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
+        _logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
         panels[0].yaxis.set_major_locator(FixedLocator(range(0, _BRANCH_UNITS + 1, 2)))
         _headline(
             figure, f"Dead bottleneck units after every epoch, {_rounds(traced.drop_duplicates(['seed', 'round']))}"
@@ -149,13 +151,9 @@ def spread_figure(table: pd.DataFrame) -> Picture:
         for place, row in enumerate(statistics.to_dict("records")):
             _draw_interval(axes, place, *(np.exp(row[name]) for name in ("log_ratio", "ci_low", "ci_high")))
         axes.axvline(1, color=INK, linewidth=0.8, zorder=0)
-        axes.set_xscale("log")
         low, high = min(np.exp(known.ci_low.min()), 1) / 1.1, max(np.exp(known.ci_high.max()), 1) * 1.1
         axes.set_xlim(low, high)
-        axes.xaxis.set_major_locator(FixedLocator(_CLOSE_RATIOS if high < 5 * low else _RATIOS))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _logarithmic(axes, _CLOSE_RATIOS if high < 5 * low else _RATIOS)
         _name_lines(axes, [f"{row.second} / {row.first}" for row in statistics.itertuples()])
         axes.set_xlabel("ratio of standard deviations\nleft of 1: the network named first varies less")
         axes.set_title(f"Spread over {statistics.rounds.max()} rounds: ratios and 95 % intervals")
@@ -185,11 +183,11 @@ def rates_figure(table: pd.DataFrame) -> Picture:
                         middle, settings.index(name) + offset, KIND_MARKERS[kind], color=KIND_COLOURS[kind],
                         clip_on=False, zorder=3,
                     )  # fmt: skip
-            axes.set(title=network, xlabel="rounds (%)")
+            axes.set(title=network, xlabel="% of rounds, 95 % interval")
             _name_lines(axes, settings)
         shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
         panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
-        _headline(figure, f"Rounds in which branches died, and 95 % intervals, {_range(rates.rounds)} rounds each")
+        _headline(figure, f"Rounds in which branches died, of {_range(rates.rounds)}")
         _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
     return figure
 
@@ -238,6 +236,14 @@ def _rounds(rounds: pd.DataFrame) -> str:
 
 def _range(numbers: pd.Series) -> str:
     return f"{numbers.min()}" if numbers.nunique() == 1 else f"{numbers.min()} to {numbers.max()}"
+
+
+def _logarithmic(axes: Axes, ticks: Sequence[float | int]) -> None:
+    """Make the horizontal axis logarithmic, with these ticks alone."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
 
 
 def _name_lines(axes: Axes, names: Sequence[str]) -> None:

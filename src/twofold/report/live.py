@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -97,4 +98,6 @@ class LiveDisplay:
         for network, errors in self._errors.items():
             sd = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
             table.add_row(network, str(len(errors)), f"{statistics.fmean(errors):.2f}", sd, f"{errors[-1]:.1f}")
-        return Group(table, self._progress) if self._errors else Group(self._progress)
+        # A line as wide as the terminal would break when Ctrl-C shows as ^C at its end, and leave a line behind.
+        bar = Constrain(self._progress, self.console.width - len("^C"))
+        return Group(table, bar) if self._errors else Group(bar)

@@ -232,11 +232,11 @@ def new_owner() -> str:
 
 def _is_dead(owner: str) -> bool:
     """Whether the owner was a process of this machine that is no more; false where that cannot be known."""
-    machine, process, _ = owner.rsplit(":", 2)
-    if machine != platform.node() or os.name != "posix":
+    here = f"{platform.node()}:"
+    if not owner.startswith(here) or os.name != "posix":
         return False
     try:
-        os.kill(int(process), 0)  # sends no signal, only asks
+        os.kill(int(owner.removeprefix(here).split(":")[0]), 0)  # sends no signal, only asks
     except ProcessLookupError:
         return True
     except PermissionError:  # another user's, and alive
