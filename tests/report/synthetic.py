@@ -11,7 +11,7 @@ MEANS = {"NetBase": 0.17, "NetWS": 0.15, "NetAL": 0.07, "NetWSAL": 0.06}
 
 
 def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
-    """A store with every combination of the axes; about one round in six of NetBase has a dead branch."""
+    """A store with every combination of the axes; in every sixth round NetBase has a dead branch."""
     store = Store(url)
     draws = np.random.default_rng(0)
     settings = {"network": list(networks), "epochs": epochs, "seed": seed, **axes}
@@ -24,7 +24,7 @@ def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
 def row_of(trial, draws, place=0):
     """A row of the results store for a trial, as if it had been trained."""
     architecture = NETWORKS[trial.network]
-    collapsed = trial.network == "NetBase" and draws.random() < 1 / 6
+    collapsed = trial.network == "NetBase" and trial.round % 6 == 1
     error = 0.33 if collapsed else MEANS[trial.network]
     error = float(np.clip(error + draws.normal(0, 0.01), 0, 1))
     settings = {name: getattr(trial, name) for name in trial.__dataclass_fields__}
