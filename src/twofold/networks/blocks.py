@@ -110,9 +110,7 @@ def _pooled_products_backward(kept: tuple[Array, Array], gradient: Array) -> tup
     transposed, winner = kept
     g, _, windows, _, n = transposed.shape
     winner, gradient = (array.reshape(g, windows, n, -1) for array in (winner, gradient))
-    to_weights = [
-        (transposed[:, place] @ jnp.where(winner == place, gradient, 0.0)).sum(axis=1) for place in range(4)
-    ]
+    to_weights = [(transposed[:, place] @ jnp.where(winner == place, gradient, 0.0)).sum(axis=1) for place in range(4)]
     return None, jax.tree.reduce(jnp.add, to_weights)
 
 
