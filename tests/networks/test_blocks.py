@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from tests.networks.plain import plain_block
+
 from twofold.networks.blocks import first_block, lay_out_patches, pooled_size, second_block
 from twofold.networks.winograd import winograd
 

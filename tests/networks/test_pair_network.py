@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-
 from tests.networks.plain import plain_network
+
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS, find_network, init_network, layer_table, parameter_count
 
