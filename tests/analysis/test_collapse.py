@@ -128,6 +128,13 @@ def test_what_is_no_pair_of_dead_units_is_shown(pair: object) -> None:
         kind_of(table)
 
 
+def test_missing_errors_are_left_out() -> None:
+    table = table_of([(0.1, 0, 0), (np.nan, 0, 0), (0.3, 10, 0)])
+    rows = collapse(table).set_index("kind")
+    assert (rows.rounds[HEALTHY], rows["count"][HEALTHY], rows["mean"][HEALTHY]) == (2, 1, 0.1)
+    assert explained(table).variance_explained[0] == pytest.approx(1)
+
+
 def test_missing_counts_of_dead_units_are_no_healthy_trials() -> None:
     with pytest.raises(AnalysisError, match="1 trials lack"):
         collapse(table_of([(0.3, 10, 2), (0.3, np.nan, 2)]))

@@ -71,6 +71,10 @@ TABLES: dict[str, Callable[[Made], pd.DataFrame]] = {
     "all diverged": lambda made: traced(made(5).assign(diverged=True)),
     "only errors": lambda made: made(20)[["network", "round", "seed", "test_error"]],
     "gaps": lambda made: traced(made(20)).drop(index=[0, 5, 7, 22]).reset_index(drop=True),
+    "missing errors": lambda made: traced(made(9).assign(test_error=[np.nan, *made(9).test_error[1:]])),
+    "no error of a network": lambda made: traced(
+        made(9).assign(test_error=lambda table: table.test_error.where(table.network != "NetAL"))
+    ),
     "several settings": lambda made: pd.concat([made(9), made(9, seed=1, normalise=True)], ignore_index=True),
     "one network in several settings": lambda made: pd.concat(
         [made(9, networks=["NetWS"]), made(12, networks=["NetWS"], bottleneck_activation="leaky_relu")],

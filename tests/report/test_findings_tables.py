@@ -101,6 +101,15 @@ def test_rounds_left_out_are_counted(made_up: Made) -> None:
     assert "rounds left out because a network lacks in them: 3." in text
 
 
+def test_missing_errors_leave_the_rest_standing(made_up: Made) -> None:
+    table = made_up(8)
+    table.loc[table.network == "NetAL", "test_error"] = np.nan
+    text = printed(findings_sections(findings(table)))
+    assert "0 of the 2 complete rounds that are needed." in text
+    assert "Told apart" in text
+    assert "nan" not in text
+
+
 def test_outliers_that_no_dead_branch_explains_are_listed(made_up: Made) -> None:
     table = made_up(10, collapsing=0.0)
     assert "No round is beyond 25 % error." in printed(findings_sections(findings(table)))

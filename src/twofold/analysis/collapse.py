@@ -78,8 +78,11 @@ def explained(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def _groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """The trials of each network and combination of `by`, with their kinds: networks in order, then as they come."""
-    trials = as_trials(table, (*_NEEDS, *by)).assign(kind=kind_of(table))
+    """The trials of each network and combination of `by`, with their kinds: networks in order, then as they come.
+
+    Trials whose error is missing are left out.
+    """
+    trials = as_trials(table, (*_NEEDS, *by)).assign(kind=kind_of(table)).dropna(subset="test_error")
     for network in in_order(list(trials.network)):
         of_network = trials[trials.network == network]
         if not by:
