@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import summary
+from twofold.analysis import SELECT_ON, SETTINGS, choice, summary, varying_settings
 from twofold.data import load_digits
-from twofold.errors import SettingError
+from twofold.errors import SettingError, unknown_choice
 from twofold.networks import NETWORKS
 from twofold.report.live import LiveDisplay
 from twofold.results import DEFAULT_URL, Store
-from twofold.study import Silence, Trial, conduct, factorial
+from twofold.study import Silence, Trial, conduct, factorial, fresh_rounds
 from twofold.study.trial import check_whole
 from twofold.training import use_devices
 
@@ -83,6 +83,25 @@ class Study:
             conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace)
         return StudyResult(study=self, store=opened, trials=trials)
 
+    def check_selection(self, select_on: str) -> None:
+        """Raise `SettingError` unless `select_on` is "test", or "validation" and every trial has validation pairs."""
+        if select_on not in SELECT_ON:
+            raise unknown_choice("select_on", select_on, SELECT_ON)
+        lacking = next((trial for trial in self.trials() if not trial.validation_pairs), None)
+        if select_on == "validation" and lacking:
+            raise SettingError(
+                f"`select_on` (={select_on!r}) needs validation pairs, and {self._digits.name} is asked for none "
+                f"beside {lacking.pairs} training pairs; ask for fewer, use a larger data set, or select on 'test'"
+            )
+
+    def confirmation(self, setting: Mapping[str, Any], rounds: int) -> Study:
+        """The study of one setting of this one, on `rounds` rounds of its own: 1000, 1001, ...
+
+        What a search chose looks better than it is on the rounds that it was chosen on. The fresh rounds redraw
+        pairs and weights, from the same pool of digits. Raises `SettingError` where this study reaches round 1000.
+        """
+        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, self._rounds().stop))
+
     @cached_property
     def _digits(self) -> Any:
         return load_digits(str(self.data), None if self.data_dir is None else Path(self.data_dir))
@@ -98,6 +117,9 @@ class Study:
 
 # Fields of a study that are not axes of its plan, or are given to it apart.
 _NOT_AXES = {"networks", "rounds", "data", "data_dir"}
+
+# What a choice names even where a study has a single value of it, as the paper's does.
+_SEARCHED = {"optimizer", "learning_rate"}
 
 
 @dataclass(frozen=True)
@@ -122,6 +144,15 @@ class StudyResult:
     def summary(self) -> pd.DataFrame:
         """Mean, standard deviation, interval and more of each network's test error, as fractions."""
         return summary(self.table)
+
+    def choice(self, select_on: str = "validation") -> pd.DataFrame:
+        """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.
+
+        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses.
+        """
+        self.study.check_selection(select_on)
+        varied = [name for name in SETTINGS if name in _SEARCHED or name in varying_settings(self.table)]
+        return choice(self.table, SELECT_ON[select_on], by=varied)
 
     def figure(self) -> Figure:
         """The test error of every round: the paper's Figure 2."""

@@ -92,6 +92,21 @@ def varying_settings(trials: pd.DataFrame) -> list[str]:
     return [name for name in SETTINGS if name in trials and values(name) > 1]
 
 
+def for_every_aux_weight(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials, with those of networks without auxiliary losses repeated for each auxiliary weight.
+
+    Such a network is trained once, whatever the weight; where weights are compared it counts for each of them.
+    """
+    if "auxiliary_losses" not in trials:
+        return trials
+    with_losses = trials.auxiliary_losses.astype(bool)
+    if not with_losses.any():
+        return trials
+    weights = trials.aux_weight[with_losses].drop_duplicates()
+    plain = trials[~with_losses].drop(columns="aux_weight").merge(weights.to_frame(), how="cross")
+    return pd.concat([trials[with_losses], plain[trials.columns]], ignore_index=True)
+
+
 def _pair(value: Any) -> tuple[int, int]:
     pair = ast.literal_eval(value) if isinstance(value, str) else value
     try:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.grid import grid
 from twofold.cli.networks import networks
 from twofold.cli.results import results
 from twofold.cli.study import study
+from twofold.cli.sweep import sweep
 from twofold.errors import SettingError, TwofoldError
 
 # What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
@@ -26,7 +28,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, networks):
+for _command in (study, grid, sweep, results, networks):
     app.command(_command)
 
 
