@@ -11,6 +11,7 @@ from twofold.cli.networks import networks
 from twofold.cli.results import results
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
+from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
 
 # What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
@@ -28,7 +29,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, results, networks):
+for _command in (study, grid, sweep, tune, results, networks):
     app.command(_command)
 
 

@@ -13,16 +13,8 @@ from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
 from twofold.report.panels import MOST_COLUMNS, filled, new_panels, only, panels_of
-from twofold.report.style import INK, Picture, empty_panel, house_style
+from twofold.report.style import INK, OPTIMIZER_LOOKS, Picture, empty_panel, house_style
 
-# Okabe and Ito's palette again; each optimizer has a marker of its own, too.
-_OPTIMIZER_LOOKS = {
-    "sgd": ("#222222", "o"),
-    "adam": ("#0072B2", "s"),
-    "adadelta": ("#009E73", "^"),
-    "adagrad": ("#E69F00", "D"),
-    "rmsprop": ("#CC79A7", "v"),
-}
 _DIVERGED: Any = {"color": "#D55E00", "marker": "x", "linestyle": "", "markersize": 9, "markeredgewidth": 2}
 
 # Up to so many rounds, each has a marker.
@@ -79,7 +71,7 @@ def heatmap(table: pd.DataFrame, network: str) -> Picture:
 
 def _draw_rounds(axes: Axes, trials: pd.DataFrame) -> None:
     for optimizer, of_optimizer in trials.groupby("optimizer", sort=False):
-        colour, marker = _OPTIMIZER_LOOKS[str(optimizer)]
+        colour, marker = OPTIMIZER_LOOKS[str(optimizer)]
         lines = of_optimizer.sort_values("round")
         few = len(lines) <= _MARKED_ROUNDS
         axes.plot(
@@ -99,7 +91,7 @@ def _draw_rounds(axes: Axes, trials: pd.DataFrame) -> None:
 def _add_legend(figure: Picture, trials: pd.DataFrame) -> None:
     """One legend for all panels: the optimizers, and what the crosses mean where there are any."""
     handles = [
-        Line2D([], [], color=_OPTIMIZER_LOOKS[name][0], marker=_OPTIMIZER_LOOKS[name][1], label=name)
+        Line2D([], [], color=OPTIMIZER_LOOKS[name][0], marker=OPTIMIZER_LOOKS[name][1], label=name)
         for name in dict.fromkeys(trials.optimizer)
     ]
     if trials.diverged.astype(bool).any():
