@@ -162,7 +162,7 @@ class Study:
         What a search chose looks better than it is on the rounds that it was chosen on. The fresh rounds redraw
         pairs and weights, from the same pool of digits. Raises `SettingError` where this study reaches round 1000.
         """
-        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, self._rounds().stop))
+        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(self._rounds()) + 1))
 
     def _trials_of(self, networks: str | Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
@@ -267,11 +267,9 @@ class TuneResult:
         Returns the table of the best settings' trials and that of the study's own setting. See `Study.confirmation`
         for the rounds, `Study.run` for the arguments.
         """
-        best, start = [], []
-        for found in self.found:
-            own = replace(self.study, networks=found.networks)
-            best += own.confirmation(found.best, rounds).trials()
-            start += own.confirmation({}, rounds).trials()
+        fresh = self.study.confirmation({}, rounds)
+        best = [trial for found in self.found for trial in fresh._trials_of(found.networks, **found.best)]
+        start = fresh.trials()
         devices, notes = use_devices(workers)
         with _listener(notes, progress) as listener:
             every = {trial.key: trial for trial in [*best, *start]}

@@ -14,25 +14,25 @@ def grid(
     *,
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Networks to train: NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL),
+        Parameter(help="Networks to train, for example --networks NetBase NetWSAL; by default all four.", **SEVERAL),
     ] = None,
     rounds: Annotated[int, Parameter(help="Rounds of every cell, each with fresh pairs and fresh weights.")] = 10,
     optimizers: Annotated[
         list[str] | None,
-        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; all by default.", group=TRAINING, **SEVERAL),
+        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; by default all.", group=TRAINING, **SEVERAL),
     ] = None,
     learning_rates: Annotated[
-        list[float] | None, Parameter(help="0.001 0.005 0.01 by default.", group=TRAINING, **SEVERAL)
+        list[float] | None, Parameter(help="Learning rates; by default 0.001 0.005 0.01.", group=TRAINING, **SEVERAL)
     ] = None,
     aux_weights: Annotated[
         list[float] | None,
-        Parameter(help="Coefficients of the auxiliary losses; 1 by default.", group=TRAINING, **SEVERAL),
+        Parameter(help="Coefficients of the auxiliary losses; by default 1.", group=TRAINING, **SEVERAL),
     ] = None,
     batch_sizes: Annotated[
-        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; 25 by default.", group=TRAINING, **SEVERAL)
+        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; by default 25.", group=TRAINING, **SEVERAL)
     ] = None,
     epochs: Annotated[
-        list[int] | None, Parameter(help="Passes over the training pairs; 100 by default.", group=TRAINING, **SEVERAL)
+        list[int] | None, Parameter(help="Passes over the training pairs; by default 100.", group=TRAINING, **SEVERAL)
     ] = None,
     select_on: Annotated[
         Literal["validation", "test"],
@@ -74,6 +74,7 @@ def grid(
     from twofold.study import fresh_rounds
     from twofold.training import OPTIMIZERS
 
+    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, rounds))
     study = Study(
         networks=tuple(NETWORKS) if networks is None else networks,
         rounds=rounds,
@@ -85,7 +86,6 @@ def grid(
         **task.settings(),
     )
     study.check_selection(select_on)
-    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, rounds))
     result = study.run(workers=run.workers, store=run.store, progress=not run.quiet)
     table, chosen = result.table, result.choice(select_on)
     if not run.json:

@@ -13,24 +13,24 @@ def sweep(
     *,
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Networks to train: NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL),
+        Parameter(help="Networks to train, for example --networks NetBase NetWSAL; by default all four.", **SEVERAL),
     ] = None,
     rounds: Annotated[int, Parameter(help="Rounds of every setting, each with fresh pairs and fresh weights.")] = 20,
     pairs: Annotated[
-        list[int] | None, Parameter(help="Training pairs a round; 1000 by default.", group=TASK, **SEVERAL)
+        list[int] | None, Parameter(help="Training pairs a round; by default 1000.", group=TASK, **SEVERAL)
     ] = None,
     aux_weight: Annotated[
         list[float] | None,
-        Parameter(help="Coefficients of the auxiliary losses; 1 by default.", group=TRAINING, **SEVERAL),
+        Parameter(help="Coefficients of the auxiliary losses; by default 1.", group=TRAINING, **SEVERAL),
     ] = None,
     learning_rate: Annotated[
-        list[float] | None, Parameter(help="Learning rates; 0.001 by default.", group=TRAINING, **SEVERAL)
+        list[float] | None, Parameter(help="Learning rates; by default 0.001.", group=TRAINING, **SEVERAL)
     ] = None,
     batch_size: Annotated[
-        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; 25 by default.", group=TRAINING, **SEVERAL)
+        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; by default 25.", group=TRAINING, **SEVERAL)
     ] = None,
     epochs: Annotated[
-        list[int] | None, Parameter(help="Passes over the training pairs; 100 by default.", group=TRAINING, **SEVERAL)
+        list[int] | None, Parameter(help="Passes over the training pairs; by default 100.", group=TRAINING, **SEVERAL)
     ] = None,
     optimizer: Annotated[str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)] = "adam",
     digits: DigitOptions = _DEFAULT_DIGITS,

@@ -15,10 +15,11 @@ def tune(
     *,
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Networks to tune: NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL),
+        Parameter(help="Networks to tune, for example --networks NetBase NetWSAL; by default all four.", **SEVERAL),
     ] = None,
     together: Annotated[
-        bool, Parameter(help="Search one setting for all the networks, not one for each.", negative="")
+        bool,
+        Parameter(help="Search one setting for all the networks, not one for each.", negative="", show_default=False),
     ] = False,
     budget: Annotated[int, Parameter(help="Trainings that each search may use.")] = 600,
     replicates: Annotated[int, Parameter(help="Rounds that every proposal is judged on.")] = 3,
@@ -33,20 +34,20 @@ def tune(
     ] = None,
     optimizers: Annotated[
         list[str] | None,
-        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; all by default.", group=_SPACE, **SEVERAL),
+        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; by default all.", group=_SPACE, **SEVERAL),
     ] = None,
     learning_rate: Annotated[
-        tuple[float, float] | None, _RANGE, Parameter(help="Lowest and highest; 0.0001 1 by default.")
+        tuple[float, float] | None, _RANGE, Parameter(help="Lowest and highest; by default 0.0001 1.")
     ] = None,
     batch_sizes: Annotated[
         list[int] | None,
-        Parameter(help="Sizes that divide --pairs; 10 25 50 100 by default.", group=_SPACE, **SEVERAL),
+        Parameter(help="Sizes that divide --pairs; by default 10 25 50 100.", group=_SPACE, **SEVERAL),
     ] = None,
-    epochs: Annotated[tuple[int, int] | None, _RANGE, Parameter(help="Fewest and most; 25 200 by default.")] = None,
+    epochs: Annotated[tuple[int, int] | None, _RANGE, Parameter(help="Fewest and most; by default 25 200.")] = None,
     aux_weight: Annotated[
         tuple[float, float] | None,
         _RANGE,
-        Parameter(help="Lowest and highest, for networks with auxiliary losses; 0.01 10 by default."),
+        Parameter(help="Lowest and highest, for networks with auxiliary losses; by default 0.01 10."),
     ] = None,
     task: TaskOptions = _DEFAULT_TASK,
     run: RunOptions = _DEFAULT_RUN,

@@ -38,7 +38,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
         if table.empty:
             empty_panel(grid[0, 0], "no trials yet")
             return figure
-        values = sorted(trials[quantity].unique())
+        values = sorted(trials[quantity].astype(float).unique().tolist())
         for column, setting in enumerate(settings):
             of_setting = only(trials, setting)
             for axes in grid[:, column]:
@@ -121,5 +121,5 @@ def _scale(axes: Axes, values: Sequence[float]) -> None:
     else:
         margin = 0.08 * (high - low) or 1.0
         axes.set_xlim(low - margin, high + margin)
-    axes.set_xticks(values, [value_text(float(value)) for value in values])
+    axes.set_xticks(values, [value_text(value) for value in values])
     axes.xaxis.set_minor_locator(NullLocator())

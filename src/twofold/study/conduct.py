@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -26,6 +26,7 @@ _RENEW_EVERY = 20.0
 _LOOK_EVERY = 2.0
 
 
+@runtime_checkable
 class Listener(Protocol):
     """What a run tells of itself while it goes on."""
 
