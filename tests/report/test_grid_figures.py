@@ -57,6 +57,7 @@ def text_of(table):
 
 
 def visible(figure):
+    """The panels that are no spare ones."""
     return [axes for axes in figure.axes if axes.axison]
 
 
@@ -70,7 +71,7 @@ def test_every_optimizer_has_a_look_of_its_own():
 def test_rounds_have_a_panel_per_learning_rate_and_a_line_per_optimizer(network, tmp_path):
     table = made_up()
     figure = rounds_figure(table, network)
-    assert [axes.get_title() for axes in visible(figure)] == ["learning rate 0.001", "learning rate 0.01"]
+    assert [axes.get_title(loc="left") for axes in visible(figure)] == ["learning rate 0.001", "learning rate 0.01"]
     trials = table[(table.network == network) & (table.learning_rate == 0.001) & (table.optimizer == "adam")]
     assert visible(figure)[0].get_lines()[0].get_ydata() == pytest.approx(100 * trials.test_error)
     assert "diverged" in [text.get_text() for text in figure.legends[0].get_texts()]
@@ -83,7 +84,7 @@ def test_what_else_varies_has_panels_too():
     table = made_up(aux_weight=[0.1, 1.0])
     assert len(visible(rounds_figure(table, "NetWSAL"))) == 4
     assert len(visible(rounds_figure(table, "NetBase"))) == 2
-    titles = [axes.get_title() for axes in visible(heatmap(table, "NetWSAL"))]
+    titles = [axes.get_title(loc="left") for axes in visible(heatmap(table, "NetWSAL"))]
     assert titles[:2] == ["aux weight 0.1", "aux weight 1"]
 
 
@@ -175,7 +176,7 @@ def test_a_sweep_shows_networks_and_priors_against_the_values(quantity, values, 
 
 def test_a_sweep_of_two_quantities_has_a_column_per_value_of_the_other():
     table = made_up(optimizer=["adam"], learning_rate=[0.001], pairs=[100, 1000], aux_weight=[0.0, 1.0, 10.0])
-    assert [axes.get_title() for axes in sweep_figure(table, "pairs").axes[:3]] == [
+    assert [axes.get_title(loc="left") for axes in sweep_figure(table, "pairs").axes[:3]] == [
         "aux weight 0",
         "aux weight 1",
         "aux weight 10",
@@ -204,7 +205,7 @@ def proposals(count=12, **more):
 def test_the_history_falls_to_the_lowest_error(tmp_path):
     searches = {"NetBase": proposals(), "4 networks": proposals(5)}
     figure = history_figure(searches)
-    assert [axes.get_title() for axes in visible(figure)] == list(searches)
+    assert [axes.get_title(loc="left") for axes in visible(figure)] == list(searches)
     lowest = visible(figure)[0].get_lines()[0].get_ydata()
     assert (np.diff(lowest) <= 0).all()
     assert lowest[-1] == pytest.approx(100 * searches["NetBase"].validation_error.min())
@@ -222,7 +223,7 @@ def test_importances_are_bars_or_a_word_why_there_are_none():
 def test_the_slice_leaves_out_searches_without_the_setting():
     searches = {"NetBase": proposals(), "NetAL": proposals(aux_weight=np.geomspace(0.01, 10, 12))}
     figure = slice_figure(searches)
-    assert [axes.get_title() for axes in visible(figure)] == ["NetAL"]
+    assert [axes.get_title(loc="left") for axes in visible(figure)] == ["NetAL"]
     assert sum(len(dots.get_offsets()) for dots in visible(figure)[0].collections) == 12
     nothing = slice_figure({"NetBase": proposals()})
     assert [text.get_text() for text in nothing.axes[0].texts] == ["no search looked at the aux weight"]
