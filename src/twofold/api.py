@@ -175,7 +175,7 @@ class Study:
 
     def _rounds(self) -> range:
         if isinstance(self.rounds, range):
-            if not self.rounds or self.rounds.start < 0:
+            if not self.rounds or min(self.rounds) < 0:
                 raise SettingError(f"`rounds` (={self.rounds}) must be a range of at least one round from 0 up")
             return self.rounds
         check_whole("rounds", self.rounds, least=1)

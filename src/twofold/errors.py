@@ -35,3 +35,8 @@ def unknown_choice(argument: str, value: str, choices: Iterable[str]) -> Setting
     meant = next((name for name in names if near and name.lower() == near[0]), None)
     hint = f"did you mean {meant}? " if meant else ""
     return SettingError(f"`{argument}` (={value!r}) is unknown; {hint}known: {', '.join(names)}")
+
+
+def cause_of(error: Exception) -> str:
+    """What a library's or the system's error says, in one line, to be quoted in an error of ours."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

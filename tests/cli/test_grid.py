@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from watched import kill_when_some_are_trained, start, trained, watched_store
+from tests.cli.program import start
+from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
 from twofold.cli import main
 from twofold.results import store as store_module
@@ -99,7 +100,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
 def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     watched_store(tmp_path / "twofold.db")
     arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rates", "0.001"]
-    before = kill_when_some_are_trained(start(*arguments), tmp_path / "twofold.db")
+    before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 20
     # What the dead run had claimed is free after two minutes; here at once.
     monkeypatch.setattr(store_module, "_CLAIM_LIFETIME", 0.0)
@@ -112,8 +113,8 @@ def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
 
 def test_two_runs_at_once_share_the_cells(run, tmp_path):
     watched_store(tmp_path / "twofold.db")
-    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "8", *RATES, "--json", "--quiet"]
-    both = [start(*arguments, "--out", f"figures{number}") for number in range(2)]
+    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "8", *RATES, "--json", "--quiet", "--workers", "1"]
+    both = [start(*arguments, "--out", f"figures{number}", cwd=tmp_path) for number in range(2)]
     answers = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     keys = [[row["key"] for row in json.loads(out)] for out, _ in answers]

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from watched import kill_when_some_are_trained, start, trained, watched_store
+from tests.cli.program import start
+from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
 from twofold.cli import main
 from twofold.results import store as store_module
@@ -78,7 +79,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
 def test_a_killed_search_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     watched_store(tmp_path / "twofold.db")
     arguments = [*SMALL, "--networks", "NetWS", "--budget", "24"]
-    before = kill_when_some_are_trained(start(*arguments), tmp_path / "twofold.db")
+    before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 24
     # What the dead run had claimed is free after two minutes; here at once.
     monkeypatch.setattr(store_module, "_CLAIM_LIFETIME", 0.0)

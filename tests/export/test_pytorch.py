@@ -14,6 +14,7 @@ from twofold.training.losses import pair_loss as our_loss
 from twofold.training.run import Program, Settings, State, start, train_epochs
 
 PAIRS, BATCH = 500, 25
+torch.set_num_threads(1)  # tests run side by side, one on each core
 # Compiled once per optimizer: the learning rate is an argument.
 START, TRAIN = (jax.jit(function, static_argnums=0) for function in (start, train_epochs))
 TORCH_OPTIMIZERS = {

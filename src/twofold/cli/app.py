@@ -1,5 +1,6 @@
 """The program `twofold`: its commands, and how it ends when something is wrong."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,9 +20,11 @@ _INTERRUPTED = 130
 
 app = App(
     name="twofold",
-    help="What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.",
-    help_epilogue="Example: twofold study --rounds 20",
-    help_format="plaintext",
+    help="""What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.
+
+    Example: twofold study --rounds 20
+    """,
+    help_format="markdown",
     version=__version__,
     exit_on_error=False,
     print_error=False,
@@ -37,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
     try:
         app(arguments)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
@@ -48,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, say) has seen enough; there is nobody left to tell.
-        sys.stderr.close()
-        return 0
+        # What is still buffered goes nowhere, or Python would complain about the same pipe on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -5,19 +5,21 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL
+from twofold.cli.options import FLAG, SEVERAL
 
 
 def networks(
     names: Annotated[
-        list[str] | None, Parameter(help="NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL)
+        list[str] | None,
+        Parameter(
+            help="Networks, for example NetBase NetWSAL; by default all four: NetBase, NetWS, NetAL, NetWSAL.",
+            **SEVERAL,
+        ),
     ] = None,
     /,
     *,
     out: Annotated[Path, Parameter(help="The folder for the drawings.")] = Path("figures"),
-    json: Annotated[
-        bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", negative="")
-    ] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.
 

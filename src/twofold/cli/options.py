@@ -11,6 +11,7 @@ TRAINING = Group("How it is trained", sort_key=3)
 RUNNING = Group("Running", sort_key=4)
 
 SEVERAL = {"consume_multiple": True, "negative": ""}
+FLAG = {"negative": "", "show_default": False}
 
 
 @Parameter(name="*", group=TASK)
@@ -21,7 +22,10 @@ class DigitOptions:
     test_pairs: Annotated[int, Parameter(help="Test pairs a round.")] = 1000
     validation_pairs: Annotated[
         int | None,
-        Parameter(help="Validation pairs a round, from the training pool; 1000 or what the pool can spare."),
+        Parameter(
+            help="Validation pairs a round, from the training pool, for example --validation-pairs 200; by default "
+            "1000, or what the pool can spare."
+        ),
     ] = None
     relation: Annotated[
         str, Parameter(help='What to ask of a pair (first, second): "<=", "<", "==" or "same parity".')
@@ -34,9 +38,13 @@ class DigitOptions:
         ),
     ] = "mnist5k"
     data_dir: Annotated[
-        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
+        Path | None,
+        Parameter(
+            help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds "
+            "mnist/; or set TWOFOLD_DATA_DIR."
+        ),
     ] = None
-    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", negative="")] = False
+    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", **FLAG)] = False
     seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
 
     def settings(self) -> dict[str, Any]:
@@ -57,12 +65,12 @@ class TaskOptions(DigitOptions):
 class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
-    workers: Annotated[int | None, Parameter(help="Devices to use: all cores, or all GPUs, by default.")] = None
+    workers: Annotated[
+        int | None, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
+    ] = None
     store: Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")] = (
         "sqlite:///twofold.db"
     )
     out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
-    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", negative="")] = (
-        False
-    )
-    quiet: Annotated[bool, Parameter(help="Show no progress.", negative="")] = False
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
+    quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False

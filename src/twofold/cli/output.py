@@ -8,13 +8,27 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from twofold.report.tables import turned
+
+# Wider than any table.
+_UNBOUNDED = 1000
+
+# Of so many rows and no more, a terminal can show each as a column.
+_FEW_ROWS = 4
+
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output; into a pipe or a file, as wide as it needs to be."""
+    """Print a table to standard output: into a pipe or a file as wide as it needs to be, on a terminal as it fits."""
     console = Console()
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=_UNBOUNDED)
+    elif _width(table) > console.width and table.row_count <= _FEW_ROWS:
+        table = turned(table)
     console.print(table)
+
+
+def _width(table: Table) -> int:
+    return Console(width=_UNBOUNDED).measure(table).maximum
 
 
 def print_json(table: pd.DataFrame) -> None:
@@ -25,7 +39,9 @@ def print_json(table: pd.DataFrame) -> None:
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    # As objects, so that whole numbers stay whole and what is missing can be None.
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    rows = [{str(name): value for name, value in record.items()} for record in records]
     for row in rows:
         row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
     return rows

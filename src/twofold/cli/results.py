@@ -4,11 +4,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import FLAG
+
 
 def results(
     *,
-    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", negative="")] = False,
-    csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", negative="")] = False,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
+    csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
     store: Annotated[
         str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
     ] = "sqlite:///twofold.db",

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL, TRAINING, RunOptions, TaskOptions
+from twofold.cli.options import FLAG, SEVERAL, TRAINING, RunOptions, TaskOptions
 
 _DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
 
@@ -13,7 +13,11 @@ def study(
     *,
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Networks to train: NetBase, NetWS, NetAL, NetWSAL; all four by default.", **SEVERAL),
+        Parameter(
+            help="Networks to train, for example --networks NetBase NetWSAL; by default all four: NetBase, NetWS, "
+            "NetAL, NetWSAL.",
+            **SEVERAL,
+        ),
     ] = None,
     rounds: Annotated[int, Parameter(help="Rounds, each with fresh pairs and fresh weights.")] = 20,
     batch_size: Annotated[int, Parameter(help="Pairs a step; divides --pairs.", group=TRAINING)] = 25,
@@ -23,13 +27,13 @@ def study(
     aux_weight: Annotated[float, Parameter(help="The coefficient of the auxiliary losses.", group=TRAINING)] = 1.0,
     shuffle: Annotated[
         bool,
-        Parameter(help="Shuffle the pairs in every epoch; the paper does not.", negative="", group=TRAINING),
+        Parameter(help="Shuffle the pairs in every epoch; the paper does not.", group=TRAINING, **FLAG),
     ] = False,
     bottleneck_activation: Annotated[
         str, Parameter(help="After the ten units of each branch: relu or leaky_relu.", group=TRAINING)
     ] = "relu",
     trace: Annotated[
-        bool, Parameter(help="Keep the number of dead units after every epoch.", negative="", group=TRAINING)
+        bool, Parameter(help="Keep the number of dead units after every epoch.", group=TRAINING, **FLAG)
     ] = False,
     task: TaskOptions = _DEFAULT_TASK,
     run: RunOptions = _DEFAULT_RUN,

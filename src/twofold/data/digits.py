@@ -3,6 +3,7 @@
 import hashlib
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int32
 
 from twofold.data.download import PUBLISHED, Publication, cache_folder, download
 from twofold.data.idx import read_idx
-from twofold.errors import DataError, unknown_choice
+from twofold.errors import DataError, cause_of, unknown_choice
 
 EMBEDDED = "mnist5k"
 SOURCES = (EMBEDDED, *PUBLISHED)
@@ -62,9 +63,9 @@ def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
         publication = PUBLISHED[name_or_path]
         return _from_folder(name_or_path, _find_published(publication, data_dir), publication)
     path = Path(name_or_path).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path.is_dir, false for a path that may not be looked at
         return _from_folder(name_or_path, path)
-    if path.is_file():
+    if os.path.isfile(path):
         return _from_npz(name_or_path, path)
     if path.suffix == ".npz" or len(path.parts) > 1:
         raise DataError(f"there is no file or folder {name_or_path}; check the path given as `data`")
@@ -84,8 +85,7 @@ def _find_published(publication: Publication, data_dir: Path | None) -> Path:
             if any(_file_in(folder, file) for file in publication.sha256):
                 return folder
     cached = cache_folder() / publication.name
-    if not all(_file_in(cached, file) for file in publication.sha256):
-        download(publication, cached)
+    download(publication, cached)
     return cached
 
 
@@ -114,19 +114,17 @@ def _from_folder(name: str, folder: Path, publication: Publication | None = None
 def _from_npz(name: str, path: Path) -> Digits:
     wanted = ("images", "labels")
     try:
+        if not zipfile.is_zipfile(path):
+            raise DataError(f"{path} is no .npz file; save one with numpy.savez(path, images=..., labels=...)")
         with np.load(path, allow_pickle=False) as content:
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} is no .npz file; save one with numpy.savez(path, images=..., labels=...)")
             lacking = [key for key in wanted if key not in content]
             if lacking:
                 found = ", ".join(content) or "nothing"
                 raise DataError(f"{path} lacks `{lacking[0]}` (it holds {found}); it needs `images` and `labels`")
             arrays = {key: content[key] for key in content if key.removeprefix("test_") in wanted}
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        # AttributeError: an .npy file's array has no context manager.
-        cause = "it is none, or holds objects" if isinstance(error, ValueError) else type(error).__name__
+    except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(
-            f"cannot read {path} as an .npz file of numbers ({cause}); save one with "
+            f"cannot read {path} as an .npz file of numbers ({cause_of(error)}); save one with "
             "numpy.savez(path, images=..., labels=...)"
         ) from error
     whole = (arrays["images"], arrays["labels"], str(path))

@@ -79,15 +79,21 @@ def cache_folder() -> Path:
 def download(publication: Publication, folder: Path) -> None:
     """Fetch the files of a publication that the folder lacks, with a progress bar on standard error.
 
-    Each file is checked against its SHA-256 before it appears in the folder; mirrors are tried in turn.
+    Each file is checked against its SHA-256 before it appears in the folder; mirrors are tried in turn. A damaged
+    file that is there already is deleted, and fetched like one that lacks.
 
     Raises `DataError` where no mirror gives the right file.
     """
     for file, sha256 in publication.sha256.items():
+        target = folder / file
+        if target.is_file():
+            if pooch.file_hash(target) == sha256:
+                continue
+            target.unlink()
         failures = []
         for mirror in publication.mirrors:
             try:
-                _fetch(mirror + file, sha256, folder / file)
+                _fetch(mirror + file, sha256, target)
                 break
             except (OSError, ValueError) as error:  # unreachable, or not the file that was published
                 failures.append(f"{mirror}: {_cause(error)}")

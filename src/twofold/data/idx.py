@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twofold.errors import DataError
+from twofold.errors import DataError, cause_of
 
 # The third byte of the magic number: unsigned bytes. No data set of digits uses another.
 _UNSIGNED_BYTE = 8
@@ -25,7 +25,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
         if content[:2] == _GZIP_MAGIC:
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"cannot read {path} ({_cause(error)}); fetch the file anew") from error
+        raise DataError(f"cannot read {path} ({cause_of(error)}); fetch the file anew") from error
     header = 4 + 4 * dimensions
     expected = (0, 0, _UNSIGNED_BYTE, dimensions)
     if len(content) < header or tuple(content[:4]) != expected:
@@ -40,7 +40,3 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
             "fetch the file anew"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
-
-
-def _cause(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

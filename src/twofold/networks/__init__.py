@@ -3,6 +3,7 @@
 from twofold.networks.architecture import NETWORKS as NETWORKS
 from twofold.networks.architecture import Architecture as Architecture
 from twofold.networks.architecture import find_network as find_network
+from twofold.networks.blocks import Patches as Patches
 from twofold.networks.blocks import pooled_size as pooled_size
 from twofold.networks.pair_network import Layer as Layer
 from twofold.networks.pair_network import LayerRow as LayerRow

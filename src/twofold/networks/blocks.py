@@ -3,10 +3,11 @@
 XLA runs plain matrix products at a processor's full speed and convolutions far below it, so both convolutions
 are written as products here. Every array has a leading axis `g`: one branch that sees all the images (shared
 weights), or two branches that see half of them each. Max-pooling commutes with adding the bias and with ReLU, so
-a block is: products for the four places of each pooling window, their maximum, bias, ReLU.
+a block computes the four places of each pooling window, and takes their maximum at once. docs/speed.md says what
+was measured on the way here.
 """
 
-from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +16,19 @@ from jaxtyping import Array, Float
 
 from twofold.networks.winograd import winograd
 
-# A pooling window of 2x2 outputs of a 3x3 convolution sees 4x4 inputs.
-_WINDOW = 4
+# Row and column of the four places of a pooling window.
+_PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+
+class Patches(NamedTuple):
+    """All that the first convolution sees of n images, at each of the four places of each pooling window.
+
+    The last axis of `pixels` is 3x3 pixels and a 1, which the bias multiplies. `transposed` holds the same numbers
+    as the gradient of the kernel wants them. They depend on the images alone: a training lays them out once.
+    """
+
+    pixels: Float[Array, "g 4 rows columns n 10"]
+    transposed: Float[Array, "g 4 windows 10 n"]
 
 
 def pooled_size(height: int, width: int) -> tuple[int, int]:
@@ -24,32 +36,28 @@ def pooled_size(height: int, width: int) -> tuple[int, int]:
     return (height - 2) // 2, (width - 2) // 2
 
 
-def window_patches(images: Float[Array, "*lead h w"]) -> Float[Array, "*lead rows columns 16"]:
-    """The 4x4 pixels that each pooling window after the first convolution sees.
-
-    They depend on the images alone, so a training lays them out once.
-    """
+def lay_out_patches(images: Float[Array, "g n h w"]) -> Patches:
+    """The `Patches` of images of one channel."""
     height, width = pooled_size(*images.shape[-2:])
-    rows = 2 * np.arange(height)[:, None] + np.arange(_WINDOW)
-    columns = 2 * np.arange(width)[:, None] + np.arange(_WINDOW)
-    patches = images[..., rows[:, None, :, None], columns[None, :, None, :]]  # ..., h', w', 4, 4
-    return patches.reshape(*images.shape[:-2], height, width, _WINDOW**2)
+    places = []
+    for row, column in _PLACES:
+        rows = row + 2 * np.arange(height)[:, None] + np.arange(3)
+        columns = column + 2 * np.arange(width)[:, None] + np.arange(3)
+        seen = images[..., rows[:, None, :, None], columns[None, :, None, :]]  # g, n, rows, columns, 3, 3
+        places.append(seen.reshape(*seen.shape[:4], 9).transpose(0, 2, 3, 1, 4))
+    together = jnp.stack(places, axis=1)
+    pixels = jnp.concatenate([together, jnp.ones_like(together[..., :1])], axis=-1)
+    by_window = pixels.reshape(*pixels.shape[:2], -1, *pixels.shape[-2:])
+    return Patches(pixels, by_window.swapaxes(-1, -2))
 
 
 def first_block(
-    patches: Float[Array, "g rows columns n 16"],
-    kernel: Float[Array, "g 3 3 1 c"],
-    bias: Float[Array, "g c"],
+    patches: Patches, kernel: Float[Array, "g 3 3 1 c"], bias: Float[Array, "g c"]
 ) -> Float[Array, "g rows columns n c"]:
-    """Convolution, pooling, bias and ReLU on `window_patches` of images of one channel.
-
-    One product with the kernel at its four places in the window gives all that the pooling chooses from.
-    """
+    """Convolution, bias, pooling and ReLU."""
     g, channels = bias.shape
-    places = _kernel_at_four_places(kernel)  # g, 16, 4 * c
-    outputs = patches.reshape(g, -1, _WINDOW**2) @ places
-    pooled = pool_bias_relu(outputs.reshape(g, -1, 4, channels), bias[:, None, :], 2)
-    return pooled.reshape(*patches.shape[:-1], channels)
+    weights = jnp.concatenate([kernel.reshape(g, 9, channels), bias[:, None]], axis=1)
+    return _pooled_products(patches, weights).reshape(g, *patches.pixels.shape[2:5], channels)
 
 
 def second_block(
@@ -63,15 +71,16 @@ def second_block(
     """
     g, height, width, n, channels = inputs.shape
     m = 4 if (height - 2) % 4 == 0 and (width - 2) % 4 == 0 else 2
+    side, down, across = m + 2, (height - 2) // m, (width - 2) // m
     transform = winograd(m)
-    tiles = _tiles(inputs, m)  # g, t * t, tile rows * tile columns, n, c
-    across = (height - 2) // m, (width - 2) // m
-    spread = _transform(transform.inputs, tiles.reshape(g, tiles.shape[1], -1))
-    kernels = _transform(transform.kernel, kernel.reshape(g, 9, -1))
-    products = spread.reshape(g, tiles.shape[1], -1, channels) @ kernels.reshape(g, tiles.shape[1], channels, -1)
-    outputs = _transform(transform.outputs, products.reshape(g, tiles.shape[1], -1))
-    pooled = pool_bias_relu(outputs.reshape(g, 4, -1, kernel.shape[-1]), bias[:, None, :], 1)
-    return _windows_in_order(pooled.reshape(g, m // 2, m // 2, *across, n, -1))
+    tiles = _tiles(inputs, m)
+    spread = _transform(transform.inputs, tiles.reshape(g, side, side, -1))
+    kernels = _transform(transform.kernel, kernel.reshape(g, 3, 3, -1))
+    products = spread.reshape(g, side**2, -1, channels) @ kernels.reshape(g, side**2, channels, -1)
+    outputs = _transform(transform.outputs, products.reshape(g, side, side, -1))
+    pooled = _pool(outputs.reshape(g, 2, m // 2, 2, m // 2, down * across * n, -1))
+    activation = jax.nn.relu(pooled + bias[:, None, None, None])
+    return _windows_in_order(activation.reshape(g, m // 2, m // 2, down, across, n, -1))
 
 
 def dense(
@@ -81,47 +90,103 @@ def dense(
     return inputs @ weight + bias[:, None, :]
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def pool_bias_relu(outputs: Array, bias: Array, axis: int) -> Array:
-    """ReLU of the bias plus the maximum over `axis`, the four places of a pooling window.
+@jax.custom_vjp
+def _pooled_products(patches: Patches, weights: Float[Array, "g 10 c"]) -> Float[Array, "g windows_n c"]:
+    """ReLU of the maximum over the four places of the products of the patches with the weights.
 
     The gradient goes to the first of equal maxima, as PyTorch's does, and nowhere where the ReLU is shut.
     """
-    return _pool_bias_relu_forward(outputs, bias, axis)[0]
+    return _pooled_products_forward(patches, weights)[0]
 
 
-def _pool_bias_relu_forward(outputs: Array, bias: Array, axis: int) -> tuple[Array, Array]:
-    places = [jax.lax.index_in_dim(outputs, place, axis, keepdims=False) for place in range(4)]
-    largest = jnp.maximum(jnp.maximum(places[0], places[1]), jnp.maximum(places[2], places[3]))
-    activation = jax.nn.relu(largest + bias)
-    winner = jnp.full(largest.shape, 3, jnp.int8)
-    for place in (2, 1, 0):
-        winner = jnp.where(places[place] == largest, jnp.int8(place), winner)
-    return activation, jnp.where(activation > 0, winner, jnp.int8(4))
+def _pooled_products_forward(patches: Patches, weights: Array) -> tuple[Array, tuple[Array, Array]]:
+    g, _, *_, taps = patches.pixels.shape
+    # Four products, not one: each is small enough to be in the cache still when the maximum is taken.
+    places = [patches.pixels[:, place].reshape(g, -1, taps) @ weights for place in range(4)]
+    return jax.nn.relu(_largest(places)), (patches.transposed, _winner(places))
 
 
-def _pool_bias_relu_backward(axis: int, winner: Array, gradient: Array) -> tuple[Array, Array]:
-    to_places = [jnp.where(winner == place, gradient, 0.0) for place in range(4)]
-    to_bias = jnp.where(winner < 4, gradient, 0.0).sum(axis=1, keepdims=True)
-    return jnp.stack(to_places, axis), to_bias
+def _pooled_products_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[None, Array]:
+    transposed, winner = kept
+    g, _, windows, _, n = transposed.shape
+    winner, gradient = (array.reshape(g, windows, n, -1) for array in (winner, gradient))
+    to_weights = [(transposed[:, place] @ jnp.where(winner == place, gradient, 0.0)).sum(axis=1) for place in range(4)]
+    return None, jax.tree.reduce(jnp.add, to_weights)
 
 
-pool_bias_relu.defvjp(_pool_bias_relu_forward, _pool_bias_relu_backward)
+_pooled_products.defvjp(_pooled_products_forward, _pooled_products_backward)
 
 
-def _kernel_at_four_places(kernel: Float[Array, "g 3 3 1 c"]) -> Float[Array, "g 16 places"]:
-    """The 3x3 kernel embedded into 4x4 at each of the four places of a pooling window, side by side."""
-    flat = kernel[:, :, :, 0, :]
-    places = [
-        jnp.pad(flat, ((0, 0), (row, 1 - row), (column, 1 - column), (0, 0))) for row in range(2) for column in range(2)
-    ]
-    return jnp.stack(places, axis=3).reshape(kernel.shape[0], _WINDOW**2, -1)
+@jax.custom_vjp
+def _pool(outputs: Float[Array, "g 2 p 2 q n d"]) -> Float[Array, "g p q n d"]:
+    """The maximum over the places of each pooling window; the gradient goes to the first of equal maxima."""
+    return _largest(_places(outputs))
 
 
-def _transform(matrix: np.ndarray, arrays: Float[Array, "g i x"]) -> Float[Array, "g o x"]:
-    """The matrix applied to each branch's array."""
-    same_type = jnp.asarray(matrix, arrays.dtype)
-    return jnp.broadcast_to(same_type, (arrays.shape[0], *matrix.shape)) @ arrays
+def _pool_forward(outputs: Array) -> tuple[Array, tuple[Array, Array]]:
+    largest = _largest(_places(outputs))
+    return largest, (outputs, largest)
+
+
+def _pool_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array]:
+    outputs, largest = kept
+    to_places = []
+    for place in _places(outputs):
+        wins = place == largest
+        to_places.append(jnp.where(wins, gradient, 0.0))
+        gradient = jnp.where(wins, 0.0, gradient)
+    rows = [jnp.stack(to_places[first : first + 2], axis=2) for first in (0, 2)]
+    return (jnp.stack(rows, axis=1),)
+
+
+_pool.defvjp(_pool_forward, _pool_backward)
+
+
+def _places(outputs: Float[Array, "g 2 p 2 q n d"]) -> list[Array]:
+    return [outputs[:, row, :, column] for row, column in _PLACES]
+
+
+def _largest(places: list[Array]) -> Array:
+    return jnp.maximum(jnp.maximum(places[0], places[1]), jnp.maximum(places[2], places[3]))
+
+
+def _winner(places: list[Array]) -> Array:
+    """Which of four is the largest: 0 to 3, the first of equals; 4 where none is above 0.
+
+    As the root of its square, since XLA keeps what is costly and computes the rest anew for each of its readers.
+    """
+    largest = _largest(places)
+    squared = jnp.where(places[2] == largest, 4.0, 9.0)
+    squared = jnp.where(places[1] == largest, 1.0, squared)
+    squared = jnp.where(places[0] == largest, 0.0, squared)
+    return jnp.sqrt(jnp.where(largest > 0, squared, 16.0))
+
+
+def _transform(matrix: np.ndarray, tiles: Float[Array, "g i i x"]) -> Float[Array, "g o o x"]:
+    """matrix @ tile @ matrix^T for each of g * x tiles.
+
+    With a gradient of its own, whose products have the transposed matrix as a constant: XLA's way with a product
+    whose left factor it has to transpose is slower.
+    """
+
+    @jax.custom_vjp
+    def apply(tiles: Array) -> Array:
+        return _along_both_axes(matrix, tiles)
+
+    def backward(_: None, gradient: Array) -> tuple[Array]:
+        return (_along_both_axes(matrix.T, gradient),)
+
+    apply.defvjp(lambda tiles: (apply(tiles), None), backward)
+    return apply(tiles)
+
+
+def _along_both_axes(matrix: np.ndarray, tiles: Float[Array, "g i i x"]) -> Float[Array, "g o o x"]:
+    g, i, _, x = tiles.shape
+    o = len(matrix)
+    constant = jnp.asarray(np.ascontiguousarray(matrix), tiles.dtype)
+    rows = jnp.broadcast_to(constant, (g, o, i)) @ tiles.reshape(g, i, i * x)
+    both = jnp.broadcast_to(constant, (g * o, o, i)) @ rows.reshape(g * o, i, x)
+    return both.reshape(g, o, o, x)
 
 
 def _tiles(inputs: Float[Array, "g h w n c"], m: int) -> Float[Array, "g tt tiles n c"]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from twofold.networks.architecture import Architecture
-from twofold.networks.blocks import dense, first_block, pooled_size, second_block, window_patches
+from twofold.networks.blocks import Patches, dense, first_block, lay_out_patches, pooled_size, second_block
 
 CONV1_CHANNELS, CONV2_CHANNELS = 32, 64
 HIDDEN_UNITS = 128
@@ -63,9 +63,9 @@ class PairNetwork(eqx.Module):
         """
         return self.on_patches(batch_patches(images, self.branches), negative_slope)
 
-    def on_patches(self, patches: Float[Array, "g rows columns m 16"], negative_slope: float | Array) -> Outputs:
+    def on_patches(self, patches: Patches, negative_slope: float | Array) -> Outputs:
         """The outputs for pairs of images that `batch_patches` has laid out."""
-        g, _, _, images, _ = patches.shape
+        g, _, _, _, images, _ = patches.pixels.shape
         hidden = first_block(patches, self.conv1.weight, self.conv1.bias)
         hidden = second_block(hidden, self.conv2.weight, self.conv2.bias)
         features = hidden.transpose(0, 2, 1, 3).reshape(g, images, -1)
@@ -78,12 +78,10 @@ class PairNetwork(eqx.Module):
         return Outputs(logits, digits.transpose(1, 0, 2))
 
 
-def batch_patches(images: Float[Array, "n 2 h w"], branches: int) -> Float[Array, "g rows columns m 16"]:
-    """Lay n pairs of images out as the first block wants them: g * m = 2 * n, the first images before the second."""
-    by_branch = window_patches(images).transpose(1, 2, 3, 0, 4)  # 2, rows, columns, n, 16
-    if branches == 2:
-        return by_branch
-    return by_branch.transpose(1, 2, 0, 3, 4).reshape(1, *by_branch.shape[1:3], -1, by_branch.shape[-1])
+def batch_patches(images: Float[Array, "n 2 h w"], branches: int) -> Patches:
+    """Lay n pairs of images out for one branch that sees all the first images and then the second, or for two."""
+    by_branch = images.swapaxes(0, 1)
+    return lay_out_patches(by_branch if branches == 2 else by_branch.reshape(1, -1, *images.shape[2:]))
 
 
 def init_network(key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14)) -> PairNetwork:

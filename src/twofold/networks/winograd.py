@@ -2,9 +2,7 @@
 
 Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015, arXiv 1509.09308), section 4. A tile of
 (m+2) x (m+2) inputs gives m x m outputs with (m+2)^2 products where the direct form has 9 m^2: 16 for 36 with
-m = 2, 36 for 144 with m = 4. The three transforms act on a flattened tile, as Kronecker products of the
-one-dimensional ones: each is then one matrix product over all channels and images, which a processor does at its
-full speed.
+m = 2, 36 for 144 with m = 4.
 """
 
 from dataclasses import dataclass
@@ -43,10 +41,10 @@ _AT = {
 
 @dataclass(frozen=True)
 class Winograd:
-    """The transforms of F(m x m, 3 x 3) on flattened tiles, t = m + 2.
+    """The one-dimensional transforms of F(m x m, 3 x 3): each is to be applied along both axes of a tile, t = m + 2.
 
-    `inputs` is (t*t, t*t), `kernel` (t*t, 9) and `outputs` (m*m, t*t). The rows of `outputs` are ordered by place in
-    the 2x2 pooling window first and by window second, so that pooling is a maximum over a leading axis of four.
+    `inputs` (B^T in the paper) is (t, t), `kernel` (G) is (t, 3) and `outputs` (A^T) is (m, t). The rows of `outputs`
+    are ordered by place in the pooling window of two first and by window second.
     """
 
     inputs: np.ndarray
@@ -58,7 +56,5 @@ class Winograd:
 def winograd(m: int) -> Winograd:
     """The transforms for tiles of m x m outputs, m = 2 or 4."""
     inputs, kernel, outputs = (np.array(table[m], np.float64) for table in (_BT, _G, _AT))
-    half = m // 2
-    rows = np.kron(outputs, outputs).reshape(half, 2, half, 2, -1)  # window row, row in it, window column, ...
-    by_place = rows.transpose(1, 3, 0, 2, 4).reshape(m * m, -1)
-    return Winograd(inputs=np.kron(inputs, inputs), kernel=np.kron(kernel, kernel), outputs=by_place)
+    by_place = outputs.reshape(m // 2, 2, -1).swapaxes(0, 1).reshape(m, -1)
+    return Winograd(inputs=inputs, kernel=kernel, outputs=by_place)

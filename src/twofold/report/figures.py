@@ -17,6 +17,9 @@ from twofold.report.style import (
     new_picture,
 )
 
+# As many letters as labels in one line of the legend may have together.
+_LEGEND_LETTERS = 100
+
 
 def figure2(table: pd.DataFrame) -> Picture:
     """The paper's Figure 2: the test error of every round, and beside it each network's mean and 95 % interval.
@@ -24,7 +27,7 @@ def figure2(table: pd.DataFrame) -> Picture:
     `table` has a row per trial with `network`, `round` and `test_error` (a fraction); it is drawn in percent.
     """
     with house_style():
-        figure, (left, right) = new_picture(10, 4.4, ncols=2, width_ratios=(2.6, 1), sharey=True)
+        figure, (left, right) = new_picture(10.0, 4.4, ncols=2, width_ratios=(2.6, 1), sharey=True)
         if table.empty:
             empty_panel(left, "no trials yet")
             right.set_axis_off()
@@ -34,7 +37,9 @@ def figure2(table: pd.DataFrame) -> Picture:
         left.set(xlabel="round", ylabel="test error (%)", title="Every round")
         left.set_ylim(bottom=0)
         left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        figure.legend(loc="outside lower center", ncols=table.network.nunique())
+        letters = sum(len(str(line.get_label())) for line in left.get_lines())
+        columns = table.network.nunique() if letters <= _LEGEND_LETTERS else 2
+        figure.legend(loc="outside lower center", ncols=columns)
         _draw_means(right, table)
     return figure
 

@@ -2,10 +2,12 @@
 
 import statistics
 import time
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -22,7 +24,8 @@ class LiveDisplay:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
-        self._animated = self.console.is_terminal or self.console.is_jupyter
+        # In a notebook rich redraws what it has drawn with the help of ipywidgets only.
+        self._animated = find_spec("ipywidgets") is not None if self.console.is_jupyter else self.console.is_terminal
         self._errors: dict[str, list[float]] = {}
         self._finished = 0
         self._last_line = time.monotonic()
@@ -36,7 +39,7 @@ class LiveDisplay:
             console=self.console,
             speed_estimate_period=120,
         )
-        self._task = self._progress.add_task("compiling", total=None)
+        self._task = self._progress.add_task("compiling", total=None, visible=False)
         self._live = Live(self._render(), console=self.console, refresh_per_second=4, auto_refresh=self._animated)
 
     def __enter__(self) -> "LiveDisplay":
@@ -50,13 +53,16 @@ class LiveDisplay:
         if self._animated:
             self._live.update(self._render(), refresh=True)
             self._live.stop()
+        elif self.console.is_jupyter:
+            self.console.print(self._render())
 
     def begin(self, trials: int, stored: int, epochs: int) -> None:
         """See `twofold.study.Listener`."""
         self._trials, self._stored = trials, stored
         if stored:
-            self.note(f"{stored} of {trials} trials are in the store already; training the other {trials - stored}")
-        self._progress.update(self._task, total=epochs)
+            rest = f"training the other {trials - stored}" if stored < trials else "nothing is left to train"
+            self.note(f"{stored} of {trials} trials are in the store already; {rest}")
+        self._progress.update(self._task, total=epochs, visible=stored < trials)
 
     def advance(self, epochs: int) -> None:
         """See `twofold.study.Listener`."""
@@ -86,10 +92,12 @@ class LiveDisplay:
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("network", min_width=12)
+        table.add_column("network", min_width=8)
         for name in ("rounds", "mean %", "sd", "last %"):
-            table.add_column(name, justify="right", min_width=7)
+            table.add_column(name, justify="right", min_width=6)
         for network, errors in self._errors.items():
             sd = f"{statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
             table.add_row(network, str(len(errors)), f"{statistics.fmean(errors):.2f}", sd, f"{errors[-1]:.1f}")
-        return Group(table, self._progress) if self._errors else Group(self._progress)
+        # A line as wide as the terminal would break when Ctrl-C shows as ^C at its end, and leave a line behind.
+        bar = Constrain(self._progress, self.console.width - len("^C"))
+        return Group(table, bar) if self._errors else Group(bar)

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from twofold.errors import SettingError, cause_of
+
 # Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell the
 # networks apart without any colour. Warm: no auxiliary losses. Cold: with them.
 NETWORK_COLOURS = {"NetBase": "#D55E00", "NetWS": "#E69F00", "NetAL": "#0072B2", "NetWSAL": "#009E73"}
@@ -77,13 +79,21 @@ def new_picture(width: float, height: float, **subplots: Any) -> tuple[Picture, 
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as `<stem>.png` and `<stem>.svg` and return both paths; the folder is made if it lacks."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
+    """Write the figure as `<stem>.png` and `<stem>.svg` and return both paths; the folder is made if it lacks.
+
+    Raises `SettingError` where the folder cannot be written.
+    """
     paths = [stem.with_name(stem.name + ending) for ending in (".png", ".svg")]
-    with house_style():
-        for path in paths:
-            metadata = {"Date": None} if path.suffix == ".svg" else None
-            figure.savefig(path, metadata=metadata)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        with house_style():
+            for path in paths:
+                metadata = {"Date": None} if path.suffix == ".svg" else None
+                figure.savefig(path, metadata=metadata)
+    except OSError as error:
+        raise SettingError(
+            f"cannot write figures to `out` (={stem.parent}) ({cause_of(error)}); name another folder"
+        ) from error
     return paths
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from twofold.analysis import SETTINGS, agreement, summary, varying_settings
 from twofold.networks import Architecture, layer_table
@@ -20,13 +21,21 @@ def text_table(
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-        caption=caption, caption_justify="left",
+        padding=(0, 1, 0, 0), caption=caption, caption_justify="left",
     )  # fmt: skip
     for place, name in enumerate(columns):
-        table.add_column(name, justify="left" if place < left else "right")
+        # Where room lacks, cells break into lines: a number without its last digits would be another number.
+        table.add_column(name, justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as text: "[old]" in the name of a file is no markup
     return table
+
+
+def turned(table: Table) -> Table:
+    """The same table with its rows as columns, which is narrower where rows are few."""
+    first, *others = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    caption = table.caption if isinstance(table.caption, str) else None
+    return text_table(str(table.title), first, others, caption=caption)
 
 
 def percent(value: float | None, digits: int = 2) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import time
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from twofold.errors import StoreError
+from twofold.errors import StoreError, cause_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,14 +100,18 @@ class Store:
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
         full = url if "://" in url else f"sqlite:///{url}"
-        self.url = full.split("@")[-1] if "@" in full else full  # for messages, without a password
+        scheme, _, rest = full.partition("://")
+        self.url = f"{scheme}://{rest.rpartition('@')[2]}"  # for messages: nothing before an @, which may be a password
         with self._errors():
-            self._engine = sa.create_engine(full, **_engine_options(full))
-            path = self._engine.url.database
-            if not create and full.startswith("sqlite") and path and not Path(path).exists():
+            parsed = sa.make_url(full)
+            self.url = parsed.render_as_string(hide_password=True)
+            self._engine = sa.create_engine(parsed, **_engine_options(full))
+            in_file = parsed.database if full.startswith("sqlite") else None
+            if not create and in_file and not Path(in_file).exists():
                 raise StoreError(f"there is no store at {self.url}; run a study first, or name another with --store")
-            _metadata.create_all(self._engine)
-            self._check_columns()
+            self._check_tables(create=create, sharing=not in_file)
+            if create:
+                _metadata.create_all(self._engine)
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Store one complete trial, in place of an earlier row with the same key, and give up its claim."""
@@ -150,14 +157,11 @@ class Store:
 
     def claim(self, key: str, owner: str, *, traced: bool = False) -> bool:
         """Whether `owner` may train this trial: it is not `present`, and no living run has claimed it."""
-        now = time.time()
         with self._errors():
-            with self._engine.begin() as connection:
-                stale = (_claims.c.key == key) & (_claims.c.renewed_at < now - _CLAIM_LIFETIME)
-                connection.execute(sa.delete(_claims).where(stale))
+            self._drop_stale_claim(key)
             try:
                 with self._engine.begin() as connection:
-                    connection.execute(sa.insert(_claims), {"key": key, "owner": owner, "renewed_at": now})
+                    connection.execute(sa.insert(_claims), {"key": key, "owner": owner, "renewed_at": time.time()})
             except sa.exc.IntegrityError:
                 return False
             # The row may have been stored, and its claim given up, since the caller last looked.
@@ -197,29 +201,72 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return list(connection.scalars(query))
 
+    def _drop_stale_claim(self, key: str) -> None:
+        with self._engine.begin() as connection:
+            claim = connection.execute(sa.select(_claims).where(_claims.c.key == key)).one_or_none()
+            if claim and (claim.renewed_at < time.time() - _CLAIM_LIFETIME or _is_dead(claim.owner)):
+                same = (_claims.c.key == key) & (_claims.c.owner == claim.owner)
+                connection.execute(sa.delete(_claims).where(same))
+
     def _forget_claim(self, key: str) -> None:
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_claims).where(_claims.c.key == key))
 
-    def _check_columns(self) -> None:
-        there = {c["name"] for c in sa.inspect(self._engine).get_columns("trials")}
+    def _check_tables(self, *, create: bool, sharing: bool) -> None:
+        """Raise `StoreError` unless the database is ours or, with `create`, can become so.
+
+        A database server may be shared with other programs (`sharing`); a file that holds only tables of others is
+        theirs.
+        """
+        inspector = sa.inspect(self._engine)
+        names = set(inspector.get_table_names())
+        if "trials" not in names:
+            if not create or (names and not sharing):
+                raise StoreError(
+                    f"{self.url} is no store of twofold: it has no table `trials`; name another with --store"
+                )
+            return
+        there = {c["name"] for c in inspector.get_columns("trials")}
         lacking = [c.name for c in trials.c if c.name not in there]
         if lacking:
             raise StoreError(
-                f"the store {self.url} was made by another version of twofold (its table `trials` has no column "
-                f"`{lacking[0]}`); name another with --store"
+                f"the store {self.url} was made by another program or another version of twofold (its table `trials` "
+                f"has no column `{lacking[0]}`); name another with --store"
             )
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            cause = str(getattr(error, "orig", None) or error).splitlines()[0]
+        except ImportError as error:
+            raise StoreError(
+                f"the store {self.url} needs the Python package {error.name}; install it with pip install {error.name}"
+            ) from error
+        except (sa.exc.SQLAlchemyError, ValueError) as error:  # ValueError: a port that is no number
+            cause = cause_of(getattr(error, "orig", None) or error)
             raise StoreError(
                 f"cannot use the store {self.url} ({cause}); name another with --store, "
                 "for example sqlite:///results.db"
             ) from error
+
+
+def new_owner() -> str:
+    """A name for this run, to claim trials with: it tells the machine and the process as well."""
+    return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
+
+
+def _is_dead(owner: str) -> bool:
+    """Whether the owner was a process of this machine that is no more; false where that cannot be known."""
+    here = f"{platform.node()}:"
+    if not owner.startswith(here) or os.name != "posix":
+        return False
+    try:
+        os.kill(int(owner.removeprefix(here).split(":")[0]), 0)  # sends no signal, only asks
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # another user's, and alive
+        return False
+    return False
 
 
 def _engine_options(url: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import itertools
 import math
 import platform
 import time
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +16,7 @@ import jax
 from twofold import __version__
 from twofold.data import Digits, draw_pairs, standardise
 from twofold.networks import NETWORKS
-from twofold.results import Store
+from twofold.results import Store, new_owner
 from twofold.study.trial import Trial
 from twofold.training import Job, Outcome, Program, TrialData, train_cohorts, trial_key
 
@@ -70,26 +69,43 @@ def conduct(
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
     listener = listener or Silence()
-    owner = uuid.uuid4().hex
+    owner = new_owner()
     missing = _missing(trials, store, trace)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
     on_progress = _progress(listener, functools.partial(store.renew_claims, owner))
     load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits))
+    waiting = False
     try:
         while missing:
+            trained: set[str] = set()
             for program, group in _groups(missing, trace):
                 claimed = (trial for trial in group if store.claim(trial.key, owner, traced=trace))
                 jobs = (_job(trial, load) for trial in claimed)
                 for job, outcome in train_cohorts(program, jobs, devices=devices, on_progress=on_progress):
                     row = _row(job.id, outcome, devices[0])
                     store.add(row)
+                    trained.add(job.id.key)
                     listener.done(row)
-            missing = _missing(missing, store, trace)
+            others = [trial for trial in missing if trial.key not in trained]
+            missing = _missing(others, store, trace)
+            _tell_of_others([trial for trial in others if trial not in missing], store, listener)
             if missing:
-                listener.note(f"waiting for {len(missing)} trials that another run on this store is training")
+                if not waiting:
+                    listener.note(
+                        f"waiting for another run on this store, which is training {len(missing)} of the "
+                        f"{len(trials)} trials"
+                    )
+                waiting = True
                 time.sleep(_LOOK_EVERY)
     finally:
         store.release_claims(owner)
+
+
+def _tell_of_others(trials: Sequence[Trial], store: Store, listener: Listener) -> None:
+    """Tell the listener of trials of the plan that other runs have completed meanwhile."""
+    listener.advance(sum(trial.epochs for trial in trials))
+    for row in store.read([trial.key for trial in trials]).to_dict("records"):
+        listener.done({str(name): value for name, value in row.items()})
 
 
 def _missing(trials: Sequence[Trial], store: Store, trace: bool) -> list[Trial]:

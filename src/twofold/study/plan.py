@@ -1,8 +1,10 @@
 """Plans: lists of trials. A study, a grid search and a sweep are the same product of axes."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
+
+import numpy as np
 
 from twofold.data import Digits, check_enough
 from twofold.errors import SettingError
@@ -24,7 +26,7 @@ def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Tri
 
     Raises `SettingError` where a value cannot be used, `DataError` where the digits do not suffice for the pairs.
     """
-    values = {name: _as_sequence(value) for name, value in axes.items()}
+    values = {name: _as_list(value) for name, value in axes.items()}
     values.setdefault("validation_pairs", [None])
     for name, sequence in values.items():
         if not sequence:
@@ -57,9 +59,12 @@ def fresh_rounds(count: int, searched: int) -> range:
 
 def spare_validation_pairs(digits: Digits, pairs: int) -> int:
     """How many validation pairs to draw: 1000, or what the training pairs leave in the training pool."""
+    check_whole("pairs", pairs, least=1)
     spare = (len(digits.train_labels) - 2 * pairs) // 2
     return max(0, min(_MOST_VALIDATION_PAIRS, spare))
 
 
-def _as_sequence(value: Any) -> Sequence:
-    return list(value) if isinstance(value, list | tuple | range) else [value]
+def _as_list(value: Any) -> list:
+    """One value or several as a list; NumPy's numbers become Python's, which keys are made of."""
+    several = list(value) if isinstance(value, list | tuple | range | np.ndarray) else [value]
+    return [one.item() if isinstance(one, np.generic) else one for one in several]

@@ -15,6 +15,9 @@ from twofold.training import OPTIMIZERS, Program
 # PyTorch's default slope of nn.LeakyReLU.
 BOTTLENECK_SLOPES = {"relu": 0.0, "leaky_relu": 0.01}
 
+# The largest whole number that every database holds.
+_LARGEST_SEED = 2**63 - 1
+
 # Part of every key: raise it when the meaning of a setting changes, so that rows made under the old
 # meaning are not taken for rows made under the new one.
 _KEY_VERSION = 1
@@ -58,6 +61,11 @@ class Trial:
             check_whole(name, getattr(self, name), least=1)
         for name in ("round", "seed", "validation_pairs"):
             check_whole(name, getattr(self, name), least=0)
+        if self.seed > _LARGEST_SEED:
+            raise SettingError(f"`seed` (={self.seed}) must be at most {_LARGEST_SEED}")
+        for name in ("shuffle", "normalise"):
+            if not isinstance(getattr(self, name), bool):
+                raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be True or False")
         _check_number("learning_rate", self.learning_rate, above=0.0)
         _check_number("aux_weight", self.aux_weight, least=0.0)
         if self.pairs % self.batch_size:

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from twofold.data import AnyArray, PairSet
-from twofold.networks import PairNetwork, batch_patches, init_network
+from twofold.networks import PairNetwork, Patches, batch_patches, init_network
 from twofold.training.losses import pair_loss
 from twofold.training.optimizers import OPTIMIZERS
 
@@ -68,7 +68,7 @@ class State(NamedTuple):
 class Batches(NamedTuple):
     """Training pairs in batches, laid out as the network's first block wants them."""
 
-    patches: Float[Array, "batches g rows columns m 16"]
+    patches: Patches
     targets: Int32[Array, "batches n"]
     classes: Int32[Array, "batches n 2"]
 

@@ -1,0 +1,25 @@
+"""A study that ran from the shell."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from program import run, small_study
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A small study that ran with --json: where, and what it wrote."""
+
+    folder: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Finished:
+    """A small study, run once for all tests."""
+    folder = tmp_path_factory.mktemp("finished")
+    process = run(*small_study(), "--json", cwd=folder)
+    assert process.returncode == 0, process.stderr
+    return Finished(folder, process.stdout, process.stderr)

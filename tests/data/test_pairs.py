@@ -1,0 +1,155 @@
+"""How pairs are drawn. To follow a digit through a draw, each image here says which digit it is."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twofold.data import RELATIONS, Digits, PairSet, draw_pairs, standardise
+from twofold.data.pairs import SPLITS
+from twofold.errors import DataError, SettingError
+
+TRAINING, TEST = 60, 40
+DIGITS = Digits(
+    name="numbered",
+    train_images=np.broadcast_to(np.arange(TRAINING, dtype=np.float32)[:, None, None], (TRAINING, 10, 12)),
+    train_labels=(np.arange(TRAINING, dtype=np.int32) * 7) % 10,
+    test_images=np.broadcast_to(1000 + np.arange(TEST, dtype=np.float32)[:, None, None], (TEST, 10, 12)),
+    test_labels=(np.arange(TEST, dtype=np.int32) * 3) % 10,
+    fingerprint="numbered",
+)
+# What is asked of a pair, in words of its own.
+MEANINGS = {
+    "<=": lambda first, second: first <= second,
+    "<": lambda first, second: first < second,
+    "==": lambda first, second: first == second,
+    "same parity": lambda first, second: (first + second) % 2 == 0,
+}
+
+seeds = st.integers(0, 2**63 - 1)
+rounds = st.integers(0, 10**6)
+sizes = st.integers(1, 10)
+
+
+def numbers(pairs: PairSet) -> np.ndarray:
+    """Which digits the pairs are made of, (n, 2)."""
+    return pairs.images[:, :, 0, 0].astype(int)
+
+
+def draw(split="train", seed=0, round=0, pairs=8, training_pairs=10, **more) -> PairSet:
+    return draw_pairs(DIGITS, seed=seed, round=round, split=split, pairs=pairs, training_pairs=training_pairs, **more)
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), pairs=sizes)
+def test_a_draw_has_its_shapes_and_no_digit_twice(seed, round, split, pairs):
+    drawn = draw(split, seed, round, pairs)
+    assert drawn.images.shape == (pairs, 2, 10, 12)
+    assert drawn.images.dtype == np.float32
+    assert drawn.targets.shape == (pairs,)
+    assert drawn.targets.dtype == drawn.classes.dtype == np.int32
+    chosen = numbers(drawn)
+    assert len(np.unique(chosen)) == 2 * pairs
+    assert ((chosen >= 1000) == (split == "test")).all()
+    labels = DIGITS.test_labels[chosen - 1000] if split == "test" else DIGITS.train_labels[chosen]
+    np.testing.assert_array_equal(drawn.classes, labels)
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, training=st.integers(1, 20), validation=st.integers(1, 10))
+def test_training_and_validation_share_no_digit(seed, round, training, validation):
+    train = draw("train", seed, round, training)
+    held_out = draw("validation", seed, round, validation, training_pairs=training)
+    assert not np.intersect1d(numbers(train), numbers(held_out)).size
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), small=sizes, large=sizes)
+def test_a_smaller_set_is_the_beginning_of_a_larger(seed, round, split, small, large):
+    small, large = sorted((small, large))
+    for few, many in zip(draw(split, seed, round, small), draw(split, seed, round, large)):
+        np.testing.assert_array_equal(few, many[:small])
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS))
+def test_a_draw_is_decided_by_its_arguments(seed, round, split):
+    for once, again in zip(draw(split, seed, round), draw(split, seed, round)):
+        np.testing.assert_array_equal(once, again)
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds)
+def test_seed_round_and_split_each_change_the_draw(seed, round):
+    """Two independent draws of 16 of 60 digits in order are the same once in 10^27 times."""
+    drawn = numbers(draw("train", seed, round))
+    assert (drawn != numbers(draw("train", seed + 1, round))).any()
+    assert (drawn != numbers(draw("train", seed, round + 1))).any()
+    # Test digits are numbered from 1000: the same places would show as the same numbers.
+    assert (drawn != numbers(draw("test", seed, round)) - 1000).any()
+
+
+def test_seed_and_round_do_not_stand_in_for_each_other():
+    assert (numbers(draw(seed=1, round=2)) != numbers(draw(seed=2, round=1))).any()
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_targets_say_whether_the_relation_holds(relation):
+    for split in SPLITS:
+        drawn = draw(split, relation=relation)
+        expected = [int(MEANINGS[relation](int(a), int(b))) for a, b in drawn.classes]
+        assert drawn.targets.tolist() == expected
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_the_relation_changes_neither_images_nor_classes(relation):
+    ours, theirs = draw(relation=relation), draw()
+    np.testing.assert_array_equal(ours.images, theirs.images)
+    np.testing.assert_array_equal(ours.classes, theirs.classes)
+
+
+def test_every_relation_is_tested():
+    assert set(MEANINGS) == set(RELATIONS)
+
+
+@pytest.mark.parametrize(
+    ("split", "pairs", "says"),
+    [
+        ("train", 31, r"`pairs` \(=31\) takes 62 training digits, but numbered has 60; ask for at most 30,"),
+        ("test", 21, r"`test_pairs` \(=21\) takes 42 test digits, but numbered has 40; ask for at most 20,"),
+        ("validation", 21, r"`validation_pairs` \(=21\) takes 62 training digits with the .* ask for at most 20,"),
+    ],
+)
+def test_a_pool_that_is_too_small_says_what_it_can_give(split, pairs, says):
+    with pytest.raises(DataError, match=says):
+        draw(split, pairs=pairs)
+    assert len(draw(split, pairs=pairs - 1).targets) == pairs - 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"split": "trian"}, r"`split` \(='trian'\) is unknown; did you mean train\?"),
+        ({"relation": "=<"}, r"`relation` \(='=<'\) is unknown; .*known: <=, <, ==, same parity"),
+        ({"split": "validation", "training_pairs": None}, "`training_pairs`"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_named(arguments, says):
+    with pytest.raises(SettingError, match=says):
+        draw(**arguments)
+
+
+def test_standardised_pixels_have_mean_0_and_deviation_1():
+    train, test = standardise(draw("train"), draw("test"))
+    assert train.images.dtype == test.images.dtype == np.float32
+    assert abs(train.images.mean()) < 1e-6
+    assert abs(train.images.std() - 1) < 1e-6
+    # The test pixels are shifted and scaled by the training pixels' numbers, not by their own.
+    raw, raw_test = draw("train").images, draw("test").images
+    np.testing.assert_allclose(test.images, (raw_test - raw.mean()) / raw.std(), rtol=1e-5)
+
+
+def test_images_of_one_colour_stay_numbers():
+    flat = draw()._replace(images=np.full((8, 2, 10, 12), 7, np.float32))
+    (only,) = standardise(flat)
+    assert (only.images == 0).all()

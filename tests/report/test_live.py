@@ -1,0 +1,115 @@
+"""What a run shows: on a terminal, in a log file, in a notebook."""
+
+import io
+import sys
+import types
+
+import pytest
+from rich.console import Console
+
+from twofold.report.live import LiveDisplay
+from twofold.study import Listener
+
+
+def play(display: LiveDisplay, stored: int = 0) -> None:
+    """A run of four trials of ten epochs."""
+    with display:
+        display.begin(4, stored, 10 * (4 - stored))
+        for number in range(stored, 4):
+            for _ in range(2):
+                display.advance(5)
+            display.done({"network": f"Net{number % 2}", "test_error": number / 10})
+
+
+def terminal(width: int = 80) -> Console:
+    return Console(file=io.StringIO(), force_terminal=True, width=width, height=24, legacy_windows=False)
+
+
+def last_picture(console: Console) -> str:
+    """What a terminal shows in the end, without colours: what follows the last move of the cursor upwards."""
+    from rich.text import Text
+
+    output = console.file.getvalue()
+    return Text.from_ansi(output[output.rfind("\x1b[1A") :]).plain
+
+
+def test_it_is_a_listener():
+    assert isinstance(LiveDisplay(terminal()), Listener)
+
+
+@pytest.mark.parametrize("width", [80, 60, 45])
+def test_a_terminal_ends_with_the_table_and_the_full_bar(width):
+    console = terminal(width)
+    play(LiveDisplay(console))
+    picture = last_picture(console)
+    assert "4 of 4 trials" in picture
+    assert "100 %" in picture
+    assert all(len(line) <= width - len("^C") for line in picture.splitlines())
+    # Net0 had 0 and 20 %, Net1 10 and 30 %: mean, sample deviation, last.
+    assert ["Net0", "2", "10.00", "14.14", "20.0"] in [line.split() for line in picture.splitlines()]
+    assert ["Net1", "2", "20.00", "14.14", "30.0"] in [line.split() for line in picture.splitlines()]
+
+
+def test_stored_trials_are_told_of_and_counted():
+    console = terminal()
+    play(LiveDisplay(console), stored=1)
+    assert "1 of 4 trials are in the store already; training the other 3" in console.file.getvalue()
+    assert "4 of 4 trials" in last_picture(console)
+
+
+def test_where_nothing_is_left_to_train_there_is_no_bar():
+    console = terminal()
+    play(LiveDisplay(console), stored=4)
+    output = console.file.getvalue()
+    assert "4 of 4 trials are in the store already; nothing is left to train" in output
+    assert "compiling" not in output
+    assert "%" not in output
+
+
+def test_an_error_leaves_the_terminal_as_it_was():
+    console = terminal()
+
+    def fail():
+        with LiveDisplay(console) as display:
+            display.begin(1, 0, 5)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert console.file.getvalue().rstrip("\n").endswith("\x1b[?25h")  # the cursor shows again
+
+
+def test_a_log_file_gets_plain_lines_and_few_of_them(monkeypatch):
+    console = Console(file=io.StringIO(), width=80)
+    play(LiveDisplay(console), stored=1)
+    assert console.file.getvalue() == "1 of 4 trials are in the store already; training the other 3\n"
+    monkeypatch.setattr("twofold.report.live._LINE_EVERY", -1.0)
+    console = Console(file=io.StringIO(), width=80)
+    play(LiveDisplay(console))
+    lines = console.file.getvalue().splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"{n} of 4 trials" for n in (1, 2, 3, 4)]
+
+
+def test_a_note_is_one_line_and_no_markup():
+    console = Console(file=io.StringIO(), width=20)
+    LiveDisplay(console).note("a note that is [bold] and longer than the log is wide")
+    assert console.file.getvalue() == "a note that is [bold] and longer than the log is wide\n"
+
+
+def test_it_writes_to_standard_error(capsys):
+    play(LiveDisplay(), stored=1)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "1 of 4 trials" in err
+
+
+def test_a_notebook_ends_with_the_last_picture(monkeypatch):
+    """Without ipywidgets too. rich calls IPython's display, for which a stand-in keeps what it is given."""
+    shown = []
+    ipython = types.ModuleType("IPython.display")
+    ipython.display = shown.append
+    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython)
+    play(LiveDisplay(Console(force_jupyter=True)))
+    assert "4 of 4 trials" in shown[-1].text
+    assert "Net1" in shown[-1].text

@@ -1,0 +1,46 @@
+"""Rows as a study makes them."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def row() -> dict[str, Any]:
+    """The row of a trial of NetWSAL with two epochs."""
+    return {
+        "key": "k",
+        "network": "NetWSAL",
+        "round": 0,
+        "weight_sharing": True,
+        "auxiliary_losses": True,
+        "optimizer": "adam",
+        "learning_rate": 1e-20,
+        "aux_weight": 1.0,
+        "batch_size": 25,
+        "epochs": 2,
+        "shuffle": False,
+        "pairs": 100,
+        "test_pairs": 50,
+        "validation_pairs": 10,
+        "relation": "same parity",
+        "normalise": False,
+        "bottleneck_activation": "relu",
+        "data": "zwölf Ziffern.npz",
+        "fingerprint": "f" * 32,
+        "seed": 2**63 - 1,
+        "train_error": 0.1 + 0.2,
+        "validation_error": 0.3,
+        "test_error": 1 / 3,
+        "digit_error": 0.25,
+        "dead_first": 0,
+        "dead_second": 10,
+        "diverged": False,
+        "train_loss": [1.5, 0.1 + 0.2],
+        "dead_units_trace": [[0, 9], [0, 10]],
+        "seconds": 1.25,
+        "twofold_version": "0.1.0",
+        "jax_version": "0.10.2",
+        "device": "cpu: some processor",
+        "finished_at": "2026-01-02T03:04:05.678+00:00",
+    }

@@ -1,0 +1,253 @@
+"""The store: what comes back, who may train what, and databases that are not ours."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from twofold.errors import StoreError
+from twofold.results import Store, new_owner
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "results.db"
+
+
+@pytest.fixture
+def store(path):
+    return Store(str(path))
+
+
+def sql(path, statement, *values):
+    """Run a statement on the database file, past the store."""
+    connection = sqlite3.connect(path)
+    with connection:
+        found = connection.execute(statement, values).fetchall()
+    connection.close()
+    return found
+
+
+def owner_of_a_dead_process() -> str:
+    """What a run that was killed would have called itself."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    machine, _, name = new_owner().rsplit(":", 2)
+    return f"{machine}:{ended.pid}:{name}"
+
+
+def test_a_row_comes_back_as_it_was(store, row):
+    store.add(row)
+    table = store.read(["k"], histories=True)
+    assert table.to_dict("records") == [row]
+
+
+def test_types_come_back(store, row):
+    store.add(row)
+    store.add(row | {"key": "l", "digit_error": None, "validation_error": None, "dead_units_trace": None})
+    table = store.read(histories=True)
+    for name in ("weight_sharing", "auxiliary_losses", "shuffle", "normalise", "diverged"):
+        assert table[name].dtype == bool
+    for name in ("round", "epochs", "seed", "dead_first"):
+        assert table[name].dtype == "int64"
+    for name in ("test_error", "validation_error", "digit_error", "learning_rate", "seconds"):
+        assert table[name].dtype == "float64"
+    assert table.digit_error.isna().tolist() == [False, True]
+    assert table.validation_error.isna().tolist() == [False, True]
+    assert table.dead_units_trace[1] is None
+
+
+def test_columns_of_nothing_but_none_are_numbers_all_the_same(store, row):
+    store.add(row | {"digit_error": None, "validation_error": None})
+    table = store.read()
+    assert table.digit_error.dtype == table.validation_error.dtype == "float64"
+
+
+def test_a_diverged_loss_comes_back_as_none(store, row):
+    store.add(row | {"train_loss": [1.5, None], "diverged": True})
+    assert store.read(histories=True).train_loss[0] == [1.5, None]
+
+
+def test_an_empty_store_has_all_columns_and_no_rows(store, row):
+    assert store.read().empty
+    assert set(store.read(histories=True).columns) == set(row)
+    assert store.read(["k"]).empty
+
+
+def test_rows_come_in_the_order_asked_for(store, row):
+    keys = [f"{n:04}" for n in range(1200)]  # more than one query takes
+    for key in keys[:3]:
+        store.add(row | {"key": key})
+    assert store.read([*reversed(keys), "absent"]).key.tolist() == ["0002", "0001", "0000"]
+    assert store.present(keys) == {"0000", "0001", "0002"}
+
+
+def test_all_rows_come_as_they_finished(store, row):
+    for key, second in (("a", 9), ("b", 1), ("c", 5)):
+        store.add(row | {"key": key, "finished_at": f"2026-01-02T03:04:0{second}.000+00:00"})
+    assert store.read().key.tolist() == ["b", "c", "a"]
+
+
+def test_long_columns_come_only_with_histories(store, row):
+    store.add(row)
+    assert {"train_loss", "dead_units_trace"}.isdisjoint(store.read().columns)
+
+
+def test_a_row_is_written_whole_or_not_at_all(store, row, path):
+    """A row that the database refuses leaves neither itself nor a gap where an earlier one was."""
+    store.add(row)
+    assert store.claim("other", new_owner())
+    with pytest.raises(StoreError, match=r"NOT NULL.*test_error"):
+        store.add(row | {"test_error": None})
+    with pytest.raises(StoreError, match="NOT NULL"):
+        store.add(row | {"key": "other", "test_error": None})
+    assert store.read(histories=True).to_dict("records") == [row]
+    assert sql(path, "select key from claims") == [("other",)]
+
+
+def test_a_row_takes_the_place_of_the_earlier_one(store, row):
+    store.add(row | {"dead_units_trace": None})
+    assert store.present(["k"]) == {"k"}
+    assert store.present(["k"], traced=True) == set()
+    store.add(row)
+    assert store.present(["k"], traced=True) == {"k"}
+    assert len(store.read()) == 1
+
+
+def test_a_trial_is_claimed_once(store):
+    first, second = new_owner(), new_owner()
+    assert store.claim("k", first)
+    assert not store.claim("k", second)
+    store.release_claims(second)
+    assert not store.claim("k", second)
+    store.release_claims(first)
+    assert store.claim("k", second)
+
+
+def test_what_is_stored_is_not_claimed(store, row, path):
+    store.add(row | {"dead_units_trace": None})
+    assert not store.claim("k", new_owner())
+    assert sql(path, "select * from claims") == []
+    assert store.claim("k", new_owner(), traced=True)
+
+
+def test_storing_a_trial_gives_up_its_claim(store, row, path):
+    store.claim("k", new_owner())
+    store.add(row)
+    assert sql(path, "select * from claims") == []
+
+
+def test_the_claim_of_a_dead_process_does_not_count(store):
+    assert store.claim("k", owner_of_a_dead_process())
+    assert store.claim("k", new_owner())
+
+
+def test_the_claim_of_another_machine_counts_until_it_is_not_renewed(store, path):
+    elsewhere = "another-machine:1:abc"
+    assert store.claim("k", elsewhere)
+    assert not store.claim("k", new_owner())
+    sql(path, "update claims set renewed_at = ?", time.time() - 10_000)
+    store.renew_claims(elsewhere)
+    assert not store.claim("k", new_owner())
+    sql(path, "update claims set renewed_at = ?", time.time() - 10_000)
+    assert store.claim("k", new_owner())
+
+
+CLAIM_ALL = """
+import sys
+from twofold.results import Store, new_owner
+store, owner = Store(sys.argv[1]), new_owner()
+print("ready", flush=True)
+sys.stdin.readline()
+print(*[n for n in range(60) if store.claim(str(n), owner)])
+sys.stdin.readline()
+"""
+
+
+def test_processes_share_the_trials_out_between_them(path):
+    """Three processes begin at once on one SQLite file; no trial is claimed twice, and none by nobody."""
+    Store(str(path))
+    command = [sys.executable, "-c", CLAIM_ALL, str(path)]
+    processes = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("go\n")
+    claimed = [process.stdout.readline().split() for process in processes]
+    for process in processes:  # only now may they end: a dead process's claims would be free
+        process.communicate("end\n", timeout=60)
+    assert sorted(int(key) for keys in claimed for key in keys) == list(range(60))
+
+
+def test_a_path_is_an_sqlite_file(path, row):
+    Store(str(path)).add(row)
+    assert Store(f"sqlite:///{path}").present(["k"]) == {"k"}
+
+
+def test_a_store_in_memory_works(row):
+    store = Store("sqlite://")
+    assert store.claim("k", new_owner())
+    store.add(row)
+    assert store.present(["k"]) == {"k"}
+
+
+def test_a_store_that_is_not_there_is_not_made_by_reading(path):
+    with pytest.raises(StoreError, match=r"no store at .*results\.db; run a study first"):
+        Store(str(path), create=False)
+    assert not path.exists()
+
+
+def test_reading_adds_nothing_to_a_store(path, row):
+    Store(str(path)).add(row)
+    os.chmod(path, 0o444)
+    before = path.read_bytes()
+    assert len(Store(str(path), create=False).read()) == 1
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("create", [True, False])
+@pytest.mark.parametrize("table", ["trials (trial_id integer, value real)", "recipes (name text)"])
+def test_the_database_of_another_program_is_left_alone(table, create, path):
+    sql(path, f"create table {table}")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"(another program|no store of twofold).*name another with --store"):
+        Store(str(path), create=create)
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_store_but_is_none(path):
+    path.touch()
+    with pytest.raises(StoreError, match="no store of twofold"):
+        Store(str(path), create=False)
+    assert Store(str(path)).read().empty
+
+
+UNUSABLE = {
+    "no folder": ("sqlite:///{folder}/no/where.db", "unable to open database file"),
+    "a folder": ("{folder}", "unable to open database file"),
+    "another file": ("{folder}/text.db", "file is not a database"),
+    "no such database": ("nosuchbase://h/x", "Can't load plugin"),
+    "no URL": ("://", "Could not parse"),
+    "a port that is none": ("postgresql://ada:secret@h:port/x", "invalid literal"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_cannot_be_opened_is_named(case, tmp_path):
+    (tmp_path / "text.db").write_text("No database, although it is as long as the header of one. " * 20)
+    url, says = UNUSABLE[case]
+    with pytest.raises(StoreError, match=f"cannot use the store .*{says}.*name another with --store") as caught:
+        Store(url.format(folder=tmp_path))
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_missing_driver_is_named_with_the_way_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # so that importing it fails, installed or not
+    with pytest.raises(StoreError, match=r"//ada:\*\*\*@h/x needs the Python package psycopg; .*pip install psycopg"):
+        Store("postgresql+psycopg://ada:secret@h/x")

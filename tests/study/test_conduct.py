@@ -1,0 +1,285 @@
+"""Plans conducted: what decides a result, what is trained again, and how runs share a store."""
+
+import dataclasses
+import sqlite3
+import sys
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from twofold.data import load_digits
+from twofold.errors import DataError
+from twofold.networks import NETWORKS
+from twofold.results import Store, new_owner
+from twofold.study import Silence, conduct, factorial
+from twofold.study.conduct import device_name
+
+# The module; in twofold.study that name is the function.
+CONDUCT = sys.modules["twofold.study.conduct"]
+DIGITS = load_digits("mnist5k")
+# What a row says of how it was made, beside what came out.
+HOW = ["seconds", "finished_at"]
+
+
+def plan(rounds=1, network="NetWSAL", **more):
+    settings = {"pairs": 100, "test_pairs": 50, "validation_pairs": 20, "epochs": 1} | more
+    return factorial(DIGITS, rounds=range(rounds), network=network, **settings)
+
+
+def table_of(trials, *, devices=2, store=None, **more) -> pd.DataFrame:
+    """Conduct the trials and read their rows; in a store of their own, unless one is given."""
+    store = store or Store("sqlite://")
+    conduct(trials, DIGITS, store, devices=jax.devices()[:devices], **more)
+    return store.read([trial.key for trial in trials], histories=True)
+
+
+def assert_same_outcomes(ours, theirs):
+    pd.testing.assert_frame_equal(ours.drop(columns=HOW), theirs.drop(columns=HOW), check_exact=True)
+
+
+class Witness(Silence):
+    """A listener that keeps all that it hears."""
+
+    def __init__(self):
+        self.begun, self.epochs, self.rows, self.notes = [], 0, [], []
+
+    def begin(self, trials, stored, epochs):
+        self.begun.append((trials, stored, epochs))
+
+    def advance(self, epochs):
+        self.epochs += epochs
+
+    def done(self, row):
+        self.rows.append(row)
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Twelve trials of two networks with different weights of the losses and numbers of epochs, and their rows."""
+    trials = plan(rounds=2, network=["NetWS", "NetWSAL"], aux_weight=[0.5, 1.0], epochs=[1, 3])
+    return trials, table_of(trials)
+
+
+def test_a_row_tells_its_trial(mixed):
+    trials, table = mixed
+    assert len(trials) == len(table) == 12
+    for trial, row in zip(trials, table.to_dict("records")):
+        assert row["key"] == trial.key
+        assert {name: row[name] for name in dataclasses.asdict(trial)} == dataclasses.asdict(trial)
+        assert row["weight_sharing"] == NETWORKS[trial.network].weight_sharing
+        assert row["auxiliary_losses"] == NETWORKS[trial.network].auxiliary_losses
+        assert np.isnan(row["digit_error"]) != row["auxiliary_losses"]
+        assert len(row["train_loss"]) == trial.epochs
+        assert row["dead_units_trace"] is None
+        assert row["seconds"] > 0
+        for name, pairs in (("train_error", 100), ("validation_error", 20), ("test_error", 50)):
+            assert 0 <= row[name] <= 1
+            assert row[name] * pairs == pytest.approx(round(row[name] * pairs))
+
+
+def test_a_result_does_not_depend_on_the_number_of_devices(mixed):
+    trials, table = mixed
+    assert_same_outcomes(table_of(trials, devices=1), table)
+
+
+@pytest.mark.parametrize("place", [0, 5, 11])
+def test_a_result_does_not_depend_on_what_else_is_in_its_cohort(place, mixed):
+    trials, table = mixed
+    alone = table_of([trials[place]])
+    assert_same_outcomes(alone, table.iloc[[place]].reset_index(drop=True))
+
+
+def test_a_result_does_not_depend_on_the_order_of_the_plan(mixed):
+    trials, table = mixed
+    assert_same_outcomes(table_of(trials[::-1]), table[::-1].reset_index(drop=True))
+
+
+def test_rounds_and_networks_differ(mixed):
+    _, table = mixed
+    assert table.train_loss.map(tuple).nunique() == len(table)
+
+
+def one(**more):
+    (row,) = table_of(plan(**more)).to_dict("records")
+    return row
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return one(epochs=3)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"normalise": True},
+        {"bottleneck_activation": "leaky_relu"},
+        {"aux_weight": 0.5},
+        {"learning_rate": 0.002},
+        {"relation": "=="},
+        {"seed": 1},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_a_setting_is_honoured(setting, plain):
+    """It changes the losses, from the first epoch on."""
+    assert one(epochs=3, **setting)["train_loss"][0] != plain["train_loss"][0]
+
+
+def test_more_epochs_go_on_from_fewer(plain):
+    assert one(epochs=1)["train_loss"] == plain["train_loss"][:1]
+
+
+def test_shuffling_changes_the_losses_and_is_decided_by_the_seed(plain):
+    shuffled = one(epochs=3, shuffle=True)
+    assert shuffled["train_loss"] != plain["train_loss"]
+    assert shuffled["train_loss"] == one(epochs=3, shuffle=True)["train_loss"]
+
+
+def test_validation_pairs_change_no_training(plain):
+    without = one(epochs=3, validation_pairs=0)
+    assert np.isnan(without["validation_error"])
+    same = ["train_loss", "train_error", "test_error", "digit_error", "dead_first", "dead_second"]
+    assert [without[name] for name in same] == [plain[name] for name in same]
+
+
+def test_a_trace_counts_dead_units_after_every_epoch_and_changes_nothing_else(plain):
+    trials = plan(epochs=3)
+    store = Store("sqlite://")
+    (untraced,) = table_of(trials, store=store).to_dict("records")
+    witness = Witness()
+    (traced,) = table_of(trials, store=store, trace=True, listener=witness).to_dict("records")
+    assert witness.begun == [(1, 0, 3)]  # what was stored has no trace, and is trained again
+    assert len(traced["dead_units_trace"]) == 3
+    assert traced["dead_units_trace"][-1] == [traced["dead_first"], traced["dead_second"]]
+    assert all(0 <= count <= 10 for counts in traced["dead_units_trace"] for count in counts)
+    for row in (untraced, traced):
+        for name in (*HOW, "dead_units_trace"):
+            del row[name]
+    np.testing.assert_equal(traced, untraced)
+    # The other way round nothing is trained again: a traced row has all that an untraced one has.
+    again = Witness()
+    table_of(trials, store=store, listener=again)
+    assert again.begun == [(1, 1, 0)]
+
+
+def test_a_diverged_training_is_a_result():
+    row = one(optimizer="sgd", learning_rate=1e6, epochs=2, network="NetWS")
+    assert row["diverged"]
+    assert None in row["train_loss"]
+    assert 0 <= row["test_error"] <= 1
+
+
+def test_the_listener_hears_of_every_epoch_and_trial(mixed):
+    trials, table = mixed
+    witness = Witness()
+    table_of(trials, listener=witness)
+    assert witness.begun == [(12, 0, sum(trial.epochs for trial in trials))]
+    assert witness.epochs == sum(trial.epochs for trial in trials)
+    assert {row["key"] for row in witness.rows} == set(table.key)
+    assert witness.notes == []
+
+
+def test_only_what_the_store_lacks_is_trained(mixed):
+    trials, _ = mixed
+    store = Store("sqlite://")
+    table_of(trials[:5], store=store)
+    witness = Witness()
+    table = table_of(trials, store=store, listener=witness)
+    assert witness.begun == [(12, 5, sum(trial.epochs for trial in trials[5:]))]
+    assert len(witness.rows) == 7
+    assert_same_outcomes(table, mixed[1])
+    again = Witness()
+    table_of(trials, store=store, listener=again)
+    assert again.begun == [(12, 12, 0)]
+    assert again.rows == []
+
+
+class Interrupter(Silence):
+    """Presses Ctrl-C when the first trial is stored."""
+
+    def done(self, row):
+        raise KeyboardInterrupt
+
+
+def claims(path):
+    connection = sqlite3.connect(path)
+    found = connection.execute("select key, owner, renewed_at from claims").fetchall()
+    connection.close()
+    return found
+
+
+def test_an_interruption_keeps_what_is_complete_and_gives_up_the_claims(mixed, tmp_path):
+    trials, _ = mixed
+    store = Store(str(tmp_path / "r.db"))
+    with pytest.raises(KeyboardInterrupt):
+        table_of(trials, store=store, listener=Interrupter())
+    assert len(store.read()) == 1
+    assert claims(tmp_path / "r.db") == []
+
+
+def test_too_few_digits_leave_no_claim(tmp_path):
+    store = Store(str(tmp_path / "r.db"))
+    with pytest.raises(DataError, match=r"`test_pairs` \(=1300\) takes 2600 test digits, but mnist5k has 2500"):
+        table_of(plan(test_pairs=1300), store=store)
+    assert claims(tmp_path / "r.db") == []
+
+
+class OtherRun(Witness):
+    """Stands for another run on the same store, which completes its trial once we wait for it."""
+
+    def __init__(self, store, row):
+        super().__init__()
+        self.store, self.row = store, row
+
+    def note(self, text):
+        super().note(text)
+        self.store.add(self.row)
+
+
+def test_what_another_run_trains_is_waited_for_and_not_trained(mixed, monkeypatch):
+    monkeypatch.setattr(CONDUCT, "_LOOK_EVERY", 0.0)
+    trials, table = mixed
+    store = Store("sqlite://")
+    theirs = table.iloc[3].to_dict() | {"seconds": 999.0, "digit_error": None}
+    assert store.claim(theirs["key"], new_owner())
+    other = OtherRun(store, theirs)
+    ours = table_of(trials, store=store, listener=other)
+    assert other.notes == ["waiting for another run on this store, which is training 1 of the 12 trials"]
+    assert ours.seconds[3] == 999.0
+    assert len(other.rows) == 12
+    assert other.epochs == sum(trial.epochs for trial in trials)
+
+
+class Forgetter(Silence):
+    """Makes our claims look old at the first progress, and keeps what the store says at the next."""
+
+    def __init__(self, path):
+        self.path, self.seen = path, []
+
+    def advance(self, epochs):
+        self.seen += [renewed_at for _, _, renewed_at in claims(self.path)]
+        connection = sqlite3.connect(self.path)
+        with connection:
+            connection.execute("update claims set renewed_at = 1")
+        connection.close()
+
+
+def test_claims_are_renewed_while_a_training_goes_on(monkeypatch, tmp_path):
+    monkeypatch.setattr(CONDUCT, "_RENEW_EVERY", -1.0)
+    path = tmp_path / "r.db"
+    forgetter = Forgetter(path)
+    table_of(plan(epochs=3), store=Store(str(path)), listener=forgetter)
+    assert len(forgetter.seen) >= 2
+    assert 1 not in forgetter.seen
+
+
+def test_a_processor_is_named():
+    name = device_name(jax.devices()[0])
+    assert name.startswith("cpu: ")
+    assert len(name) > len("cpu: ")

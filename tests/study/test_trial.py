@@ -1,0 +1,130 @@
+"""What a trial is: its identity, and the values that it refuses."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twofold.data import RELATIONS
+from twofold.errors import SettingError
+from twofold.networks import NETWORKS
+from twofold.study import Trial
+from twofold.study.trial import BOTTLENECK_SLOPES
+from twofold.training import OPTIMIZERS
+
+WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
+
+# SHA-256 of the JSON text {"aux_weight": 1.0, "batch_size": 25, ..., "version": 1} of the trial above, as `sha256sum`
+# gives it. Keys are in the stores of users: a change here makes them train everything again, and needs a new version.
+WSAL_KEY = "9d5415e7fdaf9dda9176fd5ef0ff668350057ff095e6adc2492266702328dc97"
+
+# For each field that decides the outcome, another value than the trial above has.
+OTHER_VALUES = {
+    "network": "NetAL",
+    "round": 4,
+    "seed": 1,
+    "fingerprint": "e" * 32,
+    "optimizer": "sgd",
+    "learning_rate": 0.002,
+    "aux_weight": 0.5,
+    "batch_size": 50,
+    "epochs": 99,
+    "shuffle": True,
+    "pairs": 500,
+    "test_pairs": 500,
+    "validation_pairs": 1,
+    "relation": "<",
+    "normalise": True,
+    "bottleneck_activation": "leaky_relu",
+}
+
+
+def test_the_key_is_stable():
+    assert WSAL.key == WSAL_KEY
+
+
+def test_every_field_is_either_part_of_the_key_or_the_name_of_the_data():
+    assert {*OTHER_VALUES, "data"} == {field.name for field in dataclasses.fields(Trial)}
+
+
+@pytest.mark.parametrize("field", OTHER_VALUES)
+def test_the_key_changes_with_what_decides_the_outcome(field):
+    assert dataclasses.replace(WSAL, **{field: OTHER_VALUES[field]}).key != WSAL.key
+
+
+def test_the_key_does_not_change_with_the_name_of_the_data():
+    assert dataclasses.replace(WSAL, data="/home/ada/mnist5k.npz").key == WSAL.key
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_auxiliary_weight_counts_only_where_there_are_auxiliary_losses(network):
+    one, two = (dataclasses.replace(WSAL, network=network, aux_weight=weight) for weight in (1.0, 2.0))
+    assert (one.key != two.key) == NETWORKS[network].auxiliary_losses
+    assert two.aux_weight == (2.0 if NETWORKS[network].auxiliary_losses else 0.0)
+
+
+trials = st.builds(
+    Trial,
+    network=st.sampled_from(list(NETWORKS)),
+    round=st.integers(0, 3),
+    seed=st.integers(0, 3),
+    data=st.sampled_from(["mnist", "/a/folder"]),
+    fingerprint=st.sampled_from(["e", "f"]),
+    optimizer=st.sampled_from(list(OPTIMIZERS)),
+    learning_rate=st.sampled_from([0.1, 1.0]),
+    aux_weight=st.sampled_from([0.0, 0.5]),
+    relation=st.sampled_from(list(RELATIONS)),
+    shuffle=st.booleans(),
+    normalise=st.booleans(),
+    bottleneck_activation=st.sampled_from(list(BOTTLENECK_SLOPES)),
+)
+
+
+@settings(deadline=None)
+@given(trials, trials)
+def test_two_trials_have_one_key_if_and_only_if_they_are_one_training(one, two):
+    assert (one.key == two.key) == (dataclasses.replace(one, data="") == dataclasses.replace(two, data=""))
+
+
+@settings(deadline=None)
+@given(trials)
+def test_the_program_is_that_of_the_settings(trial):
+    assert trial.program.weight_sharing == NETWORKS[trial.network].weight_sharing
+    assert (trial.program.optimizer, trial.program.shuffle) == (trial.optimizer, trial.shuffle)
+    assert trial.program.batch_size == trial.batch_size
+    assert trial.negative_slope == {"relu": 0.0, "leaky_relu": 0.01}[trial.bottleneck_activation]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("network", "NetWSLA", r"`network` \(='NetWSLA'\) is unknown; did you mean NetWSAL\? known: NetBase, NetWS,"),
+        ("network", "netbase", r"did you mean NetBase\?"),
+        ("network", "zzz", r"`network` \(='zzz'\) is unknown; known: NetBase"),
+        ("optimizer", "Adams", r"did you mean adam\? known: sgd, adam, adadelta, adagrad, rmsprop"),
+        ("relation", ">", r"`relation` \(='>'\) is unknown; .*known: <=, <, ==, same parity"),
+        ("bottleneck_activation", "leaky", r"did you mean leaky_relu\?"),
+        ("round", -1, r"`round` \(=-1\) must be at least 0"),
+        ("seed", -1, r"`seed` \(=-1\) must be at least 0"),
+        ("seed", 2**63, r"`seed` \(=9223372036854775808\) must be at most 9223372036854775807"),
+        ("epochs", 0, r"`epochs` \(=0\) must be at least 1"),
+        ("pairs", 0, r"`pairs` \(=0\) must be at least 1"),
+        ("test_pairs", 0, r"`test_pairs` \(=0\) must be at least 1"),
+        ("validation_pairs", -1, r"`validation_pairs` \(=-1\) must be at least 0"),
+        ("epochs", True, r"`epochs` \(=True\) must be a whole number"),
+        ("learning_rate", 0.0, r"`learning_rate` \(=0\.0\) must be greater than 0"),
+        ("learning_rate", -0.1, r"`learning_rate` \(=-0\.1\) must be greater than 0"),
+        ("learning_rate", float("nan"), r"`learning_rate` \(=nan\) must be a finite number"),
+        ("learning_rate", float("inf"), r"`learning_rate` \(=inf\) must be a finite number"),
+        ("aux_weight", -0.5, r"`aux_weight` \(=-0\.5\) must be at least 0"),
+        ("aux_weight", float("nan"), r"`aux_weight` \(=nan\) must be a finite number"),
+        ("batch_size", 0, r"`batch_size` \(=0\) must be at least 1"),
+        ("batch_size", 30, r"`batch_size` \(=30\) must divide `pairs` \(=1000\); the nearest that does is 25"),
+        ("batch_size", 5000, r"the nearest that does is 1000"),
+    ],
+)
+def test_values_that_cannot_be_used_are_named(field, value, says):
+    with pytest.raises(SettingError, match=says) as caught:
+        dataclasses.replace(WSAL, **{field: value})
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,133 @@
+"""Cohorts: a trial's outcome is its own, whatever trains beside it, on whatever number of devices, in whatever way."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from twofold.data import draw_pairs, load_digits
+from twofold.networks import NETWORKS
+from twofold.training import OPTIMIZERS, Job, Program, TrialData, train_cohorts, trial_key
+from twofold.training import cohort as cohort_module
+from twofold.training.cohort import _engine
+
+PAIRS, EPOCHS = 50, 2
+DIGITS = load_digits("mnist5k")
+ADAM, SGD = (Program(weight_sharing=True, optimizer=name, batch_size=25) for name in ("adam", "sgd"))
+
+
+def pairs_of(round_, split="train"):
+    return draw_pairs(DIGITS, seed=1, round=round_, split=split, pairs=PAIRS)
+
+
+def job(round_, *, learning_rate=0.001, aux_weight=1.0, negative_slope=0.0, epochs=EPOCHS):
+    return Job(
+        id=round_,
+        key=trial_key(1, round_),
+        learning_rate=learning_rate,
+        aux_weight=aux_weight,
+        negative_slope=negative_slope,
+        epochs=epochs,
+        load=lambda: TrialData(pairs_of(round_), pairs_of(round_, "test")),
+    )
+
+
+def outcomes(jobs, program=ADAM, **options):
+    return {job.id: outcome for job, outcome in train_cohorts(program, jobs, **options)}
+
+
+def assert_same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a.network, b.network)
+    np.testing.assert_array_equal(a.train_loss, b.train_loss)
+    np.testing.assert_array_equal(a.dead_units, b.dead_units)
+    assert (a.train_error, a.test_error, a.digit_error) == (b.train_error, b.test_error, b.digit_error)
+
+
+def test_an_outcome_does_not_depend_on_devices_or_company():
+    """Bitwise. Three jobs on two devices also leave a place in the last cohort idle."""
+    together = outcomes([job(r) for r in range(3)], devices=jax.devices()[:2])
+    other_order = outcomes([job(2, epochs=EPOCHS), job(7, epochs=1, learning_rate=0.1), job(1)])
+    for r in range(3):
+        assert_same(together[r], outcomes([job(r)], devices=jax.devices()[:1])[r])
+    for r in (1, 2):
+        assert_same(together[r], other_order[r])
+
+
+def test_trials_that_a_device_trains_together_come_out_the_same():
+    """The way of GPUs (vmap), on a processor: equal up to rounding. By SGD, since Adam makes a step of rounding."""
+    jobs = [job(r, learning_rate=1e-4, epochs=3) for r in range(3)]
+    ways = [outcomes(jobs, SGD, together=together, devices=jax.devices()[:1]) for together in (1, 2)]
+    for r in range(3):
+        alone, beside = (way[r] for way in ways)
+        np.testing.assert_allclose(alone.train_loss, beside.train_loss, rtol=1e-4)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone.network, beside.network)
+
+
+def test_numbers_are_arguments_of_the_compiled_program():
+    """One program per structure and optimizer: other rates, weights, slopes, keys and epochs compile nothing."""
+    _engine.cache_clear()
+    outcomes([job(0)])
+    before = _engine.cache_info().misses
+    outcomes([job(1, learning_rate=0.01, aux_weight=0.5, negative_slope=0.01, epochs=3)])
+    with jax.log_compiles(False), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax.stages.Lowered, "compile", lambda *_: pytest.fail("compiled again"))
+        outcomes([job(2, learning_rate=0.005, aux_weight=0.0)])
+    assert before == _engine.cache_info().misses == 1
+
+
+def test_the_papers_grid_is_at_most_ten_programs():
+    programs = {
+        Program(weight_sharing=network.weight_sharing, optimizer=optimizer, batch_size=25)
+        for network in NETWORKS.values()
+        for optimizer in OPTIMIZERS
+    }
+    assert len(programs) == 10
+
+
+@pytest.mark.parametrize("weight_sharing", [True, False])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_every_optimizer_learns(optimizer, weight_sharing):
+    program = Program(weight_sharing=weight_sharing, optimizer=optimizer, batch_size=25)
+    outcome = outcomes([job(0, learning_rate=0.1 if optimizer == "adadelta" else 0.0005, epochs=4)], program)[0]
+    assert outcome.train_loss.shape == (4,)
+    assert outcome.train_loss[-1] < outcome.train_loss[0]
+    assert not outcome.diverged
+
+
+def test_a_diverged_training_is_an_outcome():
+    outcome = outcomes([job(0, learning_rate=1e6)], SGD)[0]
+    assert outcome.diverged
+    assert not np.isfinite(outcome.train_loss).all()
+    # Logits that are not numbers answer with the first, "the relation does not hold".
+    assert outcome.test_error == pairs_of(0, "test").targets.mean()
+
+
+def test_errors_are_those_of_the_network():
+    outcome, test = outcomes([job(3)])[3], pairs_of(3, "test")
+    outputs = jax.tree.map(np.asarray, jax.tree.map(jnp.asarray, outcome.network)(jnp.asarray(test.images)))
+    assert outcome.test_error == (np.argmax(outputs.logits, 1) != test.targets).mean()
+    assert outcome.digit_error == (np.argmax(outputs.digit_logits, 2) != test.classes).mean()
+    np.testing.assert_array_equal(outcome.dead_units, (outputs.digit_logits <= 0).all(axis=0).sum(axis=1))
+
+
+def test_a_trace_ends_with_the_dead_units_of_the_outcome():
+    traced = Program(weight_sharing=True, optimizer="adam", batch_size=25, trace=True)
+    outcome = outcomes([job(0, epochs=3)], traced)[0]
+    assert outcome.dead_units_trace.shape == (3, 2)
+    np.testing.assert_array_equal(outcome.dead_units_trace[-1], outcome.dead_units)
+    assert_same(outcome, outcomes([job(0, epochs=3)])[0])
+
+
+def test_chunks_of_epochs_change_nothing(monkeypatch):
+    """However many epochs fit into a chunk: one at a time, or as many as the buffer holds."""
+    slow = outcomes([job(0, epochs=5)])[0]
+    monkeypatch.setattr(cohort_module, "_CHUNK_SECONDS", 0.0)
+    reported = []
+    assert_same(slow, outcomes([job(0, epochs=5)], on_progress=reported.append)[0])
+    assert reported == [1] * 5
+
+
+def test_progress_counts_the_epochs_of_each_trial():
+    reported = []
+    outcomes([job(0, epochs=3), job(1, epochs=1), job(2, epochs=2)], on_progress=reported.append)
+    assert sum(reported) == 6
