@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from program import run, small_study
+from tests.cli.program import run, small_study
 
 
 @dataclass(frozen=True)

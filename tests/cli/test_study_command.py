@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from program import PROGRAM, long_study, run, small_study, start
+from tests.cli.program import PROGRAM, long_study, run, small_study, start
 
 from twofold.cli import main
 from twofold.results import Store

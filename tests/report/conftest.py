@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from made_up import made_up_trials
+from tests.report.made_up import made_up_trials
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import made_up_trials
+from tests.report.made_up import made_up_trials
 
 from twofold.analysis import summary
 from twofold.networks import NETWORKS

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import made_up_trials
 from rich.console import Console
+from tests.report.made_up import made_up_trials
 
 from twofold.analysis import study_reference, summary
 from twofold.networks import NETWORKS, parameter_count

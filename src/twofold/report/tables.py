@@ -140,6 +140,7 @@ def digits_note(trials: pd.DataFrame) -> str | None:
 
 
 def words(name: str) -> str:
+    """A column's name as people write it."""
     return name.replace("_", " ")
 
 
