@@ -105,7 +105,9 @@ class Study:
         """
         try:
             from twofold.study.tune import Search, SearchSpace, tune
-        except ImportError as error:
+        except ModuleNotFoundError as error:
+            if error.name != "optuna":
+                raise
             raise SettingError("tuning needs Optuna; install it with: pip install 'twofold[tune]'") from error
         check_whole("budget", budget, least=1)
         self.check_selection("validation")

@@ -1,6 +1,7 @@
 """`twofold tune` as a user runs it: small searches, really trained, on the embedded digits."""
 
 import json
+import sys
 
 import pytest
 from tests.cli.program import start
@@ -74,6 +75,13 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
     assert out == ""
     assert message in err
     assert err.count("\n") == 1
+
+
+def test_without_optuna_the_remedy_is_told(run, monkeypatch):
+    monkeypatch.delitem(sys.modules, "twofold.study.tune", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, _, err = run("tune")
+    assert (code, err) == (2, "twofold: tuning needs Optuna; install it with: pip install 'twofold[tune]'\n")
 
 
 def test_a_killed_search_goes_on_where_it_stopped(run, tmp_path, monkeypatch):

@@ -19,20 +19,44 @@ def grid(
     rounds: Annotated[int, Parameter(help="Rounds of every cell, each with fresh pairs and fresh weights.")] = 10,
     optimizers: Annotated[
         list[str] | None,
-        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; by default all.", group=TRAINING, **SEVERAL),
+        Parameter(
+            help="Optimizers, for example --optimizers adam sgd; "
+            "by default all: sgd, adam, adadelta, adagrad, rmsprop.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     learning_rates: Annotated[
-        list[float] | None, Parameter(help="Learning rates; by default 0.001 0.005 0.01.", group=TRAINING, **SEVERAL)
+        list[float] | None,
+        Parameter(
+            help="Learning rates, for example --learning-rates 0.001 0.01; by default 0.001 0.005 0.01.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     aux_weights: Annotated[
         list[float] | None,
-        Parameter(help="Coefficients of the auxiliary losses; by default 1.", group=TRAINING, **SEVERAL),
+        Parameter(
+            help="Coefficients of the auxiliary losses, for example --aux-weights 0.1 1 10; by default 1.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     batch_sizes: Annotated[
-        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; by default 25.", group=TRAINING, **SEVERAL)
+        list[int] | None,
+        Parameter(
+            help="Pairs a step, dividing --pairs, for example --batch-sizes 10 25 50; by default 25.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     epochs: Annotated[
-        list[int] | None, Parameter(help="Passes over the training pairs; by default 100.", group=TRAINING, **SEVERAL)
+        list[int] | None,
+        Parameter(
+            help="Passes over the training pairs, for example --epochs 50 100; by default 100.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     select_on: Annotated[
         Literal["validation", "test"],
@@ -41,8 +65,8 @@ def grid(
     confirm: Annotated[
         list[int] | None,
         Parameter(
-            help="Train the chosen setting again in so many rounds that the search never saw, numbered from 1000; "
-            "10 where no number is given.",
+            help="Train the chosen setting again in rounds that the search never saw, numbered from 1000: for example "
+            "--confirm 20, or --confirm for 10; by default not at all.",
             consume_multiple=(0, 1),
             negative="",
             group=_SELECTION,

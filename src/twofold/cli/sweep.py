@@ -17,20 +17,42 @@ def sweep(
     ] = None,
     rounds: Annotated[int, Parameter(help="Rounds of every setting, each with fresh pairs and fresh weights.")] = 20,
     pairs: Annotated[
-        list[int] | None, Parameter(help="Training pairs a round; by default 1000.", group=TASK, **SEVERAL)
+        list[int] | None,
+        Parameter(
+            help="Training pairs a round, for example --pairs 100 300 1000; by default 1000.", group=TASK, **SEVERAL
+        ),
     ] = None,
     aux_weight: Annotated[
         list[float] | None,
-        Parameter(help="Coefficients of the auxiliary losses; by default 1.", group=TRAINING, **SEVERAL),
+        Parameter(
+            help="Coefficients of the auxiliary losses, for example --aux-weight 0 0.1 1 10; by default 1.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     learning_rate: Annotated[
-        list[float] | None, Parameter(help="Learning rates; by default 0.001.", group=TRAINING, **SEVERAL)
+        list[float] | None,
+        Parameter(
+            help="Learning rates, for example --learning-rate 0.0003 0.001 0.003; by default 0.001.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     batch_size: Annotated[
-        list[int] | None, Parameter(help="Pairs a step, dividing --pairs; by default 25.", group=TRAINING, **SEVERAL)
+        list[int] | None,
+        Parameter(
+            help="Pairs a step, dividing --pairs, for example --batch-size 10 25 50; by default 25.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     epochs: Annotated[
-        list[int] | None, Parameter(help="Passes over the training pairs; by default 100.", group=TRAINING, **SEVERAL)
+        list[int] | None,
+        Parameter(
+            help="Passes over the training pairs, for example --epochs 25 50 100; by default 100.",
+            group=TRAINING,
+            **SEVERAL,
+        ),
     ] = None,
     optimizer: Annotated[str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)] = "adam",
     digits: DigitOptions = _DEFAULT_DIGITS,

@@ -26,28 +26,46 @@ def tune(
     confirm: Annotated[
         list[int] | None,
         Parameter(
-            help="Compare the setting found with the paper's in so many rounds that no search saw, numbered from "
-            "1000; 50 where no number is given.",
+            help="Compare the setting found with the paper's in rounds that no search saw, numbered from 1000: for "
+            "example --confirm 20, or --confirm for 50; by default not at all.",
             consume_multiple=(0, 1),
             negative="",
         ),
     ] = None,
     optimizers: Annotated[
         list[str] | None,
-        Parameter(help="Any of sgd, adam, adadelta, adagrad, rmsprop; by default all.", group=_SPACE, **SEVERAL),
+        Parameter(
+            help="Optimizers, for example --optimizers adam sgd; "
+            "by default all: sgd, adam, adadelta, adagrad, rmsprop.",
+            group=_SPACE,
+            **SEVERAL,
+        ),
     ] = None,
     learning_rate: Annotated[
-        tuple[float, float] | None, _RANGE, Parameter(help="Lowest and highest; by default 0.0001 1.")
+        tuple[float, float] | None,
+        _RANGE,
+        Parameter(help="Lowest and highest, for example --learning-rate 0.0001 0.01; by default 0.0001 1."),
     ] = None,
     batch_sizes: Annotated[
         list[int] | None,
-        Parameter(help="Sizes that divide --pairs; by default 10 25 50 100.", group=_SPACE, **SEVERAL),
+        Parameter(
+            help="Sizes that divide --pairs, for example --batch-sizes 25 50; by default 10 25 50 100.",
+            group=_SPACE,
+            **SEVERAL,
+        ),
     ] = None,
-    epochs: Annotated[tuple[int, int] | None, _RANGE, Parameter(help="Fewest and most; by default 25 200.")] = None,
+    epochs: Annotated[
+        tuple[int, int] | None,
+        _RANGE,
+        Parameter(help="Fewest and most, for example --epochs 50 150; by default 25 200."),
+    ] = None,
     aux_weight: Annotated[
         tuple[float, float] | None,
         _RANGE,
-        Parameter(help="Lowest and highest, for networks with auxiliary losses; by default 0.01 10."),
+        Parameter(
+            help="Lowest and highest, for networks with auxiliary losses, for example --aux-weight 0.1 1; "
+            "by default 0.01 10."
+        ),
     ] = None,
     task: TaskOptions = _DEFAULT_TASK,
     run: RunOptions = _DEFAULT_RUN,
