@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import summary
-from twofold.data import load_digits
-from twofold.errors import SettingError
+from twofold.analysis import SELECT_ON, SETTINGS, choice, summary, varying_settings
+from twofold.data import Digits, load_digits
+from twofold.errors import SettingError, unknown_choice
 from twofold.networks import NETWORKS
 from twofold.report.live import LiveDisplay
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
-from twofold.study import Keeper, Silence, Trial, conduct, factorial
+from twofold.study import Keeper, Listener, Silence, Trial, conduct, factorial, fresh_rounds
 from twofold.study.trial import check_whole
 from twofold.training import use_devices
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from twofold.study.tune import Found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +62,7 @@ class Study:
 
         Raises `SettingError` where a setting cannot be used, `DataError` where the digits cannot be read.
         """
-        axes = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_AXES}
-        return factorial(self._digits, network=self.networks, rounds=self._rounds(), **axes)
+        return self._trials_of(self.networks)
 
     def run(
         self,
@@ -87,15 +88,102 @@ class Study:
         opened = Store(store)
         folder = models_folder(store) if models is None else Path(models)
         keeper = Keeper(keep_models, ModelStore(folder), opened, trials, self._digits)
-        display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
-        with display as listener:
-            for note in notes:
-                listener.note(note)
+        with _listener(notes, progress) as listener:
             conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return StudyResult(study=self, store=opened, trials=trials)
 
+    def tune(
+        self,
+        *,
+        budget: int = 600,
+        together: bool = False,
+        optimizers: Sequence[str] | None = None,
+        learning_rate: tuple[float, float] | None = None,
+        batch_sizes: Sequence[int] | None = None,
+        epochs: tuple[int, int] | None = None,
+        aux_weight: tuple[float, float] | None = None,
+        workers: int | None = None,
+        store: str = DEFAULT_URL,
+        progress: bool = True,
+    ) -> TuneResult:
+        """Search for the settings with the lowest validation error: for each network, or `together` for all of them.
+
+        `budget` is the number of trainings of each search. A proposal is trained in all the rounds of this study (few
+        will do), whose own setting is the first proposal, if the search space has it. The arguments from `optimizers`
+        on narrow or widen the space; see `twofold.study.tune.SearchSpace`. A search goes on from what the store holds.
+
+        Needs the extra `tune` (Optuna). Raises `SettingError`, `DataError` or `StoreError`.
+        """
+        try:
+            from twofold.study.tune import Search, SearchSpace, tune
+        except ModuleNotFoundError as error:
+            if error.name != "optuna":
+                raise
+            raise SettingError("tuning needs Optuna; install it with: pip install 'twofold[tune]'") from error
+        check_whole("budget", budget, least=1)
+        self.check_selection("validation")
+        for name in _TUNED:
+            if isinstance(getattr(self, name), list | tuple | range):
+                raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
+        given: dict[str, Any] = {
+            "optimizers": optimizers and tuple(optimizers),
+            "learning_rate": learning_rate,
+            "batch_sizes": batch_sizes and tuple(batch_sizes),
+            "epochs": epochs,
+            "aux_weight": aux_weight,
+        }
+        space = SearchSpace(**{name: value for name, value in given.items() if value is not None})
+        names = (self.networks,) if isinstance(self.networks, str) else tuple(self.networks)
+        searches = [
+            Search(
+                networks=group,
+                space=space,
+                trials=partial(self._trials_of, group),
+                first={name: getattr(self, name) for name in _TUNED},
+            )
+            for group in ([names] if together else [(name,) for name in names])
+        ]
+        devices, notes = use_devices(workers)
+        opened = Store(store)
+        with _listener(notes, progress) as listener:
+            found = tune(
+                searches,
+                budget=budget,
+                digits=self._digits,
+                store=opened,
+                devices=devices,
+                listener=listener,
+                seed=self.seed,
+            )
+        return TuneResult(study=self, store=opened, found=found)
+
+    def check_selection(self, select_on: str) -> None:
+        """Raise `SettingError` unless `select_on` is "test", or "validation" and every trial has validation pairs."""
+        if select_on not in SELECT_ON:
+            raise unknown_choice("select_on", select_on, SELECT_ON)
+        lacking = next((trial for trial in self.trials() if not trial.validation_pairs), None)
+        if select_on == "validation" and lacking:
+            raise SettingError(
+                f"choosing by the validation error needs validation pairs, and {self._digits.name} is asked for none "
+                f"beside {lacking.pairs} training pairs; ask for fewer `pairs`, use a larger data set (--data mnist), "
+                "or, in a grid, select on 'test'"
+            )
+
+    def confirmation(self, setting: Mapping[str, Any], rounds: int) -> Study:
+        """The study of one setting of this one, on `rounds` rounds of its own: 1000, 1001, ...
+
+        What a search chose looks better than it is on the rounds that it was chosen on. The fresh rounds redraw
+        pairs and weights, from the same pool of digits. Raises `SettingError` where this study reaches round 1000.
+        """
+        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(self._rounds()) + 1))
+
+    def _trials_of(self, networks: str | Sequence[str], **setting: Any) -> list[Trial]:
+        """The plan for these networks, with some settings in the place of the study's own."""
+        axes = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_AXES}
+        return factorial(self._digits, network=networks, rounds=self._rounds(), **{**axes, **setting})
+
     @cached_property
-    def _digits(self) -> Any:
+    def _digits(self) -> Digits:
         return load_digits(str(self.data), None if self.data_dir is None else Path(self.data_dir))
 
     def _rounds(self) -> range:
@@ -109,6 +197,22 @@ class Study:
 
 # Fields of a study that are not axes of its plan, or are given to it apart.
 _NOT_AXES = {"networks", "rounds", "data", "data_dir"}
+
+# What a choice names even where a study has a single value of it, as the paper's does.
+_SEARCHED = {"optimizer", "learning_rate"}
+
+# What tuning searches.
+_TUNED = ("optimizer", "learning_rate", "batch_size", "epochs", "aux_weight")
+
+
+@contextlib.contextmanager
+def _listener(notes: Sequence[str], progress: bool) -> Iterator[Listener]:
+    """Who is told how a run goes on; the notes first."""
+    display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
+    with display as listener:
+        for note in notes:
+            listener.note(note)
+        yield listener
 
 
 @dataclass(frozen=True)
@@ -134,8 +238,53 @@ class StudyResult:
         """Mean, standard deviation, interval and more of each network's test error, as fractions."""
         return summary(self.table)
 
+    def choice(self, select_on: str = "validation") -> pd.DataFrame:
+        """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.
+
+        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses.
+        """
+        self.study.check_selection(select_on)
+        varied = [name for name in SETTINGS if name in _SEARCHED or name in varying_settings(self.table)]
+        return choice(self.table, SELECT_ON[select_on], by=varied)
+
     def figure(self) -> Figure:
         """The test error of every round: the paper's Figure 2."""
         from twofold.report.figures import figure2
 
         return figure2(self.table)
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """What the searches of `Study.tune` found, read from the store."""
+
+    study: Study
+    store: Store
+    found: list[Found]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A tidy data frame, a row per training of the searches; errors are fractions."""
+        return self.store.read([trial.key for found in self.found for trial in found.trials])
+
+    @property
+    def start(self) -> dict[str, Any]:
+        """The setting of the study itself, from which the searches started."""
+        return {name: getattr(self.study, name) for name in _TUNED}
+
+    def confirm(
+        self, rounds: int, *, workers: int | None = None, progress: bool = True
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Train the best setting of each search, and the study's own, in `rounds` rounds that no search saw.
+
+        Returns the table of the best settings' trials and that of the study's own setting. See `Study.confirmation`
+        for the rounds, `Study.run` for the arguments.
+        """
+        fresh = self.study.confirmation({}, rounds)
+        best = [trial for found in self.found for trial in fresh._trials_of(found.networks, **found.best)]
+        start = fresh.trials()
+        devices, notes = use_devices(workers)
+        with _listener(notes, progress) as listener:
+            every = {trial.key: trial for trial in [*best, *start]}
+            conduct(list(every.values()), self.study._digits, self.store, devices=devices, listener=listener)
+        return self.store.read([trial.key for trial in best]), self.store.read([trial.key for trial in start])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from twofold.data import load_digits
-from twofold.errors import SettingError
+from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
-from twofold.study import Trial, factorial
+from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.plan import spare_validation_pairs
 
 
@@ -67,3 +67,25 @@ def test_validation_pairs_can_be_asked_for(digits):
 def test_pairs_that_cannot_be_are_named(digits, pairs):
     with pytest.raises(SettingError, match=r"`pairs` .* must be at least 1"):
         factorial(digits, rounds=[0], network="NetWS", pairs=pairs)
+
+
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ({"pairs": [100, 3000]}, r"`pairs` \(=3000\) takes 6000 training digits, but mnist5k has 2500; .* 1250"),
+        ({"pairs": 1000, "validation_pairs": 251}, r"`validation_pairs` \(=251\) takes 2502 .* at most 250"),
+        ({"pairs": 1000, "test_pairs": 2000}, r"`test_pairs` \(=2000\) takes 4000 test digits"),
+    ],
+)
+def test_too_few_digits_are_an_error_before_anything_is_trained(digits, axes, message):
+    with pytest.raises(DataError, match=message):
+        factorial(digits, rounds=[0], network="NetBase", **axes)
+
+
+def test_fresh_rounds_are_none_of_the_search():
+    assert set(fresh_rounds(50, searched=1000)).isdisjoint(range(1000))
+    assert len(fresh_rounds(50, searched=10)) == 50
+    with pytest.raises(SettingError, match=r"`rounds` \(=1001\) reaches into the rounds kept for confirmation"):
+        fresh_rounds(50, searched=1001)
+    with pytest.raises(SettingError, match=r"`confirm` \(=0\) must be at least 1"):
+        fresh_rounds(0, searched=10)

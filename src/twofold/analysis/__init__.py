@@ -1,5 +1,6 @@
 """What the numbers mean. NumPy, SciPy and pandas only: it reads a table of trials, wherever that comes from."""
 
+from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
@@ -12,6 +13,7 @@ from twofold.analysis.collapse import collapse as collapse
 from twofold.analysis.collapse import explained as explained
 from twofold.analysis.collapse import kind_of as kind_of
 from twofold.analysis.contrasts import benjamini_hochberg as benjamini_hochberg
+from twofold.analysis.contrasts import contrast as contrast
 from twofold.analysis.contrasts import holm as holm
 from twofold.analysis.contrasts import sign_flip as sign_flip
 from twofold.analysis.effects import EFFECTS as EFFECTS
@@ -30,6 +32,7 @@ from twofold.analysis.power import rounds_needed as rounds_needed
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
+from twofold.analysis.trials import FOUR as FOUR
 from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials

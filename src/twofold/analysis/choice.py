@@ -11,9 +11,15 @@ import pandas as pd
 from scipy import stats
 
 from twofold.analysis.contrasts import holm, t_interval
-from twofold.analysis.trials import AnalysisError, as_trials, varying_settings
+from twofold.analysis.trials import AnalysisError, as_trials, for_every_aux_weight, varying_settings
 
 _SIGNIFICANT = 0.05
+
+# Differences of errors that differ by less are equal.
+_ROUNDING = 1e-12
+
+# What a setting may be chosen by, and the column that has it.
+SELECT_ON = {"validation": "validation_error", "test": "test_error"}
 
 
 def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str] | None = None) -> pd.DataFrame:
@@ -33,7 +39,9 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     columns = list(by) if by is not None else varying_settings(trials)
     if not columns:
         raise AnalysisError("the table has a single setting: there is nothing to choose between")
-    wide = _averages(_for_every_weight(trials, columns), columns, select_on)
+    if "aux_weight" in columns:
+        trials = for_every_aux_weight(trials)
+    wide = _averages(trials, columns, select_on)
     means = wide.mean().sort_values(kind="stable")
     best = wide[means.index[0]]
     rows = []
@@ -64,16 +72,6 @@ def choice_of_summaries(summaries: pd.DataFrame, by: Sequence[str]) -> pd.DataFr
     return _ranked(frame[[*by, "rounds", "mean", "ci_low", "ci_high", "p"]])
 
 
-def _for_every_weight(trials: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """The trials, with those of networks without auxiliary losses repeated for each auxiliary weight."""
-    if "aux_weight" not in columns or "auxiliary_losses" not in trials:
-        return trials
-    with_losses = trials.auxiliary_losses.astype(bool)
-    weights = trials.aux_weight[with_losses].drop_duplicates()
-    plain = trials[~with_losses].drop(columns="aux_weight").merge(weights.to_frame(), how="cross")
-    return pd.concat([trials[with_losses], plain], ignore_index=True)
-
-
 def _averages(trials: pd.DataFrame, columns: list[str], value: str) -> pd.DataFrame:
     """A row per round, a column per setting (a tuple): the mean over networks, NaN where one lacks."""
     wide = trials.pivot_table(index=["seed", "round"], columns=[*columns, "network"], values=value, dropna=False)
@@ -91,7 +89,7 @@ def _worse(differences: pd.Series) -> float:
     complete = differences.dropna().to_numpy(float)
     if len(complete) < 2 or not complete.any():
         return np.nan
-    if complete.std() == 0:
+    if np.ptp(complete) < _ROUNDING:
         return 0.0 if complete[0] > 0 else 1.0
     return float(stats.ttest_1samp(complete, 0, alternative="greater").pvalue)
 

@@ -161,14 +161,12 @@ def for_every_aux_weight(trials: pd.DataFrame) -> pd.DataFrame:
 
     Such a network is trained once, whatever the weight; where weights are compared it counts for each of them.
     """
-    if "auxiliary_losses" not in trials:
+    weighed = with_losses(trials)
+    if not weighed.any():
         return trials
-    with_losses = trials.auxiliary_losses.astype(bool)
-    if not with_losses.any():
-        return trials
-    weights = trials.aux_weight[with_losses].drop_duplicates()
-    plain = trials[~with_losses].drop(columns="aux_weight").merge(weights.to_frame(), how="cross")
-    return pd.concat([trials[with_losses], plain[trials.columns]], ignore_index=True)
+    weights = trials.aux_weight[weighed].drop_duplicates()
+    plain = trials[~weighed].drop(columns="aux_weight").merge(weights.to_frame(), how="cross")
+    return pd.concat([trials[weighed], plain[trials.columns]], ignore_index=True)
 
 
 def _pair(value: Any) -> tuple[int, int]:

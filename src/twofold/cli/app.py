@@ -9,12 +9,15 @@ from cyclopts import App, CycloptsError
 from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
+from twofold.cli.grid import grid
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.power import power
 from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.study import study
+from twofold.cli.sweep import sweep
+from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
 
 # What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
@@ -34,7 +37,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, results, analyse, power, networks, models, report, demo):
+for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks):
     app.command(_command)
 
 

@@ -16,10 +16,9 @@ FLAG = {"negative": "", "show_default": False}
 
 @Parameter(name="*", group=TASK)
 @dataclass(frozen=True, kw_only=True)
-class TaskOptions:
-    """The digits, the pairs drawn from them, and the question about a pair."""
+class DigitOptions:
+    """The digits, the pairs drawn from them to judge a network by, and the question about a pair."""
 
-    pairs: Annotated[int, Parameter(help="Training pairs a round.")] = 1000
     test_pairs: Annotated[int, Parameter(help="Test pairs a round.")] = 1000
     validation_pairs: Annotated[
         int | None,
@@ -51,6 +50,14 @@ class TaskOptions:
     def settings(self) -> dict[str, Any]:
         """The options as `twofold.Study` takes them."""
         return dict(vars(self))
+
+
+@Parameter(name="*", group=TASK)
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions(DigitOptions):
+    """All of the task: the digits, the question, and the pairs to learn from."""
+
+    pairs: Annotated[int, Parameter(help="Training pairs a round.")] = 1000
 
 
 @Parameter(name="*", group=RUNNING)

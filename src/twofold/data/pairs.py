@@ -62,16 +62,9 @@ def draw_pairs(
         raise unknown_choice("relation", relation, RELATIONS)
     if split == "validation" and training_pairs is None:
         raise SettingError("`training_pairs` (=None) must be given for the validation split, which comes after them")
-    skipped = 2 * (training_pairs or 0) if split == "validation" else 0
+    skipped, wanted = _span(digits, split, pairs, training_pairs)
     test = split == "test"
     images, labels = (digits.test_images, digits.test_labels) if test else (digits.train_images, digits.train_labels)
-    wanted = skipped + 2 * pairs
-    if wanted > len(labels):
-        raise DataError(
-            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if test else 'training'} digits"
-            f"{' with the training pairs' if skipped else ''}, but {digits.name} has {len(labels)}; "
-            f"ask for at most {max(0, len(labels) - skipped) // 2}, or use a larger data set (--data mnist)"
-        )
     stream = np.random.SeedSequence([seed, round, _TEST_STREAM if test else _TRAINING_STREAM])
     order = np.random.Generator(np.random.Philox(stream)).permutation(len(labels))
     chosen = order[skipped:wanted].reshape(pairs, 2)
@@ -92,6 +85,26 @@ def pixel_scale(train: PairSet) -> tuple[float, float]:
     """What `standardise` subtracts from pixels, and what it then divides them by."""
     mean = float(train.images.mean(dtype=np.float64))
     return mean, float(train.images.std(dtype=np.float64)) or 1.0  # images of one colour stay at 0
+
+
+def check_enough(digits: Digits, *, pairs: int, test_pairs: int, validation_pairs: int) -> None:
+    """Raise `DataError` where there are too few digits for so many pairs of each split."""
+    for split, wanted in (("train", pairs), ("validation", validation_pairs), ("test", test_pairs)):
+        _span(digits, split, wanted, pairs)
+
+
+def _span(digits: Digits, split: str, pairs: int, training_pairs: int | None) -> tuple[int, int]:
+    """Where the digits of the split begin and end in its pool, once it is known that the pool has them."""
+    pool = len(digits.test_labels if split == "test" else digits.train_labels)
+    skipped = 2 * (training_pairs or 0) if split == "validation" else 0
+    wanted = skipped + 2 * pairs
+    if wanted > pool:
+        raise DataError(
+            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if split == 'test' else 'training'} digits"
+            f"{' with the training pairs' if skipped else ''}, but {digits.name} has {pool}; "
+            f"ask for at most {max(0, pool - skipped) // 2}, or use a larger data set (--data mnist)"
+        )
+    return skipped, wanted
 
 
 def _option(split: str) -> str:

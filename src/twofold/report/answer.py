@@ -7,6 +7,7 @@ import pandas as pd
 from twofold.analysis import (
     BOTH_DEAD,
     DIVERGED,
+    FOUR,
     ONE_DEAD,
     AnalysisError,
     by_round,
@@ -15,7 +16,6 @@ from twofold.analysis import (
     kind_of,
     summary,
 )
-from twofold.analysis.trials import FOUR
 from twofold.report.html import STATEMENTS
 from twofold.report.tables import interval, percent, points, points_interval
 

@@ -35,7 +35,7 @@ from twofold.report.charts import (
     strip_chart,
 )
 from twofold.report.html import render
-from twofold.report.tables import interval, p_value, percent, points, points_interval
+from twofold.report.tables import interval, mean_and_sd, p_value, percent, points, points_interval, value_text, words
 from twofold.study import Trial
 
 # More settings, or trials, than these would make a page that nobody reads to its end.
@@ -46,12 +46,12 @@ _MOST_CHOICES = 12
 
 @dataclass(frozen=True)
 class HtmlTable:
-    """A table for a page, of which the first `words` columns hold words and the others numbers."""
+    """A table for a page, of which the first `left` columns hold words, the others numbers."""
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
-    words: int = 1
+    left: int = 1
     sortable: bool = False
     note: str = ""
 
@@ -243,7 +243,7 @@ def _collapse_table(trials: pd.DataFrame) -> HtmlTable:
         for row in table[table["count"] > 0].to_dict("records")
     ]
     columns = ["network", "kind", "trials", "rate % (95 %, Wilson)", "mean error %", "from, to %"]
-    return HtmlTable("Dead branches", columns, rows, words=2)
+    return HtmlTable("Dead branches", columns, rows, left=2)
 
 
 def _choice_table(ranking: pd.DataFrame, varied: list[str]) -> HtmlTable:
@@ -259,7 +259,7 @@ def _choice_table(ranking: pd.DataFrame, varied: list[str]) -> HtmlTable:
         ]
         for row in ranking.head(_MOST_CHOICES).to_dict("records")
     ]
-    columns = [*map(_words, varied), "rounds", "mean", "95 % interval", "behind", "p (Holm)", ""]
+    columns = [*map(words, varied), "rounds", "mean", "95 % interval", "behind", "p (Holm)", ""]
     note = f"The first {_MOST_CHOICES} of {len(ranking)} settings." if len(ranking) > _MOST_CHOICES else ""
     return HtmlTable("Test error averaged over the networks (%)", columns, rows, len(varied), note=note)
 
@@ -274,16 +274,16 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
     rows = [
         [
             *(_value(row[name]) for name in by),
-            f"{percent(row['mean'])} ± {percent(row['sd'])}",
+            mean_and_sd(row["mean"], row["sd"]),
             str(row["rounds"]),
-            f"{percent(row['paper_mean'])} ± {percent(row['paper_sd'])}",
+            mean_and_sd(row["paper_mean"], row["paper_sd"]),
             str(row["paper_rounds"]),
             points(row["difference"]),
             "–" if pd.isna(row["z"]) else f"{row['z']:+.1f}",
         ]
         for row in beside.to_dict("records")
     ]
-    columns = [*map(_words, by), "ours", "rounds", "the paper's", "rounds", "difference", "z"]
+    columns = [*map(words, by), "ours", "rounds", "the paper's", "rounds", "difference", "z"]
     note = "Mean ± standard deviation. z: the difference in standard errors; beyond ±2 it is more than chance explains."
     others = sorted(set(table.data) - {"mnist"})
     if others:
@@ -294,7 +294,7 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
 def _trials_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable:
     several_seeds = ["seed"] if table.seed.nunique() > 1 else []
     settings = [*varied, *several_seeds]
-    columns = ["network", *map(_words, settings), "round", "test %", "validation %", "training %", "digit error %"]
+    columns = ["network", *map(words, settings), "round", "test %", "validation %", "training %", "digit error %"]
     columns += ["dead first", "dead second", "diverged", "seconds"]
     shown = table.head(_MOST_TRIALS)
     rows = [
@@ -340,7 +340,7 @@ def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:
             where = dict(zip(down, side))
             found = [cells.get(tuple({**where, across: column}[name] for name in varied)) for column in columns]
             rows.append((", ".join(_value(value) for value in side), found))
-        corner = f"{_words(across)} →" + "".join(f"\n{_words(name)} ↓" for name in down)
+        corner = f"{words(across)} →" + "".join(f"\n{words(name)} ↓" for name in down)
         heatmaps.append(Heatmap(network, corner, [_value(column) for column in columns], rows))
     return heatmaps
 
@@ -367,7 +367,7 @@ def _how_made(table: pd.DataFrame) -> list[tuple[str, str]]:
     names = (*SETTINGS, "validation_pairs", "seed")
     # A network without auxiliary losses has the weight 0, which nobody chose.
     weighed = table[with_losses(table)]
-    settings = [(_words(name), _distinct((weighed if name == "aux_weight" else table)[name])) for name in names]
+    settings = [(words(name), _distinct((weighed if name == "aux_weight" else table)[name])) for name in names]
     return [
         ("trials", str(len(table))),
         ("rounds", counts),
@@ -445,15 +445,11 @@ def _named(setting: _Setting) -> str:
     """A setting as a reader would name it: adam, learning rate 0.001."""
     bare = ("optimizer", "data")
     return ", ".join(
-        _value(value) if name in bare else f"{_words(name)} {_value(value)}" for name, value in setting.items()
+        _value(value) if name in bare else f"{words(name)} {_value(value)}" for name, value in setting.items()
     )
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
+    return value_text(value)

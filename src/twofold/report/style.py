@@ -18,6 +18,14 @@ from twofold.errors import SettingError, cause_of
 # networks apart without any colour. Warm: no auxiliary losses. Cold: with them.
 NETWORK_COLOURS = {"NetBase": "#D55E00", "NetWS": "#E69F00", "NetAL": "#0072B2", "NetWSAL": "#009E73"}
 NETWORK_MARKERS = {"NetBase": "o", "NetWS": "s", "NetAL": "^", "NetWSAL": "D"}
+# Each optimizer's colour and marker, where lines stand for optimizers.
+OPTIMIZER_LOOKS = {
+    "sgd": ("#222222", "o"),
+    "adam": ("#0072B2", "s"),
+    "adadelta": ("#009E73", "^"),
+    "adagrad": ("#E69F00", "D"),
+    "rmsprop": ("#CC79A7", "v"),
+}
 INK, FAINT = "#222222", "#8A8A8A"
 
 # Kinds of trials: of the same palette as the networks, and told apart by their markers as well.

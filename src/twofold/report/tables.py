@@ -59,6 +59,16 @@ def points_interval(low: float, high: float) -> str:
     return "–" if pd.isna(low) else f"{points(low)} to {points(high)}"
 
 
+def mean_and_sd(mean: float, sd: float) -> str:
+    """A mean and its standard deviation, both fractions, in percent; without the deviation where there is none."""
+    return percent(mean) if pd.isna(sd) else f"{percent(mean)} ± {percent(sd)}"
+
+
+def value_text(value: Any) -> str:
+    """A setting's value as people write it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def p_value(p: float) -> str:
     """A p-value to three places, never 0."""
     return "–" if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
@@ -69,18 +79,18 @@ def summary_table(trials: pd.DataFrame) -> Table:
     varied = varying_settings(trials)
     table = summary(trials, ["network", *varied])
     paper = {} if varied else {row.network: row for row in agreement(trials).itertuples()}
-    columns = ["network", *map(_words, varied), "rounds", "mean %", "sd", "95 % interval", "median", "min", "max"]
+    columns = ["network", *map(words, varied), "rounds", "mean %", "sd", "95 % interval", "median", "min", "max"]
     some_diverged = bool(table.diverged.any())
     columns += ["digit error %", *(["diverged"] if some_diverged else []), *(["paper %"] if paper else [])]
     rows = []
     for row in table.to_dict("records"):
-        cells = [row["network"], *(str(row[name]) for name in varied), str(row["rounds"])]
+        cells = [row["network"], *(value_text(row[name]) for name in varied), str(row["rounds"])]
         cells += [percent(row["mean"]), percent(row["sd"]), interval(row["ci_low"], row["ci_high"])]
         cells += [percent(row[name], 1) for name in ("median", "best", "worst")] + [percent(row["digit_error"])]
         cells += [str(row["diverged"])] if some_diverged else []
         cells += [_papers(paper.get(row["network"]))] if paper else []
         rows.append(cells)
-    return text_table("Test error", columns, rows, left=1 + len(varied), caption=_caption(trials, bool(paper)))
+    return text_table("Test error", columns, rows, left=1 + len(varied), caption=digits_note(trials) if paper else None)
 
 
 def settings_table(trials: pd.DataFrame) -> Table:
@@ -88,11 +98,11 @@ def settings_table(trials: pd.DataFrame) -> Table:
     varying = {*varying_settings(trials), "data", "optimizer"}
     varied = [name for name in SETTINGS if name in varying]
     table = summary(trials, ["network", *varied])
-    columns = ["network", *map(_words, varied), "trials", "mean %", "sd", "min", "max"]
+    columns = ["network", *map(words, varied), "trials", "mean %", "sd", "min", "max"]
     rows = [
         [
             row["network"],
-            *(str(row[name]) for name in varied),
+            *(value_text(row[name]) for name in varied),
             str(row["rounds"]),
             *(percent(row[name]) for name in ("mean", "sd")),
             *(percent(row[name], 1) for name in ("best", "worst")),
@@ -107,7 +117,7 @@ def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     kept = pd.DataFrame(records)
     kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
     varied = [name for name in SETTINGS if name in {*varying_settings(kept), "data"}]
-    columns = ["network", *map(_words, varied), "round", "validation %", "test %", "digit error %", "file"]
+    columns = ["network", *map(words, varied), "round", "validation %", "test %", "digit error %", "file"]
     rows = [
         [
             row["network"],
@@ -149,17 +159,19 @@ def layers_table(architecture: Architecture, image_size: tuple[int, int] = (14, 
 
 
 def _papers(row: Any) -> str:
-    return "–" if row is None else f"{percent(row.paper_mean)} ± {percent(row.paper_sd)}"
+    return "–" if row is None else mean_and_sd(row.paper_mean, row.paper_sd)
 
 
-def _caption(trials: pd.DataFrame, with_paper: bool) -> str | None:
+def digits_note(trials: pd.DataFrame) -> str | None:
+    """What to say beside the paper's numbers where the digits are not the paper's."""
     data = sorted(set(trials.data)) if "data" in trials else []
-    if not with_paper or data == [_PAPERS_DATA]:
+    if data == [_PAPERS_DATA]:
         return None
     return f"The paper's digits are the full MNIST (--data mnist); these are {', '.join(data)}."
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """A column's name as people write it."""
     return name.replace("_", " ")
 
 

@@ -6,7 +6,7 @@ import os
 import platform
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +76,14 @@ _claims = sa.Table(
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("owner", sa.String, nullable=False),
     sa.Column("renewed_at", sa.Double, nullable=False),
+)
+
+# What an optimizer of settings writes down of its search, entry by entry.
+_journal = sa.Table(
+    "search_journal",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.JSON, nullable=False),
 )
 
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
@@ -175,6 +183,26 @@ class Store:
         """Give up what `owner` claimed and did not finish."""
         with self._errors(), self._engine.begin() as connection:
             connection.execute(sa.delete(_claims).where(_claims.c.owner == owner))
+
+    def append_journal(self, entries: Sequence[dict[str, Any]]) -> None:
+        """Write the entries at the end of the search journal, all or none; several processes may write at once."""
+        number = sa.select(sa.func.coalesce(sa.func.max(_journal.c.number), -1) + 1)
+        with self._errors():
+            while True:
+                try:
+                    with self._engine.begin() as connection:
+                        for entry in entries:
+                            row = number.add_columns(sa.literal(entry, sa.JSON))
+                            connection.execute(sa.insert(_journal).from_select(["number", "entry"], row))
+                    return
+                except sa.exc.IntegrityError:
+                    continue  # another process took the number: it has written, so this makes progress
+
+    def read_journal(self, start: int = 0) -> list[dict[str, Any]]:
+        """The entries of the search journal from the one of this number on; the first has number 0."""
+        query = sa.select(_journal.c.entry).where(_journal.c.number >= start).order_by(_journal.c.number)
+        with self._errors(), self._engine.connect() as connection:
+            return list(connection.scalars(query))
 
     def _drop_stale_claim(self, key: str) -> None:
         with self._engine.begin() as connection:

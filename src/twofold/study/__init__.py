@@ -6,4 +6,5 @@ from twofold.study.conduct import conduct as conduct
 from twofold.study.keep import KEEP as KEEP
 from twofold.study.keep import Keeper as Keeper
 from twofold.study.plan import factorial as factorial
+from twofold.study.plan import fresh_rounds as fresh_rounds
 from twofold.study.trial import Trial as Trial

@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from twofold.data import Digits
+from twofold.data import Digits, check_enough
 from twofold.errors import SettingError
 from twofold.study.trial import Trial, check_whole
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
 _MOST_VALIDATION_PAIRS = 1000
+
+# A search takes rounds from 0 up, its confirmation from here on, so that the two never share a round.
+_FIRST_FRESH_ROUND = 1000
 
 
 def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Trial]:
@@ -21,7 +24,7 @@ def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Tri
     trial (auxiliary weights of a network that has no auxiliary losses), it appears once. `validation_pairs=None`
     (the default) takes as many as `spare_validation_pairs` finds.
 
-    Raises `SettingError` where a value cannot be used.
+    Raises `SettingError` where a value cannot be used, `DataError` where the digits do not suffice for the pairs.
     """
     values = {name: _as_list(value) for name, value in axes.items()}
     values.setdefault("validation_pairs", [None])
@@ -35,7 +38,23 @@ def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Tri
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
         trial = Trial(round=round_, data=digits.name, fingerprint=digits.fingerprint, **settings)
         trials.setdefault(trial.key, trial)
+    for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
+        check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)
     return list(trials.values())
+
+
+def fresh_rounds(count: int, searched: int) -> range:
+    """`count` rounds on which to confirm what a search of rounds 0 to `searched` - 1 chose: 1000, 1001, ...
+
+    Raises `SettingError` where the search reaches so far, or a number cannot be used.
+    """
+    check_whole("confirm", count, least=1)
+    if searched > _FIRST_FRESH_ROUND:
+        raise SettingError(
+            f"`rounds` (={searched}) reaches into the rounds kept for confirmation, {_FIRST_FRESH_ROUND} and on; "
+            f"search at most {_FIRST_FRESH_ROUND} rounds"
+        )
+    return range(_FIRST_FRESH_ROUND, _FIRST_FRESH_ROUND + count)
 
 
 def spare_validation_pairs(digits: Digits, pairs: int) -> int:

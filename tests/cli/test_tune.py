@@ -1,0 +1,99 @@
+"""`twofold tune` as a user runs it: small searches, really trained, on the embedded digits."""
+
+import json
+import sys
+
+import pytest
+from tests.cli.program import start
+from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
+
+from twofold.cli import main
+from twofold.results import store as store_module
+
+TASK = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60"]
+SPACE = ["--optimizers", "sgd", "--batch-sizes", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
+SMALL = ["tune", *TASK, *SPACE, "--replicates", "2"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs `twofold` in an empty folder and returns its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(*arguments):
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_it
+
+
+def test_each_network_is_searched_for_itself_and_drawn(run, tmp_path):
+    code, out, _ = run(*SMALL, "--networks", "NetWS", "NetWSAL", "--budget", "20")
+    assert code == 0
+    lines = [line.split() for line in out.splitlines() if " found " in line or " paper " in line]
+    assert [line[0] for line in lines] == ["NetWS", "paper", "NetWSAL", "paper"]
+    assert lines[0][-2] == "–"  # NetWS has no auxiliary weight to tune
+    assert lines[1][1:5] == ["adam", "0.001", "25", "100"]
+    assert lines[1][-1] == "–"  # and the search did not try the paper's setting
+    assert "--confirm shows by how much" in " ".join(out.split())
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    names = ("history", "importances", "aux_weight")
+    assert drawn == {f"tune_{name}.{ending}" for name in names for ending in ("png", "svg")}
+
+
+def test_one_setting_for_all_networks_is_confirmed_on_fresh_rounds(run):
+    arguments = (*SMALL, "--together", "--networks", "NetWS", "NetWSAL", "--budget", "8", "--confirm", "3")
+    code, out, _ = run(*arguments)
+    assert code == 0
+    assert "2 networks   found" in out
+    assert "Test error on 3 fresh rounds: the setting found, and the paper's" in out
+    assert out.splitlines()[-2].split()[0] == "mean"
+    _, out, _ = run(*arguments, "--json", "--quiet")
+    rows = json.loads(out)
+    assert len([row for row in rows if row["round"] < 2]) == 8
+    fresh = [row for row in rows if row["round"] >= 1000]
+    assert {row["round"] for row in fresh} == {1000, 1001, 1002}
+    assert len(fresh) == 2 * 2 * 3  # two networks, the setting found and the paper's
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--learning-rate", "1", "0.1"], "`learning_rate` (=1 0.1) must be a range"),
+        (["--optimizers", "adm"], "did you mean adam?"),
+        (["--batch-sizes", "33"], "`batch_size` (=33) must divide `pairs` (=1000)"),
+        (["--budget", "2"], "`budget` (=2) must be at least the 3 trainings of one proposal"),
+        (["--replicates", "0"], "`replicates` (=0) must be at least 1"),
+        (["--pairs", "1250"], "needs validation pairs"),
+        (["--networks", "NetFoo"], "`network` (='NetFoo') is unknown"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments, message):
+    code, out, err = run("tune", *arguments)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_without_optuna_the_remedy_is_told(run, monkeypatch):
+    monkeypatch.delitem(sys.modules, "twofold.study.tune", raising=False)
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    code, _, err = run("tune")
+    assert (code, err) == (2, "twofold: tuning needs Optuna; install it with: pip install 'twofold[tune]'\n")
+
+
+def test_a_killed_search_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
+    watched_store(tmp_path / "twofold.db")
+    arguments = [*SMALL, "--networks", "NetWS", "--budget", "24"]
+    before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
+    assert 0 < len(before) < 24
+    # What the dead run had claimed is free after two minutes; here at once.
+    monkeypatch.setattr(store_module, "_CLAIM_LIFETIME", 0.0)
+    code, out, _ = run(*arguments, "--json", "--quiet")
+    assert code == 0
+    after = trained(tmp_path / "twofold.db")
+    assert set(before) <= set(after)
+    assert sorted(after) == sorted(row["key"] for row in json.loads(out))
+    assert len(after) == len(set(after)) == 24

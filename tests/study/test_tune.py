@@ -1,0 +1,166 @@
+"""Searches: what a space allows, how batches fill the devices, and that a search goes on from where it was stopped."""
+
+from datetime import timedelta
+from functools import partial
+
+import jax
+import optuna
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twofold.data import load_digits
+from twofold.errors import SettingError
+from twofold.networks import NETWORKS
+from twofold.results import Store
+from twofold.study import Silence, factorial
+from twofold.study.tune import Search, SearchSpace, _batch_size, _Journal, tune
+
+PAPERS = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 25, "epochs": 100, "aux_weight": 1.0}
+TASK = {"pairs": 50, "test_pairs": 50, "validation_pairs": 60}
+# One compiled program for all proposals.
+SPACE = SearchSpace(optimizers=("sgd",), learning_rate=(0.001, 0.01), batch_sizes=(25,), epochs=(1, 2))
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits("mnist5k")
+
+
+@pytest.fixture
+def search(digits):
+    def plan(**setting):
+        return factorial(digits, network=["NetWS"], rounds=range(2), **TASK, **setting)
+
+    return Search(networks=("NetWS",), space=SPACE, trials=plan, first=PAPERS)
+
+
+class Counting(Silence):
+    """Counts the trainings, and can stop the run after some, as Ctrl-C does."""
+
+    def __init__(self, stop_after=None):
+        self.trained, self.stop_after = [], stop_after
+
+    def done(self, row):
+        self.trained.append(row["key"])
+        if len(self.trained) == self.stop_after:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def conducted(digits):
+    """Conducts a search in a store and returns what it found and the keys of what it trained."""
+
+    def conduct(search, store, budget, stop_after=None):
+        listener = Counting(stop_after)
+        found = tune(
+            [search], budget=budget, digits=digits, store=store, devices=jax.devices()[:1], listener=listener, seed=3
+        )
+        return found[0], listener.trained
+
+    return conduct
+
+
+def test_a_search_spends_its_budget_on_proposals_within_the_space(search, conducted, tmp_path):
+    found, trained = conducted(search, Store(str(tmp_path / "s.db")), 9)
+    assert len(trained) == len(found.trials) == 8  # four proposals of two rounds; a fifth would not fit
+    assert found.proposals.learning_rate.between(0.001, 0.01).all()
+    assert found.proposals.epochs.isin([1, 2]).all()
+    assert "aux_weight" not in found.proposals
+    lowest = found.proposals[found.proposals.validation_error == found.proposals.validation_error.min()]
+    assert found.best == lowest.drop(columns="validation_error").to_dict("records")[0]
+
+
+def test_a_proposal_is_judged_by_its_mean_validation_error(search, conducted, tmp_path):
+    store = Store(str(tmp_path / "s.db"))
+    found, _ = conducted(search, store, 4)
+    for proposal in found.proposals.to_dict("records"):
+        error = proposal.pop("validation_error")
+        stored = store.read([trial.key for trial in search.trials(**proposal)])
+        assert len(stored) == 2
+        assert error == pytest.approx(stored.validation_error.mean())
+
+
+def test_a_search_goes_on_to_a_larger_budget_as_if_it_had_never_stopped(search, conducted, tmp_path):
+    halves, whole = Store(str(tmp_path / "halves.db")), Store(str(tmp_path / "whole.db"))
+    conducted(search, halves, 4)
+    found, trained = conducted(search, halves, 8)
+    assert len(trained) == 4
+    assert found.proposals.equals(conducted(search, whole, 8)[0].proposals)
+
+
+def test_an_interrupted_proposal_is_finished_and_nothing_is_trained_twice(search, conducted, tmp_path):
+    store = Store(str(tmp_path / "s.db"))
+    with pytest.raises(KeyboardInterrupt):
+        conducted(search, store, 8, stop_after=3)
+    before = set(store.read().key)
+    assert len(before) == 3
+    found, trained = conducted(search, store, 8)
+    assert len(found.proposals) == 4
+    assert before.isdisjoint(trained)
+    assert len(store.read()) == 8
+
+
+def test_a_proposal_that_was_never_made_in_full_is_given_up(search, conducted, tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "s.db"))
+    storage = optuna.storages.JournalStorage(_Journal(store))
+    study = optuna.create_study(storage=storage, study_name=search.name)
+    study.ask()  # without a setting, as by a run that is killed just then
+    monkeypatch.setattr("twofold.study.tune._MAKING", timedelta(0))
+    found, _ = conducted(search, store, 4)
+    assert len(found.proposals) == 2
+    assert study.get_trials()[0].state is optuna.trial.TrialState.FAIL
+
+
+def test_the_search_starts_from_the_papers_setting_where_the_space_has_it(search, conducted, tmp_path):
+    nearby = SearchSpace(optimizers=("sgd",), learning_rate=(0.001, 0.01), batch_sizes=(25,), epochs=(1, 1))
+    first = {**PAPERS, "optimizer": "sgd", "learning_rate": 0.005, "epochs": 1}
+    within = Search(networks=search.networks, space=nearby, trials=search.trials, first=first)
+    found, _ = conducted(within, Store(str(tmp_path / "s.db")), 2)
+    assert found.best == {name: first[name] for name in ("optimizer", "learning_rate", "batch_size", "epochs")}
+
+
+def test_a_search_has_a_name_of_its_own_for_every_question(digits, search):
+    plan = partial(factorial, digits, network=["NetWS"], **TASK)
+    names = {
+        search.name,
+        Search(search.networks, SearchSpace(), search.trials, PAPERS).name,
+        Search(search.networks, SPACE, partial(plan, rounds=range(3)), PAPERS).name,
+        Search(search.networks, SPACE, partial(plan, rounds=range(2), seed=1), PAPERS).name,
+    }
+    assert len(names) == 4
+    assert Search(search.networks, SPACE, partial(plan, rounds=range(2)), PAPERS).name == search.name
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_the_auxiliary_weight_is_searched_where_there_are_auxiliary_losses(network):
+    assert ("aux_weight" in SearchSpace().distributions([network])) == NETWORKS[network].auxiliary_losses
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        ({"optimizers": ("adm",)}, "did you mean adam"),
+        ({"optimizers": ()}, "`optimizers` is empty"),
+        ({"learning_rate": (0.1, 0.01)}, r"`learning_rate` \(=0.1 0.01\) must be a range"),
+        ({"learning_rate": (0.0, 0.01)}, r"`learning_rate` \(=0 0.01\) must be a range"),
+        ({"epochs": (0, 5)}, r"`epochs` \(=0 5\) must be a range"),
+        ({"aux_weight": (1.0, float("inf"))}, r"`aux_weight` \(=1 inf\) must be a range"),
+    ],
+)
+def test_a_space_that_cannot_be_searched_is_an_error(space, message):
+    with pytest.raises(SettingError, match=message):
+        SearchSpace(**space)
+
+
+def test_a_budget_below_one_proposal_is_an_error(search, conducted, tmp_path):
+    with pytest.raises(SettingError, match=r"`budget` \(=1\) must be at least the 2 trainings of one proposal"):
+        conducted(search, Store(str(tmp_path / "s.db")), 1)
+
+
+@given(cost=st.integers(1, 60), devices=st.integers(1, 130))
+def test_batches_leave_hardly_any_device_idle(cost, devices):
+    trainings = _batch_size(cost, devices) * cost
+    places = -(-trainings // devices) * devices
+    assert trainings >= 0.9 * places
+    assert _batch_size(cost, devices) <= devices
