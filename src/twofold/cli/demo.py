@@ -5,23 +5,28 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import DATA_DIR, MODELS
+
 
 def demo(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
-    relation: Annotated[str | None, Parameter(help="Which question, where the networks kept answer several.")] = None,
-    data: Annotated[str | None, Parameter(help="Which digits, where networks were kept for several.")] = None,
-    data_dir: Annotated[
-        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
+    relation: Annotated[
+        str | None,
+        Parameter(help='Which question, where the networks kept answer several; for example --relation "<".'),
     ] = None,
-    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    data: Annotated[
+        str | None, Parameter(help="Which digits, where networks were kept for several; for example --data mnist.")
+    ] = None,
+    data_dir: Annotated[Path | None, DATA_DIR] = None,
+    models: Annotated[Path | None, MODELS] = None,
     store: Annotated[
         str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
     ] = "sqlite:///twofold.db",
 ) -> None:
     """Write a page to draw two digits on, which asks the best of the kept networks about them.
 
-    It is one HTML file that needs no server and no network. Keep networks first: twofold study --keep-models best
+    It is one HTML file, which needs no server. Keep networks first: twofold study --keep-models best
 
     Example: twofold demo -o demo.html
     """

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG
+from twofold.cli.options import FLAG, MODELS
 
 
 def models(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, an object per network.", **FLAG)] = False,
-    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    models: Annotated[Path | None, MODELS] = None,
     store: Annotated[
         str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
     ] = "sqlite:///twofold.db",

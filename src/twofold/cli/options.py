@@ -13,6 +13,12 @@ RUNNING = Group("Running", sort_key=4)
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
 FLAG = {"negative": "", "show_default": False}
 
+DATA_DIR = Parameter(
+    help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
+    "set TWOFOLD_DATA_DIR."
+)
+MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
+
 
 @Parameter(name="*", group=TASK)
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +43,7 @@ class DigitOptions:
             "`images` (n, h, w) and `labels`."
         ),
     ] = "mnist5k"
-    data_dir: Annotated[
-        Path | None,
-        Parameter(
-            help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds "
-            "mnist/; or set TWOFOLD_DATA_DIR."
-        ),
-    ] = None
+    data_dir: Annotated[Path | None, DATA_DIR] = None
     normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", **FLAG)] = False
     seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.options import DATA_DIR, MODELS
+
 
 def report(
     *,
@@ -12,10 +14,8 @@ def report(
     title: Annotated[
         str, Parameter(help="The study's name, at the top of the page.")
     ] = "A study of two-branch networks",
-    data_dir: Annotated[
-        Path | None, Parameter(help="Where to look for data sets before downloading; or set TWOFOLD_DATA_DIR.")
-    ] = None,
-    models: Annotated[Path | None, Parameter(help="The folder of kept networks; beside the store by default.")] = None,
+    data_dir: Annotated[Path | None, DATA_DIR] = None,
+    models: Annotated[Path | None, MODELS] = None,
     store: Annotated[
         str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
     ] = "sqlite:///twofold.db",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
+from twofold.cli.options import FLAG, MODELS, RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
 
 _DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
 
@@ -43,9 +43,7 @@ def study(
             group=RUNNING,
         ),
     ] = "none",
-    models: Annotated[
-        Path | None, Parameter(help="The folder for kept networks; beside the store by default.", group=RUNNING)
-    ] = None,
+    models: Annotated[Path | None, MODELS, Parameter(group=RUNNING)] = None,
     task: TaskOptions = _DEFAULT_TASK,
     run: RunOptions = _DEFAULT_RUN,
 ) -> None:

@@ -110,7 +110,8 @@ class Chart:
 
     def at_y(self, value: Number) -> float:
         """The vertical place of a value."""
-        assert self.y is not None
+        if self.y is None:
+            raise TypeError("a chart of rows has no vertical scale")
         return round(self.bottom - self.y.share(value) * (self.bottom - _TOP), 1)
 
     def row_top(self, row: int) -> int:
