@@ -1,8 +1,12 @@
 """Two CPU devices for every test, and shapes that are checked at run time."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
 
@@ -21,3 +25,66 @@ def mnist_folder() -> Path:
     if not folder or not (Path(folder) / "mnist").is_dir():
         pytest.skip("TWOFOLD_DATA_DIR names no folder with mnist/: the full MNIST is not at hand")
     return Path(folder)
+
+
+# Mean error and standard deviation of healthy rounds, as fractions; roughly those of the paper's settings.
+_HEALTHY = {"NetBase": (0.15, 0.015), "NetWS": (0.135, 0.012), "NetAL": (0.07, 0.01), "NetWSAL": (0.059, 0.009)}
+
+
+@pytest.fixture(scope="session")
+def made_up() -> Callable[..., pd.DataFrame]:
+    """Makes a table of trials as a store gives it, without training anything.
+
+    Networks without auxiliary losses collapse in the share `collapsing` of their rounds, as the paper's do; further
+    keywords are columns.
+    """
+
+    def make(
+        rounds: int,
+        *,
+        seed: int = 0,
+        networks: Sequence[str] = tuple(_HEALTHY),
+        collapsing: float = 0.15,
+        **columns: Any,
+    ) -> pd.DataFrame:
+        random = np.random.default_rng(seed)
+        rows = [_made_up_trial(random, network, number, collapsing) for number in range(rounds) for network in networks]
+        return pd.DataFrame(rows).assign(**columns)
+
+    return make
+
+
+def _made_up_trial(random: np.random.Generator, network: str, number: int, collapsing: float) -> dict[str, Any]:
+    losses = "AL" in network
+    mean, sd = _HEALTHY.get(network, (0.2, 0.02))
+    error, dead = random.normal(mean, sd), random.integers(0, 6, 2)
+    if not losses and random.random() < collapsing:
+        both = random.random() < 0.5 or network == "NetWS"
+        error, dead = (random.normal(0.46, 0.02), [10, 10]) if both else (random.normal(0.33, 0.02), [10, dead[1]])
+    return {
+        "network": network,
+        "round": number,
+        "seed": 0,
+        "weight_sharing": "WS" in network,
+        "auxiliary_losses": losses,
+        "data": "mnist",
+        "relation": "<=",
+        "pairs": 1000,
+        "test_pairs": 1000,
+        "validation_pairs": 1000,
+        "normalise": False,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "aux_weight": 1.0 if losses else 0.0,
+        "batch_size": 25,
+        "epochs": 100,
+        "shuffle": False,
+        "bottleneck_activation": "relu",
+        "train_error": 0.0,
+        "validation_error": float(np.round(error, 3)),
+        "test_error": float(np.round(error, 3)),
+        "digit_error": 0.05 if losses else np.nan,
+        "dead_first": int(dead[0]),
+        "dead_second": int(dead[1]),
+        "diverged": False,
+    }

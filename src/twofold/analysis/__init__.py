@@ -18,6 +18,9 @@ from twofold.analysis.contrasts import holm as holm
 from twofold.analysis.contrasts import sign_flip as sign_flip
 from twofold.analysis.effects import EFFECTS as EFFECTS
 from twofold.analysis.effects import effects as effects
+from twofold.analysis.effects import effects_by_round as effects_by_round
+from twofold.analysis.findings import Findings as Findings
+from twofold.analysis.findings import findings as findings
 from twofold.analysis.paper import agreement as agreement
 from twofold.analysis.paper import grid_agreement as grid_agreement
 from twofold.analysis.paper import grid_reference as grid_reference
@@ -36,4 +39,6 @@ from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
 from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
 from twofold.analysis.trials import in_order as in_order
+from twofold.analysis.trials import select as select
+from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import varying_settings as varying_settings

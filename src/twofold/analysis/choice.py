@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from twofold.analysis.contrasts import holm
-from twofold.analysis.summary import t_interval
+from twofold.analysis.contrasts import holm, t_interval
 from twofold.analysis.trials import AnalysisError, as_trials, for_every_aux_weight, varying_settings
 
 _SIGNIFICANT = 0.05

@@ -1,14 +1,18 @@
 """Why rounds fail: branches whose ten bottleneck units never fire.
 
-A unit is dead if it is at or below 0 on every test image. A branch whose ten units are dead passes nothing on: the
-network sees one digit only, and where both branches are dead its answer is a constant.
+A unit is dead if it is at or below 0 on every test image. A branch whose ten units are dead passes nothing on through
+a ReLU: the network sees one digit only, and where both branches are dead its answer is a constant. Through a leaky ReLU
+such a branch still passes something on; the kinds are named by the same rule all the same.
 """
+
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from twofold.analysis.trials import as_trials, in_order
+from twofold.analysis.trials import AnalysisError, as_trials, in_order
 
 BRANCH_UNITS = 10
 HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED = "healthy", "one branch dead", "both branches dead", "diverged"
@@ -23,50 +27,48 @@ _NEEDS = ("network", "round", "test_error", "dead_first", "dead_second")
 def kind_of(table: pd.DataFrame) -> pd.Series:
     """Each trial's kind, one of `KINDS`.
 
-    A diverged training is a kind of its own: where units are not numbers, "at or below 0" says nothing.
+    A diverged training is a kind of its own: where units are not numbers, "at or below 0" says nothing. Raises
+    `AnalysisError` where a count of dead units is missing.
     """
     trials = as_trials(table, _NEEDS)
+    unknown = int(trials[["dead_first", "dead_second"]].isna().any(axis=1).sum())
+    if unknown:
+        raise AnalysisError(f"{unknown} trials lack `dead_first` or `dead_second`: their kind cannot be told")
     dead = (trials[["dead_first", "dead_second"]] >= BRANCH_UNITS).sum(axis=1).to_numpy()
     kinds = np.array(KINDS, object)[dead]
     return pd.Series(np.where(trials.diverged.astype(bool), DIVERGED, kinds), index=trials.index, name="kind")
 
 
-def collapse(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per network and kind: how often, and the error when it is so.
+def collapse(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """A row per network (and combination of the columns `by`) and kind: how often, and the error when it is so.
 
     Columns: `rounds` (of the network), `count`, `rate` with Wilson's 95 % interval `ci_low`, `ci_high` (Wilson 1927),
     and the test error's `mean`, `sd`, `best` and `worst` within the kind (NaN where there is none).
     """
-    trials = as_trials(table, _NEEDS).assign(kind=kind_of(table))
     rows = []
-    for network in in_order(list(trials.network)):
-        of_network = trials[trials.network == network]
+    for group, trials in _groups(table, by):
         for kind in KINDS:
-            errors = of_network.test_error[of_network.kind == kind].to_numpy(float)
-            rows.append({"network": network, "kind": kind, **_rate(len(errors), len(of_network)), **_errors(errors)})
+            errors = trials.test_error[trials.kind == kind].to_numpy(float)
+            rows.append({**group, "kind": kind, **_rate(len(errors), len(trials)), **_errors(errors)})
     return pd.DataFrame(rows)
 
 
-def explained(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per network: how much of its failures the kinds account for.
+def explained(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
+    """A row per network (and combination of the columns `by`): how much of its failures the kinds account for.
 
-    `variance_explained` is the share of the variance of the test error that lies between kinds (eta squared); NaN
-    where the error does not vary. `outliers` counts the rounds beyond 25 % error, and `unexplained` those of them that
-    are healthy; `unexplained_rounds` lists these.
+    `variance_explained` is the share of the variance of the test error that lies between kinds (eta squared; Cohen
+    1988, section 8.2); NaN where the error does not vary. `outliers` counts the rounds beyond 25 % error, and
+    `unexplained` those of them that are healthy; `unexplained_rounds` lists these.
     """
-    trials = as_trials(table, _NEEDS).assign(kind=kind_of(table))
     rows = []
-    for network in in_order(list(trials.network)):
-        of_network = trials[trials.network == network]
-        outliers = of_network[of_network.test_error > OUTLIER]
+    for group, trials in _groups(table, by):
+        outliers = trials[trials.test_error > OUTLIER]
         unexplained = outliers[outliers.kind == HEALTHY]
-        total = ((of_network.test_error - of_network.test_error.mean()) ** 2).sum()
-        means = of_network.groupby("kind").test_error.transform("mean")
-        between = ((means - of_network.test_error.mean()) ** 2).sum()
         rows.append(
             {
-                "network": network,
-                "variance_explained": between / total if total > 0 else np.nan,
+                **group,
+                "rounds": len(trials),
+                "variance_explained": _variance_explained(trials),
                 "outliers": len(outliers),
                 "unexplained": len(unexplained),
                 "unexplained_rounds": [int(number) for number in unexplained["round"]],
@@ -75,7 +77,30 @@ def explained(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _rate(count: int, n: int) -> dict[str, float]:
+def _groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """The trials of each network and combination of `by`, with their kinds: networks in order, then as they come.
+
+    Trials whose error is missing are left out.
+    """
+    trials = as_trials(table, (*_NEEDS, *by)).assign(kind=kind_of(table)).dropna(subset="test_error")
+    for network in in_order(list(trials.network)):
+        of_network = trials[trials.network == network]
+        if not by:
+            yield {"network": network}, of_network
+            continue
+        for values, group in of_network.groupby(list(by), sort=False):
+            yield {"network": network, **dict(zip(by, values))}, group
+
+
+def _variance_explained(trials: pd.DataFrame) -> float:
+    errors = trials.test_error
+    if errors.nunique() < 2:
+        return np.nan
+    means = trials.groupby("kind").test_error.transform("mean")
+    return float(((means - errors.mean()) ** 2).sum() / ((errors - errors.mean()) ** 2).sum())
+
+
+def _rate(count: int, n: int) -> dict[str, float | int]:
     interval = stats.binomtest(count, n).proportion_ci(method="wilson")
     return {"rounds": n, "count": count, "rate": count / n, "ci_low": interval.low, "ci_high": interval.high}
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 # All 2^n sign patterns up to this many rounds, a seeded sample of patterns beyond.
 _EXACT_ROUNDS = 14
-_PATTERNS = 20_000
+_PATTERNS, _AT_ONCE = 20_000, 1000
 _SIGN_SEED = 2010
 
 
@@ -29,17 +29,25 @@ def contrast(differences: pd.Series | np.ndarray) -> dict[str, Any]:
     n = len(complete)
     mean = complete.mean() if n else np.nan
     sd = complete.std(ddof=1) if n > 1 else np.nan
-    half = stats.t.ppf(0.975, n - 1) * sd / np.sqrt(n) if n > 1 else np.nan
+    low, high = t_interval(mean, sd, n)
     return {
         "rounds": n,
         "difference": mean,
         "sd": sd,
-        "ci_low": mean - half,
-        "ci_high": mean + half,
+        "ci_low": low,
+        "ci_high": high,
         "p": sign_flip(complete) if n > 1 else np.nan,
         "left_out": len(values) - n,
-        "note": "" if n > 1 else f"{n} complete rounds: at least 2 are needed",
+        "note": "" if n > 1 else f"{n} of the 2 complete rounds that are needed",
     }
+
+
+def t_interval(mean: float, sd: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Student's interval of a mean from the sample standard deviation of n values; NaN for n < 2."""
+    if n < 2:
+        return np.nan, np.nan
+    half = stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n)
+    return mean - half, mean + half
 
 
 def sign_flip(differences: np.ndarray) -> float:
@@ -49,12 +57,20 @@ def sign_flip(differences: np.ndarray) -> float:
     sign patterns, counting the one observed (Phipson and Smyth 2010).
     """
     n = len(differences)
-    observed = abs(differences.sum()) * (1 - 1e-12)  # so that equal sums count as equal in spite of rounding
+    # Only magnitudes matter once signs are free; in order, they meet the same patterns in whatever order rounds come.
+    magnitudes = np.sort(np.abs(differences))
+    # Errors are multiples of one pair, so many patterns have the sum observed; rounding must not part them from it.
+    observed = abs(differences.sum()) - 1e-12 * magnitudes.sum()
+
+    def extreme(negative: np.ndarray) -> int:
+        sums = magnitudes.sum() - 2 * (negative.astype(float) @ magnitudes)
+        return int((np.abs(sums) >= observed).sum())
+
     if n <= _EXACT_ROUNDS:
-        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
-        return float((np.abs(signs @ differences) >= observed).mean())
-    signs = 1 - 2 * np.random.default_rng(_SIGN_SEED).integers(0, 2, (_PATTERNS, n))
-    return float((1 + (np.abs(signs @ differences) >= observed).sum()) / (1 + _PATTERNS))
+        return extreme((np.arange(2**n)[:, None] >> np.arange(n)) & 1) / 2**n
+    generator = np.random.default_rng(_SIGN_SEED)
+    found = sum(extreme(generator.integers(0, 2, (_AT_ONCE, n), np.int8)) for _ in range(_PATTERNS // _AT_ONCE))
+    return (1 + found) / (1 + _PATTERNS)
 
 
 def holm(p: pd.Series | np.ndarray) -> np.ndarray:

@@ -22,12 +22,21 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     Effects are changes of the test error, as fractions: negative means fewer errors. Raises `AnalysisError` where one
     of the four networks lacks altogether.
     """
+    rounds = effects_by_round(table)
+    result = pd.DataFrame([{"effect": name, **contrast(rounds[name])} for name in EFFECTS])
+    result["p_holm"] = holm(result["p"])
+    return result
+
+
+def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per (seed, round), a column per effect; NaN where one of the four networks lacks in the round.
+
+    Raises `AnalysisError` where one of them lacks altogether.
+    """
     errors = by_round(table)
     lacking = [name for name in FOUR if name not in errors]
     if lacking:
         raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
-    four = errors[list(FOUR)].to_numpy(float)
-    rows = [{"effect": name, **contrast(four @ np.array(weights))} for name, weights in EFFECTS.items()]
-    result = pd.DataFrame(rows)
-    result["p_holm"] = holm(result["p"])
-    return result
+    four = errors[list(FOUR)].to_numpy(float)  # rounds, 4
+    weights = np.column_stack(list(EFFECTS.values()))  # 4, effects
+    return pd.DataFrame(four @ weights, index=errors.index, columns=list(EFFECTS))

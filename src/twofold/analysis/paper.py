@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from twofold.analysis.contrasts import benjamini_hochberg, holm
 from twofold.analysis.summary import summary
-from twofold.analysis.trials import as_trials
+from twofold.analysis.trials import as_trials, with_losses
 
 # What the paper's study and grid have in common, beside the optimizer and its learning rate.
 _FIXED = {
@@ -57,8 +59,8 @@ def is_papers(table: pd.DataFrame) -> pd.Series:
     for name, value in _FIXED.items():
         if name in trials:
             same &= trials[name] == value
-    if "aux_weight" in trials and "auxiliary_losses" in trials:
-        same &= (trials.aux_weight == 1.0) | ~trials.auxiliary_losses.astype(bool)
+    if "aux_weight" in trials:
+        same &= (trials.aux_weight == 1.0) | ~with_losses(trials)
     return same
 
 
@@ -66,21 +68,28 @@ def agreement(table: pd.DataFrame) -> pd.DataFrame:
     """Our study's test errors beside the paper's, a row per network whose settings are the paper's.
 
     Columns of `summary`, then `paper_mean`, `paper_sd`, `paper_rounds`, `difference` (ours - the paper's), its
-    standard error `se` = sqrt(sd^2 / rounds + paper_sd^2 / paper_rounds), and `z` = difference / se (Welch 1947). The
-    digits are not looked at: only the full MNIST are the paper's. Empty where no trial has the paper's settings.
+    standard error `se` = sqrt(sd^2 / rounds + paper_sd^2 / paper_rounds), `z` = difference / se, its two-sided
+    p-value `p` in Welch's t test (Welch 1947; normal errors, which collapsed rounds are not) and `p_holm` over the
+    networks. The digits are not looked at: only the full MNIST are the paper's. Empty where no trial has the paper's
+    settings.
     """
     trials = as_trials(table)
     fitting = is_papers(trials)
     for name, value in _STUDY.items():
         if name in trials:
             fitting &= trials[name] == value
-    return _beside(trials[fitting], study_reference(), ["network"])
+    both = _beside(trials[fitting], study_reference(), ["network"])
+    return both.assign(p_holm=holm(both.p))
 
 
 def grid_agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """As `agreement`, for the paper's grid search: a row per network, optimizer and learning rate."""
+    """As `agreement`, for the paper's grid search: a row per network, optimizer and learning rate.
+
+    In place of `p_holm` there is `p_bh`, corrected as one does when exploring many (Benjamini and Hochberg 1995).
+    """
     trials = as_trials(table, ("network", "optimizer", "learning_rate", "test_error"))
-    return _beside(trials[is_papers(trials)], grid_reference(), ["network", "optimizer", "learning_rate"])
+    both = _beside(trials[is_papers(trials)], grid_reference(), ["network", "optimizer", "learning_rate"])
+    return both.assign(p_bh=benjamini_hochberg(both.p))
 
 
 def _beside(trials: pd.DataFrame, reference: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -88,8 +97,13 @@ def _beside(trials: pd.DataFrame, reference: pd.DataFrame, by: list[str]) -> pd.
     ours = summary(trials, by)[columns] if len(trials) else pd.DataFrame(columns=columns)
     both = ours.merge(reference, on=by)
     both["difference"] = both["mean"] - both.paper_mean
-    both["se"] = np.sqrt(both.sd.astype(float) ** 2 / both.rounds + both.paper_sd**2 / both.paper_rounds)
+    ours_squared = both.sd.astype(float) ** 2 / both.rounds.astype(float)
+    papers_squared = both.paper_sd**2 / both.paper_rounds
+    both["se"] = np.sqrt(ours_squared + papers_squared)
     both["z"] = both.difference / both.se
+    # Welch and Satterthwaite's degrees of freedom; one round has none, nor a standard deviation.
+    parts = ours_squared**2 / (both.rounds - 1).where(both.rounds > 1) + papers_squared**2 / (both.paper_rounds - 1)
+    both["p"] = 2 * stats.t.sf(both.z.abs().astype(float), (both.se**4 / parts).astype(float))
     return both
 
 

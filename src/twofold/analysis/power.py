@@ -7,6 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from twofold.analysis.trials import AnalysisError, by_round
+from twofold.errors import SettingError
 
 _MOST_ROUNDS = 10_000_000
 
@@ -22,25 +23,29 @@ def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> flo
         return 1.0 if difference else alpha
     critical = stats.t.ppf(1 - alpha / 2, rounds - 1)
     shift = abs(difference) / sd * np.sqrt(rounds)
-    above = stats.nct.sf(critical, rounds - 1, shift)
-    below = stats.nct.cdf(-critical, rounds - 1, shift)
-    return float(above + np.nan_to_num(below))  # scipy gives NaN for tails too thin for floating point
+    # SciPy gives NaN where a shift is too great for floating point: then all lies above, and nothing below.
+    above = np.nan_to_num(stats.nct.sf(critical, rounds - 1, shift), nan=1.0)
+    below = np.nan_to_num(stats.nct.cdf(-critical, rounds - 1, shift), nan=0.0)
+    return float(above + below)
 
 
 def rounds_needed(sd: float, difference: float, wanted: float, alpha: float = 0.05) -> int:
     """The fewest rounds whose `power` is at least `wanted`.
 
-    Raises `AnalysisError` for a power outside (0, 1), a difference of 0, or more than ten million rounds.
+    Raises `SettingError` for a power outside (0, 1) or a difference of 0, `AnalysisError` where more than ten million
+    rounds are needed.
     """
     if not 0 < wanted < 1:
-        raise AnalysisError(f"`power` (={wanted}) must lie between 0 and 1")
+        raise SettingError(f"`power` (={wanted}) must lie between 0 and 1")
     if difference == 0:
-        raise AnalysisError("`difference` (=0) must not be 0: no number of rounds finds what is not there")
+        raise SettingError("`difference` (=0) must not be 0: no number of rounds finds what is not there")
     high = 2
     while power(sd, difference, high, alpha) < wanted:
         high *= 2
         if high > _MOST_ROUNDS:
-            raise AnalysisError(f"`difference` (={difference:g}) needs more than {_MOST_ROUNDS:,} rounds; ask for more")
+            raise AnalysisError(
+                f"`difference` (={difference:g}) needs more than {_MOST_ROUNDS:,} rounds; ask for a larger one"
+            )
     low = max(1, high // 2)  # too few, or below the least number of rounds
     while high - low > 1:
         middle = (low + high) // 2
@@ -51,10 +56,17 @@ def rounds_needed(sd: float, difference: float, wanted: float, alpha: float = 0.
 def power_table(table: pd.DataFrame, difference: float | None = None) -> pd.DataFrame:
     """A row per two networks: how many rounds separate them by `difference` (a fraction), at 80 % and at 90 % power.
 
-    Without a `difference`, by the one that the table shows. `sd` is that of the paired differences in the table, the
-    pilot; `power_now` is the power with as many rounds as it has.
+    Without a `difference`, by the one that the table shows (`observed`), which flatters: a pilot's largest differences
+    are partly luck. `sd` is that of the paired differences in the table, the pilot; `power_now` is the power with as
+    many rounds as it has, in one test at 5 %. `note` says why a number is missing.
+
+    Raises `SettingError` for a difference outside (0, 1), `AnalysisError` where the table has one network.
     """
+    if difference is not None and not 0 < difference < 1:
+        raise SettingError(f"`difference` (={difference:g}) must be a fraction between 0 and 1, as 0.01 for one point")
     errors = by_round(table)
+    if errors.shape[1] < 2:
+        raise AnalysisError(f"the table has one network, {errors.columns[0]}: power is about telling two apart")
     rows = []
     for first, second in itertools.combinations(errors.columns, 2):
         differences = (errors[second] - errors[first]).dropna().to_numpy(float)
@@ -70,7 +82,7 @@ def _plan(differences: np.ndarray, wanted: float | None) -> dict[str, object]:
     plan = {"sd": sd, "observed": observed, "difference": abs(difference)}
     nothing = {"power_now": np.nan, "rounds_80": pd.NA, "rounds_90": pd.NA}
     if n < 2:
-        return {**plan, **nothing, "note": f"{n} rounds with both: at least 2 are needed"}
+        return {**plan, **nothing, "note": f"{n} of the 2 rounds that are needed have both networks"}
     if difference == 0:
         return {**plan, **nothing, "note": "no difference to find"}
     try:

@@ -9,7 +9,7 @@ from scipy import stats
 from twofold.analysis.contrasts import holm
 from twofold.analysis.trials import by_round
 
-_RESAMPLES = 4000
+_RESAMPLES, _AT_ONCE = 4000, 500
 _BOOTSTRAP_SEED = 1979
 
 
@@ -37,11 +37,20 @@ def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
     The interval is Student's, with n - 1 degrees of freedom and the standard deviation of the estimate over 4000
     seeded bootstrap samples of rounds (Efron and Tibshirani 1993, section 12.5, "bootstrap standard error"). The
     percentile interval is too narrow for 20 rounds.
+
+    In simulations it covers 94-98 % for normal errors from 5 rounds on. Where one round in seven collapses, as in
+    NetBase, it covers 92-97 % from 20 rounds on, but 75-92 % with 5 or 10: so few may hold no collapse at all, and
+    then nothing in them tells of the spread that is to come.
     """
     n = len(both)
     estimate = _log_ratio(both.std(axis=0, ddof=1))
-    places = np.random.default_rng(_BOOTSTRAP_SEED).integers(0, n, (_RESAMPLES, n))
-    deviations = both[places].std(axis=1, ddof=1)  # resamples, 2
+    # Rounds in an order of their own, so that the interval does not depend on the one in which they come.
+    change = both[:, 1] - both[:, 0]
+    ordered = both[np.lexsort((change, np.abs(change), both.sum(axis=1)))]
+    generator = np.random.default_rng(_BOOTSTRAP_SEED)
+    deviations = np.concatenate(
+        [ordered[generator.integers(0, n, (_AT_ONCE, n))].std(axis=1, ddof=1) for _ in range(_RESAMPLES // _AT_ONCE)]
+    )  # resamples, 2
     ratios = _log_ratio(deviations[(deviations > 0).all(axis=1)].T)
     half = stats.t.ppf(0.975, n - 1) * ratios.std(ddof=1)
     return float(estimate), float(estimate - half), float(estimate + half)
@@ -50,13 +59,22 @@ def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
 def _compare(both: np.ndarray) -> dict[str, object]:
     missing = {"log_ratio": np.nan, "ci_low": np.nan, "ci_high": np.nan, "p": np.nan}
     if len(both) < 3:
-        return {**missing, "note": f"{len(both)} rounds with both: at least 3 are needed"}
-    if (both.std(axis=0) == 0).any():
+        return {**missing, "note": f"{len(both)} of the 3 rounds that are needed have both networks"}
+    if (np.ptp(both, axis=0) == 0).any():
         return {**missing, "note": "the errors of one network are all the same"}
     estimate, low, high = log_sd_ratio(both)
-    p = float(stats.levene(both[:, 0], both[:, 1], center="median").pvalue)
-    return {"log_ratio": estimate, "ci_low": low, "ci_high": high, "p": p, "note": ""}
+    p = _brown_forsythe(both)
+    note = "no Brown-Forsythe test: all errors lie equally far from their median" if np.isnan(p) else ""
+    return {"log_ratio": estimate, "ci_low": low, "ci_high": high, "p": p, "note": note}
 
 
-def _log_ratio(deviations: np.ndarray) -> np.ndarray:
+def _brown_forsythe(both: np.ndarray) -> float:
+    """The test's p-value; NaN where distances from the median do not vary, which is what it divides by."""
+    distances = np.abs(both - np.median(both, axis=0))
+    if np.allclose(distances, distances[0], rtol=0, atol=1e-12):
+        return np.nan
+    return float(stats.levene(both[:, 0], both[:, 1], center="median").pvalue)
+
+
+def _log_ratio(deviations: np.ndarray) -> np.ndarray | np.floating:
     return np.log(deviations[1]) - np.log(deviations[0])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from twofold.analysis.contrasts import contrast, holm
+from twofold.analysis.contrasts import contrast, holm, t_interval
 from twofold.analysis.trials import as_trials, by_round, in_order
 
 
@@ -17,14 +17,14 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
     `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % t interval of the mean over rounds),
     `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3), `best`, `worst`,
     `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others), and
-    `note` where a number cannot be given.
+    `note` where a number cannot be given. Trials whose value is missing are in `diverged` alone.
 
     Raises `AnalysisError` where the table is empty or lacks a column.
     """
     trials = as_trials(table, (*by, value))
     order = {name: place for place, name in enumerate(in_order(list(trials.network)))} if "network" in by else {}
     rows = []
-    for group, of_group in trials.groupby(list(by), sort=False):
+    for group, of_group in trials.groupby(list(by), sort=False, dropna=False):
         errors = of_group[value].to_numpy(float)
         rows.append({**dict(zip(by, group)), **_describe(errors), **_counts(of_group)})
     result = pd.DataFrame(rows)
@@ -49,8 +49,12 @@ def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
     return result
 
 
-def _describe(errors: np.ndarray) -> dict[str, object]:
+def _describe(values: np.ndarray) -> dict[str, object]:
+    errors = values[~np.isnan(values)]
     n = len(errors)
+    if not n:
+        names = ("mean", "sd", "ci_low", "ci_high", "median", "iqm", "best", "worst")
+        return {"rounds": 0, **dict.fromkeys(names, np.nan), "note": "no round has a value"}
     mean, sd = errors.mean(), errors.std(ddof=1) if n > 1 else np.nan
     low, high = t_interval(mean, sd, n)
     return {
@@ -73,11 +77,3 @@ def _counts(trials: pd.DataFrame) -> dict[str, object]:
         "digit_error": digits.mean() if digits.notna().any() else np.nan,
         "diverged": int(trials.diverged.astype(bool).sum()),
     }
-
-
-def t_interval(mean: float, sd: float, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Student's interval of a mean from the sample standard deviation of n values; NaN for n < 2."""
-    if n < 2:
-        return np.nan, np.nan
-    half = stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n)
-    return mean - half, mean + half

@@ -1,21 +1,22 @@
 """The table of trials that all statistics read: from a results store, or from anyone's CSV."""
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from twofold.errors import TwofoldError
+from twofold.errors import DataError, SettingError, TwofoldError
 
-# The paper's networks in its order, with (weight sharing, auxiliary losses).
-FOUR = {"NetBase": (False, False), "NetWS": (True, False), "NetAL": (False, True), "NetWSAL": (True, True)}
+# The paper's networks in its order.
+FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
 
 # What, beside the network, makes two trials of one round different; a table need not have all of them.
 SETTINGS = (
     "data",
     "relation",
     "pairs",
+    "test_pairs",
     "normalise",
     "optimizer",
     "learning_rate",
@@ -26,31 +27,40 @@ SETTINGS = (
     "bottleneck_activation",
 )
 
+# What makes two trials of one round and setting different all the same: validation pairs change no training, and a
+# data set's name may have stood for other digits once.
+_REST = ("validation_pairs", "fingerprint")
+
 
 class AnalysisError(TwofoldError):
     """A table of trials lacks what a statistic needs."""
+
+    exit_code = DataError.exit_code
 
 
 def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "test_error")) -> pd.DataFrame:
     """The table with what is told in more than one way told in one, checked for the columns that are needed.
 
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
-    `diverged` is false and `seed` is 0 where the column lacks. Raises `AnalysisError` where the table is empty or
-    lacks a column.
+    `diverged` is false and `seed` is 0 where the column lacks. Raises `AnalysisError` where the table is empty, lacks
+    a column, or has something else than fractions for errors or than numbers for rounds.
     """
+    if table.empty:
+        raise AnalysisError("the table of trials is empty; run `twofold study` first")
     trials = table.copy()
     if "dead_units" in trials and "dead_first" not in trials:
         pairs = [_pair(value) for value in trials.pop("dead_units")]
-        trials["dead_first"], trials["dead_second"] = zip(*pairs, strict=True) if pairs else ((), ())
+        trials["dead_first"], trials["dead_second"] = zip(*pairs, strict=True)
     for name in needs:
         if name not in trials:
             raise AnalysisError(f"the table of trials has no column `{name}`; it has {', '.join(map(str, trials))}")
-    if trials.empty:
-        raise AnalysisError("the table of trials is empty; run `twofold study` first")
     defaults: dict[str, Any] = {"diverged": False, "seed": 0}
     for name, value in defaults.items():
         if name not in trials:
             trials[name] = value
+    for name in needs:
+        if name == "round" or name.endswith("_error"):
+            _check_numbers(name, trials[name])
     return trials
 
 
@@ -66,30 +76,84 @@ def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
     Raises `AnalysisError` where the table has several settings: then rounds do not pair up.
     """
     trials = as_trials(table, ("network", "round", value))
-    twice = trials.duplicated(["network", "seed", "round"])
-    if twice.any():
-        varied = [name for name in varying_settings(trials) if name != "aux_weight"] or varying_settings(trials)
-        raise AnalysisError(
-            f"the table has more than one trial of {trials.network[twice].iloc[0]} in round "
-            f"{trials['round'][twice].iloc[0]} (they differ in {', '.join(varied) or 'nothing'}); choose one setting"
-        )
+    require_distinct(trials)
     wide = trials.pivot(index=["seed", "round"], columns="network", values=value)
     return wide[in_order(list(trials.network))]
 
 
-def varying_settings(trials: pd.DataFrame) -> list[str]:
-    """The settings that take more than one value in the table.
+def with_losses(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial's network has auxiliary losses: as its column says, or else where their weight is not 0."""
+    return trials.auxiliary_losses.astype(bool) if "auxiliary_losses" in trials else trials.aux_weight != 0
 
-    An auxiliary weight of 0 for networks without auxiliary losses does not count as a second value.
+
+def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
+    """Raise `AnalysisError` where one network has two trials in one round, for equal values of the columns `by`."""
+    twice = trials.duplicated(["network", "seed", "round", *by])
+    if twice.any():
+        first = trials[twice].iloc[0]
+        alike = trials[
+            (trials[["network", "seed", "round", *by]] == first[["network", "seed", "round", *by]]).all(axis=1)
+        ]
+        differ = [name for name in (*SETTINGS, *_REST) if name in alike and alike[name].nunique() > 1]
+        raise AnalysisError(
+            f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
+            f"(they differ in {', '.join(differ) or 'nothing'}); choose one setting"
+        )
+
+
+def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
+    """Each setting that the table tells of, with its values in ascending order.
+
+    The auxiliary weight is that of networks with auxiliary losses: the 0 of the others is no second value.
     """
+    settings = {}
+    for name in SETTINGS:
+        if name in trials:
+            column = trials[name]
+            if name == "aux_weight":
+                column = column[with_losses(trials)]
+            settings[name] = sorted(column.dropna().unique().tolist())
+    return settings
 
-    def values(name: str) -> int:
-        column = trials[name]
-        if name == "aux_weight" and "auxiliary_losses" in trials:
-            column = column[trials.auxiliary_losses.astype(bool)]
-        return column.nunique()
 
-    return [name for name in SETTINGS if name in trials and values(name) > 1]
+def varying_settings(trials: pd.DataFrame) -> list[str]:
+    """The settings that take more than one value in the table."""
+    return [name for name, values in settings_of(trials).items() if len(values) > 1]
+
+
+def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> pd.DataFrame:
+    """The trials whose columns have one of the chosen values; None chooses all.
+
+    Networks without auxiliary losses belong to every auxiliary weight. Raises `SettingError` where no trial is left,
+    with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
+    """
+    trials = as_trials(table, ("network", "round"))
+    for name, choices in chosen.items():
+        if choices is None:
+            continue
+        if name not in trials:
+            raise AnalysisError(f"`{name}` cannot be chosen: the table of trials has no such column")
+        values = list(choices)
+        fitting = trials[name].isin(values)
+        if name == "aux_weight":
+            fitting |= ~with_losses(trials)
+        if not fitting.any():
+            there = ", ".join(map(str, sorted(trials[name].unique())))
+            raise SettingError(f"no trial has `{name}` {' or '.join(map(str, values))}; there is {there}")
+        trials = trials[fitting]
+    return trials.reset_index(drop=True)
+
+
+def _check_numbers(name: str, column: pd.Series) -> None:
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = column[numbers.isna() & column.notna()]
+    if len(wrong):
+        raise AnalysisError(f"`{name}` (={wrong.iloc[0]!r}) must be a number")
+    beyond = numbers[(numbers < 0) | (numbers > 1)]
+    if name.endswith("_error") and len(beyond):
+        raise AnalysisError(
+            f"`{name}` (={beyond.iloc[0]:g}) must be a fraction between 0 and 1; divide percents by 100"
+        )
 
 
 def for_every_aux_weight(trials: pd.DataFrame) -> pd.DataFrame:
@@ -108,9 +172,8 @@ def for_every_aux_weight(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pair(value: Any) -> tuple[int, int]:
-    pair = ast.literal_eval(value) if isinstance(value, str) else value
     try:
-        first, second = pair
+        first, second = ast.literal_eval(value) if isinstance(value, str) else value
         return int(first), int(second)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, SyntaxError) as error:
         raise AnalysisError(f"`dead_units` (={value!r}) must be a pair of counts such as [0, 10]") from error

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError
 
 from twofold import __version__
+from twofold.cli.analyse import analyse
 from twofold.cli.grid import grid
 from twofold.cli.networks import networks
+from twofold.cli.power import power
 from twofold.cli.results import results
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
@@ -32,7 +34,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, tune, results, networks):
+for _command in (study, grid, sweep, tune, results, analyse, power, networks):
     app.command(_command)
 
 

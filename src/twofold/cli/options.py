@@ -10,7 +10,7 @@ TASK = Group("What is learnt", sort_key=2)
 TRAINING = Group("How it is trained", sort_key=3)
 RUNNING = Group("Running", sort_key=4)
 
-SEVERAL = {"consume_multiple": True, "negative": ""}
+SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
 FLAG = {"negative": "", "show_default": False}
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from twofold.analysis import Findings
+from twofold.report.findings_tables import Section
 from twofold.report.tables import turned
 
 # Wider than any table.
@@ -27,6 +29,17 @@ def print_table(table: Table) -> None:
     console.print(table)
 
 
+def print_section(section: Section) -> None:
+    """Print a table and the sentences that belong to it; into a pipe or a file, each sentence on one line."""
+    console = Console()
+    if section.table is not None:
+        print_table(section.table)
+        console.print()
+    for sentence in section.sentences:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    console.print()
+
+
 def _width(table: Table) -> int:
     return Console(width=_UNBOUNDED).measure(table).maximum
 
@@ -39,12 +52,30 @@ def print_json(table: pd.DataFrame) -> None:
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
-    # As objects, so that whole numbers stay whole and what is missing can be None.
-    records = table.astype(object).where(table.notna(), None).to_dict("records")
-    rows = [{str(name): value for name, value in record.items()} for record in records]
+    rows = _records(table)
     for row in rows:
         row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
     return rows
+
+
+def print_records(table: pd.DataFrame) -> None:
+    """Print a table of statistics as one JSON array; what is missing or not a number is null."""
+    json.dump(_records(table), sys.stdout, indent=1)
+    print()
+
+
+def print_findings(found: Findings) -> None:
+    """Print the findings as one JSON object: an array for each statistic, or null and in `reasons` why not."""
+    tables = {name: _records(table) for name, table in found.tables.items()}
+    left_out = dict.fromkeys(found.reasons)
+    json.dump({"settings": found.settings, **tables, **left_out, "reasons": found.reasons}, sys.stdout, indent=1)
+    print()
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    # As objects, so that whole numbers stay whole and what is missing can be None.
+    records = table.astype(object).where(table.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in record.items()} for record in records]
 
 
 def say(text: str, *, quiet: bool = False) -> None:

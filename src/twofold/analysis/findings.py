@@ -1,0 +1,71 @@
+"""All that a table of trials says, in one go: what `twofold analyse` prints."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from twofold.analysis.collapse import collapse, explained
+from twofold.analysis.effects import effects
+from twofold.analysis.paper import agreement
+from twofold.analysis.spread import spread
+from twofold.analysis.summary import paired_differences, summary
+from twofold.analysis.trials import AnalysisError, as_trials, require_distinct, settings_of, varying_settings
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The statistics of a table of trials by name; where one cannot be given, `reasons` says why not.
+
+    `settings` are those of `settings_of`. `varied` names the ones with several values: then `summary`, `collapse` and
+    `explained` have a row per network and setting, and the statistics that compare networks round by round are left
+    out, since rounds pair up within one setting only.
+    """
+
+    settings: Mapping[str, list[Any]]
+    varied: list[str]
+    tables: Mapping[str, pd.DataFrame]
+    reasons: Mapping[str, str]
+
+
+def findings(table: pd.DataFrame) -> Findings:
+    """Every statistic that the table allows.
+
+    Raises `AnalysisError` where the table is empty, lacks `network`, `round` or `test_error`, or has two trials of one
+    network, round and setting.
+    """
+    trials = as_trials(table)
+    varied = varying_settings(trials)
+    require_distinct(trials, varied)
+    statistics: dict[str, Callable[[], pd.DataFrame]] = {
+        "summary": lambda: summary(trials, ["network", *varied]),
+        "collapse": lambda: collapse(trials, varied),
+        "explained": lambda: explained(trials, varied),
+    }
+    if not varied:
+        statistics |= {
+            "differences": lambda: _pairs(paired_differences(trials)),
+            "effects": lambda: effects(trials),
+            "spreads": lambda: _pairs(spread(trials)),
+            "agreement": lambda: _papers(agreement(trials)),
+        }
+    tables, reasons = {}, {}
+    for name, statistic in statistics.items():
+        try:
+            tables[name] = statistic()
+        except AnalysisError as error:
+            reasons[name] = str(error)
+    return Findings(settings_of(trials), varied, tables, reasons)
+
+
+def _pairs(comparisons: pd.DataFrame) -> pd.DataFrame:
+    if comparisons.empty:
+        raise AnalysisError("the table has one network: there is nothing to compare it with")
+    return comparisons
+
+
+def _papers(beside: pd.DataFrame) -> pd.DataFrame:
+    if beside.empty:
+        raise AnalysisError("these are not the paper's settings, so its numbers are no measure")
+    return beside

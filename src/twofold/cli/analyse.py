@@ -1,0 +1,48 @@
+"""`twofold analyse`: what the numbers in a store mean."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from twofold.cli.options import FLAG
+from twofold.cli.selection import Selection
+
+_ALL = Selection()
+
+
+def analyse(
+    *,
+    json: Annotated[bool, Parameter(help="Print one JSON object instead of tables and sentences.", **FLAG)] = False,
+    figures: Annotated[
+        Path | None,
+        Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
+    ] = None,
+    selection: Selection = _ALL,
+) -> None:
+    """Say what weight sharing and auxiliary losses are worth, and how certain that is.
+
+    For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
+    that collapsed, and the paper's numbers beside ours. Where the store holds several settings, errors and collapse
+    rates of each, until options choose one.
+
+    Example: twofold analyse --data mnist --optimizer adam --figures figures
+    """
+    from twofold.analysis import findings
+    from twofold.cli.output import print_findings, print_section, say
+    from twofold.report.findings_tables import findings_sections
+
+    table = selection.read(histories=figures is not None)
+    found = findings(table)
+    if json:
+        print_findings(found)
+    else:
+        for section in findings_sections(found):
+            print_section(section)
+    if figures is not None:
+        from twofold.report.findings import findings_figures
+        from twofold.report.style import save
+
+        for name, figure in findings_figures(table).items():
+            for path in save(figure, figures / name):
+                say(f"wrote {path}")

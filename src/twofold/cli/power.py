@@ -1,0 +1,36 @@
+"""`twofold power`: how many rounds are enough."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from twofold.cli.options import FLAG
+from twofold.cli.selection import Selection
+
+_ALL = Selection()
+
+
+def power(
+    *,
+    difference: Annotated[
+        float | None,
+        Parameter(
+            help="The difference to find, for example --difference 0.01, one point; by default the one observed."
+        ),
+    ] = None,
+    json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
+    selection: Selection = _ALL,
+) -> None:
+    """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
+
+    Example: twofold power --difference 0.01 --data mnist
+    """
+    from twofold.analysis import power_table
+    from twofold.cli.output import print_records, print_section
+    from twofold.report.findings_tables import power_section
+
+    plan = power_table(selection.read(), difference)
+    if json:
+        print_records(plan)
+    else:
+        print_section(power_section(plan))

@@ -1,0 +1,24 @@
+"""Tables of trials in files, as `twofold results --csv` and spreadsheets write them."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from twofold.errors import DataError, cause_of
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """The table of trials in a file of comma-separated values, whose first line names the columns.
+
+    Raises `DataError` where there is no such file, or it is none of that kind.
+    """
+    try:
+        return pd.read_csv(path)
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path} ({cause_of(error)}); `twofold results --csv > {path}` makes one"
+        ) from error
+    except (ValueError, pd.errors.ParserError) as error:
+        raise DataError(
+            f"{path} is no table of trials ({cause_of(error)}); `twofold results --csv` makes one"
+        ) from error

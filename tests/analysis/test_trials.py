@@ -1,0 +1,119 @@
+"""Tables of trials: what they need, what is chosen from them, and from where they may come."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from twofold.analysis import AnalysisError, as_trials, by_round, findings, select, settings_of, varying_settings
+from twofold.analysis.trials import FOUR
+from twofold.errors import SettingError
+from twofold.networks import NETWORKS
+from twofold.results.table_file import read_csv
+
+Made = Callable[..., pd.DataFrame]
+
+
+def test_the_four_are_the_networks() -> None:
+    assert tuple(NETWORKS) == FOUR
+
+
+@pytest.mark.parametrize("loaded", ["twofold.analysis", "twofold.results.table_file"])
+def test_statistics_load_neither_the_engine_nor_the_plots(loaded: str) -> None:
+    program = f"import sys, {loaded}; print([m for m in ('jax', 'equinox', 'optax', 'matplotlib') if m in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_table_from_csv_says_the_same(made_up: Made, tmp_path: Path) -> None:
+    table = made_up(8)
+    path = tmp_path / "trials.csv"
+    table.to_csv(path, index=False)
+    before, after = findings(table), findings(read_csv(path))
+    assert before.settings == after.settings
+    assert before.reasons == after.reasons
+    for name, statistic in before.tables.items():
+        pd.testing.assert_frame_equal(statistic, after.tables[name])
+
+
+def test_an_empty_table_says_how_to_fill_it() -> None:
+    with pytest.raises(AnalysisError, match="empty; run `twofold study` first"):
+        as_trials(pd.DataFrame())
+
+
+def test_a_column_that_lacks_is_named(made_up: Made) -> None:
+    with pytest.raises(AnalysisError, match="no column `test_error`; it has network"):
+        findings(made_up(2).drop(columns="test_error"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("test_error", "bad", r"`test_error` \(='bad'\) must be a number"),
+        ("test_error", 12.5, r"`test_error` \(=12.5\) must be a fraction between 0 and 1; divide percents by 100"),
+        ("round", "one", r"`round` \(='one'\) must be a number"),
+    ],
+)
+def test_what_is_no_error_or_round_is_shown(made_up: Made, column: str, value: object, message: str) -> None:
+    table = made_up(2)
+    table[column] = [value, *table[column][1:]]
+    with pytest.raises(AnalysisError, match=message):
+        findings(table)
+
+
+def test_rounds_of_different_seeds_are_different_rounds(made_up: Made) -> None:
+    table = pd.concat([made_up(3), made_up(2, seed=1).assign(seed=1)])
+    assert len(by_round(table)) == 5
+
+
+def test_varying_settings_are_those_with_several_values(made_up: Made) -> None:
+    table = pd.concat([made_up(2, optimizer="sgd"), made_up(2, optimizer="adam")])
+    assert varying_settings(table) == ["optimizer"]
+    assert settings_of(table)["optimizer"] == ["adam", "sgd"]
+    assert settings_of(table)["aux_weight"] == [1.0]
+
+
+def test_choosing_keeps_what_fits_and_networks_without_a_weight_of_losses(made_up: Made) -> None:
+    light = made_up(2)
+    light.loc[light.auxiliary_losses, "aux_weight"] = 0.1
+    both = pd.concat([made_up(2), light[light.auxiliary_losses]])
+    chosen = select(both, {"aux_weight": [0.1], "network": None})
+    assert varying_settings(chosen) == []
+    assert chosen.network.value_counts().to_dict() == {"NetBase": 2, "NetWS": 2, "NetAL": 2, "NetWSAL": 2}
+    assert list(chosen.index) == list(range(8))
+
+
+def test_choosing_what_is_not_there_says_what_is(made_up: Made) -> None:
+    with pytest.raises(SettingError, match="no trial has `optimizer` sgd or adagrad; there is adam"):
+        select(made_up(2), {"optimizer": ["sgd", "adagrad"]})
+    with pytest.raises(AnalysisError, match="no such column"):
+        select(made_up(2).drop(columns="epochs"), {"epochs": [100]})
+
+
+def test_several_settings_are_summed_up_but_not_paired(made_up: Made) -> None:
+    found = findings(pd.concat([made_up(4), made_up(4, normalise=True)]))
+    assert found.varied == ["normalise"]
+    assert set(found.tables) == {"summary", "collapse", "explained"}
+    assert len(found.tables["summary"]) == 8
+
+
+def test_trials_that_no_setting_tells_apart_are_refused(made_up: Made) -> None:
+    with pytest.raises(AnalysisError, match=r"2 trials of NetBase in round 0 \(they differ in validation_pairs\)"):
+        findings(pd.concat([made_up(2), made_up(2, validation_pairs=0)]))
+    with pytest.raises(AnalysisError, match="they differ in nothing"):
+        findings(pd.concat([made_up(2), made_up(2), made_up(2, normalise=True)]))
+
+
+def test_reasons_stand_where_a_statistic_cannot_be_given(made_up: Made) -> None:
+    found = findings(made_up(5, networks=["NetBase"], epochs=3).drop(columns=["dead_first", "dead_second"]))
+    assert set(found.tables) == {"summary"}
+    assert set(found.reasons) == {"collapse", "explained", "differences", "effects", "spreads", "agreement"}
+    assert "no column `dead_first`" in found.reasons["collapse"]
+
+
+def test_a_table_needs_no_more_than_networks_rounds_and_errors(made_up: Made) -> None:
+    found = findings(made_up(5)[["network", "round", "test_error"]])
+    assert set(found.reasons) == {"collapse", "explained"}
