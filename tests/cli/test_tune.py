@@ -46,8 +46,8 @@ def test_one_setting_for_all_networks_is_confirmed_on_fresh_rounds(run):
     arguments = (*SMALL, "--together", "--networks", "NetWS", "NetWSAL", "--budget", "8", "--confirm", "3")
     code, out, _ = run(*arguments)
     assert code == 0
-    assert "2 networks   found" in out
-    assert "Test error on 3 fresh rounds: the setting found, and the paper's" in out
+    assert "2 networks found" in " ".join(out.split())
+    assert "Test error on 3 fresh rounds: the setting found, and the paper's" in " ".join(out.split())
     assert out.splitlines()[-2].split()[0] == "mean"
     _, out, _ = run(*arguments, "--json", "--quiet")
     rows = json.loads(out)
