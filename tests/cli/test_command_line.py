@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,11 @@ def test_the_example_of_a_command_is_one(name):
     assert words[:2] == ["twofold", name]
     command, _, _ = app.parse_args(words[1:])
     assert command is app[name].default_command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_in_the_readme(name):
+    assert f"twofold {name}" in (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

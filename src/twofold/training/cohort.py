@@ -32,7 +32,7 @@ from twofold.training.run import (
 )
 
 # Seconds between two returns to Python, for progress and Ctrl-C.
-_CHUNK_SECONDS = 0.5
+_CHUNK_SECONDS = 1.0
 
 # On a GPU or TPU: the part of the free memory that trials may fill, and the most trials that are worth while.
 _MEMORY_SHARE = 0.8
@@ -93,7 +93,7 @@ def train_cohorts(
     """Train the jobs, a cohort at a time, and yield each with its outcome when its cohort is done.
 
     Jobs are taken from the iterable as there is room for them; the arrays that they load have equal shapes.
-    `on_progress` is told about twice a second how many more epochs are done, summed over trials. `together` is how
+    `on_progress` is told about once a second how many more epochs are done, summed over trials. `together` is how
     many trials one device trains at the same time: by default 1 on a processor, as many as fit elsewhere.
     """
     devices = tuple(devices or jax.devices())
