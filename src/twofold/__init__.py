@@ -15,15 +15,23 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from twofold.api import Study as Study
     from twofold.api import StudyResult as StudyResult
+    from twofold.api import TuneResult as TuneResult
+    from twofold.errors import DataError as DataError
+    from twofold.errors import SettingError as SettingError
+    from twofold.errors import StoreError as StoreError
     from twofold.errors import TwofoldError as TwofoldError
 
 _HOMES = {
     "Study": "twofold.api",
     "StudyResult": "twofold.api",
+    "TuneResult": "twofold.api",
+    "DataError": "twofold.errors",
+    "SettingError": "twofold.errors",
+    "StoreError": "twofold.errors",
     "TwofoldError": "twofold.errors",
 }
 
-__all__ = ["Study", "StudyResult", "TwofoldError", "__version__"]
+__all__ = sorted([*_HOMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import SELECT_ON, SETTINGS, choice, summary, varying_settings
+from twofold.analysis import SELECT_ON, SETTINGS, by_round, choice, summary, varying_settings
 from twofold.data import Digits, load_digits
 from twofold.errors import SettingError, unknown_choice
 from twofold.networks import NETWORKS
@@ -226,17 +226,17 @@ class StudyResult:
     @cached_property
     def table(self) -> pd.DataFrame:
         """A tidy data frame, a row per trial in the order of the plan; errors are fractions."""
-        return self.store.read([trial.key for trial in self.trials])
+        return _read(self.store, self.trials)
 
     @cached_property
     def histories(self) -> pd.DataFrame:
         """The table with each trial's training loss per epoch and, if traced, its dead units per epoch."""
-        return self.store.read([trial.key for trial in self.trials], histories=True)
+        return _read(self.store, self.trials, histories=True)
 
     @property
     def summary(self) -> pd.DataFrame:
-        """Mean, standard deviation, interval and more of each network's test error, as fractions."""
-        return summary(self.table)
+        """Mean, standard deviation, interval and more of each network's and setting's test error, as fractions."""
+        return summary(self.table, ["network", *varying_settings(self.table)])
 
     def choice(self, select_on: str = "validation") -> pd.DataFrame:
         """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.
@@ -248,9 +248,13 @@ class StudyResult:
         return choice(self.table, SELECT_ON[select_on], by=varied)
 
     def figure(self) -> Figure:
-        """The test error of every round: the paper's Figure 2."""
+        """The test error of every round: the paper's Figure 2.
+
+        Raises `AnalysisError` where the study has several settings: a figure shows one.
+        """
         from twofold.report.figures import figure2
 
+        by_round(self.table)
         return figure2(self.table)
 
 
@@ -265,7 +269,7 @@ class TuneResult:
     @cached_property
     def table(self) -> pd.DataFrame:
         """A tidy data frame, a row per training of the searches; errors are fractions."""
-        return self.store.read([trial.key for found in self.found for trial in found.trials])
+        return _read(self.store, [trial for found in self.found for trial in found.trials])
 
     @property
     def start(self) -> dict[str, Any]:
@@ -287,4 +291,11 @@ class TuneResult:
         with _listener(notes, progress) as listener:
             every = {trial.key: trial for trial in [*best, *start]}
             conduct(list(every.values()), self.study._digits, self.store, devices=devices, listener=listener)
-        return self.store.read([trial.key for trial in best]), self.store.read([trial.key for trial in start])
+        return _read(self.store, best), _read(self.store, start)
+
+
+def _read(store: Store, trials: Sequence[Trial], *, histories: bool = False) -> pd.DataFrame:
+    """The rows of the trials. Their digits have the name asked for now: the store may know them by another."""
+    table = store.read([trial.key for trial in trials], histories=histories)
+    names = {trial.key: trial.data for trial in trials}
+    return table.assign(data=table.key.map(names)) if len(table) else table

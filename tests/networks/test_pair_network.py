@@ -1,5 +1,8 @@
 """The network as a whole: against the plain formulation, its initial weights, and what is told of its layers."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -99,6 +102,18 @@ def test_layer_table_is_that_of_the_network(name, image_size):
     for row in rows[2:]:
         layer = getattr(network, row.layer.split(":")[0])
         assert layer.weight.shape[1:] == (*row.input_shape, *row.output_shape)
+
+
+def test_a_table_of_layers_starts_no_device():
+    """A notebook may look at one before a study, which then can still make each core a device."""
+    code = """
+from twofold.networks import NETWORKS, layer_table
+layer_table(NETWORKS["NetWSAL"])
+from twofold.training import use_devices
+print(use_devices(2)[1])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[]"
 
 
 def test_an_unknown_network_is_refused_with_a_guess():

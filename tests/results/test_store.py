@@ -220,6 +220,14 @@ def test_the_database_of_another_program_is_left_alone(table, create, path):
     assert path.read_bytes() == before
 
 
+def test_a_store_half_made_is_made_whole(path, row):
+    """As another process leaves it for a moment, or for good where it is killed."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT, renewed_at REAL)")
+    Store(str(path)).add(row)
+    assert len(Store(str(path)).read()) == 1
+
+
 def test_an_empty_file_becomes_a_store_but_is_none(path):
     path.touch()
     with pytest.raises(StoreError, match="no store of twofold"):

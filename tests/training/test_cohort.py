@@ -9,7 +9,7 @@ from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
 from twofold.training import OPTIMIZERS, Job, Program, TrialData, train_cohorts, trial_key
 from twofold.training import cohort as cohort_module
-from twofold.training.cohort import _engine
+from twofold.training.cohort import _balanced, _engine
 
 PAIRS, EPOCHS = 50, 2
 DIGITS = load_digits("mnist5k")
@@ -61,6 +61,18 @@ def test_trials_that_a_device_trains_together_come_out_the_same():
         alone, beside = (way[r] for way in ways)
         np.testing.assert_allclose(alone.train_loss, beside.train_loss, rtol=1e-4)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone.network, beside.network)
+
+
+@pytest.mark.parametrize(("fitting", "share", "size"), [(256, 20, 20), (8, 20, 7), (1, 20, 1), (10, 20, 10), (4, 1, 1)])
+def test_a_device_makes_room_for_its_share_in_equal_cohorts(fitting, share, size):
+    assert _balanced(fitting, share) == size
+
+
+def test_expecting_jobs_changes_no_outcome():
+    jobs = [job(r, epochs=1) for r in range(3)]
+    plain, expected = outcomes(jobs), outcomes(jobs, expected=3)
+    for r in range(3):
+        assert_same(plain[r], expected[r])
 
 
 def test_numbers_are_arguments_of_the_compiled_program():

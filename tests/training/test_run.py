@@ -10,7 +10,7 @@ import pytest
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import Outputs, init_network
 from twofold.training.losses import cross_entropy, pair_loss
-from twofold.training.run import Program, Settings, evaluate, start, train_epochs, trial_key
+from twofold.training.run import _SHUFFLING_STREAM, Program, Settings, evaluate, start, train_epochs, trial_key
 
 ADAM = Program(weight_sharing=True, optimizer="adam", batch_size=25)
 PAIRS = draw_pairs(load_digits("mnist5k"), seed=2, round=0, split="train", pairs=75)
@@ -72,6 +72,16 @@ def test_shuffling_takes_every_pair_once_in_an_order_of_its_own():
     assert not np.array_equal(plain.network.head1.weight, mixed.network.head1.weight)
     whole = [trained(dataclasses.replace(ADAM, batch_size=75, shuffle=s), epochs=1)[1].losses[0] for s in (False, True)]
     np.testing.assert_allclose(*whole, rtol=1e-5)
+
+
+def test_no_epoch_shuffles_with_a_key_that_drew_weights():
+    """A key split in six is its own fold with 0 to 5: shuffling has to leave these alone."""
+    key = jax.random.wrap_key_data(jnp.asarray(trial_key(0, 0)), impl="threefry2x32")
+    stream = jax.random.fold_in(key, _SHUFFLING_STREAM)
+    of_weights = {tuple(np.asarray(jax.random.key_data(k))) for k in jax.random.split(key, 6)}
+    of_epochs = [tuple(np.asarray(jax.random.key_data(jax.random.fold_in(stream, e)))) for e in range(100)]
+    assert not of_weights & {*of_epochs, tuple(np.asarray(jax.random.key_data(stream)))}
+    assert len(set(of_epochs)) == 100
 
 
 def test_the_key_decides_the_initial_weights():

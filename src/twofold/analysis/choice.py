@@ -26,9 +26,12 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     """A row per setting, best first: its error averaged over networks within each round, then over rounds.
 
     Columns: the settings `by` (those that vary, by default), `rounds`, `mean`, `ci_low` and `ci_high` (95 % t
-    interval over rounds), `behind` (mean minus the best setting's), `p` (one-sided paired t test over rounds that
-    the setting is worse than the best one), `p_holm` over all the runners-up, and `chosen`: "best", "as good" where
-    not significantly worse at 5 %, else "".
+    interval over rounds), `behind` (mean minus the best setting's), `p` (two-sided paired t test over rounds against
+    the best one), `p_holm`, and `chosen`: "best", "as good" where not significantly worse at 5 %, "incomplete" where
+    the setting has fewer rounds than others, which it is not compared with, else "".
+
+    Which setting is the best is known only after looking. So `p_holm` is Holm's correction over all pairs of settings,
+    not only those with the best: then the chance of any false "worse" is at most 5 % (Holm 1979).
 
     Only rounds in which all networks have the setting count. A network without auxiliary losses counts for every
     auxiliary weight. Raises `AnalysisError` where there is nothing to choose between.
@@ -42,22 +45,24 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     if "aux_weight" in columns:
         trials = for_every_aux_weight(trials)
     wide = _averages(trials, columns, select_on)
-    means = wide.mean().sort_values(kind="stable")
-    best = wide[means.index[0]]
+    counts = wide.notna().sum()
+    order = wide.mean().sort_values(kind="stable").index
+    complete = [setting for setting in order if counts[setting] == counts.max()]
+    p, p_holm = _against_first(wide[complete].dropna().to_numpy(float))
+    missing = np.full(len(order) - len(complete), np.nan)
     rows = []
-    for setting in means.index:
+    for setting in [*complete, *(s for s in order if s not in set(complete))]:
         errors = wide[setting].dropna()
-        low, high = t_interval(errors.mean(), errors.std(ddof=1), len(errors))
-        rows.append((*setting, len(errors), errors.mean(), low, high, _worse(wide[setting] - best)))
-    frame = pd.DataFrame(rows, columns=[*columns, "rounds", "mean", "ci_low", "ci_high", "p"])
-    return _ranked(frame)
+        rows.append((*setting, len(errors), errors.mean(), *t_interval(errors.mean(), errors.std(ddof=1), len(errors))))
+    frame = pd.DataFrame(rows, columns=[*columns, "rounds", "mean", "ci_low", "ci_high"])
+    return _ranked(frame.assign(p=np.append(p, missing), p_holm=np.append(p_holm, missing)), len(complete))
 
 
 def choice_of_summaries(summaries: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     """As `choice`, from published means alone: a row per network and setting with `mean`, `sd` and `rounds`.
 
-    Rounds are taken as independent, since nothing says which belong together: the p-value is Welch's, from the
-    standard errors of the averages over networks (Welch 1947), and intervals are normal ones.
+    Networks and settings are taken as independent, since nothing says which rounds belong together: p-values and
+    intervals are normal ones, from the standard errors of the averages over networks.
     """
     work = summaries.assign(variance=summaries["sd"] ** 2 / summaries["rounds"], networks=1)
     grouped = work.groupby(list(by), sort=False).agg(
@@ -65,11 +70,12 @@ def choice_of_summaries(summaries: pd.DataFrame, by: Sequence[str]) -> pd.DataFr
     )
     grouped["se"] = np.sqrt(grouped.variance) / grouped.networks
     frame = grouped.sort_values("mean", kind="stable").reset_index()
-    best = frame.iloc[0]
     frame["ci_low"], frame["ci_high"] = frame["mean"] - 1.96 * frame.se, frame["mean"] + 1.96 * frame.se
-    distance = (frame["mean"] - best["mean"]) / np.hypot(frame.se, best.se)
-    frame["p"] = np.where(frame.index == 0, np.nan, stats.norm.sf(distance))
-    return _ranked(frame[[*by, "rounds", "mean", "ci_low", "ci_high", "p"]])
+    means, errors = frame["mean"].to_numpy(), frame.se.to_numpy()
+    distances = np.abs(means[:, None] - means) / np.hypot(errors[:, None], errors)
+    p, p_holm = _first_row(2 * stats.norm.sf(distances))
+    frame = frame[[*by, "rounds", "mean", "ci_low", "ci_high"]]
+    return _ranked(frame.assign(p=p, p_holm=p_holm), len(frame))
 
 
 def _averages(trials: pd.DataFrame, columns: list[str], value: str) -> pd.DataFrame:
@@ -85,16 +91,33 @@ def _averages(trials: pd.DataFrame, columns: list[str], value: str) -> pd.DataFr
     return pd.DataFrame(np.column_stack(list(averages.values())), index=wide.index, columns=as_tuples)
 
 
-def _worse(differences: pd.Series) -> float:
-    complete = differences.dropna().to_numpy(float)
-    if len(complete) < 2 or not complete.any():
-        return np.nan
-    if np.ptp(complete) < _ROUNDING:
-        return 0.0 if complete[0] > 0 else 1.0
-    return float(stats.ttest_1samp(complete, 0, alternative="greater").pvalue)
+def _against_first(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For each column of rounds x settings: p against the first, and the same corrected over all pairs of columns."""
+    rounds = len(errors)
+    if rounds < 2:
+        return np.full(errors.shape[1], np.nan), np.full(errors.shape[1], np.nan)
+    differences = errors[:, :, None] - errors[:, None, :]  # rounds, settings, settings
+    means, deviations = differences.mean(axis=0), differences.std(axis=0, ddof=1)
+    equal = np.ptp(differences, axis=0) < _ROUNDING  # the same difference in every round
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distances = np.abs(means) / (deviations / np.sqrt(rounds))
+    distances = np.where(equal, np.where(np.abs(means) < _ROUNDING, 0.0, np.inf), distances)
+    return _first_row(2 * stats.t.sf(distances, rounds - 1))
 
 
-def _ranked(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.assign(behind=frame["mean"] - frame["mean"].iloc[0], p_holm=holm(frame.p))
-    as_good = np.where(frame.p_holm < _SIGNIFICANT, "", "as good")
-    return frame.assign(chosen=np.where(np.arange(len(frame)) == 0, "best", as_good))
+def _first_row(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The first row of a symmetric matrix of p-values, plain and corrected over all pairs; NaN for the first itself."""
+    pairs = np.triu_indices(len(p), 1)
+    corrected = np.full(p.shape, np.nan)
+    corrected[pairs] = holm(p[pairs])
+    plain = p[0].copy()
+    plain[0] = np.nan
+    return plain, corrected[0]
+
+
+def _ranked(frame: pd.DataFrame, complete: int) -> pd.DataFrame:
+    """The settings, of which the first `complete` were compared, with how far they are behind and what that means."""
+    place = np.arange(len(frame))
+    words = np.where(frame.p_holm < _SIGNIFICANT, "", "as good")
+    words = np.where(place >= complete, "incomplete", np.where(place == 0, "best", words))
+    return frame.assign(behind=frame["mean"] - frame["mean"].iloc[0], chosen=words)

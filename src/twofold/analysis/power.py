@@ -15,7 +15,8 @@ _MOST_ROUNDS = 10_000_000
 def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> float:
     """The chance that a two-sided paired t test finds a true mean difference, given the sd of the differences.
 
-    Exact, by the noncentral t distribution (Cohen 1988, section 2.2). NaN for fewer than 2 rounds.
+    Exact for normal differences, by the noncentral t distribution (Cohen 1988, section 2.2); NaN for fewer than 2
+    rounds.
     """
     if rounds < 2:
         return float("nan")

@@ -33,7 +33,7 @@ def networks(
     from twofold.report.style import save
     from twofold.report.tables import layer_rows, layers_table
 
-    chosen = [find_network(name) for name in names or NETWORKS]
+    chosen = [find_network(name) for name in (NETWORKS if names is None else names)]
     if json:
         print(json_module.dumps([row for architecture in chosen for row in layer_rows(architecture)], indent=1))
     else:

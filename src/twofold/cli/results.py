@@ -28,12 +28,13 @@ def results(
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
-    table = Store(store, create=False).read()
+    opened = Store(store, create=False)
+    table = opened.read()
     if json:
         print_json(table)
     elif csv:
         table.to_csv(sys.stdout, index=False)
     elif table.empty:
-        say(f"no trials in {store} yet; `twofold study` makes some")
+        say(f"no trials in {opened.url} yet; `twofold study` makes some")
     else:
         print_table(settings_table(table))

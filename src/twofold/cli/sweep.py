@@ -75,11 +75,11 @@ def sweep(
     from twofold.report.tables import summary_table
 
     values: dict[str, Any] = {
-        "pairs": pairs or [1000],
-        "aux_weight": aux_weight or [1.0],
-        "learning_rate": learning_rate or [0.001],
-        "batch_size": batch_size or [25],
-        "epochs": epochs or [100],
+        "pairs": [1000] if pairs is None else pairs,
+        "aux_weight": [1.0] if aux_weight is None else aux_weight,
+        "learning_rate": [0.001] if learning_rate is None else learning_rate,
+        "batch_size": [25] if batch_size is None else batch_size,
+        "epochs": [100] if epochs is None else epochs,
     }
     swept = [name for name, several in values.items() if len(set(several)) > 1]
     if not swept:

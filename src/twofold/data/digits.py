@@ -62,7 +62,7 @@ def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
     if name_or_path in PUBLISHED:
         publication = PUBLISHED[name_or_path]
         return _from_folder(name_or_path, _find_published(publication, data_dir), publication)
-    path = Path(name_or_path).expanduser()
+    path = Path(os.path.expanduser(name_or_path))  # unlike Path.expanduser, lets ~nobody be a name like any other
     if os.path.isdir(path):  # unlike Path.is_dir, false for a path that may not be looked at
         return _from_folder(name_or_path, path)
     if os.path.isfile(path):
@@ -74,7 +74,8 @@ def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
 
 def _find_published(publication: Publication, data_dir: Path | None) -> Path:
     """The folder that holds all files of a publication; downloads them where there is none."""
-    given = data_dir or (Path(text) if (text := os.environ.get(DATA_DIR_VARIABLE)) else None)
+    text = str(data_dir or "") or os.environ.get(DATA_DIR_VARIABLE, "")
+    given = Path(os.path.expanduser(text)) if text else None
     if given is not None and not given.is_dir():
         origin = "data_dir" if data_dir else DATA_DIR_VARIABLE
         raise DataError(f"`{origin}` (={given}) is no folder; name the one that holds {publication.name}/")

@@ -8,7 +8,7 @@ from pathlib import Path
 import platformdirs
 import pooch
 
-from twofold.errors import DataError
+from twofold.errors import DataError, cause_of
 
 # Seconds without an answer after which a mirror counts as unreachable.
 _TIMEOUT = 20
@@ -86,10 +86,8 @@ def download(publication: Publication, folder: Path) -> None:
     """
     for file, sha256 in publication.sha256.items():
         target = folder / file
-        if target.is_file():
-            if pooch.file_hash(target) == sha256:
-                continue
-            target.unlink()
+        if _is_there(target, sha256):
+            continue
         failures = []
         for mirror in publication.mirrors:
             try:
@@ -102,6 +100,19 @@ def download(publication: Publication, folder: Path) -> None:
                 f"cannot download {file} of {publication.name} ({'; '.join(failures)}); give the folder that holds it "
                 "with --data-dir or TWOFOLD_DATA_DIR, or use --data mnist5k, which needs no download"
             )
+
+
+def _is_there(target: Path, sha256: str) -> bool:
+    """Whether the file is there, as published; a damaged one is deleted."""
+    try:
+        if not target.is_file():
+            return False
+        if pooch.file_hash(target) == sha256:
+            return True
+        target.unlink()
+    except OSError as error:
+        raise DataError(f"cannot use {target} ({cause_of(error)}); delete it, or give --data-dir") from error
+    return False
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:

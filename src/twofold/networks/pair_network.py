@@ -128,9 +128,11 @@ class LayerRow:
 
 def layer_table(architecture: Architecture, image_size: tuple[int, int] = (14, 14)) -> list[LayerRow]:
     """The layers of a network for images of (height, width), with shapes as (height, width, channels) or (units,)."""
-    network = eqx.filter_eval_shape(
-        init_network, jax.random.key(0), weight_sharing=architecture.weight_sharing, image_size=image_size
-    )
+
+    def fresh() -> PairNetwork:  # the key is made within, so that nothing of JAX is started for shapes alone
+        return init_network(jax.random.key(0), weight_sharing=architecture.weight_sharing, image_size=image_size)
+
+    network = eqx.filter_eval_shape(fresh)
     after1 = (*pooled_size(*image_size), CONV1_CHANNELS)
     after2 = (*pooled_size(*after1[:2]), CONV2_CHANNELS)
     features = after2[0] * after2[1] * after2[2]

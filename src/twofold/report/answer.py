@@ -14,11 +14,14 @@ from twofold.analysis import (
     effects,
     in_order,
     kind_of,
+    paired_differences,
     summary,
 )
 from twofold.report.html import STATEMENTS
 from twofold.report.tables import interval, percent, points, points_interval
 
+_SIGNIFICANT = 0.05
+_WENT_WRONG = "Rounds that went wrong"
 _FAILURES = {ONE_DEAD: "with one branch dead", BOTH_DEAD: "with both branches dead", DIVERGED: "diverged"}
 
 QUESTION = "What are weight sharing and auxiliary losses worth?"
@@ -64,8 +67,8 @@ def _change(less: str, more: str, row: Any) -> str:
 
 
 def _size(row: Any) -> str:
-    """The size of an effect with its interval; where the interval holds 0, that it may be nothing."""
-    if row.ci_low <= 0 <= row.ci_high:
+    """The size of an effect with its interval; where it is not significant among the three, that it may be nothing."""
+    if row.ci_low <= 0 <= row.ci_high or row.p_holm >= _SIGNIFICANT:
         return f"{percent(abs(row.difference))} (a change of {points_interval(row.ci_low, row.ci_high)}: may be chance)"
     return f"{percent(abs(row.difference))} ({interval(*sorted((abs(row.ci_low), abs(row.ci_high))))})"
 
@@ -74,7 +77,8 @@ def _together(trials: pd.DataFrame, interaction: Any) -> str:
     """How the change that weight sharing makes depends on auxiliary losses."""
     means = by_round(trials)[list(FOUR)].dropna().mean()
     without, with_losses = means.NetWS - means.NetBase, means.NetWSAL - means.NetAL
-    chance = ", which may be chance" if interaction.ci_low <= 0 <= interaction.ci_high else ""
+    unclear = interaction.ci_low <= 0 <= interaction.ci_high or interaction.p_holm >= _SIGNIFICANT
+    chance = ", which may be chance" if unclear else ""
     return (
         f"Weight sharing changes the error by {points(without)} without auxiliary losses and by {points(with_losses)} "
         f"with them: {points(interaction.difference)} from one to the other "
@@ -87,7 +91,18 @@ def _best(trials: pd.DataFrame) -> str:
     best: Any = table.iloc[int(table["mean"].argmin())]
     sure = f" (95 % interval {interval(best.ci_low, best.ci_high)})" if best.rounds > 1 else ""
     error = f"{percent(best['mean'])} % of test pairs in {_count(int(best.rounds), 'round')}{sure}"
-    return f"{best.network} errs least: {error}." if len(table) > 1 else f"{best.network} errs on {error}."
+    if len(table) == 1:
+        return f"{best.network} errs on {error}."
+    alike = _not_told_apart(trials, best.network)
+    doubt = f" Not clearly less than {' and '.join(alike)}." if alike else ""
+    return f"{best.network} errs least: {error}.{doubt}"
+
+
+def _not_told_apart(trials: pd.DataFrame, network: str) -> list[str]:
+    """The networks from which this one is not told apart by paired differences, corrected over all of them."""
+    unclear = paired_differences(trials)
+    unclear = unclear[~(unclear.p_holm < _SIGNIFICANT)]
+    return [a if b == network else b for a, b in zip(unclear["first"], unclear.second) if network in (a, b)]
 
 
 def _unequal(trials: pd.DataFrame) -> str:
@@ -110,7 +125,9 @@ def _failed(trials: pd.DataFrame) -> str:
         failed = [f"{counts[kind]} {words}" for kind, words in _FAILURES.items() if kind in counts.index]
         if failed:
             networks.append(f"{network} {' and '.join(failed)}, of {counts.sum()}")
-    return f"Rounds that went wrong: {'; '.join(networks)}." if networks else ""
+    leaky = "bottleneck_activation" in trials and (trials.bottleneck_activation != "relu").all()
+    what = "Rounds in which units never fire (leaky, they pass something on all the same)" if leaky else _WENT_WRONG
+    return f"{what}: {'; '.join(networks)}." if networks else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -24,7 +24,7 @@ from twofold.analysis import (
 )
 from twofold.report.html import css
 from twofold.report.style import KIND_COLOURS, KIND_MARKERS, colour_of, marker_of
-from twofold.report.tables import interval, percent, points, points_interval
+from twofold.report.tables import interval, p_value, percent, points, points_interval
 
 # As tables and arrays have them.
 Number = float | int | np.number[Any]
@@ -226,7 +226,7 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
     chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
     for place, row in enumerate(_rows(table)):
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.difference, at=30)
-        tip = f"{names[place]}, p = {row.p:.3f}, Holm {row.p_holm:.3f}" if row.rounds > 1 else names[place]
+        tip = f"{names[place]}, p {p_value(row.p)}, Holm {p_value(row.p_holm)}" if row.rounds > 1 else names[place]
         chart.marks.append(Mark(chart.at_x(100 * row.difference), chart.row_top(place) + 30, "currentColor", "o", tip))
     return chart
 
@@ -244,7 +244,7 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
         x=Axis("dead units, of 20", -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
         y=_percent_axis(trials.test_error),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
-        note="A branch with ten dead units passes nothing on; marks are moved sideways a little, to show them all.",
+        note=f"{_dead_branch(trials)}; marks are moved sideways a little, to show them all.",
     )
     sideways = np.random.default_rng(0)
     for kind in there:
@@ -254,6 +254,11 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
             mark = Mark(x, chart.at_y(100 * row.test_error), css(KIND_COLOURS[kind]), KIND_MARKERS[kind], tip)
             chart.marks.append(mark)
     return chart
+
+
+def _dead_branch(trials: pd.DataFrame) -> str:
+    relu = "bottleneck_activation" not in trials or (trials.bottleneck_activation == "relu").all()
+    return "A branch with ten dead units passes nothing on" if relu else "A unit is dead if it is never above 0"
 
 
 def curves_chart(trials: pd.DataFrame) -> Chart | None:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from twofold.analysis import in_order
 from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
-from twofold.errors import DataError, SettingError
+from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import Outputs, PairNetwork
 from twofold.report.html import STATEMENTS, render
 from twofold.results import Model, ModelStore
@@ -78,12 +78,12 @@ def demo_or_reason(
     models: ModelStore, keys: set[str], data_dir: Path | None = None
 ) -> tuple[dict[str, Any] | None, str]:
     """The demo's data for a page about the trials of these keys, or None and why there is none."""
-    records = [record for record in models.records() if record["key"] in keys]
-    if not records:
-        return None, "No networks of these trials were kept to draw for; twofold study --keep-models best keeps some."
     try:
+        records = [record for record in models.records() if record["key"] in keys]
+        if not records:
+            return None, "No networks of these trials were kept; twofold study --keep-models best keeps some."
         return demo_data(models, choose_models(records), data_dir), ""
-    except (SettingError, DataError) as error:
+    except (SettingError, DataError, StoreError) as error:
         return None, f"There is no demo: {error}."
 
 

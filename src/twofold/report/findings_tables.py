@@ -61,8 +61,9 @@ def power_section(plan: pd.DataFrame) -> Section:
     }
     sentences = [
         "Differences are in points of test error, sd is that of the difference over rounds. Power is the chance that a "
-        "paired t test at 5 % finds a true difference of the size to find. The pilot's sd is itself an estimate: take "
-        "some rounds more.",
+        "single paired t test at 5 %, without correction for other pairs, finds a true difference of the size to find, "
+        "were differences normal. A difference seen in the pilot flatters, and the pilot's sd is itself an estimate: "
+        "take some rounds more.",
         *_notes(plan),
     ]
     return Section(_table("Rounds needed to tell two networks apart", plan, cells), sentences)

@@ -26,7 +26,7 @@ def grid_tables(trials: pd.DataFrame) -> list[Table]:
 def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> Table:
     """The best setting of `twofold.analysis.choice`, and those that are not significantly worse."""
     settings = [name for name in SETTINGS if name in choice]
-    good = choice[choice.chosen != ""]
+    good = choice[choice.chosen.isin(["best", "as good"])]
     columns = [
         *("lr" if name == "learning_rate" else words(name) for name in settings),
         "mean %",

@@ -99,6 +99,7 @@ def report_page(
     common = {"title": title, "store": store, "question": QUESTION, "demo": demo, "demo_note": demo_note}
     if table.empty:
         return render("report.html", **common, trials=0)
+    table = _once_each(table)
     varied = varying_settings(table)
     ranking = _ranking(table) if varied else None
     groups = _by_setting(table, varied, ranking)
@@ -107,7 +108,7 @@ def report_page(
         **common,
         trials=len(table),
         task=task_sentence(table),
-        answer=_overall_answer(groups, ranking, varied),
+        answer=_overall_answer(table, groups, ranking, varied),
         sections=[_section(setting, trials) for setting, trials in groups[:_MOST_SECTIONS]],
         left_out=max(0, len(groups) - _MOST_SECTIONS),
         heatmaps=_heatmaps(table, varied),
@@ -118,17 +119,30 @@ def report_page(
     )
 
 
+def _once_each(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with one trial of each network, setting and round: validation pairs make no other training."""
+    same = [name for name in (*SETTINGS, "network", "seed", "round") if name in table]
+    return table.drop_duplicates(same, keep="last").reset_index(drop=True)
+
+
 _Setting = dict[str, Any]
 _Groups = list[tuple[_Setting, pd.DataFrame]]
 
 
 def _ranking(table: pd.DataFrame) -> pd.DataFrame | None:
-    """The settings from the best on; None where no round has all the networks in any of them."""
+    """The settings from the best on, by validation error where every trial has one, else by test error.
+
+    None where no round has all the networks in any of them.
+    """
     try:
-        ranking = choice(table)
+        ranking = choice(table, _ranked_by(table))
     except AnalysisError:
         return None
     return None if ranking["mean"].isna().all() else ranking
+
+
+def _ranked_by(table: pd.DataFrame) -> str:
+    return "validation_error" if table.validation_error.notna().all() else "test_error"
 
 
 def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | None) -> _Groups:
@@ -143,7 +157,7 @@ def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | 
     return [(dict(zip(varied, setting)), groups[setting].reset_index(drop=True)) for setting in ranked]
 
 
-def _overall_answer(groups: _Groups, ranking: pd.DataFrame | None, varied: list[str]) -> list[str]:
+def _overall_answer(table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str]) -> list[str]:
     setting, trials = groups[0]
     if not varied:
         return answer(trials)
@@ -153,7 +167,8 @@ def _overall_answer(groups: _Groups, ranking: pd.DataFrame | None, varied: list[
     others = int((ranking.chosen == "as good").sum())
     sure = f" (95 % interval {interval(best.ci_low, best.ci_high)})" if best.rounds > 1 else ""
     first = (
-        f"Of {len(groups)} settings, {_named(setting)} has the lowest test error averaged over the networks: "
+        f"Of {len(groups)} settings, {_named(setting)} has the lowest {_ranked_by(table).replace('_', ' ')} averaged "
+        "over the networks: "
         f"{percent(best['mean'])} %{sure}; {others} of the others {'is' if others == 1 else 'are'} not significantly "
         "worse. The lowest of many is a little too good: chosen by these rounds, it needs fresh ones to be confirmed."
     )
@@ -268,7 +283,9 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
     """The paper's study, or its grid search, beside ours; None where no trial has its settings."""
     in_grid = bool({"optimizer", "learning_rate"} & set(varied))
     by = ["network", "optimizer", "learning_rate"] if in_grid else ["network"]
-    beside = (grid_agreement if in_grid else agreement)(table)
+    several = table.data.nunique() > 1
+    papers = table[table.data == "mnist"] if several else table
+    beside = (grid_agreement if in_grid else agreement)(papers) if len(papers) else papers
     if beside.empty:
         return None
     rows = [
@@ -284,8 +301,8 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
         for row in beside.to_dict("records")
     ]
     columns = [*map(words, by), "ours", "rounds", "the paper's", "rounds", "difference", "z"]
-    note = "Mean ± standard deviation. z: the difference in standard errors; beyond ±2 it is more than chance explains."
-    others = sorted(set(table.data) - {"mnist"})
+    note = "Mean ± standard deviation. z: the difference in standard errors; one in twenty is beyond ±2 by chance."
+    others = sorted(set(papers.data) - {"mnist"})
     if others:
         note += f" The paper's digits are the full MNIST; these are {', '.join(others)}."
     return HtmlTable("Test error (%) beside the paper's", columns, rows, len(by), note=note)
@@ -432,8 +449,13 @@ def _command(settings: Mapping[str, Any], networks: Sequence[str], rounds: int) 
     for name, value in settings.items():
         if name == "seed" and value == 0:
             continue
-        options += [f"--{name.replace('_', '-')}"] + ([] if value is True else [_value(value)])
+        options += [f"--{name.replace('_', '-')}"] + ([] if value is True else [_exactly(value)])
     return shlex.join(options)
+
+
+def _exactly(value: Any) -> str:
+    """The value with all its digits: another rate would be another trial."""
+    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _call(settings: Mapping[str, Any], networks: Sequence[str], rounds: range) -> str:

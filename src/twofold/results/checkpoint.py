@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sqlalchemy as sa
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from twofold.errors import StoreError, cause_of
+from twofold.results.store import parse_url
 
 if TYPE_CHECKING:
     from twofold.networks import PairNetwork
@@ -110,8 +110,11 @@ class ModelStore:
 
 
 def models_folder(store_url: str) -> Path:
-    """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here."""
-    url = sa.make_url(store_url) if "://" in store_url else sa.URL.create("sqlite", database=store_url)
+    """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here.
+
+    Raises `StoreError` for a URL that is none.
+    """
+    url = parse_url(store_url)
     in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)).with_suffix(".models") if in_file else Path("twofold.models")
 

@@ -100,19 +100,16 @@ class Store:
     """
 
     def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
-        full = url if "://" in url else f"sqlite:///{url}"
-        scheme, _, rest = full.partition("://")
-        self.url = f"{scheme}://{rest.rpartition('@')[2]}"  # for messages: nothing before an @, which may be a password
+        parsed = parse_url(url)
+        self.url = parsed.render_as_string(hide_password=True)
+        in_file = parsed.database if parsed.get_backend_name() == "sqlite" else None
         with self._errors():
-            parsed = sa.make_url(full)
-            self.url = parsed.render_as_string(hide_password=True)
-            self._engine = sa.create_engine(parsed, **_engine_options(full))
-            in_file = parsed.database if full.startswith("sqlite") else None
+            self._engine = sa.create_engine(parsed, **_engine_options(parsed))
             if not create and in_file and not Path(in_file).exists():
                 raise StoreError(f"there is no store at {self.url}; run a study first, or name another with --store")
             self._check_tables(create=create, sharing=not in_file)
             if create:
-                _metadata.create_all(self._engine)
+                self._create_tables()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Store one complete trial, in place of an earlier row with the same key, and give up its claim."""
@@ -154,7 +151,8 @@ class Store:
             table[name] = table[name].astype(float)
         if wanted is None:
             return table
-        return table.set_index("key").loc[[k for k in wanted if k in set(table.key)]].reset_index()
+        found = set(table.key)
+        return table.set_index("key").loc[[key for key in wanted if key in found]].reset_index()
 
     def claim(
         self, key: str, owner: str, *, traced: bool = False, wanted_again: Callable[[str], bool] | None = None
@@ -215,6 +213,12 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_claims).where(_claims.c.key == key))
 
+    def _create_tables(self) -> None:
+        """Create what lacks, whoever else does so at the same time."""
+        with self._engine.begin() as connection:
+            for table in _metadata.sorted_tables:
+                connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+
     def _check_tables(self, *, create: bool, sharing: bool) -> None:
         """Raise `StoreError` unless the database is ours or, with `create`, can become so.
 
@@ -224,7 +228,7 @@ class Store:
         inspector = sa.inspect(self._engine)
         names = set(inspector.get_table_names())
         if "trials" not in names:
-            if not create or (names and not sharing):
+            if not create or (names - set(_metadata.tables) and not sharing):
                 raise StoreError(
                     f"{self.url} is no store of twofold: it has no table `trials`; name another with --store"
                 )
@@ -245,7 +249,7 @@ class Store:
             raise StoreError(
                 f"the store {self.url} needs the Python package {error.name}; install it with pip install {error.name}"
             ) from error
-        except (sa.exc.SQLAlchemyError, ValueError) as error:  # ValueError: a port that is no number
+        except sa.exc.SQLAlchemyError as error:
             cause = cause_of(getattr(error, "orig", None) or error)
             raise StoreError(
                 f"cannot use the store {self.url} ({cause}); name another with --store, "
@@ -272,9 +276,22 @@ def _is_dead(owner: str) -> bool:
     return False
 
 
-def _engine_options(url: str) -> dict[str, Any]:
+def parse_url(url: str) -> sa.URL:
+    """The SQLAlchemy URL of a store: itself, or the path of an SQLite file. Raises `StoreError` where it is neither."""
+    try:
+        return sa.make_url(url if "://" in url else f"sqlite:///{url}")
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        scheme, _, rest = url.partition("://")
+        shown = f"{scheme}://{rest.rpartition('@')[2]}"  # nothing before an @, which may be a password
+        raise StoreError(
+            f"cannot use the store {shown} ({cause_of(error)}); name another with --store, "
+            "for example sqlite:///results.db"
+        ) from error
+
+
+def _engine_options(url: sa.URL) -> dict[str, Any]:
     # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
-    return {"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {}
+    return {"connect_args": {"timeout": 60}} if url.get_backend_name() == "sqlite" else {}
 
 
 def _slices(keys: list[str]) -> Iterator[list[str]]:

@@ -122,7 +122,8 @@ def _train(
     for program, group in _groups(trials, trace):
         claimed = (t for t in group if store.claim(t.key, owner, traced=trace, wanted_again=wanted_again))
         jobs = (_job(trial, load) for trial in claimed)
-        for job, outcome in train_cohorts(program, jobs, devices=devices, on_progress=on_progress):
+        cohorts = train_cohorts(program, jobs, devices=devices, on_progress=on_progress, expected=len(group))
+        for job, outcome in cohorts:
             row = _row(job.id, outcome, devices[0])
             if keeper:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.

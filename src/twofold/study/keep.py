@@ -21,7 +21,8 @@ class Keeper:
     `all` keeps every trial's. `best` keeps, of each network and setting (all that a trial is but its round), the
     trial with the lowest validation error, or the lowest test error where there are no validation pairs; the
     earlier round where two are equal; never one that diverged. Whatever was stored without its network and should
-    have it is trained once more: a training always comes out the same.
+    have it is trained once more; what comes out is kept even where another machine's rounding makes it differ from
+    the row.
 
     Raises `SettingError` for a `keep` that is none of `KEEP`, `StoreError` where the folder cannot be made.
     """
@@ -54,7 +55,9 @@ class Keeper:
 
     def offer(self, trial: Trial, row: Mapping[str, Any], network: PairNetwork) -> None:
         """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
-        if self._keep == "all" or (self._keep == "best" and self._is_best_so_far(trial, row)):
+        if self._keep == "none":
+            return
+        if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
             self._models.add(network, self._record(trial, row))
 
     def finish(self) -> None:

@@ -67,7 +67,7 @@ class Outcome:
     `train_loss` is the mean loss of each epoch. `dead_units` counts, for each branch, the bottleneck units that are
     at or below 0 on every test image; the trace counts them after each epoch. A training has `diverged` if any loss or
     final parameter is not finite: its errors are those of the answers that such a network gives (see `evaluate`).
-    `seconds` is the time that it took on its device.
+    `seconds` is the time that its device took for the cohort, divided by the trials that it trained there.
     """
 
     network: PairNetwork
@@ -89,12 +89,15 @@ def train_cohorts(
     devices: Sequence[jax.Device] | None = None,
     on_progress: Callable[[int], None] | None = None,
     together: int | None = None,
+    expected: int | None = None,
 ) -> Iterator[tuple[Job, Outcome]]:
     """Train the jobs, a cohort at a time, and yield each with its outcome when its cohort is done.
 
     Jobs are taken from the iterable as there is room for them; the arrays that they load have equal shapes.
     `on_progress` is told about once a second how many more epochs are done, summed over trials. `together` is how
-    many trials one device trains at the same time: by default 1 on a processor, as many as fit elsewhere.
+    many trials one device trains at the same time: by default 1 on a processor, as many as fit elsewhere. Where it is
+    known how many jobs to expect, a device makes no room for more than its share, and all its cohorts are about as
+    large.
     """
     devices = tuple(devices or jax.devices())
     waiting = iter(jobs)
@@ -103,10 +106,16 @@ def train_cohorts(
         data = first.load()
         if engine is None:
             each = together or _fitting(program, devices[0], data)
+            each = _balanced(each, math.ceil(expected / len(devices))) if expected else each
             engine = _engine(program, _shapes(data), devices, each)
         cohort = [first, *itertools.islice(waiting, engine.size - 1)]
         loaded = [data, *(job.load() for job in cohort[1:])]
         yield from zip(cohort, _train_cohort(engine, cohort, loaded, on_progress))
+
+
+def _balanced(fitting: int, share: int) -> int:
+    """How many trials to train together, of those that fit, so that cohorts for a share of all are equally large."""
+    return math.ceil(share / math.ceil(share / fitting))
 
 
 class _Evaluations(NamedTuple):

@@ -29,10 +29,9 @@ def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     _configure(workers or cores)
     devices = jax.devices()
-    if workers is not None and workers > max(cores, len(devices)):
-        raise SettingError(
-            f"`workers` (={workers}) is more than this machine has; use at most {max(cores, len(devices))}"
-        )
+    there = max(cores, len(devices)) if devices[0].platform == "cpu" else len(devices)
+    if workers is not None and workers > there:
+        raise SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
     wanted = workers or (cores if devices[0].platform == "cpu" else len(devices))
     notes = []
     if len(devices) < wanted:

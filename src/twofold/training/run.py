@@ -25,6 +25,9 @@ MOST_EPOCHS = 64
 # Sets the stream of initial weights apart from those that the pairs of a round are drawn from.
 _WEIGHTS_STREAM = 2
 
+# Sets the keys that shuffle apart from those that draw initial weights, which are split from the same key.
+_SHUFFLING_STREAM = 2**31
+
 # Pairs evaluated at once: enough for large products, few enough for a processor's cache.
 _EVALUATED_AT_ONCE = 50
 
@@ -179,6 +182,6 @@ def _in_batches(program: Program, train: PairSet) -> Batches:
 
 
 def _shuffled(program: Program, key: UInt32[Array, " 2"], epoch: Int32[Array, ""], train: PairSet) -> Batches:
-    of_epoch = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), 1 + epoch)
-    order = jax.random.permutation(of_epoch, len(train.targets))
+    stream = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), _SHUFFLING_STREAM)
+    order = jax.random.permutation(jax.random.fold_in(stream, epoch), len(train.targets))
     return _in_batches(program, jax.tree.map(lambda array: array[order], train))
