@@ -12,7 +12,9 @@ import pytest
 
 from twofold.cli import main
 from twofold.cli.app import app
+from twofold.cli.options import DEFAULT_STORE
 from twofold.data.download import PUBLISHED
+from twofold.results import DEFAULT_URL
 
 COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
 
@@ -58,6 +60,10 @@ def test_every_option_has_a_default_or_an_example(name):
         default = argument.field_info.default
         has_one = default not in (None, argument.field_info.empty)
         assert has_one or "for example" in argument.parameter.help, f"twofold {name} {argument.name}"
+
+
+def test_the_default_store_is_the_stores_own():
+    assert DEFAULT_STORE == DEFAULT_URL
 
 
 def test_without_arguments_it_shows_its_help(capsys):

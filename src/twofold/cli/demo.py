@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, MODELS
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, StoreUrl
 
 
 def demo(
@@ -20,9 +20,7 @@ def demo(
     ] = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
-    store: Annotated[
-        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
-    ] = "sqlite:///twofold.db",
+    store: StoreUrl = DEFAULT_STORE,
 ) -> None:
     """Write a page to draw two digits on, which asks the best of the kept networks about them.
 

@@ -5,16 +5,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, MODELS
+from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, StoreUrl
 
 
 def models(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, an object per network.", **FLAG)] = False,
     models: Annotated[Path | None, MODELS] = None,
-    store: Annotated[
-        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
-    ] = "sqlite:///twofold.db",
+    store: StoreUrl = DEFAULT_STORE,
 ) -> None:
     """List the trained networks that `twofold study --keep-models` has kept, each with its settings and errors.
 

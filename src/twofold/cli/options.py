@@ -11,6 +11,9 @@ TRAINING = Group("How it is trained", sort_key=3)
 RUNNING = Group("Running", sort_key=4)
 
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
+# A constant here, since the store's own would bring in SQLAlchemy for every help text; a test holds them together.
+DEFAULT_STORE = "sqlite:///twofold.db"
+StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
 FLAG = {"negative": "", "show_default": False}
 
 DATA_DIR = Parameter(
@@ -68,9 +71,7 @@ class RunOptions:
     workers: Annotated[
         int | None, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None
-    store: Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")] = (
-        "sqlite:///twofold.db"
-    )
+    store: StoreUrl = DEFAULT_STORE
     out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False

@@ -4,16 +4,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG
+from twofold.cli.options import DEFAULT_STORE, FLAG, StoreUrl
 
 
 def results(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
-    store: Annotated[
-        str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")
-    ] = "sqlite:///twofold.db",
+    store: StoreUrl = DEFAULT_STORE,
 ) -> None:
     """List the trials that a store holds: a line per setting, or with --json or --csv a row per trial.
 

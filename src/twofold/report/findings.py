@@ -69,7 +69,7 @@ def effects_figure(table: pd.DataFrame) -> Picture:
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
         _name_lines(axes, [row.capitalize() for row in statistics.effect])
         axes.set_xlabel("change of the test error (points); left of 0: fewer errors")
-        axes.set_title(f"Effects: mean and 95 % interval, {_rounds(rounds)} (dots)")
+        axes.set_title(f"Effects: mean and 95 % interval, {_rounds(rounds.dropna())} (dots)")
     return figure
 
 

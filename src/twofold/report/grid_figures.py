@@ -22,6 +22,8 @@ _MARKED_ROUNDS = 40
 
 # All heatmaps have one scale, so that they compare: from no error to a guess's.
 _GUESS = 50.0
+# Darker is worse; made for all kinds of colour vision (Nunez, Anderton and Renslow 2018).
+_HEAT = "cividis_r"
 
 
 def rounds_figure(table: pd.DataFrame, network: str) -> Picture:
@@ -64,7 +66,7 @@ def heatmap(table: pd.DataFrame, network: str) -> Picture:
             return figure
         for axes, setting in filled(grid, settings):
             _draw_heatmap(axes, only(trials, setting), optimizers, rates)
-        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, _GUESS), "cividis")
+        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, _GUESS), _HEAT)
         figure.colorbar(colours, ax=grid, label="mean test error (%)", shrink=0.9, aspect=25)
     return figure
 
@@ -106,9 +108,9 @@ def _draw_heatmap(axes: Axes, trials: pd.DataFrame, optimizers: Sequence[str], r
     for (line, optimizer), (column, rate) in itertools.product(enumerate(optimizers), enumerate(rates)):
         if cell := cells.get((optimizer, rate)):
             means[line, column] = 100 * cell["mean"]
-            colour = INK if means[line, column] > _GUESS / 2 else "white"
+            colour = "white" if means[line, column] > _GUESS / 2 else INK
             axes.text(column, line, _cell_text(cell), ha="center", va="center", color=colour, fontsize=8.5)
-    axes.imshow(means, cmap="cividis", vmin=0, vmax=_GUESS, aspect="auto")
+    axes.imshow(means, cmap=_HEAT, vmin=0, vmax=_GUESS, aspect="auto")
     axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
     axes.set_yticks(range(len(optimizers)), optimizers)
     axes.set(xlabel="learning rate")

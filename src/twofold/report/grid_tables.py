@@ -52,7 +52,7 @@ def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> Table:
         columns,
         rows,
         left=len(settings),
-        caption=_choice_caption(len(choice), len(good), rounds=int(choice.rounds.max())),
+        caption=_choice_caption(choice, len(good)),
     )
 
 
@@ -130,11 +130,16 @@ def _network_caption(trials: pd.DataFrame, agreements: list[pd.DataFrame]) -> st
     return " ".join([*sentences, *([note] if note else [])]) or None
 
 
-def _choice_caption(settings: int, good: int, rounds: int) -> str | None:
-    if rounds < 2:
+def _choice_caption(choice: pd.DataFrame, good: int) -> str:
+    if choice.rounds.max() < 2:
         return "One round tells nothing of chance: every setting may be as good as the best."
     unlisted = f"{good - _MOST_LISTED} more are as good. " if good > _MOST_LISTED else ""
-    return f"{unlisted}As good: not significantly worse at 5 %. Significantly worse: {settings - good} of {settings}."
+    worse, incomplete = ((choice.chosen == word).sum() for word in ("", "incomplete"))
+    rest = f" Not compared, having fewer rounds: {incomplete}." if incomplete else ""
+    return (
+        f"{unlisted}As good: not significantly worse at 5 %, p corrected over all pairs of settings. Significantly "
+        f"worse: {worse} of {len(choice)}.{rest}"
+    )
 
 
 def _confirmed(search: pd.DataFrame, fresh: pd.DataFrame, column: str) -> list[str]:

@@ -108,7 +108,6 @@ function reading(digitLogits) {
 
 // Ask every network about the two digits, and write its answers.
 function answer() {
-  if (typeof pads === "undefined") return;
   const [first, second] = pads;
   const ready = first.image && second.image;
   document.querySelectorAll("#answers tbody tr").forEach((row, place) => {
