@@ -183,11 +183,11 @@ def rates_figure(table: pd.DataFrame) -> Picture:
                         middle, settings.index(name) + offset, KIND_MARKERS[kind], color=KIND_COLOURS[kind],
                         clip_on=False, zorder=3,
                     )  # fmt: skip
-            axes.set(title=network, xlabel="% of rounds, 95 % interval")
+            axes.set(title=network, xlabel="% of rounds")
             _name_lines(axes, settings)
         shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
         panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
-        _headline(figure, f"Rounds in which branches died, of {_range(rates.rounds)}")
+        _headline(figure, f"Rounds in which branches died, of {_range(rates.rounds)}, with 95 % intervals")
         _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
     return figure
 
