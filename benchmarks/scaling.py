@@ -3,8 +3,9 @@
     python benchmarks/scaling.py [--trials 8 80 600] [--epochs 2] [--repeats 3] [--out scaling.json]
 
 Each measurement is a process of its own that conducts a study of the four networks. Seconds per trial and peak memory
-are those of studies of different size with short trainings. The start-up is the time from the start of the process to
-the end of the first chunk of epochs, with an empty and with a full cache of compiled programs.
+are those of studies of different size with short trainings; the seconds are those from the end of the first cohort of
+each of the two programs to the end of its last. The start-up is the time from the start of the process to the end of
+the first chunk of epochs, with an empty and with a full cache of compiled programs.
 """
 
 import argparse
@@ -36,8 +37,14 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
     class Clock(Silence):
         first: float | None = None
 
+        def __init__(self) -> None:
+            self.done_at: dict[bool, list[float]] = {}  # by program
+
         def advance(self, epochs: int) -> None:
             self.first = self.first or time.time()
+
+        def done(self, row: dict[str, Any]) -> None:
+            self.done_at.setdefault(row["weight_sharing"], []).append(time.time())
 
     devices, _ = use_devices()
     study = Study(networks=NETWORKS, rounds=trials // len(NETWORKS), epochs=epochs, data=data)
@@ -45,7 +52,10 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         conduct(study.trials(), load_digits(data), Store(f"{folder}/store.db"), devices=devices, listener=clock)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return {"first_step": clock.first - began, "all": time.time() - began, "memory": memory}
+    spans = [times[-1] - times[len(devices) - 1] for times in clock.done_at.values()]
+    trained = trials - len(devices) * len(spans)
+    each = sum(spans) / trained if trained else float("nan")
+    return {"first_step": clock.first - began, "all": time.time() - began, "each": each, "memory": memory}
 
 
 def measure(trials: int, epochs: int, data: str, cache: str) -> dict[str, float]:
@@ -77,8 +87,7 @@ def print_tables(result: dict[str, Any]) -> None:
     for name in ("trials", "s / trial", "peak memory, MiB"):
         table.add_column(name, justify="right")
     for trials, rows in result["trials"].items():
-        each = statistics.median((row["all"] - row["first_step"]) / (int(trials) - 2) for row in rows)
-        table.add_row(str(trials), f"{each:.3f}", f"{median(rows, 'memory') / 2**20:.0f}")
+        table.add_row(str(trials), f"{median(rows, 'each'):.3f}", f"{median(rows, 'memory') / 2**20:.0f}")
     console.print(table)
     for state, words in (("cold", "an empty"), ("warm", "a full")):
         first, whole = [row["first_step"] for row in result[state]], median(result[state], "all")

@@ -1,4 +1,8 @@
-"""What the numbers mean. NumPy, SciPy and pandas only: it reads a table of trials, wherever that comes from."""
+"""What the numbers mean. NumPy, SciPy and pandas only: it reads a table of trials, wherever that comes from.
+
+`scipy.stats` is named in full throughout, for `import scipy` loads it only when it is first used: it takes longer than
+all else that a study needs to begin.
+"""
 
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from twofold.analysis.trials import AnalysisError, as_trials, in_order
 
@@ -101,7 +101,7 @@ def _variance_explained(trials: pd.DataFrame) -> float:
 
 
 def _rate(count: int, n: int) -> dict[str, float | int]:
-    interval = stats.binomtest(count, n).proportion_ci(method="wilson")
+    interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
     return {"rounds": n, "count": count, "rate": count / n, "ci_low": interval.low, "ci_high": interval.high}
 
 

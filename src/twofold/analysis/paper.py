@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from twofold.analysis.contrasts import benjamini_hochberg, holm
 from twofold.analysis.summary import summary
@@ -103,7 +103,7 @@ def _beside(trials: pd.DataFrame, reference: pd.DataFrame, by: list[str]) -> pd.
     both["z"] = both.difference / both.se
     # Welch and Satterthwaite's degrees of freedom; one round has none, nor a standard deviation.
     parts = ours_squared**2 / (both.rounds - 1).where(both.rounds > 1) + papers_squared**2 / (both.paper_rounds - 1)
-    both["p"] = 2 * stats.t.sf(both.z.abs().astype(float), (both.se**4 / parts).astype(float))
+    both["p"] = 2 * scipy.stats.t.sf(both.z.abs().astype(float), (both.se**4 / parts).astype(float))
     return both
 
 

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from twofold.analysis.trials import AnalysisError, by_round
 from twofold.errors import SettingError
@@ -22,11 +22,11 @@ def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> flo
         return float("nan")
     if sd == 0:
         return 1.0 if difference else alpha
-    critical = stats.t.ppf(1 - alpha / 2, rounds - 1)
+    critical = scipy.stats.t.ppf(1 - alpha / 2, rounds - 1)
     shift = abs(difference) / sd * np.sqrt(rounds)
     # SciPy gives NaN where a shift is too great for floating point: then all lies above, and nothing below.
-    above = np.nan_to_num(stats.nct.sf(critical, rounds - 1, shift), nan=1.0)
-    below = np.nan_to_num(stats.nct.cdf(-critical, rounds - 1, shift), nan=0.0)
+    above = np.nan_to_num(scipy.stats.nct.sf(critical, rounds - 1, shift), nan=1.0)
+    below = np.nan_to_num(scipy.stats.nct.cdf(-critical, rounds - 1, shift), nan=0.0)
     return float(above + below)
 
 

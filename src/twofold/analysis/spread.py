@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from twofold.analysis.contrasts import holm
 from twofold.analysis.trials import by_round
@@ -52,7 +52,7 @@ def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
         [ordered[generator.integers(0, n, (_AT_ONCE, n))].std(axis=1, ddof=1) for _ in range(_RESAMPLES // _AT_ONCE)]
     )  # resamples, 2
     ratios = _log_ratio(deviations[(deviations > 0).all(axis=1)].T)
-    half = stats.t.ppf(0.975, n - 1) * ratios.std(ddof=1)
+    half = scipy.stats.t.ppf(0.975, n - 1) * ratios.std(ddof=1)
     return float(estimate), float(estimate - half), float(estimate + half)
 
 
@@ -73,7 +73,7 @@ def _brown_forsythe(both: np.ndarray) -> float:
     distances = np.abs(both - np.median(both, axis=0))
     if np.allclose(distances, distances[0], rtol=0, atol=1e-12):
         return np.nan
-    return float(stats.levene(both[:, 0], both[:, 1], center="median").pvalue)
+    return float(scipy.stats.levene(both[:, 0], both[:, 1], center="median").pvalue)
 
 
 def _log_ratio(deviations: np.ndarray) -> np.ndarray | np.floating:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from twofold.analysis.contrasts import contrast, holm, t_interval
 from twofold.analysis.trials import as_trials, by_round, in_order
@@ -64,7 +64,7 @@ def _describe(values: np.ndarray) -> dict[str, object]:
         "ci_low": low,
         "ci_high": high,
         "median": np.median(errors),
-        "iqm": stats.trim_mean(errors, 0.25),
+        "iqm": scipy.stats.trim_mean(errors, 0.25),
         "best": errors.min(),
         "worst": errors.max(),
         "note": "one round has no spread" if n == 1 else "",
