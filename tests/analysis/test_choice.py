@@ -85,6 +85,15 @@ def test_a_setting_with_fewer_rounds_is_not_compared():
     assert np.isnan(table.p[2])
 
 
+def test_a_long_study_of_one_setting_leaves_the_grid_to_be_compared():
+    """On the rounds that they have in common."""
+    trials = made_up({("adam", 0.1): 0.1, ("sgd", 0.1): 0.2, ("sgd", 0.2): 0.3}, rounds=10)
+    long = made_up({("adam", 0.1): 0.1}, rounds=25)
+    table = choice(pd.concat([trials, long[long["round"] >= 10]], ignore_index=True), by=BY)
+    assert table.chosen.tolist() == ["best", "", ""]
+    assert (table["rounds"] == 10).all()
+
+
 def test_a_single_round_tells_no_setting_from_the_best():
     table = choice(made_up({("adam", 0.1): 0.1, ("sgd", 0.1): 0.3}, rounds=1), by=BY)
     assert table.chosen.tolist() == ["best", "as good"]

@@ -28,13 +28,14 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     Columns: the settings `by` (those that vary, by default), `rounds`, `mean`, `ci_low` and `ci_high` (95 % t
     interval over rounds), `behind` (mean minus the best setting's), `p` (two-sided paired t test over rounds against
     the best one), `p_holm`, and `chosen`: "best", "as good" where not significantly worse at 5 %, "incomplete" where
-    the setting has fewer rounds than others, which it is not compared with, else "".
+    the setting lacks some of the rounds that the others are compared on, else "".
 
     Which setting is the best is known only after looking. So `p_holm` is Holm's correction over all pairs of settings,
     not only those with the best: then the chance of any false "worse" is at most 5 % (Holm 1979).
 
-    Only rounds in which all networks have the setting count. A network without auxiliary losses counts for every
-    auxiliary weight. Raises `AnalysisError` where there is nothing to choose between.
+    Only rounds in which all networks have the setting count, and settings are compared on rounds that they have in
+    common: as many settings and rounds as together make most trials. A network without auxiliary losses counts for
+    every auxiliary weight. Raises `AnalysisError` where there is nothing to choose between.
     """
     trials = as_trials(table, ("network", "round", select_on))
     if trials[select_on].isna().all():
@@ -45,17 +46,17 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     if "aux_weight" in columns:
         trials = for_every_aux_weight(trials)
     wide = _averages(trials, columns, select_on)
-    counts = wide.notna().sum()
-    order = wide.mean().sort_values(kind="stable").index
-    complete = [setting for setting in order if counts[setting] == counts.max()]
-    p, p_holm = _against_first(wide[complete].dropna().to_numpy(float))
-    missing = np.full(len(order) - len(complete), np.nan)
+    common = _in_common(wide)
+    common = common[common.mean().sort_values(kind="stable").index]
+    others = wide.drop(columns=list(common))
+    p, p_holm = _against_first(common.to_numpy(float))
+    missing = np.full(len(others.columns), np.nan)
     rows = []
-    for setting in [*complete, *(s for s in order if s not in set(complete))]:
-        errors = wide[setting].dropna()
+    for setting in [*common, *others.mean().sort_values(kind="stable").index]:
+        errors = (common if setting in common else others)[setting].dropna()
         rows.append((*setting, len(errors), errors.mean(), *t_interval(errors.mean(), errors.std(ddof=1), len(errors))))
     frame = pd.DataFrame(rows, columns=[*columns, "rounds", "mean", "ci_low", "ci_high"])
-    return _ranked(frame.assign(p=np.append(p, missing), p_holm=np.append(p_holm, missing)), len(complete))
+    return _ranked(frame.assign(p=np.append(p, missing), p_holm=np.append(p_holm, missing)), len(common.columns))
 
 
 def choice_of_summaries(summaries: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -89,6 +90,17 @@ def _averages(trials: pd.DataFrame, columns: list[str], value: str) -> pd.DataFr
         averages[setting] = of_setting.mean(axis=1).where(of_setting.notna().sum(axis=1) == networks)
     as_tuples = pd.Index(list(averages), tupleize_cols=False)
     return pd.DataFrame(np.column_stack(list(averages.values())), index=wide.index, columns=as_tuples)
+
+
+def _in_common(wide: pd.DataFrame) -> pd.DataFrame:
+    """The rounds and settings without gaps that hold most trials, of those with the most rounds: two settings at least.
+
+    So neither does a long study of one setting hide a grid of few rounds, nor a setting with one lucky round win.
+    """
+    counts = wide.notna().sum().sort_values(ascending=False, kind="stable")
+    least = min(2, len(counts))
+    blocks = [wide[list(counts.index[:n])].dropna() for n in range(least, len(counts) + 1)]
+    return max(blocks, key=lambda block: (block.size, len(block)))
 
 
 def _against_first(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
