@@ -1,10 +1,12 @@
-"""A study that ran from the shell."""
+"""A study that ran from the shell, and the program in this process."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.cli.program import run, small_study
+
+from twofold.cli import main
 
 
 @dataclass(frozen=True)
@@ -23,3 +25,16 @@ def finished(tmp_path_factory) -> Finished:
     process = run(*small_study(), "--json", cwd=folder)
     assert process.returncode == 0, process.stderr
     return Finished(folder, process.stdout, process.stderr)
+
+
+@pytest.fixture(name="run")
+def run_here(tmp_path, monkeypatch, capsys):
+    """Runs `twofold` in an empty folder and returns its exit code, standard output and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_it(*arguments):
+        code = main(arguments)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run_it

@@ -6,26 +6,12 @@ import pytest
 from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.cli import main
 from twofold.results import store as store_module
 
 SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizers", "sgd"]
 # Steps so large that the loss of every network leaves the floating-point numbers.
 RATES = ["--learning-rates", "0.001", "1e6"]
 CELLS = ["--networks", "NetWS", "NetWSAL", "--rounds", "2", *RATES]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs `twofold` in an empty folder and returns its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*arguments):
-        code = main(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
 
 
 def test_a_grid_prints_its_tables_and_choice_and_draws_each_network(run, tmp_path):

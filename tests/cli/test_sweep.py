@@ -1,26 +1,18 @@
 """`twofold sweep` as a user runs it: a few values of two quantities, really trained, on the embedded digits."""
 
 import json
+from functools import partial
 
 import pytest
-
-from twofold.cli import main
 
 SMALL = ["--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizer", "sgd", "--rounds", "2"]
 NETWORKS = ["--networks", "NetWS", "NetWSAL"]
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs `twofold sweep` in an empty folder and returns its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*arguments):
-        code = main(["sweep", *arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
+def run(run):
+    """Runs `twofold sweep`."""
+    return partial(run, "sweep")
 
 
 def test_every_swept_quantity_has_a_figure_and_every_combination_a_line(run, tmp_path):

@@ -7,25 +7,11 @@ import pytest
 from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.cli import main
 from twofold.results import store as store_module
 
 TASK = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60"]
 SPACE = ["--optimizers", "sgd", "--batch-sizes", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
 SMALL = ["tune", *TASK, *SPACE, "--replicates", "2"]
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Runs `twofold` in an empty folder and returns its exit code, standard output and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_it(*arguments):
-        code = main(arguments)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run_it
 
 
 def test_each_network_is_searched_for_itself_and_drawn(run, tmp_path):

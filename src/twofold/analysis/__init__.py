@@ -8,6 +8,7 @@ from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
+from twofold.analysis.collapse import BRANCH_UNITS as BRANCH_UNITS
 from twofold.analysis.collapse import DIVERGED as DIVERGED
 from twofold.analysis.collapse import HEALTHY as HEALTHY
 from twofold.analysis.collapse import KINDS as KINDS

@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, NullLocator
 
 from twofold.analysis import (
     BOTH_DEAD,
+    BRANCH_UNITS,
     HEALTHY,
     KINDS,
     ONE_DEAD,
@@ -25,7 +26,6 @@ from twofold.analysis import (
 )
 from twofold.report.style import FAINT, INK, KIND_COLOURS, KIND_MARKERS, Picture, empty_panel, house_style, new_picture
 
-_BRANCH_UNITS = 10
 # Where logarithmic axes have their ticks; close by for ratios that span less than a factor of 5.
 _RATIOS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 _EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -127,10 +127,10 @@ def trace_figure(table: pd.DataFrame) -> Picture:
                 for trace in of_network.dead_units_trace[kinds[of_network.index] == kind]:
                     _draw_trace(axes, np.asarray(trace), kind, faint=kind == HEALTHY and len(of_network) > 10)
             axes.set(title=network, xlabel="epoch")
-        panels[0].set(ylabel="dead units of a branch, of 10", ylim=(-0.5, _BRANCH_UNITS + 0.5))
+        panels[0].set(ylabel="dead units of a branch, of 10", ylim=(-0.5, BRANCH_UNITS + 0.5))
         panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
         _logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
-        panels[0].yaxis.set_major_locator(FixedLocator(range(0, _BRANCH_UNITS + 1, 2)))
+        panels[0].yaxis.set_major_locator(FixedLocator(range(0, BRANCH_UNITS + 1, 2)))
         _headline(
             figure, f"Dead bottleneck units after every epoch, {_rounds(traced.drop_duplicates(['seed', 'round']))}"
         )

@@ -9,10 +9,9 @@ import pandas as pd
 from rich.table import Table
 
 from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, ONE_DEAD, OUTLIER, Findings
-from twofold.report.tables import interval, p_value, percent, points, points_interval, text_table
+from twofold.report.tables import PAPERS_DATA, interval, p_value, percent, points, points_interval, text_table, words
 
 _SIGNIFICANT = 0.05
-_PAPERS_DATA = "mnist"
 
 Row = dict[str, Any]
 Cells = dict[str, Callable[[Row], str]]
@@ -81,12 +80,12 @@ _TITLES = {
 
 
 def _settings(findings: Findings) -> str:
-    fixed = [f"{_words(name)} {values[0]}" for name, values in findings.settings.items() if len(values) == 1]
+    fixed = [f"{words(name)} {values[0]}" for name, values in findings.settings.items() if len(values) == 1]
     return f"Settings: {', '.join(fixed)}." if fixed else "The table tells of no setting that all trials share."
 
 
 def _choose(findings: Findings) -> str:
-    several = [f"{_words(name)} ({', '.join(map(str, findings.settings[name]))})" for name in findings.varied]
+    several = [f"{words(name)} ({', '.join(map(str, findings.settings[name]))})" for name in findings.varied]
     options = " and ".join("--" + name.replace("_", "-") for name in findings.varied)
     return (
         f"Several settings: {', '.join(several)}. Rounds pair up within one setting only: choose one with {options} "
@@ -262,7 +261,7 @@ def _unexplained(findings: Findings) -> Iterator[str]:
             else f"No round is beyond {percent(OUTLIER, 0)} % error."
         )
     for row in _records(frame[frame.unexplained > 0]):
-        setting = "".join(f", {_words(name)} {row[name]}" for name in findings.varied)
+        setting = "".join(f", {words(name)} {row[name]}" for name in findings.varied)
         rounds = ", ".join(map(str, row["unexplained_rounds"]))
         yield f"Beyond {percent(OUTLIER, 0)} % error, both branches alive: {row['network']}{setting}, round {rounds}."
 
@@ -282,8 +281,8 @@ def _agreement(findings: Findings) -> Section:
     sentences = ["z is the difference from the paper's mean (20 rounds) in standard errors; p is that of Welch's test."]
     sentences += [f"Other than in the paper: {differ}."] if differ else []
     sentences += [f"No difference from the paper is shown: {agree}."] if agree else []
-    data = findings.settings.get("data", [_PAPERS_DATA])
-    if data != [_PAPERS_DATA]:
+    data = findings.settings.get("data", [PAPERS_DATA])
+    if data != [PAPERS_DATA]:
         sentences.append(f"The paper's digits are the full MNIST (data mnist); these are {', '.join(map(str, data))}.")
     return Section(_table("Beside the paper's study (Figure 2b)", frame, cells), sentences)
 
@@ -377,7 +376,3 @@ def _ratio_interval(low: float, high: float) -> str:
 
 def _count(rounds: Any) -> str:
     return "–" if pd.isna(rounds) else f"{rounds:,}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

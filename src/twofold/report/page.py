@@ -35,7 +35,17 @@ from twofold.report.charts import (
     strip_chart,
 )
 from twofold.report.html import render
-from twofold.report.tables import interval, mean_and_sd, p_value, percent, points, points_interval, value_text, words
+from twofold.report.tables import (
+    PAPERS_DATA,
+    interval,
+    mean_and_sd,
+    p_value,
+    percent,
+    points,
+    points_interval,
+    value_text,
+    words,
+)
 from twofold.study import Trial
 
 # More settings, or trials, than these would make a page that nobody reads to its end.
@@ -284,7 +294,7 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
     in_grid = bool({"optimizer", "learning_rate"} & set(varied))
     by = ["network", "optimizer", "learning_rate"] if in_grid else ["network"]
     several = table.data.nunique() > 1
-    papers = table[table.data == "mnist"] if several else table
+    papers = table[table.data == PAPERS_DATA] if several else table
     beside = (grid_agreement if in_grid else agreement)(papers) if len(papers) else papers
     if beside.empty:
         return None
@@ -302,7 +312,7 @@ def _paper_table(table: pd.DataFrame, varied: list[str]) -> HtmlTable | None:
     ]
     columns = [*map(words, by), "ours", "rounds", "the paper's", "rounds", "difference", "z"]
     note = "Mean ± standard deviation. z: the difference in standard errors; one in twenty is beyond ±2 by chance."
-    others = sorted(set(papers.data) - {"mnist"})
+    others = sorted(set(papers.data) - {PAPERS_DATA})
     if others:
         note += f" The paper's digits are the full MNIST; these are {', '.join(others)}."
     return HtmlTable("Test error (%) beside the paper's", columns, rows, len(by), note=note)

@@ -13,7 +13,7 @@ from twofold.analysis import SETTINGS, agreement, in_order, summary, varying_set
 from twofold.networks import Architecture, layer_table
 
 # What the paper calls its digits; others are compared with it all the same, and the table says so.
-_PAPERS_DATA = "mnist"
+PAPERS_DATA = "mnist"
 
 
 def text_table(
@@ -165,7 +165,7 @@ def _papers(row: Any) -> str:
 def digits_note(trials: pd.DataFrame) -> str | None:
     """What to say beside the paper's numbers where the digits are not the paper's."""
     data = sorted(set(trials.data)) if "data" in trials else []
-    if data == [_PAPERS_DATA]:
+    if data == [PAPERS_DATA]:
         return None
     return f"The paper's digits are the full MNIST (--data mnist); these are {', '.join(data)}."
 

@@ -18,7 +18,7 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise DataError(
             f"cannot read {path} ({cause_of(error)}); `twofold results --csv > {path}` makes one"
         ) from error
-    except (ValueError, pd.errors.ParserError) as error:
+    except ValueError as error:  # of which what pandas raises for a table it cannot parse is one
         raise DataError(
             f"{path} is no table of trials ({cause_of(error)}); `twofold results --csv` makes one"
         ) from error
