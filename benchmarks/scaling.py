@@ -61,7 +61,12 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
 def measure(trials: int, epochs: int, data: str, cache: str) -> dict[str, float]:
     """The same in a fresh process, whose compiled programs are kept in the folder `cache`."""
     command = [sys.executable, __file__, "--child", str(trials), str(epochs), data, repr(time.time())]
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": cache,
+        "JAX_COMPILATION_CACHE_DIR": cache,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # as the project has it in its own folder
+    }
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     return json.loads(done.stdout)
 

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from twofold.networks.architecture import Architecture
-from twofold.networks.blocks import Patches, dense, first_block, lay_out_patches, pooled_size, second_block
+from twofold.networks.blocks import dense, features, pooled_size
+from twofold.networks.kernels import CHANNELS1, CHANNELS2
 
-CONV1_CHANNELS, CONV2_CHANNELS = 32, 64
 HIDDEN_UNITS = 128
 DIGITS = 10
 
@@ -61,15 +61,13 @@ class PairNetwork(eqx.Module):
 
         `negative_slope` is the slope of the bottleneck's activation below zero: 0 makes it a ReLU.
         """
-        return self.on_patches(batch_patches(images, self.branches), negative_slope)
+        return self.on_branches(by_branch(images, self.branches), negative_slope)
 
-    def on_patches(self, patches: Patches, negative_slope: float | Array) -> Outputs:
-        """The outputs for pairs of images that `batch_patches` has laid out."""
-        g, _, _, _, images, _ = patches.pixels.shape
-        hidden = first_block(patches, self.conv1.weight, self.conv1.bias)
-        hidden = second_block(hidden, self.conv2.weight, self.conv2.bias)
-        features = hidden.transpose(0, 2, 1, 3).reshape(g, images, -1)
-        hidden = jax.nn.relu(dense(features, self.dense1.weight, self.dense1.bias))
+    def on_branches(self, images: Float[Array, "g n h w"], negative_slope: float | Array) -> Outputs:
+        """The outputs for pairs of images that `by_branch` has ordered."""
+        conv1, conv2 = self.conv1, self.conv2
+        hidden = features(images, conv1.weight, conv1.bias, conv2.weight, conv2.bias)
+        hidden = jax.nn.relu(dense(hidden, self.dense1.weight, self.dense1.bias))
         digits = dense(hidden, self.dense2.weight, self.dense2.bias).reshape(2, -1, DIGITS)
         bottleneck = jnp.where(digits > 0, digits, negative_slope * digits)
         both = jnp.concatenate([bottleneck[0], bottleneck[1]], axis=1)[None]  # 1, n, 20
@@ -78,10 +76,10 @@ class PairNetwork(eqx.Module):
         return Outputs(logits, digits.transpose(1, 0, 2))
 
 
-def batch_patches(images: Float[Array, "n 2 h w"], branches: int) -> Patches:
-    """Lay n pairs of images out for one branch that sees all the first images and then the second, or for two."""
-    by_branch = images.swapaxes(0, 1)
-    return lay_out_patches(by_branch if branches == 2 else by_branch.reshape(1, -1, *images.shape[2:]))
+def by_branch(images: Float[Array, "n 2 h w"], branches: int) -> Float[Array, "g m h w"]:
+    """The images of n pairs for two branches, or for one that sees all the first images and then the second."""
+    first_and_second = images.swapaxes(0, 1)
+    return first_and_second if branches == 2 else first_and_second.reshape(1, -1, *images.shape[2:])
 
 
 def init_network(key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14)) -> PairNetwork:
@@ -93,9 +91,9 @@ def init_network(key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[i
     g = 1 if weight_sharing else 2
     rows, columns = pooled_size(*pooled_size(*image_size))
     shapes = {
-        "conv1": (g, 3, 3, 1, CONV1_CHANNELS),
-        "conv2": (g, 3, 3, CONV1_CHANNELS, CONV2_CHANNELS),
-        "dense1": (g, rows * columns * CONV2_CHANNELS, HIDDEN_UNITS),
+        "conv1": (g, 3, 3, 1, CHANNELS1),
+        "conv2": (g, 3, 3, CHANNELS1, CHANNELS2),
+        "dense1": (g, rows * columns * CHANNELS2, HIDDEN_UNITS),
         "dense2": (g, HIDDEN_UNITS, DIGITS),
         "head1": (1, 2 * DIGITS, HIDDEN_UNITS),
         "head2": (1, HIDDEN_UNITS, 2),
@@ -133,8 +131,8 @@ def layer_table(architecture: Architecture, image_size: tuple[int, int] = (14, 1
         return init_network(jax.random.key(0), weight_sharing=architecture.weight_sharing, image_size=image_size)
 
     network = eqx.filter_eval_shape(fresh)
-    after1 = (*pooled_size(*image_size), CONV1_CHANNELS)
-    after2 = (*pooled_size(*after1[:2]), CONV2_CHANNELS)
+    after1 = (*pooled_size(*image_size), CHANNELS1)
+    after2 = (*pooled_size(*after1[:2]), CHANNELS2)
     features = after2[0] * after2[1] * after2[2]
     rows = [
         ("conv1", "convolution 3x3, max pooling 2x2, ReLU", (*image_size, 1), after1),

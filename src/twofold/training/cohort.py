@@ -9,6 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -254,10 +255,14 @@ def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toge
         jax.eval_shape(begin, settings, data.train),
     )
     train = spread(partial(train_epochs, program), shared=1, donate=(0,))
+    with ThreadPoolExecutor() as pool:  # XLA compiles one function while the next is traced
+        starting = pool.submit(begin.lower(settings, data.train).compile)
+        training = pool.submit(train.lower(state, settings, data.train, batches, data.test, length).compile)
+        evaluating = pool.submit(spread(_evaluate_all).lower(state.network, data, settings).compile)
     return _Engine(
-        start=begin.lower(settings, data.train).compile(),
-        train_epochs=train.lower(state, settings, data.train, batches, data.test, length).compile(),
-        evaluate=spread(_evaluate_all).lower(state.network, data, settings).compile(),
+        start=starting.result(),
+        train_epochs=training.result(),
+        evaluate=evaluating.result(),
         sharding=sharding,
         size=size,
         trace=program.trace,

@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from twofold.data import AnyArray, PairSet
-from twofold.networks import PairNetwork, Patches, batch_patches, init_network
+from twofold.networks import PairNetwork, by_branch, init_network
 from twofold.training.losses import pair_loss
 from twofold.training.optimizers import OPTIMIZERS
 
@@ -69,9 +69,9 @@ class State(NamedTuple):
 
 
 class Batches(NamedTuple):
-    """Training pairs in batches, laid out as the network's first block wants them."""
+    """Training pairs in batches, whose images are ordered by branch."""
 
-    patches: Patches
+    images: Float[Array, "batches g m h w"]
     targets: Int32[Array, "batches n"]
     classes: Int32[Array, "batches n 2"]
 
@@ -124,7 +124,7 @@ def train_epochs(
     optimizer = OPTIMIZERS[program.optimizer]()
 
     def loss(network: PairNetwork, batch: Batches) -> Float[Array, ""]:
-        outputs = network.on_patches(batch.patches, settings.negative_slope)
+        outputs = network.on_branches(batch.images, settings.negative_slope)
         return pair_loss(outputs, batch.targets, batch.classes, settings.aux_weight)
 
     def step(carry: tuple, batch: Batches) -> tuple[tuple, Float[Array, ""]]:
@@ -177,8 +177,8 @@ def _in_batches(program: Program, train: PairSet) -> Batches:
     def cut(array: Array) -> Array:
         return array.reshape(-1, program.batch_size, *array.shape[1:])
 
-    lay_out = partial(batch_patches, branches=1 if program.weight_sharing else 2)
-    return Batches(jax.vmap(lay_out)(cut(train.images)), cut(train.targets), cut(train.classes))
+    order = partial(by_branch, branches=1 if program.weight_sharing else 2)
+    return Batches(jax.vmap(order)(cut(train.images)), cut(train.targets), cut(train.classes))
 
 
 def _shuffled(program: Program, key: UInt32[Array, " 2"], epoch: Int32[Array, ""], train: PairSet) -> Batches:

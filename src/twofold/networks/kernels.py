@@ -1,0 +1,751 @@
+"""The convolutional part of a branch for a processor, compiled to machine code by Numba.
+
+XLA computes matrix products at a processor's full speed, but reads and writes memory between any two operations.
+These kernels take five images at a time, so that all between pixels and features stays in the first-level cache.
+The first convolution takes the maximum of a pooling window while its four places are in registers. The second is
+Winograd's F(4x4, 3x3): 36 products for 16 outputs where the direct form has 144 (Lavin and Gray 2015, "Fast Algorithms
+for Convolutional Neural Networks", arXiv 1509.09308, section 4.3); an image has one or more tiles of 4x4 outputs.
+
+Arrays are pointers here, row by row. Channels come last and are constants: LLVM vectorises the loops over them. Real
+numbers are of either precision; small integers as factors keep it. docs/speed.md says what each part costs.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import intrinsic
+
+# Channels after the first and the second convolution.
+CHANNELS1, CHANNELS2 = 32, 64
+
+# Images taken at once; also rows of a product: so many that its factors fit in the registers.
+BLOCK = 5
+
+# Numbers in a transformed tile of 6x6, per channel; and of channels in a transformed kernel.
+_TILE, _PAIRS = 36, CHANNELS1 * CHANNELS2
+
+# Which of the four places of a pooling window won, 0 to 3; or that the ReLU is shut.
+_SHUT = 4
+
+# As factors of a real number these keep its precision, as Python's own numbers would not.
+_0, _2, _4, _5, _6, _8, _12, _24 = (np.int8(number) for number in (0, 2, 4, 5, 6, 8, 12, 24))
+
+# Where things stand in the interface's structures, in bytes (xla/ffi/api/c_api.h, version 0.1 and after).
+_FRAME_EXTENSION, _FRAME_API, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 16, 72, 112
+_BUFFER_DATA, _BUFFER_DIMENSIONS = 24, 40
+_EXTENSION_METADATA, _METADATA_VERSION, _API_VERSION = 24, 24, 32
+
+# Winograd's matrices A^T, and G times 24; the gradients go row by row of a tile.
+_AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.int8)
+_G24 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.int8)
+
+# Sums may be taken in another order, but NaN and infinities stay what they are.
+_FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
+
+_compile = numba.njit(fastmath=_FASTMATH, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+# For functions that only call others: LLVM works through each level of functions anew, which takes its time.
+_inline = numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")
+
+
+@intrinsic
+def _from(typing: Any, pointer: Any, index: Any) -> Any:
+    """The pointer to the number at an index."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.gep(arguments[0], [arguments[1]])
+
+    return pointer(pointer, index), generate
+
+
+class Geometry(NamedTuple):
+    """Sizes that follow from those of an image. See `geometry`."""
+
+    height: int
+    width: int
+    rows: int  # of the first block's outputs
+    columns: int
+    window_rows: int  # of the second block's outputs
+    window_columns: int
+    down: int  # Winograd tiles; the last ones may reach beyond the outputs
+    across: int
+    stride: int  # columns from a row of `hidden` to the next
+    hidden: int  # numbers in the first block's outputs of an image, with those that tiles reach beyond them
+
+
+def geometry(height: int, width: int) -> Geometry:
+    """The sizes for images of (height, width)."""
+    rows, columns = (height - 2) // 2, (width - 2) // 2
+    window_rows, window_columns = (rows - 2) // 2, (columns - 2) // 2
+    down, across = (window_rows + 1) // 2, (window_columns + 1) // 2
+    stride = max(4 * across + 2, columns)
+    hidden = max(4 * down + 2, rows) * stride * CHANNELS1
+    return Geometry(height, width, rows, columns, window_rows, window_columns, down, across, stride, hidden)
+
+
+def tiles(sizes: Geometry, n: int) -> int:
+    """The tiles of n images, filled up to whole blocks of images."""
+    return (n + BLOCK - 1) // BLOCK * BLOCK * sizes.down * sizes.across
+
+
+def forward_space(sizes: Geometry) -> int:
+    """Numbers in the workspace of the forward kernel, which `_forward_branch` parts."""
+    return _TILE * _PAIRS + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
+
+
+def backward_space(sizes: Geometry, n: int) -> int:
+    """Numbers in the workspace of the backward kernel, which the gradients of the two blocks part, each in its turn."""
+    return max(15 * _PAIRS + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
+
+
+_geometry, _tiles = _compile(geometry), _compile(tiles)
+
+
+@_compile
+def _inputs(x0, x1, x2, x3, x4, x5):
+    s, t, u, v = x4 - _4 * x2, x3 - _4 * x1, x4 - x2, _2 * (x3 - x1)
+    return _4 * x0 - _5 * x2 + x4, s + t, s - t, u + v, u - v, _4 * x1 - _5 * x3 + x5
+
+
+@_compile
+def _inputs_back(y0, y1, y2, y3, y4, y5):
+    s, t, u, v = y1 + y2, y1 - y2, y3 + y4, _2 * (y3 - y4)
+    return _4 * y0, _4 * (y5 - t) - v, -_5 * y0 - _4 * s - u, t + v - _5 * y5, y0 + s + u, y5
+
+
+@_compile
+def _kernel(x0, x1, x2):
+    s, t = -(x0 + x2) / _6, x0 / _24 + x2 / _6
+    return x0 / _4, s - x1 / _6, s + x1 / _6, t + x1 / _12, t - x1 / _12, x2
+
+
+@_compile
+def _kernel_back(y0, y1, y2, y3, y4, y5):
+    s, t = y1 + y2, y3 + y4
+    return y0 / _4 - s / _6 + t / _24, (y2 - y1) / _6 + (y3 - y4) / _12, (t - s) / _6 + y5
+
+
+@_compile
+def _outputs(x0, x1, x2, x3, x4, x5):
+    s, t, u, v = x1 + x2, x1 - x2, x3 + x4, x3 - x4
+    return x0 + s + u, t + _2 * v, s + _4 * u, t + _8 * v + x5
+
+
+@_compile
+def _outputs_back(y0, y1, y2, y3):
+    s, t, u, v = y0 + y2, y1 + y3, y0 + _4 * y2, _2 * y1 + _8 * y3
+    return y0, s + t, s - t, u + v, u - v, y3
+
+
+@_compile
+def _larger(x, y, of_x, of_y):
+    """The larger of two numbers and its place: the first of equals, and NaN where there is one (as in PyTorch)."""
+    second = (y > x) | (y != y)
+    return (y if second else x), (of_y if second else of_x)
+
+
+@_compile
+def _largest(y0, y1, y2, y3):
+    """ReLU of the largest of four numbers, and which it was."""
+    upper, of_upper = _larger(y0, y1, 0, 1)
+    lower, of_lower = _larger(y2, y3, 2, 3)
+    largest, place = _larger(upper, lower, of_upper, of_lower)
+    shut = largest <= 0
+    return (_0 if shut else largest), np.int8(_SHUT if shut else place)
+
+
+@_compile
+def _window(image, row, column, width):
+    """The 4x4 pixels that the four places of a pooling window see."""
+    p = _from(image, 2 * row * width + 2 * column)
+    q = _from(p, width)
+    r = _from(q, width)
+    s = _from(r, width)
+    return p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]
+
+
+@_compile
+def _first_block(sizes, image, kernel, bias, hidden, winners):
+    """Convolution, bias, pooling and ReLU of an image."""
+    for r in range(sizes.rows):
+        for q in range(sizes.columns):
+            p00, p01, p02, p03, p10, p11, p12, p13, p20, p21, p22, p23, p30, p31, p32, p33 = _window(
+                image, r, q, sizes.width
+            )
+            out = _from(hidden, (r * sizes.stride + q) * CHANNELS1)
+            won = _from(winners, (r * sizes.columns + q) * CHANNELS1)
+            for c in range(CHANNELS1):
+                k0, k1, k2 = kernel[c], kernel[CHANNELS1 + c], kernel[2 * CHANNELS1 + c]
+                k3, k4, k5 = kernel[3 * CHANNELS1 + c], kernel[4 * CHANNELS1 + c], kernel[5 * CHANNELS1 + c]
+                k6, k7, k8 = kernel[6 * CHANNELS1 + c], kernel[7 * CHANNELS1 + c], kernel[8 * CHANNELS1 + c]
+                y0 = p00 * k0 + p01 * k1 + p02 * k2 + p10 * k3 + p11 * k4 + p12 * k5 + p20 * k6 + p21 * k7 + p22 * k8
+                y1 = p01 * k0 + p02 * k1 + p03 * k2 + p11 * k3 + p12 * k4 + p13 * k5 + p21 * k6 + p22 * k7 + p23 * k8
+                y2 = p10 * k0 + p11 * k1 + p12 * k2 + p20 * k3 + p21 * k4 + p22 * k5 + p30 * k6 + p31 * k7 + p32 * k8
+                y3 = p11 * k0 + p12 * k1 + p13 * k2 + p21 * k3 + p22 * k4 + p23 * k5 + p31 * k6 + p32 * k7 + p33 * k8
+                b = bias[c]
+                out[c], won[c] = _largest(b + y0, b + y1, b + y2, b + y3)
+
+
+@_compile
+def _first_block_back(sizes, image, winners, gradient, to_kernel, to_bias):
+    """Adds an image's part to the gradients of kernel and bias."""
+    for r in range(sizes.rows):
+        for q in range(sizes.columns):
+            p00, p01, p02, p03, p10, p11, p12, p13, p20, p21, p22, p23, p30, p31, p32, p33 = _window(
+                image, r, q, sizes.width
+            )
+            given = _from(gradient, (r * sizes.stride + q) * CHANNELS1)
+            won = _from(winners, (r * sizes.columns + q) * CHANNELS1)
+            for c in range(CHANNELS1):
+                g, place = given[c], won[c]
+                g0 = g if place == 0 else _0
+                g1 = g if place == 1 else _0
+                g2 = g if place == 2 else _0
+                g3 = g if place == 3 else _0
+                to_bias[c] += (g0 + g1) + (g2 + g3)
+                to_kernel[c] += p00 * g0 + p01 * g1 + p10 * g2 + p11 * g3
+                to_kernel[CHANNELS1 + c] += p01 * g0 + p02 * g1 + p11 * g2 + p12 * g3
+                to_kernel[2 * CHANNELS1 + c] += p02 * g0 + p03 * g1 + p12 * g2 + p13 * g3
+                to_kernel[3 * CHANNELS1 + c] += p10 * g0 + p11 * g1 + p20 * g2 + p21 * g3
+                to_kernel[4 * CHANNELS1 + c] += p11 * g0 + p12 * g1 + p21 * g2 + p22 * g3
+                to_kernel[5 * CHANNELS1 + c] += p12 * g0 + p13 * g1 + p22 * g2 + p23 * g3
+                to_kernel[6 * CHANNELS1 + c] += p20 * g0 + p21 * g1 + p30 * g2 + p31 * g3
+                to_kernel[7 * CHANNELS1 + c] += p21 * g0 + p22 * g1 + p31 * g2 + p32 * g3
+                to_kernel[8 * CHANNELS1 + c] += p22 * g0 + p23 * g1 + p32 * g2 + p33 * g3
+
+
+@_compile
+def _tile(hidden, stride, half, tile):
+    """Transforms 6x6 outputs of the first block, whose rows are `stride` columns apart, to a tile."""
+    for i in range(6):
+        x, y = _from(hidden, i * stride * CHANNELS1), _from(half, i * 6 * CHANNELS1)
+        for c in range(CHANNELS1):
+            y0, y1, y2, y3, y4, y5 = _inputs(
+                x[c],
+                x[CHANNELS1 + c],
+                x[2 * CHANNELS1 + c],
+                x[3 * CHANNELS1 + c],
+                x[4 * CHANNELS1 + c],
+                x[5 * CHANNELS1 + c],
+            )
+            y[c], y[CHANNELS1 + c], y[2 * CHANNELS1 + c] = y0, y1, y2
+            y[3 * CHANNELS1 + c], y[4 * CHANNELS1 + c], y[5 * CHANNELS1 + c] = y3, y4, y5
+    row = 6 * CHANNELS1
+    for c in range(row):
+        y0, y1, y2, y3, y4, y5 = _inputs(
+            half[c], half[row + c], half[2 * row + c], half[3 * row + c], half[4 * row + c], half[5 * row + c]
+        )
+        tile[c], tile[row + c], tile[2 * row + c] = y0, y1, y2
+        tile[3 * row + c], tile[4 * row + c], tile[5 * row + c] = y3, y4, y5
+
+
+@_compile
+def _tile_back(tile, half, hidden, stride):
+    """Adds a tile's part to the gradient of the first block's outputs."""
+    row = 6 * CHANNELS1
+    for c in range(row):
+        x0, x1, x2, x3, x4, x5 = _inputs_back(
+            tile[c], tile[row + c], tile[2 * row + c], tile[3 * row + c], tile[4 * row + c], tile[5 * row + c]
+        )
+        half[c], half[row + c], half[2 * row + c] = x0, x1, x2
+        half[3 * row + c], half[4 * row + c], half[5 * row + c] = x3, x4, x5
+    for i in range(6):
+        x, y = _from(hidden, i * stride * CHANNELS1), _from(half, i * row)
+        for c in range(CHANNELS1):
+            x0, x1, x2, x3, x4, x5 = _inputs_back(
+                y[c],
+                y[CHANNELS1 + c],
+                y[2 * CHANNELS1 + c],
+                y[3 * CHANNELS1 + c],
+                y[4 * CHANNELS1 + c],
+                y[5 * CHANNELS1 + c],
+            )
+            x[c] += x0
+            x[CHANNELS1 + c] += x1
+            x[2 * CHANNELS1 + c] += x2
+            x[3 * CHANNELS1 + c] += x3
+            x[4 * CHANNELS1 + c] += x4
+            x[5 * CHANNELS1 + c] += x5
+
+
+@_compile
+def _kernel_row(kernel, i, row):
+    """Row i of the transformed 3x3 kernel: six matrices, for all pairs of channels."""
+    a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
+    for p in range(_PAIRS):
+        x0 = (a * kernel[p] + b * kernel[3 * _PAIRS + p] + c * kernel[6 * _PAIRS + p]) / _24
+        x1 = (a * kernel[_PAIRS + p] + b * kernel[4 * _PAIRS + p] + c * kernel[7 * _PAIRS + p]) / _24
+        x2 = (a * kernel[2 * _PAIRS + p] + b * kernel[5 * _PAIRS + p] + c * kernel[8 * _PAIRS + p]) / _24
+        y0, y1, y2, y3, y4, y5 = _kernel(x0, x1, x2)
+        row[p], row[_PAIRS + p], row[2 * _PAIRS + p] = y0, y1, y2
+        row[3 * _PAIRS + p], row[4 * _PAIRS + p], row[5 * _PAIRS + p] = y3, y4, y5
+
+
+@_compile
+def _kernel_row_back(row, i, to_kernel):
+    """Adds the part of row i to the gradient of the 3x3 kernel."""
+    a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
+    for p in range(_PAIRS):
+        x0, x1, x2 = _kernel_back(
+            row[p],
+            row[_PAIRS + p],
+            row[2 * _PAIRS + p],
+            row[3 * _PAIRS + p],
+            row[4 * _PAIRS + p],
+            row[5 * _PAIRS + p],
+        )
+        x0, x1, x2 = x0 / _24, x1 / _24, x2 / _24
+        to_kernel[p] += a * x0
+        to_kernel[_PAIRS + p] += a * x1
+        to_kernel[2 * _PAIRS + p] += a * x2
+        to_kernel[3 * _PAIRS + p] += b * x0
+        to_kernel[4 * _PAIRS + p] += b * x1
+        to_kernel[5 * _PAIRS + p] += b * x2
+        to_kernel[6 * _PAIRS + p] += c * x0
+        to_kernel[7 * _PAIRS + p] += c * x1
+        to_kernel[8 * _PAIRS + p] += c * x2
+
+
+@_compile
+def _corner(sizes, t):
+    """Where tile t begins in the first block's outputs of an image."""
+    return 4 * (t // sizes.across * sizes.stride + t % sizes.across) * CHANNELS1
+
+
+@_compile
+def _windows(sizes, t):
+    """The pooling windows of tile t: how many down and across, and where they begin in the outputs of an image."""
+    r, q = 2 * (t // sizes.across), 2 * (t % sizes.across)
+    first = (r * sizes.window_columns + q) * CHANNELS2
+    return min(2, sizes.window_rows - r), min(2, sizes.window_columns - q), first
+
+
+@_compile
+def _second_block(sizes, t, tile, half, bias, features, winners):
+    """From tile t of the products to outputs, pooling, bias and ReLU; `features` are those of the image."""
+    rows, columns, first = _windows(sizes, t)
+    row = 6 * CHANNELS2
+    for c in range(row):
+        half[c], half[row + c], half[2 * row + c], half[3 * row + c] = _outputs(
+            tile[c], tile[row + c], tile[2 * row + c], tile[3 * row + c], tile[4 * row + c], tile[5 * row + c]
+        )
+    for r in range(rows):
+        x, y = _from(half, 2 * r * row), _from(half, (2 * r + 1) * row)
+        at = first + r * sizes.window_columns * CHANNELS2
+        out, won = _from(features, at), _from(winners, at)
+        for c in range(CHANNELS2):
+            x0, x1, x2, x3 = _outputs(
+                x[c],
+                x[CHANNELS2 + c],
+                x[2 * CHANNELS2 + c],
+                x[3 * CHANNELS2 + c],
+                x[4 * CHANNELS2 + c],
+                x[5 * CHANNELS2 + c],
+            )
+            y0, y1, y2, y3 = _outputs(
+                y[c],
+                y[CHANNELS2 + c],
+                y[2 * CHANNELS2 + c],
+                y[3 * CHANNELS2 + c],
+                y[4 * CHANNELS2 + c],
+                y[5 * CHANNELS2 + c],
+            )
+            b = bias[c]
+            out[c], won[c] = _largest(b + x0, b + x1, b + y0, b + y1)
+            if columns > 1:
+                out[CHANNELS2 + c], won[CHANNELS2 + c] = _largest(b + x2, b + x3, b + y2, b + y3)
+
+
+@_compile
+def _second_block_back_row(sizes, t, i, gradient, winners, row):
+    """Row i of the gradient of tile t of the products: six numbers for each channel.
+
+    In place of windows that the tile does not have others are read, and multiplied by 0.
+    """
+    rows, columns, first = _windows(sizes, t)
+    gradient, winners = _from(gradient, first), _from(winners, first)
+    down, right = (rows - 1) * sizes.window_columns * CHANNELS2, (columns - 1) * CHANNELS2
+    a, b, c, d = _AT[0, i], _AT[1, i], _AT[2, i] * np.int8(rows - 1), _AT[3, i] * np.int8(rows - 1)
+    there = np.int8(columns - 1)
+    given00, given01 = gradient, _from(gradient, right)
+    given10, given11 = _from(gradient, down), _from(gradient, down + right)
+    won00, won01, won10, won11 = winners, _from(winners, right), _from(winners, down), _from(winners, down + right)
+    for x in range(CHANNELS2):
+        g, place, h, other = given00[x], won00[x], given10[x], won10[x]
+        y0 = g * (a if place == 0 else b if place == 2 else _0) + h * (c if other == 0 else d if other == 2 else _0)
+        y1 = g * (a if place == 1 else b if place == 3 else _0) + h * (c if other == 1 else d if other == 3 else _0)
+        g, place, h, other = there * given01[x], won01[x], there * given11[x], won11[x]
+        y2 = g * (a if place == 0 else b if place == 2 else _0) + h * (c if other == 0 else d if other == 2 else _0)
+        y3 = g * (a if place == 1 else b if place == 3 else _0) + h * (c if other == 1 else d if other == 3 else _0)
+        y0, y1, y2, y3, y4, y5 = _outputs_back(y0, y1, y2, y3)
+        row[x], row[CHANNELS2 + x], row[2 * CHANNELS2 + x] = y0, y1, y2
+        row[3 * CHANNELS2 + x], row[4 * CHANNELS2 + x], row[5 * CHANNELS2 + x] = y3, y4, y5
+
+
+@_compile
+def _bias_back(gradient, winners, length, to_bias):
+    """The gradient of the second bias from those of `length` windows."""
+    for w in range(length):
+        given, won = _from(gradient, w * CHANNELS2), _from(winners, w * CHANNELS2)
+        for c in range(CHANNELS2):
+            to_bias[c] += _0 if won[c] == _SHUT else given[c]
+
+
+def _products_of(places: int, inner: int, left_row: int, columns: int, result_row: int) -> Any:
+    """A function that multiplies `places` vectors of `inner` numbers in each row with as many matrices.
+
+    Rows of `left` and `result` are so many numbers apart; they are taken in blocks.
+    """
+
+    @_compile
+    def products(left, right, result, rows):
+        for k in range(places):
+            for n in range(0, rows, BLOCK):
+                out0 = _from(result, n * result_row + k * columns)
+                out1, out2 = _from(out0, result_row), _from(out0, 2 * result_row)
+                out3, out4 = _from(out0, 3 * result_row), _from(out0, 4 * result_row)
+                for c in range(columns):
+                    out0[c] = out1[c] = out2[c] = out3[c] = out4[c] = _0
+                for i in range(0, inner, 4):
+                    l0 = _from(left, n * left_row + k * inner + i)
+                    l1, l2 = _from(l0, left_row), _from(l0, 2 * left_row)
+                    l3, l4 = _from(l0, 3 * left_row), _from(l0, 4 * left_row)
+                    a0, b0, c0, d0 = l0[0], l0[1], l0[2], l0[3]
+                    a1, b1, c1, d1 = l1[0], l1[1], l1[2], l1[3]
+                    a2, b2, c2, d2 = l2[0], l2[1], l2[2], l2[3]
+                    a3, b3, c3, d3 = l3[0], l3[1], l3[2], l3[3]
+                    a4, b4, c4, d4 = l4[0], l4[1], l4[2], l4[3]
+                    r = _from(right, (k * inner + i) * columns)
+                    for c in range(columns):
+                        x, y, z, w = r[c], r[columns + c], r[2 * columns + c], r[3 * columns + c]
+                        out0[c] += a0 * x + b0 * y + c0 * z + d0 * w
+                        out1[c] += a1 * x + b1 * y + c1 * z + d1 * w
+                        out2[c] += a2 * x + b2 * y + c2 * z + d2 * w
+                        out3[c] += a3 * x + b3 * y + c3 * z + d3 * w
+                        out4[c] += a4 * x + b4 * y + c4 * z + d4 * w
+
+    return products
+
+
+_products = _products_of(_TILE, CHANNELS1, _TILE * CHANNELS1, CHANNELS2, _TILE * CHANNELS2)
+_products_back = _products_of(6, CHANNELS2, 6 * CHANNELS2, CHANNELS1, _TILE * CHANNELS1)
+
+
+@_compile
+def _kernel_products(left, right, result, rows):
+    """The six matrices left^T @ right, of `rows` rows of tiles on the left and of rows of tiles on the right."""
+    left_row, right_row = _TILE * CHANNELS1, 6 * CHANNELS2
+    for k in range(6):
+        for i in range(0, CHANNELS1, 4):
+            out0 = _from(result, (k * CHANNELS1 + i) * CHANNELS2)
+            out1, out2, out3 = _from(out0, CHANNELS2), _from(out0, 2 * CHANNELS2), _from(out0, 3 * CHANNELS2)
+            for c in range(CHANNELS2):
+                out0[c] = out1[c] = out2[c] = out3[c] = _0
+            for n in range(0, rows, BLOCK):
+                l0 = _from(left, n * left_row + k * CHANNELS1 + i)
+                l1, l2 = _from(l0, left_row), _from(l0, 2 * left_row)
+                l3, l4 = _from(l0, 3 * left_row), _from(l0, 4 * left_row)
+                a0, a1, a2, a3 = l0[0], l0[1], l0[2], l0[3]
+                b0, b1, b2, b3 = l1[0], l1[1], l1[2], l1[3]
+                c0, c1, c2, c3 = l2[0], l2[1], l2[2], l2[3]
+                d0, d1, d2, d3 = l3[0], l3[1], l3[2], l3[3]
+                e0, e1, e2, e3 = l4[0], l4[1], l4[2], l4[3]
+                r0 = _from(right, n * right_row + k * CHANNELS2)
+                r1, r2 = _from(r0, right_row), _from(r0, 2 * right_row)
+                r3, r4 = _from(r0, 3 * right_row), _from(r0, 4 * right_row)
+                for c in range(CHANNELS2):
+                    v, w, x, y, z = r0[c], r1[c], r2[c], r3[c], r4[c]
+                    out0[c] += a0 * v + b0 * w + c0 * x + d0 * y + e0 * z
+                    out1[c] += a1 * v + b1 * w + c1 * x + d1 * y + e1 * z
+                    out2[c] += a2 * v + b2 * w + c2 * x + d2 * y + e2 * z
+                    out3[c] += a3 * v + b3 * w + c3 * x + d3 * y + e3 * z
+
+
+@_compile
+def _fill(pointer, length):
+    for i in range(length):
+        pointer[i] = _0
+
+
+@_inline
+def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
+    """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
+    kernel = space
+    half = _from(kernel, _TILE * _PAIRS)
+    hidden = _from(half, 24 * CHANNELS2)
+    products = _from(hidden, sizes.hidden)
+    an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
+    windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
+    _fill(hidden, sizes.hidden)
+    _fill(_from(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
+    for i in range(6):
+        _kernel_row(kernel2, i, _from(kernel, 6 * i * _PAIRS))
+    for start in range(0, n, BLOCK):
+        block, end = _from(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
+        for i in range(start, end):
+            image, won = _from(images, i * sizes.height * sizes.width), _from(winners1, i * inputs)
+            _first_block(sizes, image, kernel1, bias1, hidden, won)
+            for t in range(an_image):
+                tile = _from(block, ((i - start) * an_image + t) * _TILE * CHANNELS1)
+                _tile(_from(hidden, _corner(sizes, t)), sizes.stride, half, tile)
+        _products(block, kernel, products, BLOCK * an_image)
+        for i in range(start, end):
+            out, won = _from(features, i * windows), _from(winners2, i * windows)
+            for t in range(an_image):
+                tile = _from(products, ((i - start) * an_image + t) * _TILE * CHANNELS2)
+                _second_block(sizes, t, tile, half, bias2, out, won)
+
+
+@_inline
+def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
+    sizes = _geometry(height, width)
+    windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
+    for b in range(g):
+        _forward_branch(
+            sizes,
+            n,
+            _from(images, b * n * height * width),
+            _from(kernel1, b * 9 * CHANNELS1),
+            _from(bias1, b * CHANNELS1),
+            _from(kernel2, b * 9 * _PAIRS),
+            _from(bias2, b * CHANNELS2),
+            _from(features, b * n * windows),
+            _from(winners1, b * n * inputs),
+            _from(winners2, b * n * windows),
+            _from(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1),
+            space,
+        )
+
+
+@_inline
+def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_bias, tiles, space):
+    """The gradients of the second block for a branch; those of the tiles take the place of the tiles.
+
+    One of the six rows of a tile at a time, so that all that is at work stays in the second-level cache.
+    """
+    transposed = space
+    kernel_row = _from(transposed, 9 * _PAIRS)
+    products = _from(kernel_row, 6 * _PAIRS)
+    an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
+    windows = sizes.window_rows * sizes.window_columns
+    for k in range(9):
+        for i in range(CHANNELS1):
+            for c in range(CHANNELS2):
+                transposed[(k * CHANNELS2 + c) * CHANNELS1 + i] = kernel[(k * CHANNELS1 + i) * CHANNELS2 + c]
+    _fill(to_kernel, 9 * _PAIRS)
+    _fill(_from(products, used * 6 * CHANNELS2), (length - used) * 6 * CHANNELS2)
+    for i in range(6):
+        for t in range(used):
+            given = _from(gradient, t // an_image * windows * CHANNELS2)
+            won = _from(winners, t // an_image * windows * CHANNELS2)
+            _second_block_back_row(sizes, t % an_image, i, given, won, _from(products, t * 6 * CHANNELS2))
+        row = _from(tiles, 6 * i * CHANNELS1)
+        _kernel_products(row, products, kernel_row, length)
+        _kernel_row_back(kernel_row, i, to_kernel)
+        _kernel_row(transposed, i, kernel_row)
+        _products_back(products, kernel_row, row, length)
+    _fill(to_bias, CHANNELS2)
+    _bias_back(gradient, winners, n * windows, to_bias)
+
+
+@_inline
+def _first_block_gradients(sizes, n, images, winners, to_tiles, to_kernel, to_bias, space):
+    """The gradients of the first block for a branch, from those of its tiles."""
+    half = space
+    hidden = _from(half, _TILE * CHANNELS1)
+    an_image, inputs = sizes.down * sizes.across, sizes.rows * sizes.columns * CHANNELS1
+    _fill(to_kernel, 9 * CHANNELS1)
+    _fill(to_bias, CHANNELS1)
+    for i in range(n):
+        _fill(hidden, sizes.hidden)
+        for t in range(an_image):
+            tile = _from(to_tiles, (i * an_image + t) * _TILE * CHANNELS1)
+            _tile_back(tile, half, _from(hidden, _corner(sizes, t)), sizes.stride)
+        image, won = _from(images, i * sizes.height * sizes.width), _from(winners, i * inputs)
+        _first_block_back(sizes, image, won, hidden, to_kernel, to_bias)
+
+
+@_inline
+def _backward(
+    g,
+    n,
+    height,
+    width,
+    images,
+    kernel2,
+    winners1,
+    winners2,
+    gradient,
+    to_kernel1,
+    to_bias1,
+    to_kernel2,
+    to_bias2,
+    tiles,
+    space,
+):
+    sizes = _geometry(height, width)
+    windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
+    for b in range(g):
+        of_branch = _from(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1)
+        _second_block_gradients(
+            sizes,
+            n,
+            _from(kernel2, b * 9 * _PAIRS),
+            _from(winners2, b * n * windows),
+            _from(gradient, b * n * windows),
+            _from(to_kernel2, b * 9 * _PAIRS),
+            _from(to_bias2, b * CHANNELS2),
+            of_branch,
+            space,
+        )
+        _first_block_gradients(
+            sizes,
+            n,
+            _from(images, b * n * height * width),
+            _from(winners1, b * n * inputs),
+            of_branch,
+            _from(to_kernel1, b * 9 * CHANNELS1),
+            _from(to_bias1, b * CHANNELS1),
+            space,
+        )
+
+
+@intrinsic
+def _word(typing: Any, address: Any) -> Any:
+    """The word at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        word = context.get_value_type(signature.return_type)
+        return builder.load(builder.inttoptr(arguments[0], word.as_pointer()))
+
+    return numba.types.uintp(numba.types.uintp), generate
+
+
+@intrinsic
+def _put_word(typing: Any, address: Any, value: Any) -> Any:
+    """Writes a word at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.uintp, numba.types.uintp), generate
+
+
+@intrinsic
+def _pointer(typing: Any, address: Any, like: Any) -> Any:
+    """The pointer to numbers of the type of `like` at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return numba.types.CPointer(like)(numba.types.uintp, like), generate
+
+
+@_inline
+def _array(frame, where, index, like):
+    """The pointer to the numbers of an argument or a result."""
+    buffer = _word(_word(frame + where) + np.uintp(8 * index))
+    return _pointer(_word(buffer + np.uintp(_BUFFER_DATA)), like)
+
+
+@_inline
+def _dimension(frame, index):
+    """A dimension of the first argument, the images."""
+    buffer = _word(_word(frame + np.uintp(_FRAME_ARGUMENTS)))
+    return np.int64(_word(_word(buffer + np.uintp(_BUFFER_DIMENSIONS)) + np.uintp(8 * index)))
+
+
+@_inline
+def _asks_for_version(frame):
+    """Answers XLA's question, at registration, which version of the interface a handler follows: XLA's own."""
+    extension = _word(frame + np.uintp(_FRAME_EXTENSION))
+    if extension == 0:
+        return False
+    version = _word(_word(frame + np.uintp(_FRAME_API)) + np.uintp(_API_VERSION))  # major and minor in a word
+    _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), version)
+    return True
+
+
+@_inline
+def _handle_forward(frame, real):
+    if not _asks_for_version(frame):
+        arguments, results, place = np.uintp(_FRAME_ARGUMENTS), np.uintp(_FRAME_RESULTS), np.int8(0)
+        _forward(
+            _dimension(frame, 0),
+            _dimension(frame, 1),
+            _dimension(frame, 2),
+            _dimension(frame, 3),
+            _array(frame, arguments, 0, real),
+            _array(frame, arguments, 1, real),
+            _array(frame, arguments, 2, real),
+            _array(frame, arguments, 3, real),
+            _array(frame, arguments, 4, real),
+            _array(frame, results, 0, real),
+            _array(frame, results, 1, place),
+            _array(frame, results, 2, place),
+            _array(frame, results, 3, real),
+            _array(frame, results, 4, real),
+        )
+    return np.uintp(0)
+
+
+@_inline
+def _handle_backward(frame, real):
+    if not _asks_for_version(frame):
+        arguments, results, place = np.uintp(_FRAME_ARGUMENTS), np.uintp(_FRAME_RESULTS), np.int8(0)
+        _backward(
+            _dimension(frame, 0),
+            _dimension(frame, 1),
+            _dimension(frame, 2),
+            _dimension(frame, 3),
+            _array(frame, arguments, 0, real),
+            _array(frame, arguments, 1, real),
+            _array(frame, arguments, 2, place),
+            _array(frame, arguments, 3, place),
+            _array(frame, arguments, 4, real),
+            _array(frame, results, 0, real),
+            _array(frame, results, 1, real),
+            _array(frame, results, 2, real),
+            _array(frame, results, 3, real),
+            _array(frame, results, 4, real),
+            _array(frame, results, 5, real),
+        )
+    return np.uintp(0)
+
+
+def _forward_float32(frame):
+    return _handle_forward(frame, np.float32(0))
+
+
+def _forward_float64(frame):
+    return _handle_forward(frame, np.float64(0))
+
+
+def _backward_float32(frame):
+    return _handle_backward(frame, np.float32(0))
+
+
+def _backward_float64(frame):
+    return _handle_backward(frame, np.float64(0))
+
+
+_HANDLERS = {
+    ("forward", "float32"): _forward_float32,
+    ("forward", "float64"): _forward_float64,
+    ("backward", "float32"): _backward_float32,
+    ("backward", "float64"): _backward_float64,
+}
+
+
+def compile_handler(name: str, real: np.dtype) -> Any:
+    """The handler `name` (forward or backward) for real numbers of a type, compiled or read from Numba's cache.
+
+    All that it calls is in this file, since Numba looks at no other to see whether what it has kept is up to date.
+    """
+    signature, function = numba.types.uintp(numba.types.uintp), _HANDLERS[name, real.name]
+    try:
+        return numba.cfunc(signature, cache=True)(function)
+    except RuntimeError:  # there is no folder to keep it in
+        return numba.cfunc(signature)(function)
