@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba.extending import intrinsic
 
 # Channels after the first and the second convolution.
@@ -21,6 +23,10 @@ CHANNELS1, CHANNELS2 = 32, 64
 
 # Images taken at once; also rows of a product: so many that its factors fit in the registers.
 BLOCK = 5
+
+# Columns of a product that are worked on at once: as many as fit in the registers for a block of rows.
+_WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
+_WIDTH_BACK = min(_WIDTH, CHANNELS1)
 
 # Numbers in a transformed tile of 6x6, per channel; and of channels in a transformed kernel.
 _TILE, _PAIRS = 36, CHANNELS1 * CHANNELS2
@@ -392,74 +398,111 @@ def _bias_back(gradient, winners, length, to_bias):
             to_bias[c] += _0 if won[c] == _SHUT else given[c]
 
 
-def _products_of(places: int, inner: int, left_row: int, columns: int, result_row: int) -> Any:
-    """A function that multiplies `places` vectors of `inner` numbers in each row with as many matrices.
+def _products_of(rows: int, columns: int) -> Any:
+    """An operation that makes `rows` x `columns` numbers: sums over steps of products of a column and a row.
 
-    Rows of `left` and `result` are so many numbers apart; they are taken in blocks.
+    `left[r * left_row + s * left_step]` are the factors of row r in step s, `right[s * right_step + c]` those of column
+    c. The sums stay in registers, which LLVM would not see by itself: they are vectors of all columns here.
     """
 
-    @_compile
-    def products(left, right, result, rows):
-        for k in range(places):
-            for n in range(0, rows, BLOCK):
-                out0 = _from(result, n * result_row + k * columns)
-                out1, out2 = _from(out0, result_row), _from(out0, 2 * result_row)
-                out3, out4 = _from(out0, 3 * result_row), _from(out0, 4 * result_row)
-                for c in range(columns):
-                    out0[c] = out1[c] = out2[c] = out3[c] = out4[c] = _0
-                for i in range(0, inner, 4):
-                    l0 = _from(left, n * left_row + k * inner + i)
-                    l1, l2 = _from(l0, left_row), _from(l0, 2 * left_row)
-                    l3, l4 = _from(l0, 3 * left_row), _from(l0, 4 * left_row)
-                    a0, b0, c0, d0 = l0[0], l0[1], l0[2], l0[3]
-                    a1, b1, c1, d1 = l1[0], l1[1], l1[2], l1[3]
-                    a2, b2, c2, d2 = l2[0], l2[1], l2[2], l2[3]
-                    a3, b3, c3, d3 = l3[0], l3[1], l3[2], l3[3]
-                    a4, b4, c4, d4 = l4[0], l4[1], l4[2], l4[3]
-                    r = _from(right, (k * inner + i) * columns)
-                    for c in range(columns):
-                        x, y, z, w = r[c], r[columns + c], r[2 * columns + c], r[3 * columns + c]
-                        out0[c] += a0 * x + b0 * y + c0 * z + d0 * w
-                        out1[c] += a1 * x + b1 * y + c1 * z + d1 * w
-                        out2[c] += a2 * x + b2 * y + c2 * z + d2 * w
-                        out3[c] += a3 * x + b3 * y + c3 * z + d3 * w
-                        out4[c] += a4 * x + b4 * y + c4 * z + d4 * w
+    @intrinsic
+    def products(typing, left, left_row, left_step, right, right_step, steps, result, result_row):
+        def generate(context, builder, signature, arguments):
+            left, left_row, left_step, right, right_step, steps, result, result_row = arguments
+            real, integer = context.get_value_type(signature.args[0].dtype), steps.type
+            vector, align = ir.VectorType(real, columns), np.dtype(signature.args[0].dtype.name).itemsize
+            starts = [ir.Constant(kind, None) for kind in [integer] + [vector] * rows]
+            before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            step, *sums = (builder.phi(start.type) for start in starts)
+            row = builder.gep(right, [builder.mul(step, right_step)])
+            factors = builder.load(builder.bitcast(row, vector.as_pointer()), align=align)
+            new = [builder.add(step, ir.Constant(integer, 1))]
+            for r in range(rows):
+                at = builder.add(builder.mul(step, left_step), builder.mul(left_row, ir.Constant(integer, r)))
+                factor = _repeated(builder, builder.load(builder.gep(left, [at])), vector)
+                product = builder.fmul(factor, factors, flags=("contract",))
+                new.append(builder.fadd(sums[r], product, flags=("contract",)))
+            builder.cbranch(builder.icmp_signed("<", new[0], steps), loop, after)
+            for phi, start, later in zip([step, *sums], starts, new):
+                phi.add_incoming(start, before)
+                phi.add_incoming(later, loop)
+            builder.position_at_end(after)
+            for r in range(rows):
+                out = builder.gep(result, [builder.mul(result_row, ir.Constant(integer, r))])
+                builder.store(new[1 + r], builder.bitcast(out, vector.as_pointer()), align=align)
+            return context.get_dummy_value()
+
+        size = numba.types.intp
+        return numba.types.void(left, size, size, right, size, size, result, size), generate
 
     return products
 
 
-_products = _products_of(_TILE, CHANNELS1, _TILE * CHANNELS1, CHANNELS2, _TILE * CHANNELS2)
-_products_back = _products_of(6, CHANNELS2, 6 * CHANNELS2, CHANNELS1, _TILE * CHANNELS1)
+def _repeated(builder: Any, number: Any, vector: Any) -> Any:
+    """A vector of the same number throughout."""
+    undefined, places = ir.Constant(vector, ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
+    first = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(places, None))
+
+
+_block_of_products, _block_of_products_back = _products_of(BLOCK, _WIDTH), _products_of(BLOCK, _WIDTH_BACK)
+_four_products = _products_of(4, _WIDTH)
+
+
+@_compile
+def _products(left, right, result, rows):
+    """For each of the 36 places of `rows` tiles: a row of channels times the place's matrix."""
+    for k in range(_TILE):
+        for n in range(0, rows, BLOCK):
+            for c in range(0, CHANNELS2, _WIDTH):
+                _block_of_products(
+                    _from(left, (n * _TILE + k) * CHANNELS1),
+                    _TILE * CHANNELS1,
+                    1,
+                    _from(right, k * _PAIRS + c),
+                    CHANNELS2,
+                    CHANNELS1,
+                    _from(result, (n * _TILE + k) * CHANNELS2 + c),
+                    _TILE * CHANNELS2,
+                )
+
+
+@_compile
+def _products_back(left, right, result, rows):
+    """The gradient of the left factors of `_products`, for a row of `rows` tiles; the matrices are transposed."""
+    for k in range(6):
+        for n in range(0, rows, BLOCK):
+            for c in range(0, CHANNELS1, _WIDTH_BACK):
+                _block_of_products_back(
+                    _from(left, (n * 6 + k) * CHANNELS2),
+                    6 * CHANNELS2,
+                    1,
+                    _from(right, k * _PAIRS + c),
+                    CHANNELS1,
+                    CHANNELS2,
+                    _from(result, (n * _TILE + k) * CHANNELS1 + c),
+                    _TILE * CHANNELS1,
+                )
 
 
 @_compile
 def _kernel_products(left, right, result, rows):
-    """The six matrices left^T @ right, of `rows` rows of tiles on the left and of rows of tiles on the right."""
-    left_row, right_row = _TILE * CHANNELS1, 6 * CHANNELS2
+    """The gradient of the right factors of `_products`, for a row of `rows` tiles."""
     for k in range(6):
         for i in range(0, CHANNELS1, 4):
-            out0 = _from(result, (k * CHANNELS1 + i) * CHANNELS2)
-            out1, out2, out3 = _from(out0, CHANNELS2), _from(out0, 2 * CHANNELS2), _from(out0, 3 * CHANNELS2)
-            for c in range(CHANNELS2):
-                out0[c] = out1[c] = out2[c] = out3[c] = _0
-            for n in range(0, rows, BLOCK):
-                l0 = _from(left, n * left_row + k * CHANNELS1 + i)
-                l1, l2 = _from(l0, left_row), _from(l0, 2 * left_row)
-                l3, l4 = _from(l0, 3 * left_row), _from(l0, 4 * left_row)
-                a0, a1, a2, a3 = l0[0], l0[1], l0[2], l0[3]
-                b0, b1, b2, b3 = l1[0], l1[1], l1[2], l1[3]
-                c0, c1, c2, c3 = l2[0], l2[1], l2[2], l2[3]
-                d0, d1, d2, d3 = l3[0], l3[1], l3[2], l3[3]
-                e0, e1, e2, e3 = l4[0], l4[1], l4[2], l4[3]
-                r0 = _from(right, n * right_row + k * CHANNELS2)
-                r1, r2 = _from(r0, right_row), _from(r0, 2 * right_row)
-                r3, r4 = _from(r0, 3 * right_row), _from(r0, 4 * right_row)
-                for c in range(CHANNELS2):
-                    v, w, x, y, z = r0[c], r1[c], r2[c], r3[c], r4[c]
-                    out0[c] += a0 * v + b0 * w + c0 * x + d0 * y + e0 * z
-                    out1[c] += a1 * v + b1 * w + c1 * x + d1 * y + e1 * z
-                    out2[c] += a2 * v + b2 * w + c2 * x + d2 * y + e2 * z
-                    out3[c] += a3 * v + b3 * w + c3 * x + d3 * y + e3 * z
+            for c in range(0, CHANNELS2, _WIDTH):
+                _four_products(
+                    _from(left, k * CHANNELS1 + i),
+                    1,
+                    _TILE * CHANNELS1,
+                    _from(right, k * CHANNELS2 + c),
+                    6 * CHANNELS2,
+                    rows,
+                    _from(result, k * _PAIRS + i * CHANNELS2 + c),
+                    CHANNELS2,
+                )
 
 
 @_compile
