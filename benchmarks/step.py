@@ -2,8 +2,8 @@
 
     taskset -c 0 python benchmarks/step.py [--network NetWSAL] [--repeats 3] [--out step.json]
 
-XLA's profiler times each operation of 160 steps on one device. Of each operation the 20th percentile counts, since other
-work on the machine only ever adds, and of the repeats the median.
+XLA's profiler times each operation of 160 steps on one device. Of each operation the 20th percentile counts, since
+other work on the machine only ever adds, and of the repeats the median.
 """
 
 import argparse

@@ -31,6 +31,10 @@ _WIDTH_BACK = min(_WIDTH, CHANNELS1)
 # Numbers in a transformed tile of 6x6, per channel; and of channels in a transformed kernel.
 _TILE, _PAIRS = 36, CHANNELS1 * CHANNELS2
 
+# From one matrix of a kernel to the next: 16 more, as matrices a multiple of 4 KiB apart would compete for the same few
+# lines of the first-level cache.
+_PLANE = _PAIRS + 16
+
 # Which of the four places of a pooling window won, 0 to 3; or that the ReLU is shut.
 _SHUT = 4
 
@@ -97,12 +101,12 @@ def tiles(sizes: Geometry, n: int) -> int:
 
 def forward_space(sizes: Geometry) -> int:
     """Numbers in the workspace of the forward kernel, which `_forward_branch` parts."""
-    return _TILE * _PAIRS + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
+    return (9 + _TILE) * _PLANE + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
 
 
 def backward_space(sizes: Geometry, n: int) -> int:
     """Numbers in the workspace of the backward kernel, which the gradients of the two blocks part, each in its turn."""
-    return max(15 * _PAIRS + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
+    return max(24 * _PLANE + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
 
 
 _geometry, _tiles = _compile(geometry), _compile(tiles)
@@ -280,12 +284,12 @@ def _kernel_row(kernel, i, row):
     """Row i of the transformed 3x3 kernel: six matrices, for all pairs of channels."""
     a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
     for p in range(_PAIRS):
-        x0 = (a * kernel[p] + b * kernel[3 * _PAIRS + p] + c * kernel[6 * _PAIRS + p]) / _24
-        x1 = (a * kernel[_PAIRS + p] + b * kernel[4 * _PAIRS + p] + c * kernel[7 * _PAIRS + p]) / _24
-        x2 = (a * kernel[2 * _PAIRS + p] + b * kernel[5 * _PAIRS + p] + c * kernel[8 * _PAIRS + p]) / _24
+        x0 = (a * kernel[p] + b * kernel[3 * _PLANE + p] + c * kernel[6 * _PLANE + p]) / _24
+        x1 = (a * kernel[_PLANE + p] + b * kernel[4 * _PLANE + p] + c * kernel[7 * _PLANE + p]) / _24
+        x2 = (a * kernel[2 * _PLANE + p] + b * kernel[5 * _PLANE + p] + c * kernel[8 * _PLANE + p]) / _24
         y0, y1, y2, y3, y4, y5 = _kernel(x0, x1, x2)
-        row[p], row[_PAIRS + p], row[2 * _PAIRS + p] = y0, y1, y2
-        row[3 * _PAIRS + p], row[4 * _PAIRS + p], row[5 * _PAIRS + p] = y3, y4, y5
+        row[p], row[_PLANE + p], row[2 * _PLANE + p] = y0, y1, y2
+        row[3 * _PLANE + p], row[4 * _PLANE + p], row[5 * _PLANE + p] = y3, y4, y5
 
 
 @_compile
@@ -295,22 +299,22 @@ def _kernel_row_back(row, i, to_kernel):
     for p in range(_PAIRS):
         x0, x1, x2 = _kernel_back(
             row[p],
-            row[_PAIRS + p],
-            row[2 * _PAIRS + p],
-            row[3 * _PAIRS + p],
-            row[4 * _PAIRS + p],
-            row[5 * _PAIRS + p],
+            row[_PLANE + p],
+            row[2 * _PLANE + p],
+            row[3 * _PLANE + p],
+            row[4 * _PLANE + p],
+            row[5 * _PLANE + p],
         )
         x0, x1, x2 = x0 / _24, x1 / _24, x2 / _24
         to_kernel[p] += a * x0
-        to_kernel[_PAIRS + p] += a * x1
-        to_kernel[2 * _PAIRS + p] += a * x2
-        to_kernel[3 * _PAIRS + p] += b * x0
-        to_kernel[4 * _PAIRS + p] += b * x1
-        to_kernel[5 * _PAIRS + p] += b * x2
-        to_kernel[6 * _PAIRS + p] += c * x0
-        to_kernel[7 * _PAIRS + p] += c * x1
-        to_kernel[8 * _PAIRS + p] += c * x2
+        to_kernel[_PLANE + p] += a * x1
+        to_kernel[2 * _PLANE + p] += a * x2
+        to_kernel[3 * _PLANE + p] += b * x0
+        to_kernel[4 * _PLANE + p] += b * x1
+        to_kernel[5 * _PLANE + p] += b * x2
+        to_kernel[6 * _PLANE + p] += c * x0
+        to_kernel[7 * _PLANE + p] += c * x1
+        to_kernel[8 * _PLANE + p] += c * x2
 
 
 @_compile
@@ -372,18 +376,26 @@ def _second_block_back_row(sizes, t, i, gradient, winners, row):
     rows, columns, first = _windows(sizes, t)
     gradient, winners = _from(gradient, first), _from(winners, first)
     down, right = (rows - 1) * sizes.window_columns * CHANNELS2, (columns - 1) * CHANNELS2
-    a, b, c, d = _AT[0, i], _AT[1, i], _AT[2, i] * np.int8(rows - 1), _AT[3, i] * np.int8(rows - 1)
+    a, b, c, d = _AT[0, i], _AT[1, i], np.int8(_AT[2, i] * (rows - 1)), np.int8(_AT[3, i] * (rows - 1))
     there = np.int8(columns - 1)
     given00, given01 = gradient, _from(gradient, right)
     given10, given11 = _from(gradient, down), _from(gradient, down + right)
     won00, won01, won10, won11 = winners, _from(winners, right), _from(winners, down), _from(winners, down + right)
     for x in range(CHANNELS2):
         g, place, h, other = given00[x], won00[x], given10[x], won10[x]
-        y0 = g * (a if place == 0 else b if place == 2 else _0) + h * (c if other == 0 else d if other == 2 else _0)
-        y1 = g * (a if place == 1 else b if place == 3 else _0) + h * (c if other == 1 else d if other == 3 else _0)
+        y0 = (a * g if place == 0 else b * g if place == 2 else _0) + (
+            c * h if other == 0 else d * h if other == 2 else _0
+        )
+        y1 = (a * g if place == 1 else b * g if place == 3 else _0) + (
+            c * h if other == 1 else d * h if other == 3 else _0
+        )
         g, place, h, other = there * given01[x], won01[x], there * given11[x], won11[x]
-        y2 = g * (a if place == 0 else b if place == 2 else _0) + h * (c if other == 0 else d if other == 2 else _0)
-        y3 = g * (a if place == 1 else b if place == 3 else _0) + h * (c if other == 1 else d if other == 3 else _0)
+        y2 = (a * g if place == 0 else b * g if place == 2 else _0) + (
+            c * h if other == 0 else d * h if other == 2 else _0
+        )
+        y3 = (a * g if place == 1 else b * g if place == 3 else _0) + (
+            c * h if other == 1 else d * h if other == 3 else _0
+        )
         y0, y1, y2, y3, y4, y5 = _outputs_back(y0, y1, y2, y3)
         row[x], row[CHANNELS2 + x], row[2 * CHANNELS2 + x] = y0, y1, y2
         row[3 * CHANNELS2 + x], row[4 * CHANNELS2 + x], row[5 * CHANNELS2 + x] = y3, y4, y5
@@ -461,7 +473,7 @@ def _products(left, right, result, rows):
                     _from(left, (n * _TILE + k) * CHANNELS1),
                     _TILE * CHANNELS1,
                     1,
-                    _from(right, k * _PAIRS + c),
+                    _from(right, k * _PLANE + c),
                     CHANNELS2,
                     CHANNELS1,
                     _from(result, (n * _TILE + k) * CHANNELS2 + c),
@@ -479,7 +491,7 @@ def _products_back(left, right, result, rows):
                     _from(left, (n * 6 + k) * CHANNELS2),
                     6 * CHANNELS2,
                     1,
-                    _from(right, k * _PAIRS + c),
+                    _from(right, k * _PLANE + c),
                     CHANNELS1,
                     CHANNELS2,
                     _from(result, (n * _TILE + k) * CHANNELS1 + c),
@@ -500,7 +512,7 @@ def _kernel_products(left, right, result, rows):
                     _from(right, k * CHANNELS2 + c),
                     6 * CHANNELS2,
                     rows,
-                    _from(result, k * _PAIRS + i * CHANNELS2 + c),
+                    _from(result, k * _PLANE + i * CHANNELS2 + c),
                     CHANNELS2,
                 )
 
@@ -514,16 +526,20 @@ def _fill(pointer, length):
 @_inline
 def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
     """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
-    kernel = space
-    half = _from(kernel, _TILE * _PAIRS)
+    copy = space
+    kernel = _from(copy, 9 * _PLANE)
+    half = _from(kernel, _TILE * _PLANE)
     hidden = _from(half, 24 * CHANNELS2)
     products = _from(hidden, sizes.hidden)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     _fill(hidden, sizes.hidden)
     _fill(_from(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
+    for k in range(9):
+        for p in range(_PAIRS):
+            copy[k * _PLANE + p] = kernel2[k * _PAIRS + p]
     for i in range(6):
-        _kernel_row(kernel2, i, _from(kernel, 6 * i * _PAIRS))
+        _kernel_row(copy, i, _from(kernel, 6 * i * _PLANE))
     for start in range(0, n, BLOCK):
         block, end = _from(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
         for i in range(start, end):
@@ -568,15 +584,16 @@ def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_b
     One of the six rows of a tile at a time, so that all that is at work stays in the second-level cache.
     """
     transposed = space
-    kernel_row = _from(transposed, 9 * _PAIRS)
-    products = _from(kernel_row, 6 * _PAIRS)
+    kernel_row = _from(transposed, 9 * _PLANE)
+    sums = _from(kernel_row, 6 * _PLANE)
+    products = _from(sums, 9 * _PLANE)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows = sizes.window_rows * sizes.window_columns
     for k in range(9):
         for i in range(CHANNELS1):
             for c in range(CHANNELS2):
-                transposed[(k * CHANNELS2 + c) * CHANNELS1 + i] = kernel[(k * CHANNELS1 + i) * CHANNELS2 + c]
-    _fill(to_kernel, 9 * _PAIRS)
+                transposed[k * _PLANE + c * CHANNELS1 + i] = kernel[k * _PAIRS + i * CHANNELS2 + c]
+    _fill(sums, 9 * _PLANE)
     _fill(_from(products, used * 6 * CHANNELS2), (length - used) * 6 * CHANNELS2)
     for i in range(6):
         for t in range(used):
@@ -585,9 +602,12 @@ def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_b
             _second_block_back_row(sizes, t % an_image, i, given, won, _from(products, t * 6 * CHANNELS2))
         row = _from(tiles, 6 * i * CHANNELS1)
         _kernel_products(row, products, kernel_row, length)
-        _kernel_row_back(kernel_row, i, to_kernel)
+        _kernel_row_back(kernel_row, i, sums)
         _kernel_row(transposed, i, kernel_row)
         _products_back(products, kernel_row, row, length)
+    for k in range(9):
+        for p in range(_PAIRS):
+            to_kernel[k * _PAIRS + p] = sums[k * _PLANE + p]
     _fill(to_bias, CHANNELS2)
     _bias_back(gradient, winners, n * windows, to_bias)
 
