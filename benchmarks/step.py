@@ -74,7 +74,7 @@ def by_part(compiled: Any, times: dict[str, float]) -> dict[str, float]:
     parts = dict.fromkeys(PARTS, 0.0)
     for name, taken in times.items():
         line = lines.get(name, "")
-        if line and not re.search(r"\) (while|conditional|call)\(", line):
+        if line and not re.search(r" (while|conditional|call)\(", line):
             parts[next(part for part, pattern in PARTS.items() if re.search(pattern, line))] += taken
     return parts
 

@@ -79,9 +79,14 @@ def test_ties_are_broken_as_in_the_plain_formulation(features):
 @both_ways
 def test_a_shut_relu_passes_no_gradient(features):
     images, kernel1, bias1, kernel2, bias2 = random_arguments(2, 3, 14, 14)
-    for shut in ((kernel1, bias1 - 100, kernel2, bias2), (kernel1, bias1, kernel2, bias2 - 1000)):
-        gradients = jax.grad(lambda *a: features(images, *a).sum(), range(4))(*shut)
-        assert all((gradient == 0).all() for gradient in gradients[:2])
+
+    def gradients(*parameters):
+        return jax.grad(lambda *a: features(images, *a).sum(), range(4))(*parameters)
+
+    first_shut = gradients(kernel1, bias1 - 100, kernel2, bias2)
+    assert all((gradient == 0).all() for gradient in first_shut[:3])
+    second_shut = gradients(kernel1, bias1, kernel2, bias2 - 1000)
+    assert all((gradient == 0).all() for gradient in second_shut)
 
 
 @both_ways
@@ -97,23 +102,61 @@ def test_what_is_not_finite_shows(features, value, which):
 def test_on_a_processor_the_native_kernels_do_the_work():
     arguments = random_arguments(1, 2, 14, 14)
     assert "twofold_forward_float32" in jax.jit(blocks.features).lower(*arguments).as_text()
-    np.testing.assert_array_equal(jax.jit(blocks.features)(*arguments), jax.jit(native.features)(*arguments))
 
 
 def test_what_the_kernels_cannot_do_is_done_otherwise():
-    """Two precisions at once, or other channels."""
+    """Two precisions at once, other channels; and parameters of one branch for two, or no images."""
     images, *parameters = random_arguments(1, 2, 14, 14)
     plain = plain_features(images, *parameters)
     halves = jax.jit(blocks.features)(images.astype(jnp.float16), *parameters)
     np.testing.assert_allclose(halves, plain, rtol=0.01, atol=0.01 * float(plain.max()))
+    assert not native.can_do(jnp.concatenate([images, images]), *parameters)
+    assert not native.can_do(images[:, :0], *parameters)
     few = (parameters[0][..., :3], parameters[1][..., :3], parameters[2][..., :3, :5], parameters[3][..., :5])
     np.testing.assert_allclose(blocks.features(images, *few), plain_features(images, *few), rtol=1e-4, atol=1e-3)
 
 
-def test_many_at_once_are_as_one_after_another():
-    """vmap over trials, each with parameters of its own."""
-    trials = [random_arguments(1, 4, 14, 14), random_arguments(1, 4, 14, 14)]
-    trials[1] = tuple(array + 0.1 for array in trials[1])
-    together = jax.vmap(native.features)(*(jnp.stack(arrays) for arrays in zip(*trials)))
-    for trial, ours in zip(trials, together):
-        np.testing.assert_array_equal(native.features(*trial), ours)
+def total(parameters, images):
+    return jnp.sin(native.features(images, *parameters)).sum()
+
+
+@pytest.mark.parametrize(
+    "way", [jax.vmap, lambda function: lambda *trials: jax.lax.map(lambda t: function(*t), trials)]
+)
+def test_many_trials_are_as_one_after_another(way):
+    """Values and gradients, each trial with images and parameters of its own."""
+    trials = [random_arguments(1, 4, 14, 14), tuple(array + 0.1 for array in random_arguments(1, 4, 14, 14))]
+    images, *parameters = (jnp.stack(arrays) for arrays in zip(*trials))
+    together = jax.jit(way(jax.value_and_grad(total)))(parameters, images)
+    for index, (images, *parameters) in enumerate(trials):
+        alone = jax.jit(jax.value_and_grad(total))(parameters, images)
+        jax.tree.map(lambda a, t, i=index: np.testing.assert_array_equal(a, t[i]), alone, together)
+
+
+@pytest.mark.parametrize("transform", [lambda function: function, jax.jit], ids=["eager", "jit"])
+def test_what_is_kept_for_the_gradient_serves_more_than_once(transform):
+    """The gradient's kernel works in the memory of what the forward one kept; XLA copies it where it is needed again."""
+    images, *parameters = random_arguments(2, 6, 14, 14)
+
+    def several(parameters):
+        outputs, gradient = jax.vjp(lambda p: native.features(images, *p), parameters)
+        return [gradient(outputs) for _ in range(3)]
+
+    first, second, third = transform(several)(parameters)
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+    jax.tree.map(np.testing.assert_array_equal, first, third)
+
+
+def test_gradients_of_steps_in_a_scan():
+    """As the training has them: parameters that change from step to step."""
+    images, *parameters = random_arguments(1, 4, 14, 14)
+
+    def step(parameters, _):
+        value, gradient = jax.value_and_grad(total)(parameters, images)
+        return jax.tree.map(lambda p, g: p - 1e-4 * g, parameters, gradient), value
+
+    scanned, values = jax.jit(lambda p: jax.lax.scan(step, p, length=3))(parameters)
+    for value in values:
+        parameters, alone = jax.jit(lambda p: step(p, None))(parameters)
+        assert value == alone
+    jax.tree.map(np.testing.assert_array_equal, scanned, parameters)

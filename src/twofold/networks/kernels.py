@@ -10,6 +10,8 @@ Arrays are pointers here, row by row. Channels come last and are constants: LLVM
 numbers are of either precision; small integers as factors keep it. docs/speed.md says what each part costs.
 """
 
+import hashlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
@@ -17,6 +19,9 @@ import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba.extending import intrinsic
+
+# Of this file, as it is when it is imported: see `compile_handler`.
+_SOURCE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 # Channels after the first and the second convolution.
 CHANNELS1, CHANNELS2 = 32, 64
@@ -42,15 +47,19 @@ _SHUT = 4
 _0, _2, _4, _5, _6, _8, _12, _24 = (np.int8(number) for number in (0, 2, 4, 5, 6, 8, 12, 24))
 
 # Where things stand in the interface's structures, in bytes (xla/ffi/api/c_api.h, version 0.1 and after).
-_FRAME_EXTENSION, _FRAME_API, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 16, 72, 112
+_FRAME_EXTENSION, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 72, 112
 _BUFFER_DATA, _BUFFER_DIMENSIONS = 24, 40
-_EXTENSION_METADATA, _METADATA_VERSION, _API_VERSION = 24, 24, 32
+_EXTENSION_KIND, _EXTENSION_METADATA, _METADATA_VERSION = 8, 24, 24
+
+# The extension of a call frame that asks for the handler's version; and the answer: major 0, and in the upper half of
+# the word minor 1.
+_METADATA_EXTENSION, _VERSION = 1, 1 << 32
 
 # Winograd's matrices A^T, and G times 24; the gradients go row by row of a tile.
 _AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.int8)
 _G24 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.int8)
 
-# Sums may be taken in another order, but NaN and infinities stay what they are.
+# Sums may be taken in another order, but what is not finite is not taken for impossible.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
 _compile = numba.njit(fastmath=_FASTMATH, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -722,12 +731,11 @@ def _dimension(frame, index):
 
 @_inline
 def _asks_for_version(frame):
-    """Answers XLA's question, at registration, which version of the interface a handler follows: XLA's own."""
+    """Answers XLA's question, at registration, which version of the interface a handler follows."""
     extension = _word(frame + np.uintp(_FRAME_EXTENSION))
-    if extension == 0:
+    if extension == 0 or np.int32(_word(extension + np.uintp(_EXTENSION_KIND))) != _METADATA_EXTENSION:
         return False
-    version = _word(_word(frame + np.uintp(_FRAME_API)) + np.uintp(_API_VERSION))  # major and minor in a word
-    _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), version)
+    _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), np.uintp(_VERSION))
     return True
 
 
@@ -805,10 +813,12 @@ _HANDLERS = {
 def compile_handler(name: str, real: np.dtype) -> Any:
     """The handler `name` (forward or backward) for real numbers of a type, compiled or read from Numba's cache.
 
-    All that it calls is in this file, since Numba looks at no other to see whether what it has kept is up to date.
+    All that it calls is in this file, and what Numba keeps goes by this file's text. Where nothing can be kept or read,
+    it is compiled anew.
     """
     signature, function = numba.types.uintp(numba.types.uintp), _HANDLERS[name, real.name]
+    function.__qualname__ = f"{function.__name__}_{_SOURCE}"
     try:
         return numba.cfunc(signature, cache=True)(function)
-    except RuntimeError:  # there is no folder to keep it in
+    except Exception:  # whatever is wrong with a folder or a file; what is wrong with the kernels is raised again
         return numba.cfunc(signature)(function)

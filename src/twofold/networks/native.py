@@ -1,6 +1,7 @@
 """The kernels as an operation of JAX: handlers for XLA's foreign function interface, compiled when first wanted."""
 
-from functools import cache
+from threading import Lock
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,12 +10,22 @@ from jaxtyping import Array, Float
 from twofold.networks import kernels
 from twofold.networks.kernels import CHANNELS1, CHANNELS2
 
+# The handlers that XLA knows, by their names there: it must not be told twice, nor may one be thrown away.
+_HANDLERS: dict[str, Any] = {}
+_LOCK = Lock()
+
 
 def can_do(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
-    """Whether JAX runs on a processor, and kernels are there for these channels and this precision."""
-    types = {array.dtype.name for array in (images, kernel1, bias1, kernel2, bias2)}
-    channels = (bias1.shape[-1], bias2.shape[-1]) == (CHANNELS1, CHANNELS2)
-    return jax.default_backend() == "cpu" and channels and types in ({"float32"}, {"float64"})
+    """Whether JAX runs on a processor, and there are kernels for these shapes and this precision.
+
+    The kernels look at no shape but that of the images.
+    """
+    arrays = (images, kernel1, bias1, kernel2, bias2)
+    g, n, height, width = images.shape
+    shapes = ((g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
+    fitting = tuple(array.shape for array in arrays[1:]) == shapes and n > 0 and min(height, width) >= 10
+    one_type = {array.dtype.name for array in arrays} in ({"float32"}, {"float64"})
+    return jax.default_backend() == "cpu" and fitting and one_type
 
 
 @jax.custom_vjp
@@ -25,7 +36,7 @@ def features(
     kernel2: Float[Array, "g 3 3 c d"],
     bias2: Float[Array, "g d"],
 ) -> Float[Array, "g n features"]:
-    """What `twofold.networks.blocks.features` computes. The images get no gradient."""
+    """What `twofold.networks.blocks.features` computes, where `can_do`. The images get no gradient."""
     return _forward(images, kernel1, bias1, kernel2, bias2)[0]
 
 
@@ -66,10 +77,12 @@ def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, 
 features.defvjp(_forward, _backward)
 
 
-@cache
 def _registered(name: str, real: np.dtype) -> str:
-    """The name under which XLA knows a handler, which is compiled or read from Numba's cache."""
-    handler = kernels.compile_handler(name, real)
+    """The name under which XLA knows a handler, which is compiled or read from Numba's cache at first."""
     target = f"twofold_{name}_{real.name}"
-    jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler.address), platform="cpu")
+    with _LOCK:
+        if target not in _HANDLERS:
+            handler = kernels.compile_handler(name, real)
+            jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler.address), platform="cpu")
+            _HANDLERS[target] = handler
     return target
