@@ -135,7 +135,7 @@ def test_many_trials_are_as_one_after_another(way):
 
 @pytest.mark.parametrize("transform", [lambda function: function, jax.jit], ids=["eager", "jit"])
 def test_what_is_kept_for_the_gradient_serves_more_than_once(transform):
-    """The gradient's kernel works in the memory of what the forward one kept; XLA copies it where it is needed again."""
+    """The gradient's kernel works where the forward one kept things; XLA copies what is needed again."""
     images, *parameters = random_arguments(2, 6, 14, 14)
 
     def several(parameters):
