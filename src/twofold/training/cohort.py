@@ -5,11 +5,13 @@ its products are then small enough for its cache and large enough for its full s
 many together as its memory holds. A trial's outcome does not depend on either.
 """
 
+import gc
 import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -38,6 +40,9 @@ _CHUNK_SECONDS = 1.0
 # On a GPU or TPU: the part of the free memory that trials may fill, and the most trials that are worth while.
 _MEMORY_SHARE = 0.8
 _MOST_TOGETHER = 256
+
+# Compiles one function after another, beside the main thread.
+_COMPILER = ThreadPoolExecutor(max_workers=1)
 
 
 class TrialData(NamedTuple):
@@ -132,7 +137,7 @@ class _Engine(NamedTuple):
 
     start: jax.stages.Compiled
     train_epochs: jax.stages.Compiled
-    evaluate: jax.stages.Compiled
+    evaluate: Future[jax.stages.Compiled]
     sharding: NamedSharding
     size: int
     trace: bool
@@ -162,7 +167,7 @@ def _train_cohort(
         pace = (time.perf_counter() - chunk_begin) / length
         length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
         chunks[-1] = Chunk(*(array[:, : trained.max()] for array in chunks[-1]))
-    evaluations = engine.evaluate(state.network, data, settings)
+    evaluations = engine.evaluate.result()(state.network, data, settings)
     history = Chunk(*(np.concatenate(arrays, axis=1) for arrays in zip(*chunks)))
     results = jax.device_get((state.network, history, evaluations))
     trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
@@ -235,7 +240,20 @@ def _shapes(tree: Any) -> Any:
     return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
 
 
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Tracing and compiling make so many objects that looking for garbage among them takes a fifth of the time."""
+    wanted = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if wanted:
+            gc.enable()
+
+
 @lru_cache(maxsize=32)
+@_no_garbage_collection()
 def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
     """Compile the three functions of a training, for cohorts on these devices."""
     mesh = Mesh(np.array(devices), ("trial",))
@@ -255,14 +273,14 @@ def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toge
         jax.eval_shape(begin, settings, data.train),
     )
     train = spread(partial(train_epochs, program), shared=1, donate=(0,))
-    with ThreadPoolExecutor() as pool:  # XLA compiles one function while the next is traced
-        starting = pool.submit(begin.lower(settings, data.train).compile)
-        training = pool.submit(train.lower(state, settings, data.train, batches, data.test, length).compile)
-        evaluating = pool.submit(spread(_evaluate_all).lower(state.network, data, settings).compile)
+    # XLA compiles one function while the next is traced; the last one can wait until a training is through.
+    starting = _COMPILER.submit(begin.lower(settings, data.train).compile)
+    training = _COMPILER.submit(train.lower(state, settings, data.train, batches, data.test, length).compile)
+    evaluating = _COMPILER.submit(spread(_evaluate_all).lower(state.network, data, settings).compile)
     return _Engine(
         start=starting.result(),
         train_epochs=training.result(),
-        evaluate=evaluating.result(),
+        evaluate=evaluating,
         sharding=sharding,
         size=size,
         trace=program.trace,
