@@ -92,3 +92,25 @@ def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
     for file in tmp_path.rglob("*.nbi"):
         file.write_bytes(b"torn")
     assert hits("this", tmp_path) == 0
+
+
+TRAIN = """
+import jax
+import numpy as np
+from twofold.networks import init_network
+network = init_network(jax.random.key(0), weight_sharing=True)
+images = jax.random.uniform(jax.random.key(1), (25, 2, 14, 14))
+gradient = jax.jit(jax.grad(lambda network: network(images).logits[:, 0].sum()))
+for _ in range(10):
+    network = jax.tree.map(lambda p, g: p - 0.001 * g, network, gradient(network))
+print(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(network)).hex())
+"""
+
+
+def test_results_are_the_same_whether_compiled_or_read_from_the_cache(tmp_path):
+    def parameters():
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-c", TRAIN]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert parameters() == parameters()

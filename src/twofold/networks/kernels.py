@@ -62,7 +62,11 @@ _G24 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0
 # Sums may be taken in another order, but what is not finite is not taken for impossible.
 _FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
 
-_compile = numba.njit(fastmath=_FASTMATH, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# All functions become part of their handler. Left to itself, a process that compiles would call those that it has
+# compiled by themselves, one that reads the handler from the cache those within it: not the same to the last bit.
+_compile = numba.njit(
+    fastmath=_FASTMATH, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
+)
 
 # For functions that only call others: LLVM works through each level of functions anew, which takes its time.
 _inline = numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")
