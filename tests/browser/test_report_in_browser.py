@@ -83,6 +83,21 @@ def test_a_mark_tells_its_value_to_a_mouse_and_to_the_arrow_keys(visit, files):
     assert page.locator("#tip").inner_text().startswith("NetBase, round 1: ")
 
 
+def test_a_mouse_that_rests_does_not_take_the_place_of_the_arrow_keys(visit, files):
+    """A page that moves under the mouse makes the browser tell of overs and leaves, now or a moment later."""
+    page = visit(files["study"])
+    plot = page.locator("svg.plot:visible").first
+    mark = plot.locator("use[data-tip]").first
+    mark.hover()
+    plot.focus()
+    page.keyboard.press("ArrowRight")
+    for target, kind in ((mark, "pointerover"), (plot, "pointerleave")):
+        target.dispatch_event(kind, {"bubbles": kind == "pointerover"})
+        assert page.locator("#tip").inner_text().startswith("NetBase, round 1: ")
+    page.mouse.move(1, 1)
+    assert page.locator("#tip").is_hidden()
+
+
 def test_the_table_sorts_by_numbers_and_by_names_and_back(visit, files):
     page = visit(files["study"])
     column = "Array.from(document.querySelectorAll('#trials tbody tr'), row => row.cells[{}].textContent)"

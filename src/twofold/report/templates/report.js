@@ -16,12 +16,17 @@ function tell(mark) {
   tip.style.top = `${(above > 0 ? above : box.bottom + 6) + scrollY}px`;
 }
 
+// A browser also tells of the pointer's overs and leaves when the page moves under a mouse that rests; only a move is
+// the reader's own, and may take the place of what the arrow keys chose.
+for (const kind of ["pointermove", "pointerdown"]) {
+  document.addEventListener(kind, (event) => {
+    const mark = event.target.closest("use[data-tip]");
+    if (mark !== document.querySelector("use.told")) tell(mark);
+  });
+}
+
 for (const plot of document.querySelectorAll("svg.plot")) {
   const marks = [...plot.querySelectorAll("use[data-tip]")];
-  for (const kind of ["pointerover", "pointerdown"]) {
-    plot.addEventListener(kind, (event) => tell(event.target.closest("use[data-tip]")));
-  }
-  plot.addEventListener("pointerleave", () => tell(null));
   plot.addEventListener("blur", () => tell(null));
   plot.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
