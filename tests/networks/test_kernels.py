@@ -82,16 +82,21 @@ print(kernels.compile_handler("forward", np.dtype("float32")).cache_hits)
 """
 
 
-def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
-    def hits(source, folder):
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder)}
-        command = [sys.executable, "-c", COMPILE, source]
-        return int(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+def printed(program, cache, *arguments):
+    """What a process prints that keeps its machine code in the folder `cache`."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
-    assert [hits("this", tmp_path), hits("this", tmp_path), hits("that", tmp_path)] == [0, 1, 0]
+
+def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
+    def hits(source):
+        return int(printed(COMPILE, tmp_path, source))
+
+    assert [hits("this"), hits("this"), hits("that")] == [0, 1, 0]
     for file in tmp_path.rglob("*.nbi"):
         file.write_bytes(b"torn")
-    assert hits("this", tmp_path) == 0
+    assert hits("this") == 0
 
 
 TRAIN = """
@@ -108,9 +113,4 @@ print(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(network)).
 
 
 def test_results_are_the_same_whether_compiled_or_read_from_the_cache(tmp_path):
-    def parameters():
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-        command = [sys.executable, "-c", TRAIN]
-        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-
-    assert parameters() == parameters()
+    assert printed(TRAIN, tmp_path) == printed(TRAIN, tmp_path)

@@ -4,7 +4,9 @@
 const tip = document.getElementById("tip");
 
 function tell(mark) {
-  document.querySelector("use.told")?.classList.remove("told");
+  const told = document.querySelector("use.told");
+  if (mark === told) return;
+  told?.classList.remove("told");
   tip.hidden = mark === null;
   if (mark === null) return;
   mark.classList.add("told");
@@ -19,10 +21,7 @@ function tell(mark) {
 // A browser also tells of the pointer's overs and leaves when the page moves under a mouse that rests; only a move is
 // the reader's own, and may take the place of what the arrow keys chose.
 for (const kind of ["pointermove", "pointerdown"]) {
-  document.addEventListener(kind, (event) => {
-    const mark = event.target.closest("use[data-tip]");
-    if (mark !== document.querySelector("use.told")) tell(mark);
-  });
+  document.addEventListener(kind, (event) => tell(event.target.closest("use[data-tip]")));
 }
 
 for (const plot of document.querySelectorAll("svg.plot")) {
