@@ -18,6 +18,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 # Of this file, as it is when it is imported: see `compile_handler`.
@@ -32,6 +33,9 @@ BLOCK = 5
 # Columns of a product that are worked on at once: as many as fit in the registers for a block of rows.
 _WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
 _WIDTH_BACK = min(_WIDTH, CHANNELS1)
+
+# Channels of the first block's gradients that are worked on at once.
+_LANES = min(_WIDTH, 16)
 
 # Numbers in a transformed tile of 6x6, per channel; and of channels in a transformed kernel.
 _TILE, _PAIRS = 36, CHANNELS1 * CHANNELS2
@@ -210,32 +214,80 @@ def _first_block(sizes, image, kernel, bias, hidden, winners):
                 out[c], won[c] = _largest(b + y0, b + y1, b + y2, b + y3)
 
 
+@intrinsic
+def _windows_back(
+    typing: Any,
+    pixels: Any,
+    width: Any,
+    columns: Any,
+    winners: Any,
+    gradient: Any,
+    to_kernel: Any,
+    to_bias: Any,
+) -> Any:
+    """Adds the part of a row of pooling windows to the gradients of kernel and bias, for `_LANES` channels.
+
+    Of the four pixels that a place of the kernel saw in the window, the winner's is chosen, so that there is one
+    product for four. The sums stay in registers, as in `_products_of`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pixels, width, columns, winners, gradient, to_kernel, to_bias = arguments
+        real, place = (context.get_value_type(kind.dtype) for kind in (signature.args[0], signature.args[3]))
+        numbers, places = ir.VectorType(real, _LANES), ir.VectorType(place, _LANES)
+
+        def at(pointer: Any, index: int, kind: Any) -> Any:
+            element = builder.gep(pointer, [ir.Constant(width.type, index)])
+            return builder.bitcast(element, kind.as_pointer())
+
+        outs = [at(to_bias, 0, numbers)] + [at(to_kernel, k * CHANNELS1, numbers) for k in range(9)]
+        sums = [cgutils.alloca_once_value(builder, builder.load(out, align=_align(real))) for out in outs]
+        with cgutils.for_range(builder, columns) as loop:
+            first = builder.gep(pixels, [builder.mul(loop.index, ir.Constant(width.type, 2))])
+            channel = builder.mul(loop.index, ir.Constant(width.type, CHANNELS1))
+            won = builder.load(at(builder.gep(winners, [channel]), 0, places), align=1)
+            given = builder.load(at(builder.gep(gradient, [channel]), 0, numbers), align=_align(real))
+
+            def has(bit: int) -> Any:
+                masked = builder.and_(won, ir.Constant(places, [bit] * _LANES))
+                return builder.icmp_unsigned("!=", masked, ir.Constant(places, None))
+
+            given = builder.select(has(_SHUT), ir.Constant(numbers, None), given)
+            right, below = has(1), has(2)
+            chosen = []
+            for i in range(4):
+                row = builder.gep(first, [builder.mul(width, ir.Constant(width.type, i))])
+                seen = [_repeated(builder, builder.load(builder.gep(row, [ir.Constant(width.type, j)])), numbers) for j in range(4)]
+                chosen.append([builder.select(right, seen[j + 1], seen[j]) for j in range(3)])
+            parts = [given]
+            for i in range(3):
+                for j in range(3):
+                    pixel = builder.select(below, chosen[i + 1][j], chosen[i][j])
+                    parts.append(builder.fmul(pixel, given, flags=("contract",)))
+            for total, part in zip(sums, parts):
+                builder.store(builder.fadd(builder.load(total), part, flags=("contract",)), total)
+        for out, total in zip(outs, sums):
+            builder.store(builder.load(total), out, align=_align(real))
+        return context.get_dummy_value()
+
+    size = numba.types.intp
+    return numba.types.void(pixels, size, size, winners, gradient, to_kernel, to_bias), generate
+
+
 @_compile
 def _first_block_back(sizes, image, winners, gradient, to_kernel, to_bias):
     """Adds an image's part to the gradients of kernel and bias."""
     for r in range(sizes.rows):
-        for q in range(sizes.columns):
-            p00, p01, p02, p03, p10, p11, p12, p13, p20, p21, p22, p23, p30, p31, p32, p33 = _window(
-                image, r, q, sizes.width
+        for c in range(0, CHANNELS1, _LANES):
+            _windows_back(
+                _from(image, 2 * r * sizes.width),
+                sizes.width,
+                sizes.columns,
+                _from(winners, r * sizes.columns * CHANNELS1 + c),
+                _from(gradient, r * sizes.stride * CHANNELS1 + c),
+                _from(to_kernel, c),
+                _from(to_bias, c),
             )
-            given = _from(gradient, (r * sizes.stride + q) * CHANNELS1)
-            won = _from(winners, (r * sizes.columns + q) * CHANNELS1)
-            for c in range(CHANNELS1):
-                g, place = given[c], won[c]
-                g0 = g if place == 0 else _0
-                g1 = g if place == 1 else _0
-                g2 = g if place == 2 else _0
-                g3 = g if place == 3 else _0
-                to_bias[c] += (g0 + g1) + (g2 + g3)
-                to_kernel[c] += p00 * g0 + p01 * g1 + p10 * g2 + p11 * g3
-                to_kernel[CHANNELS1 + c] += p01 * g0 + p02 * g1 + p11 * g2 + p12 * g3
-                to_kernel[2 * CHANNELS1 + c] += p02 * g0 + p03 * g1 + p12 * g2 + p13 * g3
-                to_kernel[3 * CHANNELS1 + c] += p10 * g0 + p11 * g1 + p20 * g2 + p21 * g3
-                to_kernel[4 * CHANNELS1 + c] += p11 * g0 + p12 * g1 + p21 * g2 + p22 * g3
-                to_kernel[5 * CHANNELS1 + c] += p12 * g0 + p13 * g1 + p22 * g2 + p23 * g3
-                to_kernel[6 * CHANNELS1 + c] += p20 * g0 + p21 * g1 + p30 * g2 + p31 * g3
-                to_kernel[7 * CHANNELS1 + c] += p21 * g0 + p22 * g1 + p31 * g2 + p32 * g3
-                to_kernel[8 * CHANNELS1 + c] += p22 * g0 + p23 * g1 + p32 * g2 + p33 * g3
 
 
 @_compile
@@ -463,6 +515,11 @@ def _products_of(rows: int, columns: int) -> Any:
         return numba.types.void(left, size, size, right, size, size, result, size), generate
 
     return products
+
+
+def _align(real: Any) -> int:
+    """Bytes of a number: all that is known of where arrays begin."""
+    return 4 if isinstance(real, ir.FloatType) else 8
 
 
 def _repeated(builder: Any, number: Any, vector: Any) -> Any:
