@@ -111,7 +111,7 @@ def twenty_steps(network, optimizer, learning_rate, pairs):
     numbers = (jnp.float64(number) for number in (learning_rate, 1.0, 0.0))
     settings = Settings(jnp.zeros(2, jnp.uint32), *numbers, epochs=jnp.int32(1))
     _, batches = START(program, settings, pairs)
-    state = State(network, OPTIMIZERS[optimizer]().init(network), jnp.int32(0))
+    state = State(network, OPTIMIZERS[optimizer].init(network), jnp.int32(0))
     return TRAIN(program, state, settings, pairs, batches, pairs, jnp.int32(1))[0].network
 
 

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from twofold.networks import kernels
+from twofold.networks import foreign, kernels
 from twofold.networks.kernels import BLOCK, CHANNELS1, CHANNELS2
 
 WORD = ctypes.c_uint64
@@ -45,7 +45,7 @@ def call(name, real, arguments, results):
     lists = [(WORD * len(arrays))(*map(buffer, arrays)) for arrays in (arguments, results)]
     frame = (WORD * 22)()
     frame[9], frame[14] = map(ctypes.addressof, lists)
-    handler = kernels.compile_handler(name, np.dtype(real))
+    handler = foreign.compile_handler(*kernels.handler(name, np.dtype(real)))
     assert ctypes.CFUNCTYPE(WORD, WORD)(handler.address)(ctypes.addressof(frame)) == 0
 
 
@@ -76,9 +76,9 @@ def test_kernels_keep_to_their_arrays_and_read_only_what_was_written(real, size,
 COMPILE = """
 import sys
 import numpy as np
-from twofold.networks import kernels
-kernels._SOURCE = sys.argv[1]
-print(kernels.compile_handler("forward", np.dtype("float32")).cache_hits)
+from twofold.networks import foreign, kernels
+kernels._SOURCES = sys.argv[1]
+print(foreign.compile_handler(*kernels.handler("forward", np.dtype("float32"))).cache_hits)
 """
 
 

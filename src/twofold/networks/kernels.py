@@ -10,8 +10,7 @@ Arrays are pointers here, row by row. Channels come last and are constants: LLVM
 numbers are of either precision; small integers as factors keep it. docs/speed.md says what each part costs.
 """
 
-import hashlib
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
@@ -21,8 +20,11 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-# Of this file, as it is when it is imported: see `compile_handler`.
-_SOURCE = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+from twofold.networks import foreign
+from twofold.networks.foreign import argument, asks_for_version, dimension, offset, result
+
+# As the file is when it is imported.
+_SOURCES = foreign.digest(__file__)
 
 # Channels after the first and the second convolution.
 CHANNELS1, CHANNELS2 = 32, 64
@@ -50,41 +52,9 @@ _SHUT = 4
 # As factors of a real number these keep its precision, as Python's own numbers would not.
 _0, _2, _4, _5, _6, _8, _12, _24 = (np.int8(number) for number in (0, 2, 4, 5, 6, 8, 12, 24))
 
-# Where things stand in the interface's structures, in bytes (xla/ffi/api/c_api.h, version 0.1 and after).
-_FRAME_EXTENSION, _FRAME_ARGUMENTS, _FRAME_RESULTS = 8, 72, 112
-_BUFFER_DATA, _BUFFER_DIMENSIONS = 24, 40
-_EXTENSION_KIND, _EXTENSION_METADATA, _METADATA_VERSION = 8, 24, 24
-
-# The extension of a call frame that asks for the handler's version; and the answer: major 0, and in the upper half of
-# the word minor 1.
-_METADATA_EXTENSION, _VERSION = 1, 1 << 32
-
 # Winograd's matrices A^T, and G times 24; the gradients go row by row of a tile.
 _AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.int8)
 _G24 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.int8)
-
-# Sums may be taken in another order, but what is not finite is not taken for impossible.
-_FASTMATH = {"contract", "reassoc", "nsz", "arcp"}
-
-# All functions become part of their handler. Left to itself, a process that compiles would call those that it has
-# compiled by themselves, one that reads the handler from the cache those within it: not the same to the last bit.
-_compile = numba.njit(
-    fastmath=_FASTMATH, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True
-)
-
-# For functions that only call others: LLVM works through each level of functions anew, which takes its time.
-_inline = numba.njit(fastmath=_FASTMATH, error_model="numpy", inline="always")
-
-
-@intrinsic
-def _from(typing: Any, pointer: Any, index: Any) -> Any:
-    """The pointer to the number at an index."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.gep(arguments[0], [arguments[1]])
-
-    return pointer(pointer, index), generate
-
 
 class Geometry(NamedTuple):
     """Sizes that follow from those of an image. See `geometry`."""
@@ -126,53 +96,53 @@ def backward_space(sizes: Geometry, n: int) -> int:
     return max(24 * _PLANE + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
 
 
-_geometry, _tiles = _compile(geometry), _compile(tiles)
+_geometry, _tiles = foreign.compiled(geometry), foreign.compiled(tiles)
 
 
-@_compile
+@foreign.compiled
 def _inputs(x0, x1, x2, x3, x4, x5):
     s, t, u, v = x4 - _4 * x2, x3 - _4 * x1, x4 - x2, _2 * (x3 - x1)
     return _4 * x0 - _5 * x2 + x4, s + t, s - t, u + v, u - v, _4 * x1 - _5 * x3 + x5
 
 
-@_compile
+@foreign.compiled
 def _inputs_back(y0, y1, y2, y3, y4, y5):
     s, t, u, v = y1 + y2, y1 - y2, y3 + y4, _2 * (y3 - y4)
     return _4 * y0, _4 * (y5 - t) - v, -_5 * y0 - _4 * s - u, t + v - _5 * y5, y0 + s + u, y5
 
 
-@_compile
+@foreign.compiled
 def _kernel(x0, x1, x2):
     s, t = -(x0 + x2) / _6, x0 / _24 + x2 / _6
     return x0 / _4, s - x1 / _6, s + x1 / _6, t + x1 / _12, t - x1 / _12, x2
 
 
-@_compile
+@foreign.compiled
 def _kernel_back(y0, y1, y2, y3, y4, y5):
     s, t = y1 + y2, y3 + y4
     return y0 / _4 - s / _6 + t / _24, (y2 - y1) / _6 + (y3 - y4) / _12, (t - s) / _6 + y5
 
 
-@_compile
+@foreign.compiled
 def _outputs(x0, x1, x2, x3, x4, x5):
     s, t, u, v = x1 + x2, x1 - x2, x3 + x4, x3 - x4
     return x0 + s + u, t + _2 * v, s + _4 * u, t + _8 * v + x5
 
 
-@_compile
+@foreign.compiled
 def _outputs_back(y0, y1, y2, y3):
     s, t, u, v = y0 + y2, y1 + y3, y0 + _4 * y2, _2 * y1 + _8 * y3
     return y0, s + t, s - t, u + v, u - v, y3
 
 
-@_compile
+@foreign.compiled
 def _larger(x, y, of_x, of_y):
     """The larger of two numbers and its place: the first of equals, and NaN where there is one (as in PyTorch)."""
     second = (y > x) | (y != y)
     return (y if second else x), (of_y if second else of_x)
 
 
-@_compile
+@foreign.compiled
 def _largest(y0, y1, y2, y3):
     """ReLU of the largest of four numbers, and which it was."""
     upper, of_upper = _larger(y0, y1, 0, 1)
@@ -182,17 +152,17 @@ def _largest(y0, y1, y2, y3):
     return (_0 if shut else largest), np.int8(_SHUT if shut else place)
 
 
-@_compile
+@foreign.compiled
 def _window(image, row, column, width):
     """The 4x4 pixels that the four places of a pooling window see."""
-    p = _from(image, 2 * row * width + 2 * column)
-    q = _from(p, width)
-    r = _from(q, width)
-    s = _from(r, width)
+    p = offset(image, 2 * row * width + 2 * column)
+    q = offset(p, width)
+    r = offset(q, width)
+    s = offset(r, width)
     return p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]
 
 
-@_compile
+@foreign.compiled
 def _first_block(sizes, image, kernel, bias, hidden, winners):
     """Convolution, bias, pooling and ReLU of an image."""
     for r in range(sizes.rows):
@@ -200,8 +170,8 @@ def _first_block(sizes, image, kernel, bias, hidden, winners):
             p00, p01, p02, p03, p10, p11, p12, p13, p20, p21, p22, p23, p30, p31, p32, p33 = _window(
                 image, r, q, sizes.width
             )
-            out = _from(hidden, (r * sizes.stride + q) * CHANNELS1)
-            won = _from(winners, (r * sizes.columns + q) * CHANNELS1)
+            out = offset(hidden, (r * sizes.stride + q) * CHANNELS1)
+            won = offset(winners, (r * sizes.columns + q) * CHANNELS1)
             for c in range(CHANNELS1):
                 k0, k1, k2 = kernel[c], kernel[CHANNELS1 + c], kernel[2 * CHANNELS1 + c]
                 k3, k4, k5 = kernel[3 * CHANNELS1 + c], kernel[4 * CHANNELS1 + c], kernel[5 * CHANNELS1 + c]
@@ -274,27 +244,27 @@ def _windows_back(
     return numba.types.void(pixels, size, size, winners, gradient, to_kernel, to_bias), generate
 
 
-@_compile
+@foreign.compiled
 def _first_block_back(sizes, image, winners, gradient, to_kernel, to_bias):
     """Adds an image's part to the gradients of kernel and bias."""
     for r in range(sizes.rows):
         for c in range(0, CHANNELS1, _LANES):
             _windows_back(
-                _from(image, 2 * r * sizes.width),
+                offset(image, 2 * r * sizes.width),
                 sizes.width,
                 sizes.columns,
-                _from(winners, r * sizes.columns * CHANNELS1 + c),
-                _from(gradient, r * sizes.stride * CHANNELS1 + c),
-                _from(to_kernel, c),
-                _from(to_bias, c),
+                offset(winners, r * sizes.columns * CHANNELS1 + c),
+                offset(gradient, r * sizes.stride * CHANNELS1 + c),
+                offset(to_kernel, c),
+                offset(to_bias, c),
             )
 
 
-@_compile
+@foreign.compiled
 def _tile(hidden, stride, half, tile):
     """Transforms 6x6 outputs of the first block, whose rows are `stride` columns apart, to a tile."""
     for i in range(6):
-        x, y = _from(hidden, i * stride * CHANNELS1), _from(half, i * 6 * CHANNELS1)
+        x, y = offset(hidden, i * stride * CHANNELS1), offset(half, i * 6 * CHANNELS1)
         for c in range(CHANNELS1):
             y0, y1, y2, y3, y4, y5 = _inputs(
                 x[c],
@@ -315,7 +285,7 @@ def _tile(hidden, stride, half, tile):
         tile[3 * row + c], tile[4 * row + c], tile[5 * row + c] = y3, y4, y5
 
 
-@_compile
+@foreign.compiled
 def _tile_back(tile, half, hidden, stride):
     """Adds a tile's part to the gradient of the first block's outputs."""
     row = 6 * CHANNELS1
@@ -326,7 +296,7 @@ def _tile_back(tile, half, hidden, stride):
         half[c], half[row + c], half[2 * row + c] = x0, x1, x2
         half[3 * row + c], half[4 * row + c], half[5 * row + c] = x3, x4, x5
     for i in range(6):
-        x, y = _from(hidden, i * stride * CHANNELS1), _from(half, i * row)
+        x, y = offset(hidden, i * stride * CHANNELS1), offset(half, i * row)
         for c in range(CHANNELS1):
             x0, x1, x2, x3, x4, x5 = _inputs_back(
                 y[c],
@@ -344,7 +314,7 @@ def _tile_back(tile, half, hidden, stride):
             x[5 * CHANNELS1 + c] += x5
 
 
-@_compile
+@foreign.compiled
 def _kernel_row(kernel, i, row):
     """Row i of the transformed 3x3 kernel: six matrices, for all pairs of channels."""
     a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
@@ -357,7 +327,7 @@ def _kernel_row(kernel, i, row):
         row[3 * _PLANE + p], row[4 * _PLANE + p], row[5 * _PLANE + p] = y3, y4, y5
 
 
-@_compile
+@foreign.compiled
 def _kernel_row_back(row, i, to_kernel):
     """Adds the part of row i to the gradient of the 3x3 kernel."""
     a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
@@ -382,13 +352,13 @@ def _kernel_row_back(row, i, to_kernel):
         to_kernel[8 * _PLANE + p] += c * x2
 
 
-@_compile
+@foreign.compiled
 def _corner(sizes, t):
     """Where tile t begins in the first block's outputs of an image."""
     return 4 * (t // sizes.across * sizes.stride + t % sizes.across) * CHANNELS1
 
 
-@_compile
+@foreign.compiled
 def _windows(sizes, t):
     """The pooling windows of tile t: how many down and across, and where they begin in the outputs of an image."""
     r, q = 2 * (t // sizes.across), 2 * (t % sizes.across)
@@ -396,7 +366,7 @@ def _windows(sizes, t):
     return min(2, sizes.window_rows - r), min(2, sizes.window_columns - q), first
 
 
-@_compile
+@foreign.compiled
 def _second_block(sizes, t, tile, half, bias, features, winners):
     """From tile t of the products to outputs, pooling, bias and ReLU; `features` are those of the image."""
     rows, columns, first = _windows(sizes, t)
@@ -406,9 +376,9 @@ def _second_block(sizes, t, tile, half, bias, features, winners):
             tile[c], tile[row + c], tile[2 * row + c], tile[3 * row + c], tile[4 * row + c], tile[5 * row + c]
         )
     for r in range(rows):
-        x, y = _from(half, 2 * r * row), _from(half, (2 * r + 1) * row)
+        x, y = offset(half, 2 * r * row), offset(half, (2 * r + 1) * row)
         at = first + r * sizes.window_columns * CHANNELS2
-        out, won = _from(features, at), _from(winners, at)
+        out, won = offset(features, at), offset(winners, at)
         for c in range(CHANNELS2):
             x0, x1, x2, x3 = _outputs(
                 x[c],
@@ -432,20 +402,20 @@ def _second_block(sizes, t, tile, half, bias, features, winners):
                 out[CHANNELS2 + c], won[CHANNELS2 + c] = _largest(b + x2, b + x3, b + y2, b + y3)
 
 
-@_compile
+@foreign.compiled
 def _second_block_back_row(sizes, t, i, gradient, winners, row):
     """Row i of the gradient of tile t of the products: six numbers for each channel.
 
     In place of windows that the tile does not have others are read, and multiplied by 0.
     """
     rows, columns, first = _windows(sizes, t)
-    gradient, winners = _from(gradient, first), _from(winners, first)
+    gradient, winners = offset(gradient, first), offset(winners, first)
     down, right = (rows - 1) * sizes.window_columns * CHANNELS2, (columns - 1) * CHANNELS2
     a, b, c, d = _AT[0, i], _AT[1, i], np.int8(_AT[2, i] * (rows - 1)), np.int8(_AT[3, i] * (rows - 1))
     there = np.int8(columns - 1)
-    given00, given01 = gradient, _from(gradient, right)
-    given10, given11 = _from(gradient, down), _from(gradient, down + right)
-    won00, won01, won10, won11 = winners, _from(winners, right), _from(winners, down), _from(winners, down + right)
+    given00, given01 = gradient, offset(gradient, right)
+    given10, given11 = offset(gradient, down), offset(gradient, down + right)
+    won00, won01, won10, won11 = winners, offset(winners, right), offset(winners, down), offset(winners, down + right)
     for x in range(CHANNELS2):
         g, place, h, other = given00[x], won00[x], given10[x], won10[x]
         y0 = (a * g if place == 0 else b * g if place == 2 else _0) + (
@@ -466,11 +436,11 @@ def _second_block_back_row(sizes, t, i, gradient, winners, row):
         row[3 * CHANNELS2 + x], row[4 * CHANNELS2 + x], row[5 * CHANNELS2 + x] = y3, y4, y5
 
 
-@_compile
+@foreign.compiled
 def _bias_back(gradient, winners, length, to_bias):
     """The gradient of the second bias from those of `length` windows."""
     for w in range(length):
-        given, won = _from(gradient, w * CHANNELS2), _from(winners, w * CHANNELS2)
+        given, won = offset(gradient, w * CHANNELS2), offset(winners, w * CHANNELS2)
         for c in range(CHANNELS2):
             to_bias[c] += _0 if won[c] == _SHUT else given[c]
 
@@ -533,100 +503,100 @@ _block_of_products, _block_of_products_back = _products_of(BLOCK, _WIDTH), _prod
 _four_products = _products_of(4, _WIDTH)
 
 
-@_compile
+@foreign.compiled
 def _products(left, right, result, rows):
     """For each of the 36 places of `rows` tiles: a row of channels times the place's matrix."""
     for k in range(_TILE):
         for n in range(0, rows, BLOCK):
             for c in range(0, CHANNELS2, _WIDTH):
                 _block_of_products(
-                    _from(left, (n * _TILE + k) * CHANNELS1),
+                    offset(left, (n * _TILE + k) * CHANNELS1),
                     _TILE * CHANNELS1,
                     1,
-                    _from(right, k * _PLANE + c),
+                    offset(right, k * _PLANE + c),
                     CHANNELS2,
                     CHANNELS1,
-                    _from(result, (n * _TILE + k) * CHANNELS2 + c),
+                    offset(result, (n * _TILE + k) * CHANNELS2 + c),
                     _TILE * CHANNELS2,
                 )
 
 
-@_compile
+@foreign.compiled
 def _products_back(left, right, result, rows):
     """The gradient of the left factors of `_products`, for a row of `rows` tiles; the matrices are transposed."""
     for k in range(6):
         for n in range(0, rows, BLOCK):
             for c in range(0, CHANNELS1, _WIDTH_BACK):
                 _block_of_products_back(
-                    _from(left, (n * 6 + k) * CHANNELS2),
+                    offset(left, (n * 6 + k) * CHANNELS2),
                     6 * CHANNELS2,
                     1,
-                    _from(right, k * _PLANE + c),
+                    offset(right, k * _PLANE + c),
                     CHANNELS1,
                     CHANNELS2,
-                    _from(result, (n * _TILE + k) * CHANNELS1 + c),
+                    offset(result, (n * _TILE + k) * CHANNELS1 + c),
                     _TILE * CHANNELS1,
                 )
 
 
-@_compile
+@foreign.compiled
 def _kernel_products(left, right, result, rows):
     """The gradient of the right factors of `_products`, for a row of `rows` tiles."""
     for k in range(6):
         for i in range(0, CHANNELS1, 4):
             for c in range(0, CHANNELS2, _WIDTH):
                 _four_products(
-                    _from(left, k * CHANNELS1 + i),
+                    offset(left, k * CHANNELS1 + i),
                     1,
                     _TILE * CHANNELS1,
-                    _from(right, k * CHANNELS2 + c),
+                    offset(right, k * CHANNELS2 + c),
                     6 * CHANNELS2,
                     rows,
-                    _from(result, k * _PLANE + i * CHANNELS2 + c),
+                    offset(result, k * _PLANE + i * CHANNELS2 + c),
                     CHANNELS2,
                 )
 
 
-@_compile
+@foreign.compiled
 def _fill(pointer, length):
     for i in range(length):
         pointer[i] = _0
 
 
-@_inline
+@foreign.inlined
 def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
     """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
     copy = space
-    kernel = _from(copy, 9 * _PLANE)
-    half = _from(kernel, _TILE * _PLANE)
-    hidden = _from(half, 24 * CHANNELS2)
-    products = _from(hidden, sizes.hidden)
+    kernel = offset(copy, 9 * _PLANE)
+    half = offset(kernel, _TILE * _PLANE)
+    hidden = offset(half, 24 * CHANNELS2)
+    products = offset(hidden, sizes.hidden)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     _fill(hidden, sizes.hidden)
-    _fill(_from(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
+    _fill(offset(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
     for k in range(9):
         for p in range(_PAIRS):
             copy[k * _PLANE + p] = kernel2[k * _PAIRS + p]
     for i in range(6):
-        _kernel_row(copy, i, _from(kernel, 6 * i * _PLANE))
+        _kernel_row(copy, i, offset(kernel, 6 * i * _PLANE))
     for start in range(0, n, BLOCK):
-        block, end = _from(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
+        block, end = offset(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
         for i in range(start, end):
-            image, won = _from(images, i * sizes.height * sizes.width), _from(winners1, i * inputs)
+            image, won = offset(images, i * sizes.height * sizes.width), offset(winners1, i * inputs)
             _first_block(sizes, image, kernel1, bias1, hidden, won)
             for t in range(an_image):
-                tile = _from(block, ((i - start) * an_image + t) * _TILE * CHANNELS1)
-                _tile(_from(hidden, _corner(sizes, t)), sizes.stride, half, tile)
+                tile = offset(block, ((i - start) * an_image + t) * _TILE * CHANNELS1)
+                _tile(offset(hidden, _corner(sizes, t)), sizes.stride, half, tile)
         _products(block, kernel, products, BLOCK * an_image)
         for i in range(start, end):
-            out, won = _from(features, i * windows), _from(winners2, i * windows)
+            out, won = offset(features, i * windows), offset(winners2, i * windows)
             for t in range(an_image):
-                tile = _from(products, ((i - start) * an_image + t) * _TILE * CHANNELS2)
+                tile = offset(products, ((i - start) * an_image + t) * _TILE * CHANNELS2)
                 _second_block(sizes, t, tile, half, bias2, out, won)
 
 
-@_inline
+@foreign.inlined
 def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
     sizes = _geometry(height, width)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
@@ -634,29 +604,29 @@ def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, featur
         _forward_branch(
             sizes,
             n,
-            _from(images, b * n * height * width),
-            _from(kernel1, b * 9 * CHANNELS1),
-            _from(bias1, b * CHANNELS1),
-            _from(kernel2, b * 9 * _PAIRS),
-            _from(bias2, b * CHANNELS2),
-            _from(features, b * n * windows),
-            _from(winners1, b * n * inputs),
-            _from(winners2, b * n * windows),
-            _from(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1),
+            offset(images, b * n * height * width),
+            offset(kernel1, b * 9 * CHANNELS1),
+            offset(bias1, b * CHANNELS1),
+            offset(kernel2, b * 9 * _PAIRS),
+            offset(bias2, b * CHANNELS2),
+            offset(features, b * n * windows),
+            offset(winners1, b * n * inputs),
+            offset(winners2, b * n * windows),
+            offset(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1),
             space,
         )
 
 
-@_inline
+@foreign.inlined
 def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_bias, tiles, space):
     """The gradients of the second block for a branch; those of the tiles take the place of the tiles.
 
     One of the six rows of a tile at a time, so that all that is at work stays in the second-level cache.
     """
     transposed = space
-    kernel_row = _from(transposed, 9 * _PLANE)
-    sums = _from(kernel_row, 6 * _PLANE)
-    products = _from(sums, 9 * _PLANE)
+    kernel_row = offset(transposed, 9 * _PLANE)
+    sums = offset(kernel_row, 6 * _PLANE)
+    products = offset(sums, 9 * _PLANE)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows = sizes.window_rows * sizes.window_columns
     for k in range(9):
@@ -664,13 +634,13 @@ def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_b
             for c in range(CHANNELS2):
                 transposed[k * _PLANE + c * CHANNELS1 + i] = kernel[k * _PAIRS + i * CHANNELS2 + c]
     _fill(sums, 9 * _PLANE)
-    _fill(_from(products, used * 6 * CHANNELS2), (length - used) * 6 * CHANNELS2)
+    _fill(offset(products, used * 6 * CHANNELS2), (length - used) * 6 * CHANNELS2)
     for i in range(6):
         for t in range(used):
-            given = _from(gradient, t // an_image * windows * CHANNELS2)
-            won = _from(winners, t // an_image * windows * CHANNELS2)
-            _second_block_back_row(sizes, t % an_image, i, given, won, _from(products, t * 6 * CHANNELS2))
-        row = _from(tiles, 6 * i * CHANNELS1)
+            given = offset(gradient, t // an_image * windows * CHANNELS2)
+            won = offset(winners, t // an_image * windows * CHANNELS2)
+            _second_block_back_row(sizes, t % an_image, i, given, won, offset(products, t * 6 * CHANNELS2))
+        row = offset(tiles, 6 * i * CHANNELS1)
         _kernel_products(row, products, kernel_row, length)
         _kernel_row_back(kernel_row, i, sums)
         _kernel_row(transposed, i, kernel_row)
@@ -682,24 +652,24 @@ def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_b
     _bias_back(gradient, winners, n * windows, to_bias)
 
 
-@_inline
+@foreign.inlined
 def _first_block_gradients(sizes, n, images, winners, to_tiles, to_kernel, to_bias, space):
     """The gradients of the first block for a branch, from those of its tiles."""
     half = space
-    hidden = _from(half, _TILE * CHANNELS1)
+    hidden = offset(half, _TILE * CHANNELS1)
     an_image, inputs = sizes.down * sizes.across, sizes.rows * sizes.columns * CHANNELS1
     _fill(to_kernel, 9 * CHANNELS1)
     _fill(to_bias, CHANNELS1)
     for i in range(n):
         _fill(hidden, sizes.hidden)
         for t in range(an_image):
-            tile = _from(to_tiles, (i * an_image + t) * _TILE * CHANNELS1)
-            _tile_back(tile, half, _from(hidden, _corner(sizes, t)), sizes.stride)
-        image, won = _from(images, i * sizes.height * sizes.width), _from(winners, i * inputs)
+            tile = offset(to_tiles, (i * an_image + t) * _TILE * CHANNELS1)
+            _tile_back(tile, half, offset(hidden, _corner(sizes, t)), sizes.stride)
+        image, won = offset(images, i * sizes.height * sizes.width), offset(winners, i * inputs)
         _first_block_back(sizes, image, won, hidden, to_kernel, to_bias)
 
 
-@_inline
+@foreign.inlined
 def _backward(
     g,
     n,
@@ -720,166 +690,78 @@ def _backward(
     sizes = _geometry(height, width)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     for b in range(g):
-        of_branch = _from(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1)
+        of_branch = offset(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1)
         _second_block_gradients(
             sizes,
             n,
-            _from(kernel2, b * 9 * _PAIRS),
-            _from(winners2, b * n * windows),
-            _from(gradient, b * n * windows),
-            _from(to_kernel2, b * 9 * _PAIRS),
-            _from(to_bias2, b * CHANNELS2),
+            offset(kernel2, b * 9 * _PAIRS),
+            offset(winners2, b * n * windows),
+            offset(gradient, b * n * windows),
+            offset(to_kernel2, b * 9 * _PAIRS),
+            offset(to_bias2, b * CHANNELS2),
             of_branch,
             space,
         )
         _first_block_gradients(
             sizes,
             n,
-            _from(images, b * n * height * width),
-            _from(winners1, b * n * inputs),
+            offset(images, b * n * height * width),
+            offset(winners1, b * n * inputs),
             of_branch,
-            _from(to_kernel1, b * 9 * CHANNELS1),
-            _from(to_bias1, b * CHANNELS1),
+            offset(to_kernel1, b * 9 * CHANNELS1),
+            offset(to_bias1, b * CHANNELS1),
             space,
         )
 
 
-@intrinsic
-def _word(typing: Any, address: Any) -> Any:
-    """The word at an address."""
+def _handler(name, real):
+    """Describes the handler `name`, for real numbers like `real`."""
+    place = np.int8(0)
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = context.get_value_type(signature.return_type)
-        return builder.load(builder.inttoptr(arguments[0], word.as_pointer()))
+    def forward(frame):
+        if not asks_for_version(frame):
+            _forward(
+                dimension(frame, 0, 0),
+                dimension(frame, 0, 1),
+                dimension(frame, 0, 2),
+                dimension(frame, 0, 3),
+                argument(frame, 0, real),
+                argument(frame, 1, real),
+                argument(frame, 2, real),
+                argument(frame, 3, real),
+                argument(frame, 4, real),
+                result(frame, 0, real),
+                result(frame, 1, place),
+                result(frame, 2, place),
+                result(frame, 3, real),
+                result(frame, 4, real),
+            )
+        return np.uintp(0)
 
-    return numba.types.uintp(numba.types.uintp), generate
+    def backward(frame):
+        if not asks_for_version(frame):
+            _backward(
+                dimension(frame, 0, 0),
+                dimension(frame, 0, 1),
+                dimension(frame, 0, 2),
+                dimension(frame, 0, 3),
+                argument(frame, 0, real),
+                argument(frame, 1, real),
+                argument(frame, 2, place),
+                argument(frame, 3, place),
+                argument(frame, 4, real),
+                result(frame, 0, real),
+                result(frame, 1, real),
+                result(frame, 2, real),
+                result(frame, 3, real),
+                result(frame, 4, real),
+                result(frame, 5, real),
+            )
+        return np.uintp(0)
 
-
-@intrinsic
-def _put_word(typing: Any, address: Any, value: Any) -> Any:
-    """Writes a word at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
-        return context.get_dummy_value()
-
-    return numba.types.void(numba.types.uintp, numba.types.uintp), generate
-
-
-@intrinsic
-def _pointer(typing: Any, address: Any, like: Any) -> Any:
-    """The pointer to numbers of the type of `like` at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return numba.types.CPointer(like)(numba.types.uintp, like), generate
-
-
-@_inline
-def _array(frame, where, index, like):
-    """The pointer to the numbers of an argument or a result."""
-    buffer = _word(_word(frame + where) + np.uintp(8 * index))
-    return _pointer(_word(buffer + np.uintp(_BUFFER_DATA)), like)
-
-
-@_inline
-def _dimension(frame, index):
-    """A dimension of the first argument, the images."""
-    buffer = _word(_word(frame + np.uintp(_FRAME_ARGUMENTS)))
-    return np.int64(_word(_word(buffer + np.uintp(_BUFFER_DIMENSIONS)) + np.uintp(8 * index)))
-
-
-@_inline
-def _asks_for_version(frame):
-    """Answers XLA's question, at registration, which version of the interface a handler follows."""
-    extension = _word(frame + np.uintp(_FRAME_EXTENSION))
-    if extension == 0 or np.int32(_word(extension + np.uintp(_EXTENSION_KIND))) != _METADATA_EXTENSION:
-        return False
-    _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), np.uintp(_VERSION))
-    return True
+    return {"forward": forward, "backward": backward}[name]
 
 
-@_inline
-def _handle_forward(frame, real):
-    if not _asks_for_version(frame):
-        arguments, results, place = np.uintp(_FRAME_ARGUMENTS), np.uintp(_FRAME_RESULTS), np.int8(0)
-        _forward(
-            _dimension(frame, 0),
-            _dimension(frame, 1),
-            _dimension(frame, 2),
-            _dimension(frame, 3),
-            _array(frame, arguments, 0, real),
-            _array(frame, arguments, 1, real),
-            _array(frame, arguments, 2, real),
-            _array(frame, arguments, 3, real),
-            _array(frame, arguments, 4, real),
-            _array(frame, results, 0, real),
-            _array(frame, results, 1, place),
-            _array(frame, results, 2, place),
-            _array(frame, results, 3, real),
-            _array(frame, results, 4, real),
-        )
-    return np.uintp(0)
-
-
-@_inline
-def _handle_backward(frame, real):
-    if not _asks_for_version(frame):
-        arguments, results, place = np.uintp(_FRAME_ARGUMENTS), np.uintp(_FRAME_RESULTS), np.int8(0)
-        _backward(
-            _dimension(frame, 0),
-            _dimension(frame, 1),
-            _dimension(frame, 2),
-            _dimension(frame, 3),
-            _array(frame, arguments, 0, real),
-            _array(frame, arguments, 1, real),
-            _array(frame, arguments, 2, place),
-            _array(frame, arguments, 3, place),
-            _array(frame, arguments, 4, real),
-            _array(frame, results, 0, real),
-            _array(frame, results, 1, real),
-            _array(frame, results, 2, real),
-            _array(frame, results, 3, real),
-            _array(frame, results, 4, real),
-            _array(frame, results, 5, real),
-        )
-    return np.uintp(0)
-
-
-def _forward_float32(frame):
-    return _handle_forward(frame, np.float32(0))
-
-
-def _forward_float64(frame):
-    return _handle_forward(frame, np.float64(0))
-
-
-def _backward_float32(frame):
-    return _handle_backward(frame, np.float32(0))
-
-
-def _backward_float64(frame):
-    return _handle_backward(frame, np.float64(0))
-
-
-_HANDLERS = {
-    ("forward", "float32"): _forward_float32,
-    ("forward", "float64"): _forward_float64,
-    ("backward", "float32"): _backward_float32,
-    ("backward", "float64"): _backward_float64,
-}
-
-
-def compile_handler(name: str, real: np.dtype) -> Any:
-    """The handler `name` (forward or backward) for real numbers of a type, compiled or read from Numba's cache.
-
-    All that it calls is in this file, and what Numba keeps goes by this file's text. Where nothing can be kept or read,
-    it is compiled anew.
-    """
-    signature, function = numba.types.uintp(numba.types.uintp), _HANDLERS[name, real.name]
-    function.__qualname__ = f"{function.__name__}_{_SOURCE}"
-    try:
-        return numba.cfunc(signature, cache=True)(function)
-    except Exception:  # whatever is wrong with a folder or a file; what is wrong with the kernels is raised again
-        return numba.cfunc(signature)(function)
+def handler(name: str, real: np.dtype) -> tuple[Callable, str]:
+    """The handler `name` (forward or backward) for real numbers of a type, as `foreign.register` wants it."""
+    return _handler(name, real.type(0)), f"twofold_{name}_{real.name}_{_SOURCES}"

@@ -1,19 +1,11 @@
-"""The kernels as an operation of JAX: handlers for XLA's foreign function interface, compiled when first wanted."""
-
-from threading import Lock
-from typing import Any
+"""The kernels as an operation of JAX."""
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from twofold.networks import kernels
+from twofold.networks import foreign, kernels
 from twofold.networks.kernels import CHANNELS1, CHANNELS2
-
-# The handlers that XLA knows, by their names there: it must not be told twice, nor may one be thrown away.
-_HANDLERS: dict[str, Any] = {}
-_LOCK = Lock()
-
 
 def can_do(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
     """Whether JAX runs on a processor, and there are kernels for these shapes and this precision.
@@ -51,7 +43,8 @@ def _forward(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2:
         jax.ShapeDtypeStruct((g, kernels.tiles(sizes, n), 36, CHANNELS1), real),
         jax.ShapeDtypeStruct((kernels.forward_space(sizes),), real),
     )
-    call = jax.ffi.ffi_call(_registered("forward", real), shapes, vmap_method="sequential")
+    target = foreign.register(*kernels.handler("forward", real))
+    call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
     result, winners1, winners2, tiles, _ = call(images, kernel1, bias1, kernel2, bias2)
     return result, (images, kernel2, winners1, winners2, tiles)
 
@@ -68,21 +61,10 @@ def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, 
         jax.ShapeDtypeStruct(tiles.shape, real),
         jax.ShapeDtypeStruct((kernels.backward_space(sizes, n),), real),
     )
-    target = _registered("backward", real)
+    target = foreign.register(*kernels.handler("backward", real))
     call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential", input_output_aliases={5: 4})  # the tiles
     to_kernel1, to_bias1, to_kernel2, to_bias2, _, _ = call(images, kernel2, winners1, winners2, gradient, tiles)
     return None, to_kernel1, to_bias1, to_kernel2, to_bias2
 
 
 features.defvjp(_forward, _backward)
-
-
-def _registered(name: str, real: np.dtype) -> str:
-    """The name under which XLA knows a handler, which is compiled or read from Numba's cache at first."""
-    target = f"twofold_{name}_{real.name}"
-    with _LOCK:
-        if target not in _HANDLERS:
-            handler = kernels.compile_handler(name, real)
-            jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(handler.address), platform="cpu")
-            _HANDLERS[target] = handler
-    return target

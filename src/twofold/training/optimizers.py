@@ -1,46 +1,94 @@
-"""The five optimizers of the paper (section IV), with the definitions and defaults of the paper's framework.
-
-Each is a gradient transformation that gives the step for a learning rate of 1, so that the learning rate stays an
-argument of the compiled program: parameters <- parameters - learning rate * step.
-"""
+"""The five optimizers of the paper, with the defaults of the paper's framework."""
 
 from collections.abc import Callable
+from math import log
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
+from jaxtyping import Array, Float, Int32
+
+from twofold.networks import PairNetwork, foreign
+from twofold.training import kernels
+
+# The numbers of a rule that are the same for all parameters: rate, two shares, and eps.
+Numbers = tuple[float | Array, float, float, float | Array]
 
 
-class AdagradState(NamedTuple):
-    """The sum of the squared gradients so far, for each parameter."""
+class Memory(NamedTuple):
+    """What an optimizer remembers: how many steps it took, and what it keeps of each parameter, in its shape."""
 
-    sum_of_squares: optax.Updates
+    steps: Int32[Array, ""]
+    kept: tuple[PairNetwork, ...]
 
 
-def scale_by_adagrad(eps: float = 1e-10) -> optax.GradientTransformation:
-    """Adagrad as `torch.optim.Adagrad` has it: gradient / (sqrt(sum of squares) + eps), sums starting at 0.
+class Optimizer(NamedTuple):
+    """A rule of `twofold.training.kernels`, how many numbers it keeps of a parameter, and what it takes beside them.
 
-    Duchi, Hazan and Singer 2011, section 1.1. optax.scale_by_rss has eps inside the root, which differs where
-    gradients are small.
+    `numbers` gives rate, shares and eps for a learning rate and a count of steps, the present one included.
     """
 
-    def init(parameters: optax.Params) -> AdagradState:
-        return AdagradState(jax.tree.map(jnp.zeros_like, parameters))
+    rule: Callable
+    memories: int
+    numbers: Callable[[Float[Array, ""], Float[Array, ""]], Numbers]
+
+    def init(self, network: PairNetwork) -> Memory:
+        """What is remembered before the first step."""
+        return Memory(jnp.int32(0), (jax.tree.map(jnp.zeros_like, network),) * self.memories)
 
     def update(
-        gradients: optax.Updates, state: AdagradState, parameters: optax.Params | None = None
-    ) -> tuple[optax.Updates, AdagradState]:
-        sums = jax.tree.map(lambda s, g: s + g * g, state.sum_of_squares, gradients)
-        return jax.tree.map(lambda s, g: g / (jnp.sqrt(s) + eps), sums, gradients), AdagradState(sums)
+        self, network: PairNetwork, gradient: PairNetwork, memory: Memory, learning_rate: Float[Array, ""]
+    ) -> tuple[PairNetwork, Memory]:
+        """The network and the memory after a step."""
+        leaves, structure = jax.tree.flatten(network)
+        real = leaves[0].dtype
+        steps = memory.steps + 1
+        numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(learning_rate, steps.astype(real))])
+        kept = [jax.tree.leaves(network) for network in memory.kept]
+        native = jax.default_backend() == "cpu" and real.name in ("float32", "float64")
+        take = _native_step if native else portable_step
+        leaves, *kept = take(self, numbers, jax.tree.leaves(gradient), leaves, kept)
+        network, *networks = (jax.tree.unflatten(structure, each) for each in (leaves, *kept))
+        return network, Memory(steps, tuple(networks))
 
-    return optax.GradientTransformation(init, update)
+
+def portable_step(
+    optimizer: Optimizer, numbers: Float[Array, "4"], gradients: list, parameters: list, kept: list[list]
+) -> list[list]:
+    """Lists of parameters and of memories after a step, in operations that every platform has."""
+    stepped = []
+    for gradient, parameter, *memories in zip(gradients, parameters, *kept):
+        step, *memories = optimizer.rule(jnp.sqrt, *numbers, gradient, *memories)
+        stepped.append((parameter - step, *memories))
+    return [list(each) for each in zip(*stepped)]
 
 
-OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
-    "sgd": optax.identity,
-    "adam": lambda: optax.scale_by_adam(b1=0.9, b2=0.999, eps=1e-8),
-    "adadelta": lambda: optax.scale_by_adadelta(rho=0.9, eps=1e-6),
-    "adagrad": scale_by_adagrad,
-    "rmsprop": lambda: optax.scale_by_rms(decay=0.99, eps=1e-8, eps_in_sqrt=False),
+def _native_step(
+    optimizer: Optimizer, numbers: Float[Array, "4"], gradients: list, parameters: list, kept: list[list]
+) -> list[list]:
+    """`portable_step` in one pass over memory."""
+    n = len(parameters)
+    changed = [array for arrays in (parameters, *kept) for array in arrays]
+    call = jax.ffi.ffi_call(
+        foreign.register(*kernels.handler(optimizer.rule, optimizer.memories, numbers.dtype)),
+        [jax.ShapeDtypeStruct(array.shape, array.dtype) for array in changed],
+        vmap_method="sequential",
+        input_output_aliases={1 + n + i: i for i in range(len(changed))},
+    )
+    result = call(numbers, *gradients, *changed)
+    return [list(result[first : first + n]) for first in range(0, len(changed), n)]
+
+
+def _adam(learning_rate: Array, steps: Array, decay1: float = 0.9, decay2: float = 0.999, eps: float = 1e-8) -> Numbers:
+    """The corrections of both means for their start at 0 are part of rate and eps."""
+    missing1, missing2 = (-jnp.expm1(steps * log(decay)) for decay in (decay1, decay2))
+    return learning_rate * jnp.sqrt(missing2) / missing1, 1 - decay1, 1 - decay2, eps * jnp.sqrt(missing2)
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer(kernels.sgd, 0, lambda rate, steps: (rate, 0.0, 0.0, 0.0)),
+    "adam": Optimizer(kernels.adam, 2, _adam),
+    "adadelta": Optimizer(kernels.adadelta, 2, lambda rate, steps: (rate, 1 - 0.9, 1 - 0.9, 1e-6)),
+    "adagrad": Optimizer(kernels.adagrad, 1, lambda rate, steps: (rate, 0.0, 0.0, 1e-10)),
+    "rmsprop": Optimizer(kernels.rmsprop, 1, lambda rate, steps: (rate, 1 - 0.99, 0.0, 1e-8)),
 }

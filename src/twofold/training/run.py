@@ -11,13 +11,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Int32, UInt32
 
 from twofold.data import AnyArray, PairSet
 from twofold.networks import PairNetwork, by_branch, init_network
 from twofold.training.losses import pair_loss
-from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.optimizers import OPTIMIZERS, Memory
 
 # The most epochs in one chunk: the length of the buffer for their losses.
 MOST_EPOCHS = 64
@@ -64,7 +63,7 @@ class State(NamedTuple):
     """Where a training stands."""
 
     network: PairNetwork
-    optimizer: optax.OptState
+    optimizer: Memory
     epoch: Int32[Array, ""]
 
 
@@ -107,7 +106,7 @@ def start(program: Program, settings: Settings, train: PairSet) -> tuple[State, 
     """
     key = jax.random.wrap_key_data(settings.key, impl="threefry2x32")
     network = init_network(key, weight_sharing=program.weight_sharing, image_size=train.images.shape[2:])
-    state = State(network, OPTIMIZERS[program.optimizer]().init(network), jnp.int32(0))
+    state = State(network, OPTIMIZERS[program.optimizer].init(network), jnp.int32(0))
     return state, _in_batches(program, train)
 
 
@@ -121,7 +120,7 @@ def train_epochs(
     epochs: Int32[Array, ""],
 ) -> tuple[State, Chunk]:
     """Train for `epochs` more, at most `MOST_EPOCHS` and not beyond the epochs of the settings."""
-    optimizer = OPTIMIZERS[program.optimizer]()
+    optimizer = OPTIMIZERS[program.optimizer]
 
     def loss(network: PairNetwork, batch: Batches) -> Float[Array, ""]:
         outputs = network.on_branches(batch.images, settings.negative_slope)
@@ -130,8 +129,7 @@ def train_epochs(
     def step(carry: tuple, batch: Batches) -> tuple[tuple, Float[Array, ""]]:
         network, memory = carry
         value, gradient = jax.value_and_grad(loss)(network, batch)
-        direction, memory = optimizer.update(gradient, memory)
-        return (jax.tree.map(lambda p, d: p - settings.learning_rate * d, network, direction), memory), value
+        return optimizer.update(network, gradient, memory, settings.learning_rate), value
 
     def epoch(place: Int32[Array, ""], carry: tuple[State, Chunk]) -> tuple[State, Chunk]:
         (network, memory, number), chunk = carry
