@@ -36,8 +36,8 @@ BLOCK = 5
 _WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
 _WIDTH_BACK = min(_WIDTH, CHANNELS1)
 
-# Channels of the first block's gradients that are worked on at once.
-_LANES = min(_WIDTH, 16)
+# Numbers of single precision in a register.
+_LANES = _WIDTH // 4 if _WIDTH == CHANNELS2 else _WIDTH // 2
 
 # Numbers in a transformed tile of 6x6, per channel; and of channels in a transformed kernel.
 _TILE, _PAIRS = 36, CHANNELS1 * CHANNELS2
@@ -52,9 +52,9 @@ _SHUT = 4
 # As factors of a real number these keep its precision, as Python's own numbers would not.
 _0, _2, _4, _5, _6, _8, _12, _24 = (np.int8(number) for number in (0, 2, 4, 5, 6, 8, 12, 24))
 
-# Winograd's matrices A^T, and G times 24; the gradients go row by row of a tile.
+# Winograd's matrix A^T; the gradients go row by row of a tile.
 _AT = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.int8)
-_G24 = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]], np.int8)
+
 
 class Geometry(NamedTuple):
     """Sizes that follow from those of an image. See `geometry`."""
@@ -88,12 +88,17 @@ def tiles(sizes: Geometry, n: int) -> int:
 
 def forward_space(sizes: Geometry) -> int:
     """Numbers in the workspace of the forward kernel, which `_forward_branch` parts."""
-    return (9 + _TILE) * _PLANE + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
+    return 9 * _PLANE + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
+
+
+def matrices(g: int) -> int:
+    """Numbers in the transformed kernels of g branches."""
+    return g * _TILE * _PLANE
 
 
 def backward_space(sizes: Geometry, n: int) -> int:
     """Numbers in the workspace of the backward kernel, which the gradients of the two blocks part, each in its turn."""
-    return max(24 * _PLANE + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
+    return max(6 * _PLANE + tiles(sizes, n) * 6 * CHANNELS2, _TILE * CHANNELS1 + sizes.hidden)
 
 
 _geometry, _tiles = foreign.compiled(geometry), foreign.compiled(tiles)
@@ -315,41 +320,89 @@ def _tile_back(tile, half, hidden, stride):
 
 
 @foreign.compiled
-def _kernel_row(kernel, i, row):
-    """Row i of the transformed 3x3 kernel: six matrices, for all pairs of channels."""
-    a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
+def _matrices(kernel, matrices):
+    """The transformed 3x3 kernel: 36 matrices, for all pairs of channels."""
     for p in range(_PAIRS):
-        x0 = (a * kernel[p] + b * kernel[3 * _PLANE + p] + c * kernel[6 * _PLANE + p]) / _24
-        x1 = (a * kernel[_PLANE + p] + b * kernel[4 * _PLANE + p] + c * kernel[7 * _PLANE + p]) / _24
-        x2 = (a * kernel[2 * _PLANE + p] + b * kernel[5 * _PLANE + p] + c * kernel[8 * _PLANE + p]) / _24
-        y0, y1, y2, y3, y4, y5 = _kernel(x0, x1, x2)
-        row[p], row[_PLANE + p], row[2 * _PLANE + p] = y0, y1, y2
-        row[3 * _PLANE + p], row[4 * _PLANE + p], row[5 * _PLANE + p] = y3, y4, y5
+        k, out = offset(kernel, p), offset(matrices, p)
+        x00, x10, x20, x30, x40, x50 = _kernel(k[0], k[3 * _PAIRS], k[6 * _PAIRS])
+        x01, x11, x21, x31, x41, x51 = _kernel(k[_PAIRS], k[4 * _PAIRS], k[7 * _PAIRS])
+        x02, x12, x22, x32, x42, x52 = _kernel(k[2 * _PAIRS], k[5 * _PAIRS], k[8 * _PAIRS])
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x00, x01, x02)
+        out = offset(out, 6 * _PLANE)
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x10, x11, x12)
+        out = offset(out, 6 * _PLANE)
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x20, x21, x22)
+        out = offset(out, 6 * _PLANE)
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x30, x31, x32)
+        out = offset(out, 6 * _PLANE)
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x40, x41, x42)
+        out = offset(out, 6 * _PLANE)
+        out[0], out[_PLANE], out[2 * _PLANE], out[3 * _PLANE], out[4 * _PLANE], out[5 * _PLANE] = _kernel(x50, x51, x52)
 
 
 @foreign.compiled
-def _kernel_row_back(row, i, to_kernel):
-    """Adds the part of row i to the gradient of the 3x3 kernel."""
-    a, b, c = _G24[i, 0], _G24[i, 1], _G24[i, 2]
+def _three(matrices, p):
+    """What six matrices of a row of the tile give to a row of the 3x3 kernel's gradient."""
+    x = offset(matrices, p)
+    return _kernel_back(x[0], x[_PLANE], x[2 * _PLANE], x[3 * _PLANE], x[4 * _PLANE], x[5 * _PLANE])
+
+
+@foreign.compiled
+def _matrices_back(matrices, to_kernel):
+    """The gradient of the 3x3 kernel from those of its 36 matrices."""
+    row = 6 * _PLANE
     for p in range(_PAIRS):
-        x0, x1, x2 = _kernel_back(
-            row[p],
-            row[_PLANE + p],
-            row[2 * _PLANE + p],
-            row[3 * _PLANE + p],
-            row[4 * _PLANE + p],
-            row[5 * _PLANE + p],
-        )
-        x0, x1, x2 = x0 / _24, x1 / _24, x2 / _24
-        to_kernel[p] += a * x0
-        to_kernel[_PLANE + p] += a * x1
-        to_kernel[2 * _PLANE + p] += a * x2
-        to_kernel[3 * _PLANE + p] += b * x0
-        to_kernel[4 * _PLANE + p] += b * x1
-        to_kernel[5 * _PLANE + p] += b * x2
-        to_kernel[6 * _PLANE + p] += c * x0
-        to_kernel[7 * _PLANE + p] += c * x1
-        to_kernel[8 * _PLANE + p] += c * x2
+        x00, x01, x02 = _three(matrices, p)
+        x10, x11, x12 = _three(matrices, row + p)
+        x20, x21, x22 = _three(matrices, 2 * row + p)
+        x30, x31, x32 = _three(matrices, 3 * row + p)
+        x40, x41, x42 = _three(matrices, 4 * row + p)
+        x50, x51, x52 = _three(matrices, 5 * row + p)
+        k = offset(to_kernel, p)
+        k[0], k[3 * _PAIRS], k[6 * _PAIRS] = _kernel_back(x00, x10, x20, x30, x40, x50)
+        k[_PAIRS], k[4 * _PAIRS], k[7 * _PAIRS] = _kernel_back(x01, x11, x21, x31, x41, x51)
+        k[2 * _PAIRS], k[5 * _PAIRS], k[8 * _PAIRS] = _kernel_back(x02, x12, x22, x32, x42, x52)
+
+
+@intrinsic
+def _transpose(typing: Any, rows: Any, distance: Any, columns: Any, new_distance: Any) -> Any:
+    """Writes a block of `_LANES` rows, `distance` numbers apart, as columns (Eklundh 1972, halves changed places)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, distance, target, new_distance = arguments
+        real, places = context.get_value_type(rows.dtype), range(_LANES)
+        vector, index = ir.VectorType(real, _LANES), ir.VectorType(ir.IntType(32), _LANES)
+
+        def row(pointer: Any, apart: Any, i: int) -> Any:
+            first = builder.gep(pointer, [builder.mul(apart, ir.Constant(apart.type, i))])
+            return builder.bitcast(first, vector.as_pointer())
+
+        block = [builder.load(row(source, distance, i), align=_align(real)) for i in places]
+        half = 1
+        while half < _LANES:
+            upper = ir.Constant(index, [_LANES + j - half if j & half else j for j in places])
+            lower = ir.Constant(index, [_LANES + j if j & half else j + half for j in places])
+            for i in places:
+                if not i & half:
+                    pair = block[i], block[i + half]
+                    block[i], block[i + half] = (builder.shuffle_vector(*pair, mask) for mask in (upper, lower))
+            half *= 2
+        for i in places:
+            builder.store(block[i], row(target, new_distance, i), align=_align(real))
+        return context.get_dummy_value()
+
+    size = numba.types.intp
+    return numba.types.void(rows, size, columns, size), generate
+
+
+@foreign.compiled
+def _transposed(matrices, transposed):
+    """Six transformed matrices, transposed."""
+    for k in range(6):
+        for i in range(0, CHANNELS1, _LANES):
+            for c in range(0, CHANNELS2, _LANES):
+                from_, to = k * _PLANE + i * CHANNELS2 + c, k * _PLANE + c * CHANNELS1 + i
+                _transpose(offset(matrices, from_), CHANNELS2, offset(transposed, to), CHANNELS1)
 
 
 @foreign.compiled
@@ -564,22 +617,16 @@ def _fill(pointer, length):
 
 
 @foreign.inlined
-def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
+def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, matrices, space):
     """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
-    copy = space
-    kernel = offset(copy, 9 * _PLANE)
-    half = offset(kernel, _TILE * _PLANE)
+    half = space
     hidden = offset(half, 24 * CHANNELS2)
     products = offset(hidden, sizes.hidden)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     _fill(hidden, sizes.hidden)
     _fill(offset(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
-    for k in range(9):
-        for p in range(_PAIRS):
-            copy[k * _PLANE + p] = kernel2[k * _PAIRS + p]
-    for i in range(6):
-        _kernel_row(copy, i, offset(kernel, 6 * i * _PLANE))
+    _matrices(kernel2, matrices)
     for start in range(0, n, BLOCK):
         block, end = offset(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
         for i in range(start, end):
@@ -588,7 +635,7 @@ def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, 
             for t in range(an_image):
                 tile = offset(block, ((i - start) * an_image + t) * _TILE * CHANNELS1)
                 _tile(offset(hidden, _corner(sizes, t)), sizes.stride, half, tile)
-        _products(block, kernel, products, BLOCK * an_image)
+        _products(block, matrices, products, BLOCK * an_image)
         for i in range(start, end):
             out, won = offset(features, i * windows), offset(winners2, i * windows)
             for t in range(an_image):
@@ -597,7 +644,7 @@ def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, 
 
 
 @foreign.inlined
-def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, space):
+def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, matrices, space):
     sizes = _geometry(height, width)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     for b in range(g):
@@ -613,41 +660,32 @@ def _forward(g, n, height, width, images, kernel1, bias1, kernel2, bias2, featur
             offset(winners1, b * n * inputs),
             offset(winners2, b * n * windows),
             offset(tiles, b * _tiles(sizes, n) * _TILE * CHANNELS1),
+            offset(matrices, b * _TILE * _PLANE),
             space,
         )
 
 
 @foreign.inlined
-def _second_block_gradients(sizes, n, kernel, winners, gradient, to_kernel, to_bias, tiles, space):
-    """The gradients of the second block for a branch; those of the tiles take the place of the tiles.
+def _second_block_gradients(sizes, n, winners, gradient, to_kernel, to_bias, tiles, matrices, space):
+    """The gradients of the second block for a branch; those of tiles and matrices take their places.
 
     One of the six rows of a tile at a time, so that all that is at work stays in the second-level cache.
     """
     transposed = space
-    kernel_row = offset(transposed, 9 * _PLANE)
-    sums = offset(kernel_row, 6 * _PLANE)
-    products = offset(sums, 9 * _PLANE)
+    products = offset(transposed, 6 * _PLANE)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows = sizes.window_rows * sizes.window_columns
-    for k in range(9):
-        for i in range(CHANNELS1):
-            for c in range(CHANNELS2):
-                transposed[k * _PLANE + c * CHANNELS1 + i] = kernel[k * _PAIRS + i * CHANNELS2 + c]
-    _fill(sums, 9 * _PLANE)
     _fill(offset(products, used * 6 * CHANNELS2), (length - used) * 6 * CHANNELS2)
     for i in range(6):
         for t in range(used):
             given = offset(gradient, t // an_image * windows * CHANNELS2)
             won = offset(winners, t // an_image * windows * CHANNELS2)
             _second_block_back_row(sizes, t % an_image, i, given, won, offset(products, t * 6 * CHANNELS2))
-        row = offset(tiles, 6 * i * CHANNELS1)
-        _kernel_products(row, products, kernel_row, length)
-        _kernel_row_back(kernel_row, i, sums)
-        _kernel_row(transposed, i, kernel_row)
-        _products_back(products, kernel_row, row, length)
-    for k in range(9):
-        for p in range(_PAIRS):
-            to_kernel[k * _PAIRS + p] = sums[k * _PLANE + p]
+        row, matrix = offset(tiles, 6 * i * CHANNELS1), offset(matrices, 6 * i * _PLANE)
+        _transposed(matrix, transposed)
+        _kernel_products(row, products, matrix, length)
+        _products_back(products, transposed, row, length)
+    _matrices_back(matrices, to_kernel)
     _fill(to_bias, CHANNELS2)
     _bias_back(gradient, winners, n * windows, to_bias)
 
@@ -676,7 +714,6 @@ def _backward(
     height,
     width,
     images,
-    kernel2,
     winners1,
     winners2,
     gradient,
@@ -685,6 +722,7 @@ def _backward(
     to_kernel2,
     to_bias2,
     tiles,
+    matrices,
     space,
 ):
     sizes = _geometry(height, width)
@@ -694,12 +732,12 @@ def _backward(
         _second_block_gradients(
             sizes,
             n,
-            offset(kernel2, b * 9 * _PAIRS),
             offset(winners2, b * n * windows),
             offset(gradient, b * n * windows),
             offset(to_kernel2, b * 9 * _PAIRS),
             offset(to_bias2, b * CHANNELS2),
             of_branch,
+            offset(matrices, b * _TILE * _PLANE),
             space,
         )
         _first_block_gradients(
@@ -735,6 +773,7 @@ def _handler(name, real):
                 result(frame, 2, place),
                 result(frame, 3, real),
                 result(frame, 4, real),
+                result(frame, 5, real),
             )
         return np.uintp(0)
 
@@ -746,16 +785,16 @@ def _handler(name, real):
                 dimension(frame, 0, 2),
                 dimension(frame, 0, 3),
                 argument(frame, 0, real),
-                argument(frame, 1, real),
+                argument(frame, 1, place),
                 argument(frame, 2, place),
-                argument(frame, 3, place),
-                argument(frame, 4, real),
+                argument(frame, 3, real),
                 result(frame, 0, real),
                 result(frame, 1, real),
                 result(frame, 2, real),
                 result(frame, 3, real),
                 result(frame, 4, real),
                 result(frame, 5, real),
+                result(frame, 6, real),
             )
         return np.uintp(0)
 

@@ -41,29 +41,32 @@ def _forward(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2:
         jax.ShapeDtypeStruct((g, n, sizes.rows, sizes.columns, CHANNELS1), np.int8),
         jax.ShapeDtypeStruct((g, n, windows, CHANNELS2), np.int8),
         jax.ShapeDtypeStruct((g, kernels.tiles(sizes, n), 36, CHANNELS1), real),
+        jax.ShapeDtypeStruct((kernels.matrices(g),), real),
         jax.ShapeDtypeStruct((kernels.forward_space(sizes),), real),
     )
     target = foreign.register(*kernels.handler("forward", real))
     call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
-    result, winners1, winners2, tiles, _ = call(images, kernel1, bias1, kernel2, bias2)
-    return result, (images, kernel2, winners1, winners2, tiles)
+    result, winners1, winners2, tiles, matrices, _ = call(images, kernel1, bias1, kernel2, bias2)
+    return result, (images, winners1, winners2, tiles, matrices)
 
 
 def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, Array]:
-    images, kernel2, winners1, winners2, tiles = kept
+    images, winners1, winners2, tiles, matrices = kept
     g, n, height, width = images.shape
     sizes, real = kernels.geometry(height, width), images.dtype
     shapes = (
         jax.ShapeDtypeStruct((g, 3, 3, 1, CHANNELS1), real),
         jax.ShapeDtypeStruct((g, CHANNELS1), real),
-        jax.ShapeDtypeStruct(kernel2.shape, real),
+        jax.ShapeDtypeStruct((g, 3, 3, CHANNELS1, CHANNELS2), real),
         jax.ShapeDtypeStruct((g, CHANNELS2), real),
         jax.ShapeDtypeStruct(tiles.shape, real),
+        jax.ShapeDtypeStruct(matrices.shape, real),
         jax.ShapeDtypeStruct((kernels.backward_space(sizes, n),), real),
     )
     target = foreign.register(*kernels.handler("backward", real))
-    call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential", input_output_aliases={5: 4})  # the tiles
-    to_kernel1, to_bias1, to_kernel2, to_bias2, _, _ = call(images, kernel2, winners1, winners2, gradient, tiles)
+    places = {4: 4, 5: 5}  # tiles and matrices
+    call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential", input_output_aliases=places)
+    to_kernel1, to_bias1, to_kernel2, to_bias2, *_ = call(images, winners1, winners2, gradient, tiles, matrices)
     return None, to_kernel1, to_bias1, to_kernel2, to_bias2
 
 
