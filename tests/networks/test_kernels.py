@@ -59,15 +59,16 @@ def test_kernels_keep_to_their_arrays_and_read_only_what_was_written(real, size,
     shapes = [(g, n, *size), (g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2)]
     inputs = [Guarded(shape, real, random.normal(size=shape)) for shape in shapes]
     tiles = Guarded((g, kernels.tiles(sizes, n), 36, CHANNELS1), real)
+    matrices = Guarded((kernels.matrices(g),), real)
     winners1 = Guarded((g, n, sizes.rows, sizes.columns, CHANNELS1), np.int8)
     winners2 = Guarded((g, n, windows, CHANNELS2), np.int8)
     features, space = Guarded((g, n, windows * CHANNELS2), real), Guarded((kernels.forward_space(sizes),), real)
-    call("forward", real, inputs, [features, winners1, winners2, tiles, space])
+    call("forward", real, inputs, [features, winners1, winners2, tiles, matrices, space])
     gradients = [Guarded(shape, real) for shape in shapes[1:]]
     space_back = Guarded((kernels.backward_space(sizes, n),), real)
-    arguments = [inputs[0], inputs[3], winners1, winners2, features, tiles]
-    call("backward", real, arguments, [*gradients, tiles, space_back])
-    everything = [*inputs, tiles, winners1, winners2, features, space, *gradients, space_back]
+    arguments = [inputs[0], winners1, winners2, features, tiles, matrices]
+    call("backward", real, arguments, [*gradients, tiles, matrices, space_back])
+    everything = [*inputs, tiles, matrices, winners1, winners2, features, space, *gradients, space_back]
     assert all(guarded.is_intact() for guarded in everything)
     assert all(np.isfinite(guarded.array).all() for guarded in (features, *gradients))
     assert all(((guarded.array >= 0) & (guarded.array <= 4)).all() for guarded in (winners1, winners2))
