@@ -86,6 +86,18 @@ def _pointer(typing: Any, address: Any, like: Any) -> Any:
     return numba.types.CPointer(like)(numba.types.uintp, like), generate
 
 
+@intrinsic
+def align_stack(typing: Any) -> Any:
+    """Makes the function that calls it align its stack to vectors, as those that leave the registers go there."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.function.attributes.add("nounwind")  # or llvmlite, finding the set empty, would leave out the next
+        builder.function.attributes.alignstack = 64
+        return context.get_dummy_value()
+
+    return numba.types.void(), generate
+
+
 @inlined
 def _buffer(frame, where, index):
     return _word(_word(frame + np.uintp(where)) + np.uintp(8 * index))

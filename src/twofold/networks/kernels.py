@@ -21,7 +21,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from twofold.networks import foreign
-from twofold.networks.foreign import argument, asks_for_version, dimension, offset, result
+from twofold.networks.foreign import align_stack, argument, asks_for_version, dimension, offset, result
 
 # As the file is when it is imported.
 _SOURCES = foreign.digest(__file__)
@@ -757,6 +757,7 @@ def _handler(name, real):
     place = np.int8(0)
 
     def forward(frame):
+        align_stack()
         if not asks_for_version(frame):
             _forward(
                 dimension(frame, 0, 0),
@@ -778,6 +779,7 @@ def _handler(name, real):
         return np.uintp(0)
 
     def backward(frame):
+        align_stack()
         if not asks_for_version(frame):
             _backward(
                 dimension(frame, 0, 0),
