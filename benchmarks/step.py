@@ -30,11 +30,14 @@ from twofold.training.run import Settings, start, train_epochs
 EPOCHS, BATCHES, BATCH = 4, 40, 25
 STEPS = EPOCHS * BATCHES
 
-# The first pattern found in an operation's line of the compiled program names its part.
+# The first pattern found in an operation's line of the compiled program names its part. (ynn: XLA's library of products,
+# which also does some sums.)
 PARTS = {
     "convolutions and pooling, forward": "twofold_forward",
     "convolutions and pooling, gradients": "twofold_backward",
-    "products of the dense layers": r"dot_general|transpose\(jvp\(\)\)/transpose",
+    "products of the dense layers": (
+        r"twofold_weight_gradient|dot_general|transpose\(jvp\(\)\)/transpose|^ynn(?!.*reduce_sum)"
+    ),
     "bias, activations, loss, and their gradients": r"jvp",
     "optimizer, next batch": "",
 }
@@ -73,8 +76,8 @@ def by_part(compiled: Any, times: dict[str, float]) -> dict[str, float]:
     lines = dict(re.findall(r"^ *(?:ROOT )?%([\w.\-]+) = (.*)$", compiled.as_text(), re.MULTILINE))
     parts = dict.fromkeys(PARTS, 0.0)
     for name, taken in times.items():
-        line = lines.get(name, "")
-        if line and not re.search(r" (while|conditional|call)\(", line):
+        line = f"{name} = {lines.get(name)}"
+        if name in lines and not re.search(r" (while|conditional|call)\(", line):
             parts[next(part for part, pattern in PARTS.items() if re.search(pattern, line))] += taken
     return parts
 

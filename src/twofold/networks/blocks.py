@@ -52,7 +52,8 @@ def dense(
     inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"], bias: Float[Array, "g o"]
 ) -> Float[Array, "g n o"]:
     """A fully connected layer."""
-    return inputs @ weight + bias[:, None, :]
+    product = native.product if native.can_multiply(inputs, weight) else jnp.matmul
+    return product(inputs, weight) + bias[:, None, :]
 
 
 def _block(

@@ -611,6 +611,17 @@ def _kernel_products(left, right, result, rows):
 
 
 @foreign.compiled
+def _weight_gradient(g, n, inputs, outputs, values, gradient, result):
+    """The gradient of dense layers' weights: `values` (g, n, inputs), `gradient` (g, n, outputs)."""
+    for b in range(g):
+        left, right = offset(values, b * n * inputs), offset(gradient, b * n * outputs)
+        for i in range(0, inputs, 4):
+            for c in range(0, outputs, _WIDTH):
+                out = offset(result, (b * inputs + i) * outputs + c)
+                _four_products(offset(left, i), 1, inputs, offset(right, c), outputs, n, out, outputs)
+
+
+@foreign.compiled
 def _fill(pointer, length):
     for i in range(length):
         pointer[i] = _0
@@ -800,9 +811,23 @@ def _handler(name, real):
             )
         return np.uintp(0)
 
-    return {"forward": forward, "backward": backward}[name]
+    def weight_gradient(frame):
+        align_stack()
+        if not asks_for_version(frame):
+            _weight_gradient(
+                dimension(frame, 0, 0),
+                dimension(frame, 0, 1),
+                dimension(frame, 0, 2),
+                dimension(frame, 1, 2),
+                argument(frame, 0, real),
+                argument(frame, 1, real),
+                result(frame, 0, real),
+            )
+        return np.uintp(0)
+
+    return {"forward": forward, "backward": backward, "weight_gradient": weight_gradient}[name]
 
 
 def handler(name: str, real: np.dtype) -> tuple[Callable, str]:
-    """The handler `name` (forward or backward) for real numbers of a type, as `foreign.register` wants it."""
+    """The handler `name` (forward, backward or weight_gradient) for real numbers of a type, as `foreign.register` wants it."""
     return _handler(name, real.type(0)), f"twofold_{name}_{real.name}_{_SOURCES}"

@@ -1,6 +1,7 @@
 """The kernels as an operation of JAX."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -71,3 +72,33 @@ def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, 
 
 
 features.defvjp(_forward, _backward)
+
+
+def can_multiply(inputs: Array, weight: Array) -> bool:
+    """Whether JAX runs on a processor, and there is a kernel for the gradient of a weight of this shape."""
+    kernel = weight.shape[1] % 4 == 0 and weight.shape[2] % kernels.CHANNELS2 == 0 and inputs.shape[1] > 0
+    return jax.default_backend() == "cpu" and kernel and inputs.dtype == weight.dtype in (np.float32, np.float64)
+
+
+@jax.custom_vjp
+def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
+    """The product of `twofold.networks.blocks.dense`, where `can_multiply`.
+
+    XLA is fast at it and at the gradient of the inputs, but not at that of the weights, for which it transposes.
+    """
+    return inputs @ weight
+
+
+def _product(inputs: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+    return inputs @ weight, (inputs, weight)
+
+
+def _product_back(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    inputs, weight = kept
+    target = foreign.register(*kernels.handler("weight_gradient", weight.dtype))
+    shape = jax.ShapeDtypeStruct(weight.shape, weight.dtype)
+    to_weight = jax.ffi.ffi_call(target, shape, vmap_method="sequential")(inputs, gradient)
+    return jnp.einsum("gno,gio->gni", gradient, weight), to_weight
+
+
+product.defvjp(_product, _product_back)
