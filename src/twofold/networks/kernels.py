@@ -2,9 +2,10 @@
 
 XLA computes matrix products at a processor's full speed, but reads and writes memory between any two operations.
 These kernels take five images at a time, so that all between pixels and features stays in the first-level cache.
-The first convolution takes the maximum of a pooling window while its four places are in registers. The second is
-Winograd's F(4x4, 3x3): 36 products for 16 outputs where the direct form has 144 (Lavin and Gray 2015, "Fast Algorithms
-for Convolutional Neural Networks", arXiv 1509.09308, section 4.3); an image has one or more tiles of 4x4 outputs.
+The first convolution takes the maximum of a pooling window while its four places are in registers; each of its rows is
+Winograd's F(2, 3), 4 products for 2 outputs where the direct form has 6. The second convolution is F(4x4, 3x3): 36 for
+16 outputs where the direct form has 144 (Lavin and Gray 2015, "Fast Algorithms for Convolutional Neural Networks",
+arXiv 1509.09308, sections 4.1 and 4.3); an image has one or more tiles of 4x4 outputs.
 
 Arrays are pointers here, row by row. Channels come last and are constants: LLVM vectorises the loops over them. Real
 numbers are of either precision; small integers as factors keep it. docs/speed.md says what each part costs.
@@ -88,7 +89,8 @@ def tiles(sizes: Geometry, n: int) -> int:
 
 def forward_space(sizes: Geometry) -> int:
     """Numbers in the workspace of the forward kernel, which `_forward_branch` parts."""
-    return 9 * _PLANE + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
+    short = 12 * CHANNELS1 + 4 * sizes.height * sizes.columns
+    return short + 24 * CHANNELS2 + sizes.hidden + tiles(sizes, BLOCK) * _TILE * CHANNELS2
 
 
 def matrices(g: int) -> int:
@@ -158,35 +160,57 @@ def _largest(y0, y1, y2, y3):
 
 
 @foreign.compiled
-def _window(image, row, column, width):
-    """The 4x4 pixels that the four places of a pooling window see."""
-    p = offset(image, 2 * row * width + 2 * column)
-    q = offset(p, width)
-    r = offset(q, width)
-    s = offset(r, width)
-    return p[0], p[1], p[2], p[3], q[0], q[1], q[2], q[3], r[0], r[1], r[2], r[3], s[0], s[1], s[2], s[3]
+def _four(pointer, distance):
+    return pointer[0], pointer[distance], pointer[2 * distance], pointer[3 * distance]
 
 
 @foreign.compiled
-def _first_block(sizes, image, kernel, bias, hidden, winners):
-    """Convolution, bias, pooling and ReLU of an image."""
+def _short_kernel(kernel, short):
+    """Transforms the three rows of the first kernel for F(2, 3)."""
+    for i in range(3):
+        x, y = offset(kernel, 3 * i * CHANNELS1), offset(short, 4 * i * CHANNELS1)
+        for c in range(CHANNELS1):
+            x0, x1, x2 = x[c], x[CHANNELS1 + c], x[2 * CHANNELS1 + c]
+            y[c], y[3 * CHANNELS1 + c] = x0, x2
+            y[CHANNELS1 + c], y[2 * CHANNELS1 + c] = (x0 + x2 + x1) / _2, (x0 + x2 - x1) / _2
+
+
+@foreign.compiled
+def _short_pixels(sizes, image, short):
+    """Transforms the four pixels in each row of each pooling window for F(2, 3)."""
+    for r in range(2 * sizes.rows + 2):
+        for q in range(sizes.columns):
+            x, y = offset(image, r * sizes.width + 2 * q), offset(short, 4 * (r * sizes.columns + q))
+            y[0], y[1], y[2], y[3] = x[0] - x[2], x[1] + x[2], x[2] - x[1], x[1] - x[3]
+
+
+@foreign.compiled
+def _two_sums(x, y, z, i, j, k, b):
+    """Two neighbouring outputs, from three rows of transformed pixels, those of the kernel, and the bias."""
+    s0 = x[0] * i[0] + y[0] * j[0] + z[0] * k[0]
+    s1 = b + x[1] * i[1] + y[1] * j[1] + z[1] * k[1]
+    s2 = x[2] * i[2] + y[2] * j[2] + z[2] * k[2]
+    s3 = x[3] * i[3] + y[3] * j[3] + z[3] * k[3]
+    return s0 + s1 + s2, s1 - s2 - s3
+
+
+@foreign.compiled
+def _first_block(sizes, pixels, kernel, bias, hidden, winners):
+    """Convolution, bias, pooling and ReLU of an image, for so many channels that the kernel stays in registers."""
+    row = 4 * sizes.columns
     for r in range(sizes.rows):
         for q in range(sizes.columns):
-            p00, p01, p02, p03, p10, p11, p12, p13, p20, p21, p22, p23, p30, p31, p32, p33 = _window(
-                image, r, q, sizes.width
-            )
+            seen = offset(pixels, 2 * r * row + 4 * q)
+            w, x = _four(seen, 1), _four(offset(seen, row), 1)
+            y, z = _four(offset(seen, 2 * row), 1), _four(offset(seen, 3 * row), 1)
             out = offset(hidden, (r * sizes.stride + q) * CHANNELS1)
             won = offset(winners, (r * sizes.columns + q) * CHANNELS1)
-            for c in range(CHANNELS1):
-                k0, k1, k2 = kernel[c], kernel[CHANNELS1 + c], kernel[2 * CHANNELS1 + c]
-                k3, k4, k5 = kernel[3 * CHANNELS1 + c], kernel[4 * CHANNELS1 + c], kernel[5 * CHANNELS1 + c]
-                k6, k7, k8 = kernel[6 * CHANNELS1 + c], kernel[7 * CHANNELS1 + c], kernel[8 * CHANNELS1 + c]
-                y0 = p00 * k0 + p01 * k1 + p02 * k2 + p10 * k3 + p11 * k4 + p12 * k5 + p20 * k6 + p21 * k7 + p22 * k8
-                y1 = p01 * k0 + p02 * k1 + p03 * k2 + p11 * k3 + p12 * k4 + p13 * k5 + p21 * k6 + p22 * k7 + p23 * k8
-                y2 = p10 * k0 + p11 * k1 + p12 * k2 + p20 * k3 + p21 * k4 + p22 * k5 + p30 * k6 + p31 * k7 + p32 * k8
-                y3 = p11 * k0 + p12 * k1 + p13 * k2 + p21 * k3 + p22 * k4 + p23 * k5 + p31 * k6 + p32 * k7 + p33 * k8
-                b = bias[c]
-                out[c], won[c] = _largest(b + y0, b + y1, b + y2, b + y3)
+            for c in range(_LANES):
+                i, j = _four(offset(kernel, c), CHANNELS1), _four(offset(kernel, 4 * CHANNELS1 + c), CHANNELS1)
+                k = _four(offset(kernel, 8 * CHANNELS1 + c), CHANNELS1)
+                y0, y1 = _two_sums(w, x, y, i, j, k, bias[c])
+                y2, y3 = _two_sums(x, y, z, i, j, k, bias[c])
+                out[c], won[c] = _largest(y0, y1, y2, y3)
 
 
 @intrinsic
@@ -631,18 +655,24 @@ def _fill(pointer, length):
 def _forward_branch(sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, matrices, space):
     """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
     half = space
-    hidden = offset(half, 24 * CHANNELS2)
+    short_kernel = offset(half, 24 * CHANNELS2)
+    pixels = offset(short_kernel, 12 * CHANNELS1)
+    hidden = offset(pixels, 4 * sizes.height * sizes.columns)
     products = offset(hidden, sizes.hidden)
     an_image, used, length = sizes.down * sizes.across, n * sizes.down * sizes.across, _tiles(sizes, n)
     windows, inputs = sizes.window_rows * sizes.window_columns * CHANNELS2, sizes.rows * sizes.columns * CHANNELS1
     _fill(hidden, sizes.hidden)
     _fill(offset(tiles, used * _TILE * CHANNELS1), (length - used) * _TILE * CHANNELS1)
+    _short_kernel(kernel1, short_kernel)
     _matrices(kernel2, matrices)
     for start in range(0, n, BLOCK):
         block, end = offset(tiles, start * an_image * _TILE * CHANNELS1), min(n, start + BLOCK)
         for i in range(start, end):
             image, won = offset(images, i * sizes.height * sizes.width), offset(winners1, i * inputs)
-            _first_block(sizes, image, kernel1, bias1, hidden, won)
+            _short_pixels(sizes, image, pixels)
+            for c in range(0, CHANNELS1, _LANES):
+                kernel, bias = offset(short_kernel, c), offset(bias1, c)
+                _first_block(sizes, pixels, kernel, bias, offset(hidden, c), offset(won, c))
             for t in range(an_image):
                 tile = offset(block, ((i - start) * an_image + t) * _TILE * CHANNELS1)
                 _tile(offset(hidden, _corner(sizes, t)), sizes.stride, half, tile)
