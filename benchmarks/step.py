@@ -30,8 +30,8 @@ from twofold.training.run import Settings, start, train_epochs
 EPOCHS, BATCHES, BATCH = 4, 40, 25
 STEPS = EPOCHS * BATCHES
 
-# The first pattern found in an operation's line of the compiled program names its part. (ynn: XLA's library of products,
-# which also does some sums.)
+# The first pattern found in an operation's line of the compiled program names its part. (ynn is XLA's library of
+# products, which also does some sums.)
 PARTS = {
     "convolutions and pooling, forward": "twofold_forward",
     "convolutions and pooling, gradients": "twofold_backward",

@@ -87,7 +87,7 @@ def test_every_folder_is_a_room():
 
 
 def test_the_statistics_load_neither_the_engine_nor_the_plots():
-    heavy = ["jax", "equinox", "optax", "matplotlib"]
+    heavy = ["jax", "equinox", "matplotlib"]
     ask = f"import sys, twofold.analysis; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

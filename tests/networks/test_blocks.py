@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.networks.plain import plain_block
 
 from twofold.networks import blocks, native
-from twofold.networks.kernels import BLOCK, CHANNELS1, CHANNELS2
+from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2
 
 # Each new shape is a new compilation.
 FEW = settings(max_examples=8, deadline=None)
@@ -160,3 +160,31 @@ def test_gradients_of_steps_in_a_scan():
         parameters, alone = jax.jit(lambda p: step(p, None))(parameters)
         assert value == alone
     jax.tree.map(np.testing.assert_array_equal, scanned, parameters)
+
+
+@FEW
+@given(
+    g=st.integers(1, 2),
+    n=st.integers(1, 60),
+    inputs=st.integers(1, 9).map(lambda size: 4 * size) | st.integers(1, 9),
+    outputs=st.sampled_from([1, 2, 10, 64, 128]),
+)
+def test_a_dense_layer_on_random_shapes(g, n, inputs, outputs):
+    """Values and all gradients against a plain sum, with the kernel and where it does not fit."""
+    with jax.enable_x64(True):
+        shapes = ((g, n, inputs), (g, inputs, outputs), (g, outputs))
+        arguments = [jax.random.normal(jax.random.key(i), shape, np.float64) for i, shape in enumerate(shapes)]
+        ours = jax.jit(jax.value_and_grad(lambda *a: jnp.sin(blocks.dense(*a)).sum(), (0, 1, 2)))(*arguments)
+        x, w, b = arguments
+        outside = jnp.cos((x[..., None] * w[:, None]).sum(2) + b[:, None])
+        plain = ((outside[:, :, None] * w[:, None]).sum(3), (x[..., None] * outside[:, :, None]).sum(1), outside.sum(1))
+        jax.tree.map(lambda a, e: np.testing.assert_allclose(a, e, rtol=1e-9, atol=1e-9), ours[1], plain)
+
+
+def test_the_first_dense_layer_has_the_kernel_and_the_last_has_none():
+    x, w, b = jnp.ones((1, 3, 256)), jnp.ones((1, 256, 128)), jnp.ones((1, 128))
+    text = [
+        jax.jit(jax.grad(lambda w, b: blocks.dense(x, w, b).sum())).lower(w[..., :o], b[:, :o]).as_text()
+        for o in (128, 2)
+    ]
+    assert ["weight_gradient" in program for program in text] == [True, False]

@@ -5,6 +5,7 @@ on such frames and on pointers, to which Numba has compiled all that a handler c
 """
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -147,9 +148,10 @@ def asks_for_version(frame):
     return True
 
 
-def digest(*files: str) -> str:
-    """What tells files apart that a handler is compiled from."""
-    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in (__file__, *files))).hexdigest()[:16]
+def digest(*modules: str) -> str:
+    """What tells apart the versions of the modules that a handler is compiled from, and of this one."""
+    files = [str(sys.modules[module].__file__) for module in (__name__, *modules)]
+    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
 
 
 def compile_handler(function: Callable, name: str) -> Any:

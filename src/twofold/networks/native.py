@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from twofold.networks import foreign, kernels
-from twofold.networks.kernels import CHANNELS1, CHANNELS2
+from twofold.networks import foreign, geometry, kernels
+from twofold.networks.geometry import CHANNELS1, CHANNELS2
+
 
 def can_do(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
     """Whether JAX runs on a processor, and there are kernels for these shapes and this precision.
@@ -35,15 +36,14 @@ def features(
 
 def _forward(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> tuple[Array, tuple]:
     g, n, height, width = images.shape
-    sizes, real = kernels.geometry(height, width), images.dtype
-    windows = sizes.window_rows * sizes.window_columns
+    sizes, real = geometry.geometry_of(height, width), images.dtype
     shapes = (
-        jax.ShapeDtypeStruct((g, n, windows * CHANNELS2), real),
+        jax.ShapeDtypeStruct((g, n, sizes.features), real),
         jax.ShapeDtypeStruct((g, n, sizes.rows, sizes.columns, CHANNELS1), np.int8),
-        jax.ShapeDtypeStruct((g, n, windows, CHANNELS2), np.int8),
-        jax.ShapeDtypeStruct((g, kernels.tiles(sizes, n), 36, CHANNELS1), real),
-        jax.ShapeDtypeStruct((kernels.matrices(g),), real),
-        jax.ShapeDtypeStruct((kernels.forward_space(sizes),), real),
+        jax.ShapeDtypeStruct((g, n, sizes.features), np.int8),
+        jax.ShapeDtypeStruct((g, geometry.padded_tiles(sizes, n), geometry.TILE, CHANNELS1), real),
+        jax.ShapeDtypeStruct((geometry.matrices(g),), real),
+        jax.ShapeDtypeStruct((geometry.forward_space(sizes),), real),
     )
     target = foreign.register(*kernels.handler("forward", real))
     call = jax.ffi.ffi_call(target, shapes, vmap_method="sequential")
@@ -54,7 +54,7 @@ def _forward(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2:
 def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, Array]:
     images, winners1, winners2, tiles, matrices = kept
     g, n, height, width = images.shape
-    sizes, real = kernels.geometry(height, width), images.dtype
+    sizes, real = geometry.geometry_of(height, width), images.dtype
     shapes = (
         jax.ShapeDtypeStruct((g, 3, 3, 1, CHANNELS1), real),
         jax.ShapeDtypeStruct((g, CHANNELS1), real),
@@ -62,7 +62,7 @@ def _backward(kept: tuple, gradient: Array) -> tuple[None, Array, Array, Array, 
         jax.ShapeDtypeStruct((g, CHANNELS2), real),
         jax.ShapeDtypeStruct(tiles.shape, real),
         jax.ShapeDtypeStruct(matrices.shape, real),
-        jax.ShapeDtypeStruct((kernels.backward_space(sizes, n),), real),
+        jax.ShapeDtypeStruct((geometry.backward_space(sizes, n),), real),
     )
     target = foreign.register(*kernels.handler("backward", real))
     places = {4: 4, 5: 5}  # tiles and matrices
@@ -76,7 +76,7 @@ features.defvjp(_forward, _backward)
 
 def can_multiply(inputs: Array, weight: Array) -> bool:
     """Whether JAX runs on a processor, and there is a kernel for the gradient of a weight of this shape."""
-    kernel = weight.shape[1] % 4 == 0 and weight.shape[2] % kernels.CHANNELS2 == 0 and inputs.shape[1] > 0
+    kernel = weight.shape[1] % 4 == 0 and weight.shape[2] % CHANNELS2 == 0 and inputs.shape[1] > 0
     return jax.default_backend() == "cpu" and kernel and inputs.dtype == weight.dtype in (np.float32, np.float64)
 
 

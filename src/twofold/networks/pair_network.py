@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from twofold.networks.architecture import Architecture
 from twofold.networks.blocks import dense, features, pooled_size
-from twofold.networks.kernels import CHANNELS1, CHANNELS2
+from twofold.networks.geometry import CHANNELS1, CHANNELS2
 
 HIDDEN_UNITS = 128
 DIGITS = 10

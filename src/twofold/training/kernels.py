@@ -16,7 +16,7 @@ from twofold.networks import foreign
 from twofold.networks.foreign import argument, asks_for_version, length, result, results
 
 # As the file is when it is imported.
-_SOURCES = foreign.digest(__file__)
+_SOURCES = foreign.digest(__name__)
 
 _jitable = register_jitable(**foreign.OPTIONS)
 

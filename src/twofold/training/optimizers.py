@@ -40,16 +40,14 @@ class Optimizer(NamedTuple):
         self, network: PairNetwork, gradient: PairNetwork, memory: Memory, learning_rate: Float[Array, ""]
     ) -> tuple[PairNetwork, Memory]:
         """The network and the memory after a step."""
-        leaves, structure = jax.tree.flatten(network)
-        real = leaves[0].dtype
-        steps = memory.steps + 1
+        parameters, structure = jax.tree.flatten(network)
+        real, steps = parameters[0].dtype, memory.steps + 1
         numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(learning_rate, steps.astype(real))])
-        kept = [jax.tree.leaves(network) for network in memory.kept]
         native = jax.default_backend() == "cpu" and real.name in ("float32", "float64")
-        take = _native_step if native else portable_step
-        leaves, *kept = take(self, numbers, jax.tree.leaves(gradient), leaves, kept)
-        network, *networks = (jax.tree.unflatten(structure, each) for each in (leaves, *kept))
-        return network, Memory(steps, tuple(networks))
+        step = native_step if native else portable_step
+        stepped = step(self, numbers, jax.tree.leaves(gradient), parameters, [*map(jax.tree.leaves, memory.kept)])
+        network, *kept = (jax.tree.unflatten(structure, leaves) for leaves in stepped)
+        return network, Memory(steps, tuple(kept))
 
 
 def portable_step(
@@ -63,7 +61,7 @@ def portable_step(
     return [list(each) for each in zip(*stepped)]
 
 
-def _native_step(
+def native_step(
     optimizer: Optimizer, numbers: Float[Array, "4"], gradients: list, parameters: list, kept: list[list]
 ) -> list[list]:
     """`portable_step` in one pass over memory."""

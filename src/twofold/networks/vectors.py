@@ -1,0 +1,163 @@
+"""Operations on whole vectors, written in LLVM's language, for what it would not keep in registers by itself."""
+
+from typing import Any
+
+import numba
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from twofold.networks.geometry import CHANNELS1, CHANNELS2
+
+# Columns of a product that are worked on at once: as many as fit in the registers for a block of rows.
+WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
+WIDTH_BACK = min(WIDTH, CHANNELS1)
+
+# Numbers of single precision in a register.
+LANES = 16 if get_host_cpu_features().get("avx512f") else 8
+
+# Which of the four places of a pooling window won, 0 to 3; or that the ReLU is shut.
+SHUT = 4
+
+
+def products_of(rows: int, columns: int) -> Any:
+    """An operation that makes `rows` x `columns` numbers: sums over steps of products of a column and a row.
+
+    `left[r * left_row + s * left_step]` are the factors of row r in step s, `right[s * right_step + c]` those of column
+    c. The sums stay in registers, which LLVM would not see by itself: they are vectors of all columns here.
+    """
+
+    @intrinsic
+    def products(typing, left, left_row, left_step, right, right_step, steps, result, result_row):
+        def generate(context, builder, signature, arguments):
+            left, left_row, left_step, right, right_step, steps, result, result_row = arguments
+            real, integer = context.get_value_type(signature.args[0].dtype), steps.type
+            vector = ir.VectorType(real, columns)
+            starts = [kind(None) for kind in [integer] + [vector] * rows]
+            before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            step, *sums = (builder.phi(start.type) for start in starts)
+            row = builder.gep(right, [builder.mul(step, right_step)])
+            factors = _load(builder, row, vector)
+            new = [builder.add(step, integer(1))]
+            for r in range(rows):
+                at = builder.add(builder.mul(step, left_step), builder.mul(left_row, integer(r)))
+                factor = _repeated(builder, builder.load(builder.gep(left, [at])), vector)
+                product = builder.fmul(factor, factors, flags=("contract",))
+                new.append(builder.fadd(sums[r], product, flags=("contract",)))
+            builder.cbranch(builder.icmp_signed("<", new[0], steps), loop, after)
+            for phi, start, later in zip([step, *sums], starts, new):
+                phi.add_incoming(start, before)
+                phi.add_incoming(later, loop)
+            builder.position_at_end(after)
+            for r in range(rows):
+                out = builder.gep(result, [builder.mul(result_row, integer(r))])
+                _store(builder, new[1 + r], out)
+            return context.get_dummy_value()
+
+        size = numba.types.intp
+        return numba.types.void(left, size, size, right, size, size, result, size), generate
+
+    return products
+
+
+@intrinsic
+def windows_back(
+    typing: Any, pixels: Any, width: Any, columns: Any, winners: Any, gradient: Any, to_kernel: Any, to_bias: Any
+) -> Any:
+    """Adds the part of a row of pooling windows to the gradients of kernel and bias, for `LANES` channels.
+
+    Of the four pixels that a place of the kernel saw in the window, the winner's is chosen, so that there is one
+    product for four. The sums stay in registers, as in `products_of`.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pixels, width, columns, winners, gradient, to_kernel, to_bias = arguments
+        real, place = (context.get_value_type(kind.dtype) for kind in (signature.args[0], signature.args[3]))
+        numbers, places = ir.VectorType(real, LANES), ir.VectorType(place, LANES)
+        outs = [to_bias, *(builder.gep(to_kernel, [width.type(k * CHANNELS1)]) for k in range(9))]
+        sums = [cgutils.alloca_once_value(builder, _load(builder, out, numbers)) for out in outs]
+        with cgutils.for_range(builder, columns) as loop:
+            channel = builder.mul(loop.index, width.type(CHANNELS1))
+            given = _load(builder, builder.gep(gradient, [channel]), numbers)
+            won = _load(builder, builder.gep(winners, [channel]), places)
+            shut, right, below = (_has_bit(builder, won, bit) for bit in (SHUT, 1, 2))
+            given = builder.select(shut, numbers(None), given)
+            first = builder.gep(pixels, [builder.mul(loop.index, width.type(2))])
+            chosen = []
+            for i in range(4):
+                row = builder.gep(first, [builder.mul(width, width.type(i))])
+                seen = [_repeated(builder, builder.load(builder.gep(row, [width.type(j)])), numbers) for j in range(4)]
+                chosen.append([builder.select(right, seen[j + 1], seen[j]) for j in range(3)])
+            parts = [given]
+            for i in range(3):
+                for j in range(3):
+                    pixel = builder.select(below, chosen[i + 1][j], chosen[i][j])
+                    parts.append(builder.fmul(pixel, given, flags=("contract",)))
+            for total, part in zip(sums, parts):
+                builder.store(builder.fadd(builder.load(total), part, flags=("contract",)), total)
+        for out, total in zip(outs, sums):
+            _store(builder, builder.load(total), out)
+        return context.get_dummy_value()
+
+    size = numba.types.intp
+    return numba.types.void(pixels, size, size, winners, gradient, to_kernel, to_bias), generate
+
+
+@intrinsic
+def transpose_block(typing: Any, rows: Any, distance: Any, columns: Any, new_distance: Any) -> Any:
+    """Writes a block of `LANES` rows, `distance` numbers apart, as columns (Eklundh 1972, "A Fast Computer Method for
+    Matrix Transposing": halves of pairs of rows change places, of quarters, and so on).
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        source, distance, target, new_distance = arguments
+        vector, index = ir.VectorType(context.get_value_type(rows.dtype), LANES), ir.VectorType(ir.IntType(32), LANES)
+        places, half = range(LANES), 1
+
+        def row(pointer: Any, apart: Any, i: int) -> Any:
+            return builder.gep(pointer, [builder.mul(apart, apart.type(i))])
+
+        block = [_load(builder, row(source, distance, i), vector) for i in places]
+        while half < LANES:
+            upper = index([LANES + j - half if j & half else j for j in places])
+            lower = index([LANES + j if j & half else j + half for j in places])
+            for i in places:
+                if not i & half:
+                    pair = block[i], block[i + half]
+                    block[i], block[i + half] = (builder.shuffle_vector(*pair, mask) for mask in (upper, lower))
+            half *= 2
+        for i in places:
+            _store(builder, block[i], row(target, new_distance, i))
+        return context.get_dummy_value()
+
+    size = numba.types.intp
+    return numba.types.void(rows, size, columns, size), generate
+
+
+def _load(builder: Any, pointer: Any, vector: Any) -> Any:
+    """The vector at a pointer to its first number, which may stand wherever a number may."""
+    return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=_size(vector))
+
+
+def _store(builder: Any, value: Any, pointer: Any) -> None:
+    builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=_size(value.type))
+
+
+def _size(vector: Any) -> int:
+    """Bytes of a number of a vector."""
+    return {"i8": 1, "float": 4, "double": 8}[str(vector.element)]
+
+
+def _has_bit(builder: Any, values: Any, bit: int) -> Any:
+    masked = builder.and_(values, values.type([bit] * values.type.count))
+    return builder.icmp_unsigned("!=", masked, values.type(None))
+
+
+def _repeated(builder: Any, number: Any, vector: Any) -> Any:
+    """A vector of the same number throughout."""
+    undefined, places = vector(ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
+    first = builder.insert_element(undefined, number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, undefined, places(None))
