@@ -1,8 +1,10 @@
 """The compiled handlers by themselves: what memory they touch, and when they are compiled anew."""
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,8 @@ from tests.networks.frames import Guarded, call
 
 from twofold.networks import geometry, kernels
 from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
@@ -57,9 +61,9 @@ print(foreign.compile_handler(*kernels.handler("forward", np.dtype("float32"))).
 """
 
 
-def printed(program, cache, *arguments):
-    """What a process prints that keeps its machine code in the folder `cache`."""
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+def printed(program, cache, *arguments, **variables):
+    """What a process prints that keeps its machine code in the folder `cache`; further variables of its environment."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), **variables}
     command = [sys.executable, "-c", program, *arguments]
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
@@ -91,3 +95,22 @@ print(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(network)).
 
 def test_results_are_the_same_whether_compiled_or_read_from_the_cache(tmp_path):
     assert printed(TRAIN, tmp_path) == printed(TRAIN, tmp_path)
+
+
+NARROW = """
+import jax
+import llvmlite.binding
+llvmlite.binding.get_host_cpu_features = dict
+from tests.networks.test_blocks import assert_as_plain, random_arguments
+from twofold.networks import native, vectors
+assert (vectors.WIDTH, vectors.LANES) == (16, 8)
+for shape in ((1, 6, 14, 14), (2, 3, 13, 17)):
+    assert_as_plain(native.features, random_arguments(*shape), 1e-4)
+"""
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is x86-64's")
+def test_a_processor_with_narrow_registers(tmp_path):
+    """As on a processor with AVX2 and no AVX-512: fewer columns and channels at once."""
+    features = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma", "PYTHONPATH": str(ROOT)}
+    assert printed(NARROW, tmp_path, **features) == ""
