@@ -11,6 +11,7 @@ from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytor
 from twofold.networks import NETWORKS, PairNetwork, init_network
 from twofold.training import OPTIMIZERS
 from twofold.training.losses import pair_loss as our_loss
+from twofold.training.optimizers import native_step, portable_step
 from twofold.training.run import Program, Settings, State, start, train_epochs
 
 PAIRS, BATCH = 500, 25
@@ -98,6 +99,23 @@ def test_twenty_steps_are_pytorchs(optimizer, learning_rate, pairs):
             torch_loss(module, in_double(pairs), slice(first, first + BATCH), 1.0)[0].backward()
             their_optimizer.step()
         assert_same_network(ours, from_pytorch(module), 1e-6)
+
+
+@pytest.mark.parametrize("huge", [3e19, 1e25])
+@pytest.mark.parametrize("step", [native_step, portable_step])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_huge_gradient_is_not_the_end(optimizer, step, huge):
+    """Its square overflows in single precision; as in PyTorch the parameter then rests, and is not lost."""
+    ours, steps = OPTIMIZERS[optimizer], [np.float32(huge), *np.ones(3, np.float32)]
+    parameters, kept = [jnp.ones(1)], [[jnp.zeros(1)] for _ in range(ours.memories)]
+    theirs = torch.ones(1, requires_grad=True)
+    their_optimizer = TORCH_OPTIMIZERS[optimizer]([theirs], lr=0.01)
+    for number, gradient in enumerate(steps, 1):
+        numbers = jnp.stack([jnp.float32(n) for n in ours.numbers(jnp.float32(0.01), jnp.float32(number))])
+        parameters, *kept = step(ours, numbers, [jnp.full(1, gradient)], parameters, kept)
+        theirs.grad = torch.full((1,), float(gradient))
+        their_optimizer.step()
+        np.testing.assert_allclose(parameters[0], theirs.detach(), rtol=1e-5)
 
 
 def in_double(pairs):

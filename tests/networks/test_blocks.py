@@ -174,11 +174,13 @@ def test_a_dense_layer_on_random_shapes(g, n, inputs, outputs):
     with jax.enable_x64(True):
         shapes = ((g, n, inputs), (g, inputs, outputs), (g, outputs))
         arguments = [jax.random.normal(jax.random.key(i), shape, np.float64) for i, shape in enumerate(shapes)]
-        ours = jax.jit(jax.value_and_grad(lambda *a: jnp.sin(blocks.dense(*a)).sum(), (0, 1, 2)))(*arguments)
+        value, ours = jax.jit(jax.value_and_grad(lambda *a: jnp.sin(blocks.dense(*a)).sum(), (0, 1, 2)))(*arguments)
         x, w, b = arguments
-        outside = jnp.cos((x[..., None] * w[:, None]).sum(2) + b[:, None])
+        sums = (x[..., None] * w[:, None]).sum(2) + b[:, None]
+        np.testing.assert_allclose(value, jnp.sin(sums).sum(), rtol=1e-9, atol=1e-9)
+        outside = jnp.cos(sums)
         plain = ((outside[:, :, None] * w[:, None]).sum(3), (x[..., None] * outside[:, :, None]).sum(1), outside.sum(1))
-        jax.tree.map(lambda a, e: np.testing.assert_allclose(a, e, rtol=1e-9, atol=1e-9), ours[1], plain)
+        jax.tree.map(lambda a, e: np.testing.assert_allclose(a, e, rtol=1e-9, atol=1e-9), ours, plain)
 
 
 def test_the_first_dense_layer_has_the_kernel_and_the_last_has_none():
@@ -188,3 +190,11 @@ def test_the_first_dense_layer_has_the_kernel_and_the_last_has_none():
         for o in (128, 2)
     ]
     assert ["weight_gradient" in program for program in text] == [True, False]
+
+
+def test_a_dense_layer_for_shapes_that_the_kernel_would_misread():
+    """One branch's weights for the inputs of two, and two precisions at once."""
+    x, w, b = jnp.ones((2, 5, 8)), jnp.ones((1, 8, 64)), jnp.ones((1, 64))
+    for inputs, weight in ((x, w), (x.astype(jnp.float16), jnp.ones((2, 8, 64)))):
+        gradient = jax.grad(lambda w, x=inputs: blocks.dense(x, w, b).sum())(weight)
+        np.testing.assert_array_equal(gradient, 10.0 if len(weight) == 1 else 5.0)

@@ -1,5 +1,6 @@
 """The compiled handlers by themselves: what memory they touch, and when they are compiled anew."""
 
+import ast
 import os
 import platform
 import subprocess
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from tests.networks.frames import Guarded, call
 
-from twofold.networks import geometry, kernels
+from twofold.networks import foreign, geometry, kernels
 from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +26,7 @@ def test_kernels_keep_to_their_arrays_and_read_only_what_was_written(real, size,
     shapes = [(g, n, *size), (g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2)]
     inputs = [Guarded(shape, real, random.normal(size=shape)) for shape in shapes]
     tiles = Guarded((g, geometry.padded_tiles(sizes, n), geometry.TILE, CHANNELS1), real)
-    matrices = Guarded((geometry.matrices(g),), real)
+    matrices = Guarded((geometry.matrices_space(g),), real)
     winners1 = Guarded((g, n, sizes.rows, sizes.columns, CHANNELS1), np.int8)
     winners2 = Guarded((g, n, sizes.features), np.int8)
     features, space = Guarded((g, n, sizes.features), real), Guarded((geometry.forward_space(sizes),), real)
@@ -75,7 +76,26 @@ def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
     assert [hits("this"), hits("this"), hits("that")] == [0, 1, 0]
     for file in tmp_path.rglob("*.nbi"):
         file.write_bytes(b"torn")
-    assert hits("this") == 0
+    assert [hits("this"), hits("this")] == [0, 1]
+
+
+def test_the_sources_are_all_that_the_kernels_import():
+    """Or stale machine code would be read from the cache."""
+    sources = {f"twofold.networks.{name}" for name in ("geometry", "vectors", "winograd", "kernels")}
+    trees = [ast.parse(Path(sys.modules[name].__file__).read_text("utf-8")) for name in sources]
+    found = {
+        f"{node.module}.{alias.name}"
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    ours = {name for name in found if name.startswith("twofold.")}
+    assert all(name in sources or name.rpartition(".")[0] in sources or "foreign" in name for name in ours)
+    assert (
+        foreign.digest(*(f"twofold.networks.{name}" for name in ("geometry", "vectors", "winograd", "kernels")))
+        == kernels._SOURCES
+    )
 
 
 TRAIN = """
@@ -106,6 +126,9 @@ from twofold.networks import native, vectors
 assert (vectors.WIDTH, vectors.LANES) == (16, 8)
 for shape in ((1, 6, 14, 14), (2, 3, 13, 17)):
     assert_as_plain(native.features, random_arguments(*shape), 1e-4)
+x, w = (jax.random.normal(jax.random.key(0), shape) for shape in ((2, 7, 20), (2, 20, 128)))
+ours, plain = (jax.grad(lambda w: jax.numpy.sin(f(x, w)).sum())(w) for f in (native.product, jax.numpy.matmul))
+assert abs(ours - plain).max() < 1e-4
 """
 
 

@@ -24,8 +24,8 @@ def features(
 ) -> Float[Array, "g n features"]:
     """The features of both blocks, in the order (row, column, channel); images must be at least 10 x 10.
 
-    The gradient of a maximum goes to the first of equals, as PyTorch's does (in the second block rounding may tell
-    equals apart); the images have none.
+    The gradient of a maximum goes to the first of equals, as PyTorch's does (where not all pixels that they see are
+    the same, rounding may tell equals apart); the images have none.
     """
     arguments = (images, kernel1, bias1, kernel2, bias2)
     return native.features(*arguments) if native.can_do(*arguments) else portable_features(*arguments)

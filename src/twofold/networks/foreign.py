@@ -7,6 +7,7 @@ on such frames and on pointers, to which Numba has compiled all that a handler c
 import hashlib
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import jax
 import numba
 import numpy as np
+from jaxtyping import Array
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
 # Where things stand in the interface's structures, in bytes (xla/ffi/api/c_api.h, version 0.1 and after).
@@ -139,13 +142,19 @@ def results(frame):
 
 
 @inlined
-def asks_for_version(frame):
-    """Answers XLA's question, at registration, which version of the interface a handler follows."""
+def answers_version(frame):
+    """Whether XLA asked, at registration, which version of the interface a handler follows; if so, it is answered."""
     extension = _word(frame + np.uintp(_FRAME_EXTENSION))
     if extension == 0 or np.int32(_word(extension + np.uintp(_EXTENSION_KIND))) != _METADATA_EXTENSION:
         return False
     _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), np.uintp(_VERSION))
     return True
+
+
+def can_run(*arrays: Array) -> bool:
+    """Whether JAX runs on a processor, and all arrays are of one precision that handlers know."""
+    types = {array.dtype.name for array in arrays}
+    return jax.default_backend() == "cpu" and types in ({"float32"}, {"float64"})
 
 
 def digest(*modules: str) -> str:
@@ -158,14 +167,16 @@ def compile_handler(function: Callable, name: str) -> Any:
     """The handler that `function` describes, compiled or read from Numba's cache.
 
     What Numba keeps goes by the name, in which the sources of all that the function calls have a part: see `digest`.
-    Where nothing can be kept or read, it is compiled anew.
+    What cannot be read is thrown away; where nothing can be kept, the function is compiled anew.
     """
     signature = numba.types.uintp(numba.types.uintp)
     function.__qualname__ = name
-    try:
+    with suppress(Exception):  # whatever is wrong with a folder or a file
         return numba.cfunc(signature, cache=True)(function)
-    except Exception:  # whatever is wrong with a folder or a file; what is wrong with the function is raised again
-        return numba.cfunc(signature)(function)
+    with suppress(Exception):
+        FunctionCache(function).flush()
+        return numba.cfunc(signature, cache=True)(function)
+    return numba.cfunc(signature)(function)  # what is wrong with the function is raised
 
 
 def register(function: Callable, name: str) -> str:

@@ -15,6 +15,9 @@ TILE, PAIRS = 36, CHANNELS1 * CHANNELS2
 # lines of the first-level cache.
 PLANE = PAIRS + 16
 
+# Which of the four places of a pooling window won, 0 to 3; or that the ReLU is shut.
+SHUT = 4
+
 
 class Geometry(NamedTuple):
     """Sizes that follow from those of an image."""
@@ -57,7 +60,7 @@ def forward_space(sizes: Geometry) -> int:
     return short + 24 * CHANNELS2 + sizes.hidden + BLOCK * sizes.tiles * TILE * CHANNELS2
 
 
-def matrices(g: int) -> int:
+def matrices_space(g: int) -> int:
     """Numbers in the transformed kernels of g branches."""
     return g * TILE * PLANE
 

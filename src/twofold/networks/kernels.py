@@ -1,7 +1,7 @@
 """The convolutional part of a branch for a processor, compiled to machine code by Numba.
 
 XLA computes matrix products at a processor's full speed, but reads and writes memory between any two operations.
-These kernels take five images at a time, so that all between pixels and features stays in the first-level cache.
+These kernels take five images at a time, so that all between pixels and features stays in the caches of a core.
 The first convolution takes the maximum of a pooling window while its four places are in registers, 4 products for two
 neighbours where the direct form has 6; the second has 36 products for 16 outputs where the direct form has 144. An
 image has one or more tiles of 4x4 outputs.
@@ -17,16 +17,16 @@ import numpy as np
 from twofold.networks import foreign, geometry, vectors, winograd
 from twofold.networks.foreign import (
     align_stack,
+    answers_version,
     argument,
-    asks_for_version,
     compiled,
     dimension,
     inlined,
     offset,
     result,
 )
-from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, TILE
-from twofold.networks.vectors import LANES, SHUT, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
+from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
+from twofold.networks.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
 from twofold.networks.winograd import (
     four,
     kernel_matrices,
@@ -402,13 +402,12 @@ def _backward(
         )
 
 
-def _handler(name, real):
-    """Describes the handler `name`, for real numbers like `real`."""
+def _forward_handler(real):
     place = np.int8(0)
 
     def forward(frame):
         align_stack()
-        if not asks_for_version(frame):
+        if not answers_version(frame):
             _forward(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),
@@ -428,9 +427,15 @@ def _handler(name, real):
             )
         return np.uintp(0)
 
+    return forward
+
+
+def _backward_handler(real):
+    place = np.int8(0)
+
     def backward(frame):
         align_stack()
-        if not asks_for_version(frame):
+        if not answers_version(frame):
             _backward(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),
@@ -450,9 +455,13 @@ def _handler(name, real):
             )
         return np.uintp(0)
 
+    return backward
+
+
+def _weight_gradient_handler(real):
     def weight_gradient(frame):
         align_stack()
-        if not asks_for_version(frame):
+        if not answers_version(frame):
             _weight_gradient(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),
@@ -464,9 +473,12 @@ def _handler(name, real):
             )
         return np.uintp(0)
 
-    return {"forward": forward, "backward": backward, "weight_gradient": weight_gradient}[name]
+    return weight_gradient
+
+
+_HANDLERS = {"forward": _forward_handler, "backward": _backward_handler, "weight_gradient": _weight_gradient_handler}
 
 
 def handler(name: str, real: np.dtype) -> tuple[Callable, str]:
     """What `foreign.register` wants for the kernel `name` (forward, backward, weight_gradient) and a type of reals."""
-    return _handler(name, real.type(0)), f"twofold_{name}_{real.name}_{_SOURCES}"
+    return _HANDLERS[name](real.type(0)), f"twofold_{name}_{real.name}_{_SOURCES}"

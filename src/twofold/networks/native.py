@@ -1,4 +1,4 @@
-"""The kernels as an operation of JAX."""
+"""The kernels as operations of JAX."""
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,7 @@ def can_do(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: A
     g, n, height, width = images.shape
     shapes = ((g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
     fitting = tuple(array.shape for array in arrays[1:]) == shapes and n > 0 and min(height, width) >= 10
-    one_type = {array.dtype.name for array in arrays} in ({"float32"}, {"float64"})
-    return jax.default_backend() == "cpu" and fitting and one_type
+    return fitting and foreign.can_run(*arrays)
 
 
 @jax.custom_vjp
@@ -42,7 +41,7 @@ def _forward(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2:
         jax.ShapeDtypeStruct((g, n, sizes.rows, sizes.columns, CHANNELS1), np.int8),
         jax.ShapeDtypeStruct((g, n, sizes.features), np.int8),
         jax.ShapeDtypeStruct((g, geometry.padded_tiles(sizes, n), geometry.TILE, CHANNELS1), real),
-        jax.ShapeDtypeStruct((geometry.matrices(g),), real),
+        jax.ShapeDtypeStruct((geometry.matrices_space(g),), real),
         jax.ShapeDtypeStruct((geometry.forward_space(sizes),), real),
     )
     target = foreign.register(*kernels.handler("forward", real))
@@ -76,15 +75,17 @@ features.defvjp(_forward, _backward)
 
 def can_multiply(inputs: Array, weight: Array) -> bool:
     """Whether JAX runs on a processor, and there is a kernel for the gradient of a weight of this shape."""
-    kernel = weight.shape[1] % 4 == 0 and weight.shape[2] % CHANNELS2 == 0 and inputs.shape[1] > 0
-    return jax.default_backend() == "cpu" and kernel and inputs.dtype == weight.dtype in (np.float32, np.float64)
+    branches, rows, columns = weight.shape
+    fitting = inputs.shape[0] == branches and rows % 4 == 0 and columns % CHANNELS2 == 0 and inputs.shape[1] > 0
+    return fitting and foreign.can_run(inputs, weight)
 
 
 @jax.custom_vjp
 def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
     """The product of `twofold.networks.blocks.dense`, where `can_multiply`.
 
-    XLA is fast at it and at the gradient of the inputs, but not at that of the weights, for which it transposes.
+    XLA is fast at it and at the gradient of the inputs, but not at that of the weights, for which it transposes. As of
+    all these operations there is no second derivative.
     """
     return inputs @ weight
 

@@ -8,7 +8,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from twofold.networks.geometry import CHANNELS1, CHANNELS2
+from twofold.networks.geometry import CHANNELS1, CHANNELS2, SHUT
 
 # Columns of a product that are worked on at once: as many as fit in the registers for a block of rows.
 WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
@@ -16,9 +16,6 @@ WIDTH_BACK = min(WIDTH, CHANNELS1)
 
 # Numbers of single precision in a register.
 LANES = 16 if get_host_cpu_features().get("avx512f") else 8
-
-# Which of the four places of a pooling window won, 0 to 3; or that the ReLU is shut.
-SHUT = 4
 
 
 def products_of(rows: int, columns: int) -> Any:

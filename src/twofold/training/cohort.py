@@ -293,7 +293,7 @@ def _over_trials(
     """The function of one trial as a compilable function of a cohort: each array gets a leading axis of trials.
 
     The last `shared` arguments are the same for all trials. Each device runs its trials together (vmap), or its only
-    trial as it is: this is the one place where a processor and a GPU part ways.
+    trial as it is.
     """
 
     def on_device(*arguments: Any) -> Any:

@@ -8,12 +8,8 @@ import platformdirs
 
 from twofold.errors import SettingError
 
-# Each CPU device keeps to one core: trials run side by side, not their matrix products. And loops over 32 channels
-# stay loops: unrolled before LLVM looks for vectors, they are twice as slow.
-_CPU_FLAGS = {
-    "xla_cpu_multi_thread_eigen": "--xla_cpu_multi_thread_eigen=false",
-    "xla_backend_extra_options": "--xla_backend_extra_options=xla_cpu_disable_loop_unrolling",
-}
+# Each CPU device keeps to one core: trials run side by side, not their matrix products.
+_CPU_FLAG = "--xla_cpu_multi_thread_eigen"
 
 
 def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]]:
@@ -45,8 +41,8 @@ def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]
 def _configure(cores: int) -> None:
     """What has to be said before JAX starts; does nothing where it has started."""
     flags = os.environ.get("XLA_FLAGS", "")
-    ours = [flag for name, flag in _CPU_FLAGS.items() if name not in flags]
-    os.environ["XLA_FLAGS"] = " ".join([flags, *ours]).strip()
+    if _CPU_FLAG not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAG}=false".strip()
     try:
         if "xla_force_host_platform_device_count" not in flags:
             jax.config.update("jax_num_cpu_devices", cores)

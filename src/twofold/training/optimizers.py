@@ -10,9 +10,7 @@ from jaxtyping import Array, Float, Int32
 
 from twofold.networks import PairNetwork, foreign
 from twofold.training import kernels
-
-# The numbers of a rule that are the same for all parameters: rate, two shares, and eps.
-Numbers = tuple[float | Array, float, float, float | Array]
+from twofold.training.kernels import Numbers
 
 
 class Memory(NamedTuple):
@@ -25,7 +23,7 @@ class Memory(NamedTuple):
 class Optimizer(NamedTuple):
     """A rule of `twofold.training.kernels`, how many numbers it keeps of a parameter, and what it takes beside them.
 
-    `numbers` gives rate, shares and eps for a learning rate and a count of steps, the present one included.
+    `numbers` gives the rule's for a learning rate and a count of steps, the present one included.
     """
 
     rule: Callable
@@ -43,26 +41,25 @@ class Optimizer(NamedTuple):
         parameters, structure = jax.tree.flatten(network)
         real, steps = parameters[0].dtype, memory.steps + 1
         numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(learning_rate, steps.astype(real))])
-        native = jax.default_backend() == "cpu" and real.name in ("float32", "float64")
-        step = native_step if native else portable_step
+        step = native_step if foreign.can_run(*jax.tree.leaves((gradient, network, memory.kept))) else portable_step
         stepped = step(self, numbers, jax.tree.leaves(gradient), parameters, [*map(jax.tree.leaves, memory.kept)])
         network, *kept = (jax.tree.unflatten(structure, leaves) for leaves in stepped)
         return network, Memory(steps, tuple(kept))
 
 
 def portable_step(
-    optimizer: Optimizer, numbers: Float[Array, "4"], gradients: list, parameters: list, kept: list[list]
+    optimizer: Optimizer, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]
 ) -> list[list]:
     """Lists of parameters and of memories after a step, in operations that every platform has."""
     stepped = []
     for gradient, parameter, *memories in zip(gradients, parameters, *kept):
-        step, *memories = optimizer.rule(jnp.sqrt, *numbers, gradient, *memories)
+        step, *memories = optimizer.rule(jnp.sqrt, Numbers(*numbers), gradient, *memories)
         stepped.append((parameter - step, *memories))
     return [list(each) for each in zip(*stepped)]
 
 
 def native_step(
-    optimizer: Optimizer, numbers: Float[Array, "4"], gradients: list, parameters: list, kept: list[list]
+    optimizer: Optimizer, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]
 ) -> list[list]:
     """`portable_step` in one pass over memory."""
     n = len(parameters)
@@ -80,13 +77,14 @@ def native_step(
 def _adam(learning_rate: Array, steps: Array, decay1: float = 0.9, decay2: float = 0.999, eps: float = 1e-8) -> Numbers:
     """The corrections of both means for their start at 0 are part of rate and eps."""
     missing1, missing2 = (-jnp.expm1(steps * log(decay)) for decay in (decay1, decay2))
-    return learning_rate * jnp.sqrt(missing2) / missing1, 1 - decay1, 1 - decay2, eps * jnp.sqrt(missing2)
+    rate = learning_rate * jnp.sqrt(missing2) / missing1
+    return Numbers(rate, decay1, 1 - decay1, decay2, 1 - decay2, eps * jnp.sqrt(missing2))
 
 
 OPTIMIZERS = {
-    "sgd": Optimizer(kernels.sgd, 0, lambda rate, steps: (rate, 0.0, 0.0, 0.0)),
+    "sgd": Optimizer(kernels.sgd, 0, lambda rate, steps: Numbers(rate)),
     "adam": Optimizer(kernels.adam, 2, _adam),
-    "adadelta": Optimizer(kernels.adadelta, 2, lambda rate, steps: (rate, 1 - 0.9, 1 - 0.9, 1e-6)),
-    "adagrad": Optimizer(kernels.adagrad, 1, lambda rate, steps: (rate, 0.0, 0.0, 1e-10)),
-    "rmsprop": Optimizer(kernels.rmsprop, 1, lambda rate, steps: (rate, 1 - 0.99, 0.0, 1e-8)),
+    "adadelta": Optimizer(kernels.adadelta, 2, lambda rate, steps: Numbers(rate, 0.9, 1 - 0.9, eps=1e-6)),
+    "adagrad": Optimizer(kernels.adagrad, 1, lambda rate, steps: Numbers(rate, eps=1e-10)),
+    "rmsprop": Optimizer(kernels.rmsprop, 1, lambda rate, steps: Numbers(rate, 0.99, 1 - 0.99, eps=1e-8)),
 }
