@@ -193,7 +193,7 @@ def test_the_first_dense_layer_has_the_kernel_and_the_last_has_none():
 
 
 def test_the_kernel_is_not_for_shapes_that_it_would_misread():
-    """One branch's weights for the inputs of two, two precisions at once, no images; columns or rows that do not fit."""
+    """One branch's weights for the inputs of two, two precisions, no images; columns or rows that do not fit."""
     x, w = jnp.ones((2, 5, 8)), jnp.ones((2, 8, 64))
     assert native.can_multiply(x, w)
     others = [(x, w[:1]), (x.astype(jnp.float16), w), (x[:, :0], w), (x, w[..., :63]), (x[..., :7], w[:, :7])]
