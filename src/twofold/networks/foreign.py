@@ -91,7 +91,7 @@ def _pointer(typing: Any, address: Any, like: Any) -> Any:
 
 
 @intrinsic
-def align_stack(typing: Any) -> Any:
+def _align_stack(typing: Any) -> Any:
     """Makes the function that calls it align its stack to vectors, as those that leave the registers go there."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -142,13 +142,17 @@ def results(frame):
 
 
 @inlined
-def answers_version(frame):
-    """Whether XLA asked, at registration, which version of the interface a handler follows; if so, it is answered."""
+def begins(frame):
+    """What a handler asks first: whether it has work to do.
+
+    It has none where XLA only asks, at registration, which version of the interface it follows: that is answered here.
+    """
+    _align_stack()
     extension = _word(frame + np.uintp(_FRAME_EXTENSION))
     if extension == 0 or np.int32(_word(extension + np.uintp(_EXTENSION_KIND))) != _METADATA_EXTENSION:
-        return False
+        return True
     _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), np.uintp(_VERSION))
-    return True
+    return False
 
 
 def can_run(*arrays: Array) -> bool:

@@ -16,9 +16,8 @@ import numpy as np
 
 from twofold.networks import foreign, geometry, vectors, winograd
 from twofold.networks.foreign import (
-    align_stack,
-    answers_version,
     argument,
+    begins,
     compiled,
     dimension,
     inlined,
@@ -265,7 +264,7 @@ def _fill(pointer, length):
 def _forward_branch(
     sizes, n, images, kernel1, bias1, kernel2, bias2, features, winners1, winners2, tiles, matrices, space
 ):
-    """The features of the n images of a branch, and what their gradient needs: winners, and tiles of hidden outputs."""
+    """The features of the n images of a branch, and what their gradient needs: winners, tiles and matrices."""
     half = space
     short = offset(half, 24 * CHANNELS2)
     pixels = offset(short, 12 * CHANNELS1)
@@ -406,8 +405,7 @@ def _forward_handler(real):
     place = np.int8(0)
 
     def forward(frame):
-        align_stack()
-        if not answers_version(frame):
+        if begins(frame):
             _forward(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),
@@ -434,8 +432,7 @@ def _backward_handler(real):
     place = np.int8(0)
 
     def backward(frame):
-        align_stack()
-        if not answers_version(frame):
+        if begins(frame):
             _backward(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),
@@ -460,8 +457,7 @@ def _backward_handler(real):
 
 def _weight_gradient_handler(real):
     def weight_gradient(frame):
-        align_stack()
-        if not answers_version(frame):
+        if begins(frame):
             _weight_gradient(
                 dimension(frame, 0, 0),
                 dimension(frame, 0, 1),

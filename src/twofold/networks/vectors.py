@@ -10,12 +10,10 @@ from numba.extending import intrinsic
 
 from twofold.networks.geometry import CHANNELS1, CHANNELS2, SHUT
 
-# Columns of a product that are worked on at once: as many as fit in the registers for a block of rows.
-WIDTH = CHANNELS2 if get_host_cpu_features().get("avx512f") else 16
+# Numbers of single precision in a register; and columns of a product that are worked on at once: as many as fit in the
+# registers for a block of rows.
+LANES, WIDTH = (16, CHANNELS2) if get_host_cpu_features().get("avx512f") else (8, 16)
 WIDTH_BACK = min(WIDTH, CHANNELS1)
-
-# Numbers of single precision in a register.
-LANES = 16 if get_host_cpu_features().get("avx512f") else 8
 
 
 def products_of(rows: int, columns: int) -> Any:
@@ -29,29 +27,16 @@ def products_of(rows: int, columns: int) -> Any:
     def products(typing, left, left_row, left_step, right, right_step, steps, result, result_row):
         def generate(context, builder, signature, arguments):
             left, left_row, left_step, right, right_step, steps, result, result_row = arguments
-            real, integer = context.get_value_type(signature.args[0].dtype), steps.type
-            vector = ir.VectorType(real, columns)
-            starts = [kind(None) for kind in [integer] + [vector] * rows]
-            before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-            builder.branch(loop)
-            builder.position_at_end(loop)
-            step, *sums = (builder.phi(start.type) for start in starts)
-            row = builder.gep(right, [builder.mul(step, right_step)])
-            factors = _load(builder, row, vector)
-            new = [builder.add(step, integer(1))]
-            for r in range(rows):
-                at = builder.add(builder.mul(step, left_step), builder.mul(left_row, integer(r)))
-                factor = _repeated(builder, builder.load(builder.gep(left, [at])), vector)
-                product = builder.fmul(factor, factors, flags=("contract",))
-                new.append(builder.fadd(sums[r], product, flags=("contract",)))
-            builder.cbranch(builder.icmp_signed("<", new[0], steps), loop, after)
-            for phi, start, later in zip([step, *sums], starts, new):
-                phi.add_incoming(start, before)
-                phi.add_incoming(later, loop)
-            builder.position_at_end(after)
-            for r in range(rows):
-                out = builder.gep(result, [builder.mul(result_row, integer(r))])
-                _store(builder, new[1 + r], out)
+            vector, integer = ir.VectorType(context.get_value_type(signature.args[0].dtype), columns), steps.type
+            sums = [cgutils.alloca_once_value(builder, vector(None)) for _ in range(rows)]
+            with cgutils.for_range(builder, steps) as loop:
+                factors = _load(builder, builder.gep(right, [builder.mul(loop.index, right_step)]), vector)
+                for r, total in enumerate(sums):
+                    at = builder.add(builder.mul(loop.index, left_step), builder.mul(left_row, integer(r)))
+                    factor = _repeated(builder, builder.load(builder.gep(left, [at])), vector)
+                    _add(builder, builder.fmul(factor, factors, flags=("contract",)), total)
+            for r, total in enumerate(sums):
+                _store(builder, builder.load(total), builder.gep(result, [builder.mul(result_row, integer(r))]))
             return context.get_dummy_value()
 
         size = numba.types.intp
@@ -94,7 +79,7 @@ def windows_back(
                     pixel = builder.select(below, chosen[i + 1][j], chosen[i][j])
                     parts.append(builder.fmul(pixel, given, flags=("contract",)))
             for total, part in zip(sums, parts):
-                builder.store(builder.fadd(builder.load(total), part, flags=("contract",)), total)
+                _add(builder, part, total)
         for out, total in zip(outs, sums):
             _store(builder, builder.load(total), out)
         return context.get_dummy_value()
@@ -141,6 +126,11 @@ def _load(builder: Any, pointer: Any, vector: Any) -> Any:
 
 def _store(builder: Any, value: Any, pointer: Any) -> None:
     builder.store(value, builder.bitcast(pointer, value.type.as_pointer()), align=_size(value.type))
+
+
+def _add(builder: Any, part: Any, total: Any) -> None:
+    """Adds to a sum, which stands in memory here and in a register when LLVM is through."""
+    builder.store(builder.fadd(builder.load(total), part, flags=("contract",)), total)
 
 
 def _size(vector: Any) -> int:

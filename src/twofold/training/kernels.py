@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from numba.extending import register_jitable
 
 from twofold.networks import foreign
-from twofold.networks.foreign import answers_version, argument, length, result, results
+from twofold.networks.foreign import argument, begins, length, result, results
 
 # As the file is when it is imported.
 _SOURCES = foreign.digest(__name__)
@@ -81,24 +81,28 @@ def _numbers(pointer):
 
 
 @_jitable
-def _without_memory(rule, numbers, size, gradient, parameter):
-    for i in range(size):
-        (step,) = rule(sqrt, numbers, gradient[i])
-        parameter[i] -= step
+def _without_memory(rule, numbers, frame, n, i, real):
+    gradient, parameter = argument(frame, 1 + i, real), result(frame, i, real)
+    for j in range(length(frame, 1 + i)):
+        (step,) = rule(sqrt, numbers, gradient[j])
+        parameter[j] -= step
 
 
 @_jitable
-def _with_one(rule, numbers, size, gradient, parameter, memory):
-    for i in range(size):
-        step, memory[i] = rule(sqrt, numbers, gradient[i], memory[i])
-        parameter[i] -= step
+def _with_one(rule, numbers, frame, n, i, real):
+    gradient, parameter, memory = argument(frame, 1 + i, real), result(frame, i, real), result(frame, n + i, real)
+    for j in range(length(frame, 1 + i)):
+        step, memory[j] = rule(sqrt, numbers, gradient[j], memory[j])
+        parameter[j] -= step
 
 
 @_jitable
-def _with_two(rule, numbers, size, gradient, parameter, memory1, memory2):
-    for i in range(size):
-        step, memory1[i], memory2[i] = rule(sqrt, numbers, gradient[i], memory1[i], memory2[i])
-        parameter[i] -= step
+def _with_two(rule, numbers, frame, n, i, real):
+    gradient, parameter = argument(frame, 1 + i, real), result(frame, i, real)
+    memory1, memory2 = result(frame, n + i, real), result(frame, 2 * n + i, real)
+    for j in range(length(frame, 1 + i)):
+        step, memory1[j], memory2[j] = rule(sqrt, numbers, gradient[j], memory1[j], memory2[j])
+        parameter[j] -= step
 
 
 def _handler(rule, memories, real):
@@ -106,33 +110,16 @@ def _handler(rule, memories, real):
 
     Results are parameters and memories, which take the place of the arguments.
     """
+    step_array = (_without_memory, _with_one, _with_two)[memories]
 
-    def without_memory(frame):
-        if not answers_version(frame):
-            n, numbers = results(frame), _numbers(argument(frame, 0, real))
+    def handle(frame):
+        if begins(frame):
+            n, numbers = results(frame) // (1 + memories), _numbers(argument(frame, 0, real))
             for i in range(n):
-                gradient, parameter = argument(frame, 1 + i, real), result(frame, i, real)
-                _without_memory(rule, numbers, length(frame, 1 + i), gradient, parameter)
+                step_array(rule, numbers, frame, n, i, real)
         return np.uintp(0)
 
-    def with_one(frame):
-        if not answers_version(frame):
-            n, numbers = results(frame) // 2, _numbers(argument(frame, 0, real))
-            for i in range(n):
-                gradient, parameter = argument(frame, 1 + i, real), result(frame, i, real)
-                _with_one(rule, numbers, length(frame, 1 + i), gradient, parameter, result(frame, n + i, real))
-        return np.uintp(0)
-
-    def with_two(frame):
-        if not answers_version(frame):
-            n, numbers = results(frame) // 3, _numbers(argument(frame, 0, real))
-            for i in range(n):
-                gradient, parameter = argument(frame, 1 + i, real), result(frame, i, real)
-                memory1, memory2 = result(frame, n + i, real), result(frame, 2 * n + i, real)
-                _with_two(rule, numbers, length(frame, 1 + i), gradient, parameter, memory1, memory2)
-        return np.uintp(0)
-
-    return (without_memory, with_one, with_two)[memories]
+    return handle
 
 
 def handler(rule: Callable, memories: int, real: np.dtype) -> tuple[Callable, str]:
