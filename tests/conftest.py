@@ -31,6 +31,14 @@ def mnist_folder() -> Path:
     return Path(folder)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how the guards compared the numbers of trainings: what they can do differs from machine to machine."""
+    for report in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in report.user_properties if report.when == "call" else ():
+            if name == "guard":
+                terminalreporter.write_line(f"guard: {value}")
+
+
 # Mean error and standard deviation of healthy rounds, as fractions; roughly those of the paper's settings.
 _HEALTHY = {"NetBase": (0.15, 0.015), "NetWS": (0.135, 0.012), "NetAL": (0.07, 0.01), "NetWSAL": (0.059, 0.009)}
 
