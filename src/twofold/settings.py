@@ -1,0 +1,374 @@
+"""Every setting of a trial, declared once: what a user may choose, and all that follows from it.
+
+A field of `Settings` is a setting. From it follow the fields of `Trial` and of `Study` and their checks, the trial's
+key, the column of the store, the options of every command, what `twofold tune` may search and the names in tables. No
+other file lists settings. This one imports nothing heavy, since the help of the command line is made from it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, dataclass_transform
+
+from twofold.errors import SettingError, unknown_choice
+
+T = TypeVar("T")
+C = TypeVar("C")
+
+if TYPE_CHECKING:
+
+    class Setting(Generic[T]):
+        """The type of a setting: a trial has one value of it, a study is given one or several."""
+
+        def __get__(self, instance: object, owner: Any = None) -> T: ...
+        def __set__(self, instance: object, value: T | Sequence[T]) -> None: ...
+
+else:
+
+    class Setting:
+        """At run time a setting has its value's type."""
+
+        def __class_getitem__(cls, of: Any) -> Any:
+            return of
+
+
+# What a setting decides: which pairs are drawn; what is compiled, so that another value is another program; a number
+# that the compiled program takes; or something that the network takes, in its own way.
+Role = Literal["pairs", "program", "number", "network"]
+
+# The two headings under which commands list the options.
+TASK, TRAINING = "What is learnt", "How it is trained"
+
+# The first version's settings are all in a trial's key; a later one is only where it differs from its default.
+FIRST = "0.1"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Where `twofold tune` looks for a setting: among choices, or from the first to the last of a range.
+
+    `by_default` says whether it looks at all unless it is told to. `column` is the name under which the first version
+    wrote the space down.
+    """
+
+    values: tuple
+    of: Literal["choices", "range"] = "range"
+    by_default: bool = True
+    column: str = ""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is known of a setting.
+
+    `least`, `above` and `most` bound a number. `compared` says whether trials of a round that differ in it are trials
+    of different settings: validation pairs change no training, and a seed sets rounds apart. A setting `of_network` is
+    one that a network may not know: its trials have the value `unused`. A number that is at `off` is compiled out.
+    """
+
+    name: str
+    type: type
+    default: Any
+    help: str
+    example: str
+    role: Role
+    group: str
+    unit: str
+    since: str
+    choices: tuple[str, ...]
+    least: float
+    above: float
+    most: float
+    compared: bool
+    of_network: bool
+    unused: Any
+    off: float | None
+    search: Search | None
+
+    @property
+    def option(self) -> str:
+        """The option of the command line."""
+        return option(self.name)
+
+    @property
+    def label(self) -> str:
+        """The setting's name in tables, figures and pages."""
+        return words(self.name)
+
+    def checked(self, value: Any) -> Any:
+        """The value as a trial keeps it: NumPy's numbers become Python's. Raises `SettingError` where it cannot be."""
+        value = plain(value)
+        if self.type is bool:
+            if not isinstance(value, bool):
+                raise SettingError(f"`{self.name}` (={value!r}) must be True or False")
+        elif self.type is int:
+            check_whole(self.name, value, least=self.least, most=self.most)
+        elif self.type is float:
+            value = _number(self, value)
+        elif self.choices:
+            if value not in self.choices:
+                raise unknown_choice(self.name, str(value), self.choices)
+        else:
+            value = os.fspath(value)
+        return value
+
+
+def setting(
+    *,
+    default: T,
+    help: str,
+    role: Role,
+    example: str = "",
+    group: str = TRAINING,
+    unit: str = "",
+    since: str = FIRST,
+    choices: tuple[str, ...] = (),
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    compared: bool = True,
+    of_network: bool = False,
+    unused: Any = None,
+    off: float | None = None,
+    search: Search | None = None,
+) -> Setting[T]:
+    """A field of `Settings`; see `Declaration`. `example` has values as a user might type them."""
+    known = {name: value for name, value in locals().items() if name != "default"}
+    declared: Any = field(default=default, metadata=known)
+    return declared
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(setting, field))
+def settings_class(cls: type[C]) -> type[C]:
+    """A frozen dataclass of keywords; its name lets type checkers see settings as what `Setting` says."""
+    return dataclass(frozen=True, kw_only=True)(cls)
+
+
+# The largest whole number that every database holds.
+_LARGEST = 2**63 - 1
+
+
+@settings_class
+class Settings:
+    """The settings, in the order in which tables and help have them; the defaults are the paper's."""
+
+    data: Setting[str | Path] = setting(
+        default="mnist5k",
+        role="pairs",
+        group=TASK,
+        example="mnist",
+        help="The images: mnist5k (embedded), mnist, fashion-mnist, kmnist, a folder of IDX files, or an .npz file "
+        "with `images` (n, h, w) and `labels`.",
+    )
+    relation: Setting[str] = setting(
+        default="<=",
+        role="pairs",
+        group=TASK,
+        choices=("<=", "<", "==", "same parity"),
+        example='"<" "=="',
+        help="What is asked of a pair (first, second).",
+    )
+    pairs: Setting[int] = setting(
+        default=1000,
+        role="pairs",
+        group=TASK,
+        unit="pairs",
+        least=1,
+        most=_LARGEST,
+        example="100 300 1000",
+        help="Training pairs in a round.",
+    )
+    test_pairs: Setting[int] = setting(
+        default=1000,
+        role="pairs",
+        group=TASK,
+        unit="pairs",
+        least=1,
+        most=_LARGEST,
+        example="1000",
+        help="Test pairs in a round.",
+    )
+    validation_pairs: Setting[int | None] = setting(
+        default=None,
+        role="pairs",
+        group=TASK,
+        unit="pairs",
+        least=0,
+        most=_LARGEST,
+        compared=False,
+        example="200",
+        help="Validation pairs in a round, from the training images; by default 1000, or as many as remain there.",
+    )
+    normalise: Setting[bool] = setting(
+        default=False,
+        role="pairs",
+        group=TASK,
+        help="Standardise the pixels by the training pairs.",
+    )
+    optimizer: Setting[str] = setting(
+        default="adam",
+        role="program",
+        choices=("sgd", "adam", "adadelta", "adagrad", "rmsprop"),
+        example="adam sgd",
+        search=Search(("sgd", "adam", "adadelta", "adagrad", "rmsprop"), "choices", column="optimizers"),
+        help="The optimizer.",
+    )
+    learning_rate: Setting[float] = setting(
+        default=0.001,
+        role="number",
+        above=0.0,
+        example="0.001 0.01",
+        search=Search((1e-4, 1.0)),
+        help="The optimizer's learning rate.",
+    )
+    aux_weight: Setting[float] = setting(
+        default=1.0,
+        role="number",
+        least=0.0,
+        of_network=True,
+        unused=0.0,
+        example="0.1 1 10",
+        search=Search((0.01, 10.0)),
+        help="The weight of the auxiliary losses, for networks that have them.",
+    )
+    batch_size: Setting[int] = setting(
+        default=25,
+        role="program",
+        unit="pairs",
+        least=1,
+        most=_LARGEST,
+        example="10 25 50",
+        search=Search((10, 25, 50, 100), "choices", column="batch_sizes"),
+        help="Pairs in a step; it divides --pairs.",
+    )
+    epochs: Setting[int] = setting(
+        default=100,
+        role="number",
+        unit="epochs",
+        least=1,
+        most=2**31 - 1,
+        example="50 100",
+        search=Search((25, 200)),
+        help="Passes over the training pairs.",
+    )
+    shuffle: Setting[bool] = setting(
+        default=False,
+        role="program",
+        help="Shuffle the pairs in every epoch; the paper does not.",
+    )
+    bottleneck_activation: Setting[str] = setting(
+        default="relu",
+        role="network",
+        of_network=True,
+        unused="relu",
+        choices=("relu", "leaky_relu"),
+        example="relu leaky_relu",
+        help="The activation of the class units of each branch.",
+    )
+    seed: Setting[int] = setting(
+        default=0,
+        role="pairs",
+        group=TASK,
+        least=0,
+        most=_LARGEST,
+        compared=False,
+        example="0 1",
+        help="With the round it decides every draw and every initial weight.",
+    )
+
+
+def _declarations() -> Mapping[str, Declaration]:
+    types = typing.get_type_hints(Settings)
+    declared = {}
+    for each in fields(Settings):
+        one = next(
+            kind
+            for kind in (bool, int, float, str)
+            if kind in (typing.get_args(types[each.name]) or (types[each.name],))
+        )
+        declared[each.name] = Declaration(each.name, one, each.default, **each.metadata)
+    return MappingProxyType(declared)
+
+
+SETTINGS = _declarations()
+
+# What makes two trials of one round different, beside the network: see `Declaration.compared`.
+COMPARED = tuple(name for name, declared in SETTINGS.items() if declared.compared)
+
+
+def of_role(*roles: Role) -> tuple[str, ...]:
+    """The names of the settings with one of these roles."""
+    return tuple(name for name, declared in SETTINGS.items() if declared.role in roles)
+
+
+def check_names(name: str, registry: Iterable[str]) -> None:
+    """Raise `TypeError` unless a registry has exactly the choices that are declared for a setting."""
+    if set(registry) != set(SETTINGS[name].choices):
+        raise TypeError(f"the registry of `{name}` has {sorted(registry)}, but declared are {SETTINGS[name].choices}")
+
+
+def option(name: str) -> str:
+    """The option of the command line for a name."""
+    return "--" + name.replace("_", "-")
+
+
+def words(name: str) -> str:
+    """A name as people write it."""
+    return name.replace("_", " ")
+
+
+def value_text(value: Any) -> str:
+    """A setting's value as people write it: two values that differ never look the same."""
+    value = plain(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return str(value)
+
+
+def several(value: Any) -> list:
+    """One value or several, as a list of values."""
+    if isinstance(value, list | tuple | range) or getattr(value, "ndim", 0) == 1:
+        return [plain(one) for one in value]
+    return [plain(value)]
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy's (or of anything that has one in an array of no dimension) as Python's; others as they are.
+
+    Of a number in less than double precision it is the one with the fewest digits, as it prints: 0.001 for
+    `np.float32(0.001)`. The engine computes in single precision, to which both are the same.
+    """
+    if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+        return value
+    item = value.item()
+    return float(str(value)) if isinstance(item, float) else item
+
+
+def check_whole(name: str, value: object, *, least: float, most: float = math.inf) -> int:
+    """The value as Python's whole number. Raises `SettingError` unless it is one, from `least` to `most`."""
+    number = plain(value)
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise SettingError(f"`{name}` (={number!r}) must be a whole number")
+    if number < least:
+        raise SettingError(f"`{name}` (={number}) must be at least {least}")
+    if number > most:
+        raise SettingError(f"`{name}` (={number}) must be at most {most}")
+    return number
+
+
+def _number(declared: Declaration, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise SettingError(f"`{declared.name}` (={value!r}) must be a finite number")
+    if not value > declared.above:
+        raise SettingError(f"`{declared.name}` (={value}) must be greater than {declared.above:g}")
+    if value < declared.least:
+        raise SettingError(f"`{declared.name}` (={value}) must be at least {declared.least:g}")
+    return float(value)
