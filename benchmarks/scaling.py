@@ -31,8 +31,8 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
     from twofold import Study
     from twofold.data import load_digits
     from twofold.results import Store
-    from twofold.study import Silence, conduct
-    from twofold.training import use_devices
+    from twofold.study.conduct import Silence, conduct
+    from twofold.training.devices import use_devices
 
     class Clock(Silence):
         first: float | None = None

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.training import Program, trial_key, use_devices
+from twofold.training.run import Program, trial_key
+from twofold.training.devices import use_devices
 from twofold.training.run import Settings, start, train_epochs
 
 EPOCHS, BATCHES, BATCH = 4, 40, 25

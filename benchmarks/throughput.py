@@ -33,7 +33,9 @@ from rich.table import Table
 from twofold.data import Digits, draw_pairs, load_digits
 from twofold.networks import NETWORKS
 from twofold.study.conduct import device_name
-from twofold.training import Job, Program, TrialData, train_cohorts, trial_key, use_devices
+from twofold.training.cohort import Job, TrialData, train_cohorts
+from twofold.training.run import Program, trial_key
+from twofold.training.devices import use_devices
 
 PAIRS, BATCH, EPOCHS = 1000, 25, 100
 STEPS = EPOCHS * PAIRS // BATCH

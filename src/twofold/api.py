@@ -3,64 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import SELECT_ON, SETTINGS, by_round, choice, summary, varying_settings
-from twofold.data import Digits, load_digits
-from twofold.errors import SettingError, unknown_choice
-from twofold.networks import NETWORKS
+from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
+from twofold.data import Source, find_source
+from twofold.errors import SettingError, StoreError, unknown_choice
+from twofold.networks import NETWORKS, check_used
 from twofold.report.live import LiveDisplay
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
-from twofold.study import Keeper, Listener, Silence, Trial, conduct, factorial, fresh_rounds
-from twofold.study.trial import check_whole
-from twofold.training import use_devices
+from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
+from twofold.study import Trial, factorial, fresh_rounds
+from twofold.study.conduct import conduct
+from twofold.study.keep import Keeper
+from twofold.study.listener import Listener, Silence
+from twofold.training.devices import check_workers
 
 if TYPE_CHECKING:
+    import jax
     from matplotlib.figure import Figure
 
-    from twofold.study.tune import Found
+    from twofold.study.tune import Found, Search
 
 
-@dataclass(frozen=True, kw_only=True)
-class Study:
+@settings_class
+class Study(Settings):
     """A study: networks, trained on fresh pairs with fresh weights in every round.
 
-    The defaults are the paper's settings on the embedded digits. Every setting may be one value or a list of
-    them: the study then trains every combination, as a grid search does. `rounds` is a number (rounds 0, 1, ...)
-    or a range; `data` is the name of a data set, or the path of a folder of IDX files or of an .npz file;
-    `validation_pairs=None` draws 1000, or as many as the training pool can spare. See `twofold study --help`.
+    The defaults are the paper's settings on the embedded digits. Every setting may be one value or several: the study
+    then trains every combination, as a grid search does; but for `data`, which is the name of a data set or the path of
+    a folder of IDX files or of an .npz file. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as
+    "1000-1049". `validation_pairs=None` draws 1000, or as many as remain in the training images. What each setting is
+    stands in `twofold study --help`.
 
     >>> Study(networks=["NetBase", "NetWSAL"], rounds=2, epochs=5).run().table  # doctest: +SKIP
     """
 
     networks: str | Sequence[str] = tuple(NETWORKS)
-    rounds: int | range = 20
-    pairs: int | Sequence[int] = 1000
-    test_pairs: int = 1000
-    validation_pairs: int | None = None
-    batch_size: int | Sequence[int] = 25
-    epochs: int | Sequence[int] = 100
-    optimizer: str | Sequence[str] = "adam"
-    learning_rate: float | Sequence[float] = 0.001
-    aux_weight: float | Sequence[float] = 1.0
-    relation: str | Sequence[str] = "<="
-    shuffle: bool | Sequence[bool] = False
-    normalise: bool | Sequence[bool] = False
-    bottleneck_activation: str | Sequence[str] = "relu"
-    data: str | Path = "mnist5k"
+    rounds: int | str | range = 20
     data_dir: str | Path | None = None
-    seed: int = 0
 
     def trials(self) -> list[Trial]:
         """The plan: every trial of the study, in the order of its rounds.
 
-        Raises `SettingError` where a setting cannot be used, `DataError` where the digits cannot be read.
+        Raises `SettingError` where a setting cannot be used, `DataError` where the images cannot be read.
         """
         return self._trials_of(self.networks)
 
@@ -74,22 +67,23 @@ class Study:
         keep_models: str = "none",
         models: str | Path | None = None,
     ) -> StudyResult:
-        """Train what the store lacks and return the results of all the trials.
+        """Train the trials that are not in the store yet, and return the results of all.
 
         `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` an SQLAlchemy
         URL or the path of an SQLite file. `trace` keeps the number of dead units after every epoch as well.
-        `keep_models` is "none", "best" or "all" (see `twofold.study.Keeper`): trained networks go into the folder
+        `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the folder
         `models`, by default one beside the store.
 
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """
-        devices, notes = use_devices(workers)
+        check_workers(workers)
         trials = self.trials()
+        self._check_used(store, trials)
         opened = Store(store)
-        folder = models_folder(store) if models is None else Path(models)
-        keeper = Keeper(keep_models, ModelStore(folder), opened, trials, self._digits)
-        with _listener(notes, progress) as listener:
-            conduct(trials, self._digits, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
+        keeper = self._keeper(keep_models, opened, store, models)(trials)
+        with _listener(opened, progress) as listener:
+            devices = _devices(workers, listener)
+            conduct(trials, self._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return StudyResult(study=self, store=opened, trials=trials)
 
     def tune(
@@ -97,63 +91,48 @@ class Study:
         *,
         budget: int = 600,
         together: bool = False,
-        optimizers: Sequence[str] | None = None,
-        learning_rate: tuple[float, float] | None = None,
-        batch_sizes: Sequence[int] | None = None,
-        epochs: tuple[int, int] | None = None,
-        aux_weight: tuple[float, float] | None = None,
         workers: int | None = None,
         store: str = DEFAULT_URL,
         progress: bool = True,
+        trace: bool = False,
+        keep_models: str = "none",
+        models: str | Path | None = None,
+        **space: Any,
     ) -> TuneResult:
         """Search for the settings with the lowest validation error: for each network, or `together` for all of them.
 
         `budget` is the number of trainings of each search. A proposal is trained in all the rounds of this study (few
-        will do), whose own setting is the first proposal, if the search space has it. The arguments from `optimizers`
-        on narrow or widen the space; see `twofold.study.tune.SearchSpace`. A search goes on from what the store holds.
+        will do), whose own setting is the first proposal, if the search space has it. Further arguments say where to
+        search a setting, by its name: choices, or the ends of a range, as in `optimizer=["adam", "sgd"],
+        learning_rate=(0.0001, 0.01)`; by default where `twofold tune --help` says. A search goes on from what the store
+        holds. The other arguments are those of `run`.
 
         Needs the extra `tune` (Optuna). Raises `SettingError`, `DataError` or `StoreError`.
         """
         try:
-            from twofold.study.tune import Search, SearchSpace, tune
+            from twofold.study.tune import SearchSpace, tune
         except ModuleNotFoundError as error:
             if error.name != "optuna":
                 raise
             raise SettingError("tuning needs Optuna; install it with: pip install 'twofold[tune]'") from error
-        check_whole("budget", budget, least=1)
+        budget = check_whole("budget", budget, least=1)
+        check_workers(workers)
         self.check_selection("validation")
-        for name in _TUNED:
-            if isinstance(getattr(self, name), list | tuple | range):
-                raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
-        given: dict[str, Any] = {
-            "optimizers": optimizers and tuple(optimizers),
-            "learning_rate": learning_rate,
-            "batch_sizes": batch_sizes and tuple(batch_sizes),
-            "epochs": epochs,
-            "aux_weight": aux_weight,
-        }
-        space = SearchSpace(**{name: value for name, value in given.items() if value is not None})
-        names = (self.networks,) if isinstance(self.networks, str) else tuple(self.networks)
-        searches = [
-            Search(
-                networks=group,
-                space=space,
-                trials=partial(self._trials_of, group),
-                first={name: getattr(self, name) for name in _TUNED},
-            )
-            for group in ([names] if together else [(name,) for name in names])
-        ]
-        devices, notes = use_devices(workers)
+        chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
+        check_used(self._networks, [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network])
+        searches = self._searches(SearchSpace.of(chosen), together)
         opened = Store(store)
-        with _listener(notes, progress) as listener:
+        with _listener(opened, progress) as listener:
             found = tune(
                 searches,
                 budget=budget,
-                digits=self._digits,
+                digits=self._source,
                 store=opened,
-                devices=devices,
+                devices=_devices(workers, listener),
                 listener=listener,
                 seed=self.seed,
+                trace=trace,
+                keeper_of=self._keeper(keep_models, opened, store, models),
             )
         return TuneResult(study=self, store=opened, found=found)
 
@@ -164,7 +143,7 @@ class Study:
         lacking = next((trial for trial in self.trials() if not trial.validation_pairs), None)
         if select_on == "validation" and lacking:
             raise SettingError(
-                f"choosing by the validation error needs validation pairs, and {self._digits.name} is asked for none "
+                f"choosing by the validation error needs validation pairs, and {self._source.name} is asked for none "
                 f"beside {lacking.pairs} training pairs; ask for fewer `pairs`, use a larger data set (--data mnist), "
                 "or, in a grid, select on 'test'"
             )
@@ -173,46 +152,92 @@ class Study:
         """The study of one setting of this one, on `rounds` rounds of its own: 1000, 1001, ...
 
         What a search chose looks better than it is on the rounds that it was chosen on. The fresh rounds redraw
-        pairs and weights, from the same pool of digits. Raises `SettingError` where this study reaches round 1000.
+        pairs and weights, from the same images. Raises `SettingError` where this study reaches round 1000.
         """
-        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(self._rounds()) + 1))
+        return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(round_numbers(self.rounds)) + 1))
 
     def _trials_of(self, networks: str | Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
-        axes = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_AXES}
-        return factorial(self._digits, network=networks, rounds=self._rounds(), **{**axes, **setting})
+        axes = {name: getattr(self, name) for name in SETTINGS if name != "data"}
+        return factorial(self._source, network=networks, rounds=round_numbers(self.rounds), **{**axes, **setting})
+
+    def _searches(self, space: Any, together: bool) -> list[Search]:
+        """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
+        from twofold.study.tune import Search
+
+        first = {name: getattr(self, name) for name in space.where}
+        for name, value in first.items():
+            if len(several(value)) != 1:
+                raise SettingError(f"`{name}` (={value!r}) must be one value for a search to start from")
+        return [
+            Search(networks=group, space=space, trials=partial(self._trials_of, group), first=first)
+            for group in ([self._networks] if together else [(name,) for name in self._networks])
+        ]
+
+    def _keeper(
+        self, keep: str, opened: Store, url: str, models: str | Path | None
+    ) -> Callable[[Sequence[Trial]], Keeper]:
+        """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
+        kept = ModelStore(models_folder(url) if models is None else Path(models))
+        return lambda trials: Keeper(keep, kept, opened, trials, self._source)
+
+    def _check_used(self, store: str, trials: Sequence[Trial]) -> None:
+        """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them."""
+        chosen = [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
+        try:
+            check_used(self._networks, chosen)
+        except SettingError:
+            if any(len(several(getattr(self, name))) > 1 for name in chosen):
+                raise
+            with contextlib.suppress(StoreError):
+                keys = [trial.key for trial in trials]
+                if len(Store(store, create=False).present(keys)) == len(keys):
+                    return
+            raise
+
+    @property
+    def _networks(self) -> tuple[str, ...]:
+        return (self.networks,) if isinstance(self.networks, str) else tuple(self.networks)
 
     @cached_property
-    def _digits(self) -> Digits:
-        return load_digits(str(self.data), None if self.data_dir is None else Path(self.data_dir))
+    def _source(self) -> Source:
+        return find_source(SETTINGS["data"].checked(self.data), None if self.data_dir is None else Path(self.data_dir))
 
-    def _rounds(self) -> range:
-        if isinstance(self.rounds, range):
-            if not self.rounds or min(self.rounds) < 0:
-                raise SettingError(f"`rounds` (={self.rounds}) must be a range of at least one round from 0 up")
-            return self.rounds
-        check_whole("rounds", self.rounds, least=1)
-        return range(self.rounds)
-
-
-# Fields of a study that are not axes of its plan, or are given to it apart.
-_NOT_AXES = {"networks", "rounds", "data", "data_dir"}
 
 # What a choice names even where a study has a single value of it, as the paper's does.
 _SEARCHED = {"optimizer", "learning_rate"}
 
-# What tuning searches.
-_TUNED = ("optimizer", "learning_rate", "batch_size", "epochs", "aux_weight")
+# What arguments of `Study.tune` were called in version 0.1; they work for one version more.
+_OLD_WORDS = {"optimizers": "optimizer", "batch_sizes": "batch_size"}
+
+
+def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
+    for old in _OLD_WORDS.keys() & space.keys():
+        warnings.warn(f"`{old}` is called `{_OLD_WORDS[old]}` now", DeprecationWarning, stacklevel=3)
+    return {_OLD_WORDS.get(name, name): value for name, value in space.items()}
 
 
 @contextlib.contextmanager
-def _listener(notes: Sequence[str], progress: bool) -> Iterator[Listener]:
-    """Who is told how a run goes on; the notes first."""
+def _listener(store: Store, progress: bool) -> Iterator[Listener]:
+    """Who is told how a run goes on."""
     display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
     with display as listener:
+        yield listener
+
+
+def _devices(workers: int | None, listener: Listener) -> Callable[[], Sequence[jax.Device]]:
+    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them."""
+
+    @functools.cache
+    def devices() -> Sequence[jax.Device]:
+        from twofold.training.devices import use_devices
+
+        found, notes = use_devices(workers)
         for note in notes:
             listener.note(note)
-        yield listener
+        return found
+
+    return devices
 
 
 @dataclass(frozen=True)
@@ -244,7 +269,7 @@ class StudyResult:
         `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses.
         """
         self.study.check_selection(select_on)
-        varied = [name for name in SETTINGS if name in _SEARCHED or name in varying_settings(self.table)]
+        varied = [name for name in COMPARED if name in _SEARCHED or name in varying_settings(self.table)]
         return choice(self.table, SELECT_ON[select_on], by=varied)
 
     def figure(self) -> Figure:
@@ -274,10 +299,18 @@ class TuneResult:
     @property
     def start(self) -> dict[str, Any]:
         """The setting of the study itself, from which the searches started."""
-        return {name: getattr(self.study, name) for name in _TUNED}
+        names = dict.fromkeys(name for found in self.found for name in found.best)
+        return {name: getattr(self.study, name) for name in names}
 
     def confirm(
-        self, rounds: int, *, workers: int | None = None, progress: bool = True
+        self,
+        rounds: int,
+        *,
+        workers: int | None = None,
+        progress: bool = True,
+        trace: bool = False,
+        keep_models: str = "none",
+        models: str | Path | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Train the best setting of each search, and the study's own, in `rounds` rounds that no search saw.
 
@@ -287,10 +320,12 @@ class TuneResult:
         fresh = self.study.confirmation({}, rounds)
         best = [trial for found in self.found for trial in fresh._trials_of(found.networks, **found.best)]
         start = fresh.trials()
-        devices, notes = use_devices(workers)
-        with _listener(notes, progress) as listener:
-            every = {trial.key: trial for trial in [*best, *start]}
-            conduct(list(every.values()), self.study._digits, self.store, devices=devices, listener=listener)
+        every = list({trial.key: trial for trial in [*best, *start]}.values())
+        keeper = self.study._keeper(keep_models, self.store, self.store.url, models)(every)
+        with _listener(self.store, progress) as listener:
+            devices = _devices(workers, listener)
+            source = self.study._source
+            conduct(every, source, self.store, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return _read(self.store, best), _read(self.store, start)
 
 

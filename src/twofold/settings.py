@@ -39,8 +39,8 @@ else:
 
 
 # What a setting decides: which pairs are drawn; what is compiled, so that another value is another program; a number
-# that the compiled program takes; or something that the network takes, in its own way.
-Role = Literal["pairs", "program", "number", "network"]
+# that the compiled program takes; how long it trains; or something that the network takes, in its own way.
+Role = Literal["pairs", "program", "number", "epochs", "network"]
 
 # The two headings under which commands list the options.
 TASK, TRAINING = "What is learnt", "How it is trained"
@@ -53,14 +53,13 @@ FIRST = "0.1"
 class Search:
     """Where `twofold tune` looks for a setting: among choices, or from the first to the last of a range.
 
-    `by_default` says whether it looks at all unless it is told to. `column` is the name under which the first version
-    wrote the space down.
+    Ranges begin above 0 and are searched on a logarithmic scale. `by_default` says whether it looks at all unless it is
+    told to.
     """
 
     values: tuple
     of: Literal["choices", "range"] = "range"
     by_default: bool = True
-    column: str = ""
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ class Settings:
         role="program",
         choices=("sgd", "adam", "adadelta", "adagrad", "rmsprop"),
         example="adam sgd",
-        search=Search(("sgd", "adam", "adadelta", "adagrad", "rmsprop"), "choices", column="optimizers"),
+        search=Search(("sgd", "adam", "adadelta", "adagrad", "rmsprop"), "choices"),
         help="The optimizer.",
     )
     learning_rate: Setting[float] = setting(
@@ -244,12 +243,12 @@ class Settings:
         least=1,
         most=_LARGEST,
         example="10 25 50",
-        search=Search((10, 25, 50, 100), "choices", column="batch_sizes"),
+        search=Search((10, 25, 50, 100), "choices"),
         help="Pairs in a step; it divides --pairs.",
     )
     epochs: Setting[int] = setting(
         default=100,
-        role="number",
+        role="epochs",
         unit="epochs",
         least=1,
         most=2**31 - 1,
@@ -350,6 +349,26 @@ def plain(value: Any) -> Any:
         return value
     item = value.item()
     return float(str(value)) if isinstance(item, float) else item
+
+
+def round_numbers(rounds: Any) -> range:
+    """The rounds that a number, a text or a range names: 20 names rounds 0 to 19, "1000-1049" those.
+
+    Raises `SettingError` where it names none.
+    """
+    first, dash, last = rounds.partition("-") if isinstance(rounds, str) else ("", "", "")
+    if isinstance(rounds, range):
+        found = rounds
+    elif dash and first.strip().isdecimal() and last.strip().isdecimal():
+        found = range(int(first), int(last) + 1)
+    else:
+        if isinstance(rounds, str) and not rounds.strip().isdecimal():
+            raise SettingError(f"`rounds` (={rounds}) must be a whole number such as 20, or a range such as 1000-1049")
+        number = int(rounds) if isinstance(rounds, str) else rounds
+        return range(check_whole("rounds", number, least=1))
+    if not found or min(found) < 0:
+        raise SettingError(f"`rounds` (={rounds}) must be a range of at least one round from 0 up, for example 0-19")
+    return found
 
 
 def check_whole(name: str, value: object, *, least: float, most: float = math.inf) -> int:

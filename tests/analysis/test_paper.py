@@ -20,7 +20,7 @@ from twofold.analysis import (
     study_reference,
 )
 from twofold.networks import NETWORKS
-from twofold.training import OPTIMIZERS
+from twofold.training.optimizers import OPTIMIZERS
 
 Made = Callable[..., pd.DataFrame]
 

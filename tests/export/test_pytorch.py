@@ -8,8 +8,9 @@ import torch
 
 from twofold.data import draw_pairs, load_digits
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
-from twofold.networks import NETWORKS, PairNetwork, init_network
-from twofold.training import OPTIMIZERS
+from twofold.networks import NETWORKS
+from twofold.networks.paper import PairNetwork, init_network
+from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.losses import pair_loss as our_loss
 from twofold.training.optimizers import native_step, portable_step
 from twofold.training.run import Program, Settings, State, start, train_epochs

@@ -15,7 +15,7 @@ from typing import Any
 import llvmlite.binding
 
 from twofold import Study
-from twofold.networks import foreign
+from twofold.native import foreign
 
 RECORDED = Path(__file__).with_name("recorded.json")
 

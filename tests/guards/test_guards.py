@@ -19,7 +19,8 @@ from tests.guards import short_study
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.training import OPTIMIZERS, Program, trial_key
+from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.run import Program, trial_key
 from twofold.training.run import Settings, start, train_epochs
 
 RECORDED = json.loads(short_study.RECORDED.read_text())

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.networks.plain import plain_block
 
-from twofold.networks import blocks, native
-from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.native import operations as native
+from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.networks import blocks
 
 # Each new shape is a new compilation.
 FEW = settings(max_examples=8, deadline=None)

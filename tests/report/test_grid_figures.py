@@ -15,7 +15,7 @@ from twofold.report.panels import only, panels_of
 from twofold.report.style import OPTIMIZER_LOOKS, save
 from twofold.report.sweep_figures import sweep_figure
 from twofold.report.tune_figures import history_figure, importances_figure, slice_figure
-from twofold.training import OPTIMIZERS
+from twofold.training.optimizers import OPTIMIZERS
 
 
 def made_up(rounds=3, first_round=0, **axes):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from twofold.report.live import LiveDisplay
-from twofold.study import Listener
+from twofold.study.conduct import Listener
 
 
 def play(display: LiveDisplay, stored: int = 0) -> None:

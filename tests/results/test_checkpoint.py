@@ -12,7 +12,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from twofold.errors import StoreError
-from twofold.networks import NETWORKS, init_network
+from twofold.networks import NETWORKS
+from twofold.networks.paper import init_network
 from twofold.results import ModelStore, models_folder
 
 RECORD = {

@@ -13,7 +13,8 @@ from twofold.data import load_digits
 from twofold.errors import DataError
 from twofold.networks import NETWORKS
 from twofold.results import Store, new_owner
-from twofold.study import Silence, conduct, factorial
+from twofold.study.conduct import Silence, conduct
+from twofold.study import factorial
 from twofold.study.conduct import device_name
 
 # The module; in twofold.study that name is the function.

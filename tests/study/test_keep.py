@@ -10,7 +10,9 @@ from twofold.data import load_digits
 from twofold.errors import SettingError, StoreError
 from twofold.report.demo import find_mistakes
 from twofold.results import ModelStore, Store
-from twofold.study import KEEP, Keeper, Silence, conduct, factorial
+from twofold.study.keep import KEEP, Keeper
+from twofold.study.conduct import Silence, conduct
+from twofold.study import factorial
 
 DIGITS = load_digits("mnist5k")
 

@@ -11,7 +11,7 @@ from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.study import Trial
 from twofold.study.trial import BOTTLENECK_SLOPES
-from twofold.training import OPTIMIZERS
+from twofold.training.optimizers import OPTIMIZERS
 
 WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
 

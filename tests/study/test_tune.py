@@ -13,7 +13,8 @@ from twofold.data import load_digits
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store
-from twofold.study import Silence, factorial
+from twofold.study.conduct import Silence
+from twofold.study import factorial
 from twofold.study.tune import Search, SearchSpace, _batch_size, _Journal, tune
 
 PAPERS = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 25, "epochs": 100, "aux_weight": 1.0}

@@ -7,7 +7,9 @@ import pytest
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.training import OPTIMIZERS, Job, Program, TrialData, train_cohorts, trial_key
+from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.cohort import Job, TrialData, train_cohorts
+from twofold.training.run import Program, trial_key
 from twofold.training import cohort as cohort_module
 from twofold.training.cohort import _balanced, _engine
 

@@ -7,7 +7,7 @@ import jax
 import pytest
 
 from twofold.errors import SettingError
-from twofold.training import use_devices
+from twofold.training.devices import use_devices
 
 
 def run(code):

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.networks.frames import Guarded, call
+from tests.native.frames import Guarded, call
 
-from twofold.networks import init_network
-from twofold.training import OPTIMIZERS, kernels
+from twofold.networks.paper import init_network
+from twofold.training.optimizers import OPTIMIZERS
+from twofold.training import kernels
 from twofold.training.optimizers import native_step, portable_step
 
 NUMBERS = kernels.Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)

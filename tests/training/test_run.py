@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from twofold.data import draw_pairs, load_digits
-from twofold.networks import Outputs, init_network
+from twofold.networks.protocol import Outputs
+from twofold.networks.paper import init_network
 from twofold.training.losses import cross_entropy, pair_loss
 from twofold.training.run import _SHUFFLING_STREAM, Program, Settings, evaluate, start, train_epochs, trial_key
 

@@ -1,7 +1,7 @@
 """What the numbers mean. NumPy, SciPy and pandas only: it reads a table of trials, wherever that comes from.
 
 `scipy.stats` is named in full throughout, for `import scipy` loads it only when it is first used: it takes longer than
-all else that a study needs to begin.
+all else that a study needs to begin, whose statistics need `scipy.special` alone.
 """
 
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
@@ -37,13 +37,13 @@ from twofold.analysis.power import rounds_needed as rounds_needed
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
-from twofold.analysis.trials import FOUR as FOUR
-from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
 from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
-from twofold.analysis.trials import in_order as in_order
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import varying_settings as varying_settings
+from twofold.analysis.trials import FOUR as FOUR
+from twofold.analysis.trials import SETTINGS as SETTINGS
+from twofold.networks import in_order as in_order

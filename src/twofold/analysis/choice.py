@@ -74,7 +74,7 @@ def choice_of_summaries(summaries: pd.DataFrame, by: Sequence[str]) -> pd.DataFr
     frame["ci_low"], frame["ci_high"] = frame["mean"] - 1.96 * frame.se, frame["mean"] + 1.96 * frame.se
     means, errors = frame["mean"].to_numpy(), frame.se.to_numpy()
     distances = np.abs(means[:, None] - means) / np.hypot(errors[:, None], errors)
-    p, p_holm = _first_row(2 * scipy.stats.norm.sf(distances))
+    p, p_holm = _first_row(2 * scipy.special.ndtr(-distances))
     frame = frame[[*by, "rounds", "mean", "ci_low", "ci_high"]]
     return _ranked(frame.assign(p=p, p_holm=p_holm), len(frame))
 
@@ -114,7 +114,7 @@ def _against_first(errors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         distances = np.abs(means) / (deviations / np.sqrt(rounds))
     distances = np.where(equal, np.where(np.abs(means) < _ROUNDING, 0.0, np.inf), distances)
-    return _first_row(2 * scipy.stats.t.sf(distances, rounds - 1))
+    return _first_row(2 * scipy.special.stdtr(rounds - 1, -distances))
 
 
 def _first_row(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

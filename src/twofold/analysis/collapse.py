@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
-from twofold.analysis.trials import AnalysisError, as_trials, in_order
+from twofold.analysis.trials import AnalysisError, as_trials
+from twofold.networks import in_order
 
 BRANCH_UNITS = 10
 HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED = "healthy", "one branch dead", "both branches dead", "diverged"

@@ -46,7 +46,7 @@ def t_interval(mean: float, sd: float, n: int, confidence: float = 0.95) -> tupl
     """Student's interval of a mean from the sample standard deviation of n values; NaN for n < 2."""
     if n < 2:
         return np.nan, np.nan
-    half = scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * sd / np.sqrt(n)
+    half = scipy.special.stdtrit(n - 1, (1 + confidence) / 2) * sd / np.sqrt(n)
     return mean - half, mean + half
 
 

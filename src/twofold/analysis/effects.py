@@ -4,15 +4,23 @@ import numpy as np
 import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
-from twofold.analysis.trials import FOUR, AnalysisError, by_round
+from twofold.analysis.trials import AnalysisError, by_round
+from twofold.networks import NETWORKS
 
-# Coefficients of the errors of (NetBase, NetWS, NetAL, NetWSAL) in each effect (Montgomery, "Design and Analysis of
-# Experiments", chapter 6). A main effect is the mean change that the factor makes; the interaction is how much the
-# change that weight sharing makes differs with auxiliary losses from without.
-EFFECTS = {
-    "weight sharing": (-1 / 2, 1 / 2, -1 / 2, 1 / 2),
-    "auxiliary losses": (-1 / 2, -1 / 2, 1 / 2, 1 / 2),
-    "interaction": (1, -1, -1, 1),
+
+def _sign(flag: bool) -> int:
+    return 1 if flag else -1
+
+
+# Coefficients of the errors of the four networks in each effect, by whether they have each of the two factors
+# (Montgomery, "Design and Analysis of Experiments", chapter 6). A main effect is the mean change that the factor makes;
+# the interaction is how much the change that weight sharing makes differs with auxiliary losses from without.
+EFFECTS: dict[str, dict[str, float]] = {
+    "weight sharing": {name: _sign(network.weight_sharing) / 2 for name, network in NETWORKS.items()},
+    "auxiliary losses": {name: _sign(network.auxiliary_losses) / 2 for name, network in NETWORKS.items()},
+    "interaction": {
+        name: _sign(network.weight_sharing) * _sign(network.auxiliary_losses) for name, network in NETWORKS.items()
+    },
 }
 
 
@@ -34,9 +42,9 @@ def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
     Raises `AnalysisError` where one of them lacks altogether.
     """
     errors = by_round(table)
-    lacking = [name for name in FOUR if name not in errors]
+    lacking = [name for name in NETWORKS if name not in errors]
     if lacking:
         raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
-    four = errors[list(FOUR)].to_numpy(float)  # rounds, 4
-    weights = np.column_stack(list(EFFECTS.values()))  # 4, effects
+    four = errors[list(NETWORKS)].to_numpy(float)  # rounds, 4
+    weights = np.column_stack([list(effect.values()) for effect in EFFECTS.values()])  # 4, effects
     return pd.DataFrame(four @ weights, index=errors.index, columns=list(EFFECTS))

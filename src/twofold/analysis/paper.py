@@ -16,17 +16,14 @@ import scipy
 from twofold.analysis.contrasts import benjamini_hochberg, holm
 from twofold.analysis.summary import summary
 from twofold.analysis.trials import as_trials, with_losses
+from twofold.settings import COMPARED, SETTINGS
 
-# What the paper's study and grid have in common, beside the optimizer and its learning rate.
+# What the paper's study and grid have in common: our defaults, but for what the grid varies, the images, which are not
+# looked at, and the auxiliary weight, which only networks with auxiliary losses have.
 _FIXED = {
-    "relation": "<=",
-    "pairs": 1000,
-    "test_pairs": 1000,
-    "batch_size": 25,
-    "epochs": 100,
-    "shuffle": False,
-    "normalise": False,
-    "bottleneck_activation": "relu",
+    name: SETTINGS[name].default
+    for name in COMPARED
+    if name not in ("data", "optimizer", "learning_rate", "aux_weight")
 }
 _STUDY = {"optimizer": "adam", "learning_rate": 0.001}
 _GRID_NAME = "grid_search_10_rounds"
@@ -60,7 +57,7 @@ def is_papers(table: pd.DataFrame) -> pd.Series:
         if name in trials:
             same &= trials[name] == value
     if "aux_weight" in trials:
-        same &= (trials.aux_weight == 1.0) | ~with_losses(trials)
+        same &= (trials.aux_weight == SETTINGS["aux_weight"].default) | ~with_losses(trials)
     return same
 
 
@@ -103,7 +100,7 @@ def _beside(trials: pd.DataFrame, reference: pd.DataFrame, by: list[str]) -> pd.
     both["z"] = both.difference / both.se
     # Welch and Satterthwaite's degrees of freedom; one round has none, nor a standard deviation.
     parts = ours_squared**2 / (both.rounds - 1).where(both.rounds > 1) + papers_squared**2 / (both.paper_rounds - 1)
-    both["p"] = 2 * scipy.stats.t.sf(both.z.abs().astype(float), (both.se**4 / parts).astype(float))
+    both["p"] = 2 * scipy.special.stdtr((both.se**4 / parts).astype(float), -both.z.abs().astype(float))
     return both
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import scipy
 
 from twofold.analysis.contrasts import contrast, holm, t_interval
-from twofold.analysis.trials import as_trials, by_round, in_order
+from twofold.analysis.trials import as_trials, by_round
+from twofold.networks import in_order
 
 
 def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = "test_error") -> pd.DataFrame:
@@ -64,11 +64,17 @@ def _describe(values: np.ndarray) -> dict[str, object]:
         "ci_low": low,
         "ci_high": high,
         "median": np.median(errors),
-        "iqm": scipy.stats.trim_mean(errors, 0.25),
+        "iqm": _interquartile_mean(errors),
         "best": errors.min(),
         "worst": errors.max(),
         "note": "one round has no spread" if n == 1 else "",
     }
+
+
+def _interquartile_mean(values: np.ndarray) -> float:
+    """The mean without the least and the largest quarter, each rounded down to whole values."""
+    cut = len(values) // 4
+    return float(np.sort(values)[cut : len(values) - cut].mean())
 
 
 def _counts(trials: pd.DataFrame) -> dict[str, object]:

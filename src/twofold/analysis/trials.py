@@ -7,25 +7,10 @@ from typing import Any
 import pandas as pd
 
 from twofold.errors import DataError, SettingError, TwofoldError
+from twofold.networks import NETWORKS, in_order
+from twofold.settings import COMPARED, value_text
 
-# The paper's networks in its order.
-FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
-
-# What, beside the network, makes two trials of one round different; a table need not have all of them.
-SETTINGS = (
-    "data",
-    "relation",
-    "pairs",
-    "test_pairs",
-    "normalise",
-    "optimizer",
-    "learning_rate",
-    "aux_weight",
-    "batch_size",
-    "epochs",
-    "shuffle",
-    "bottleneck_activation",
-)
+FOUR, SETTINGS = tuple(NETWORKS), COMPARED  # until report/ is in rooms
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
 # data set's name may have stood for other digits once.
@@ -64,12 +49,6 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     return trials
 
 
-def in_order(networks: Sequence[str]) -> list[str]:
-    """The distinct networks: the paper's four in its order, then others as they come."""
-    distinct = list(dict.fromkeys(networks))
-    return [name for name in FOUR if name in distinct] + [name for name in distinct if name not in FOUR]
-
-
 def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
     """A row per (seed, round), a column per network in order; NaN where a network lacks in a round.
 
@@ -94,7 +73,7 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         alike = trials[
             (trials[["network", "seed", "round", *by]] == first[["network", "seed", "round", *by]]).all(axis=1)
         ]
-        differ = [name for name in (*SETTINGS, *_REST) if name in alike and alike[name].nunique() > 1]
+        differ = [name for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
         raise AnalysisError(
             f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
             f"(they differ in {', '.join(differ) or 'nothing'}); choose one setting"
@@ -106,8 +85,8 @@ def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
 
     The auxiliary weight is that of networks with auxiliary losses: the 0 of the others is no second value.
     """
-    settings = {}
-    for name in SETTINGS:
+    settings: dict[str, list[Any]] = {}
+    for name in COMPARED:
         if name in trials:
             column = trials[name]
             if name == "aux_weight":
@@ -138,8 +117,8 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         if name == "aux_weight":
             fitting |= ~with_losses(trials)
         if not fitting.any():
-            there = ", ".join(map(str, sorted(trials[name].unique())))
-            raise SettingError(f"no trial has `{name}` {' or '.join(map(str, values))}; there is {there}")
+            there = ", ".join(map(value_text, sorted(trials[name].unique())))
+            raise SettingError(f"no trial has `{name}` {' or '.join(map(value_text, values))}; there is {there}")
         trials = trials[fitting]
     return trials.reset_index(drop=True)
 

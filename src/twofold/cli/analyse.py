@@ -5,12 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG
-from twofold.cli.selection import Selection
+from twofold.cli.options import FLAG, WHICH, Given, selections, with_options
+from twofold.cli.selection import StoreOption, Which, read_table
 
-_ALL = Selection()
+_ALL = Which()
 
 
+@with_options(settings=selections())
 def analyse(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON object instead of tables and sentences.", **FLAG)] = False,
@@ -18,7 +19,16 @@ def analyse(
         Path | None,
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
-    selection: Selection = _ALL,
+    store: StoreOption = None,
+    csv: Annotated[
+        Path | None,
+        Parameter(
+            help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
+            group=WHICH,
+        ),
+    ] = None,
+    which: Which = _ALL,
+    settings: Given,
 ) -> None:
     """Say what weight sharing and auxiliary losses are worth, and how certain that is.
 
@@ -32,7 +42,7 @@ def analyse(
     from twofold.cli.output import print_findings, print_section, say
     from twofold.report.findings_tables import findings_sections
 
-    table = selection.read(histories=figures is not None)
+    table = read_table(store, csv, which, settings, histories=figures is not None)
     found = findings(table)
     if json:
         print_findings(found)

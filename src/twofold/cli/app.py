@@ -12,6 +12,7 @@ from twofold.cli.demo import demo
 from twofold.cli.grid import grid
 from twofold.cli.models import models
 from twofold.cli.networks import networks
+from twofold.cli.options import in_new_words
 from twofold.cli.power import power
 from twofold.cli.report import report
 from twofold.cli.results import results
@@ -44,7 +45,10 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
     try:
-        app(arguments)
+        words, notes = in_new_words(sys.argv[1:] if arguments is None else arguments)
+        for note in notes:
+            print(f"twofold: {note}", file=sys.stderr)
+        app(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)

@@ -1,66 +1,189 @@
-"""Options that several commands share."""
+"""Options that several commands share; those of settings are made from their declarations."""
 
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
 
-TASK = Group("What is learnt", sort_key=2)
-TRAINING = Group("How it is trained", sort_key=3)
-RUNNING = Group("Running", sort_key=4)
+from twofold.networks import NETWORKS
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, value_text
 
+GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
+RUNNING = Group("Running", sort_key=5)
+SPACE = Group("Where to search", sort_key=4)
+WHICH = Group("Which trials", sort_key=2)
+
+FLAG: dict[str, Any] = {"negative": "", "show_default": False}
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
+
 # A constant here, since the store's own would bring in SQLAlchemy for every help text; a test holds them together.
 DEFAULT_STORE = "sqlite:///twofold.db"
-StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
-FLAG = {"negative": "", "show_default": False}
 
+
+def _whole(type_: Any, tokens: Sequence[Token]) -> Any:
+    """Whole numbers that are written as such: cyclopts would cut 2.5 to 2."""
+    return _each(int, "a whole number", type_, tokens)
+
+
+def _numbers(type_: Any, tokens: Sequence[Token]) -> Any:
+    """Numbers; cyclopts says nothing of what is wrong with a text that is none."""
+    return _each(float, "a number", type_, tokens)
+
+
+def _each(convert: Callable[[str], Any], what: str, type_: Any, tokens: Sequence[Token]) -> Any:
+    values = []
+    for token in tokens:
+        try:
+            values.append(convert(token.value))
+        except ValueError:
+            raise ValueError(f'"{token.value}" is not {what}') from None
+    return values if "list" in str(type_) else values[0]
+
+
+WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
+_CONVERTERS = {int: WHOLE, float: NUMBER}
+
+StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
+Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
 DATA_DIR = Parameter(
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
     "set TWOFOLD_DATA_DIR."
 )
 MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
 
+_SOME = " ".join(list(NETWORKS)[::3])
+Networks = Annotated[
+    list[str] | None,
+    Parameter(help=f"Networks, for example --networks {_SOME}; by default all: {', '.join(NETWORKS)}.", **SEVERAL),
+]
+Rounds = Annotated[
+    str,
+    Parameter(
+        help="Rounds, each with fresh pairs and fresh weights: 20 means rounds 0 to 19, and 1000-1049 those.",
+    ),
+]
 
-@Parameter(name="*", group=TASK)
+
 @dataclass(frozen=True, kw_only=True)
-class DigitOptions:
-    """The digits, the pairs drawn from them to judge a network by, and the question about a pair."""
+class Given:
+    """Options made from the declarations of settings."""
 
-    test_pairs: Annotated[int, Parameter(help="Test pairs a round.")] = 1000
-    validation_pairs: Annotated[
-        int | None,
-        Parameter(
-            help="Validation pairs a round, from the training pool, for example --validation-pairs 200; by default "
-            "1000, or what the pool can spare."
-        ),
-    ] = None
-    relation: Annotated[
-        str, Parameter(help='What to ask of a pair (first, second): "<=", "<", "==" or "same parity".')
-    ] = "<="
-    data: Annotated[
-        str,
-        Parameter(
-            help="mnist5k (embedded), mnist, fashion-mnist, kmnist, a folder of IDX files, or an .npz file with "
-            "`images` (n, h, w) and `labels`."
-        ),
-    ] = "mnist5k"
-    data_dir: Annotated[Path | None, DATA_DIR] = None
-    normalise: Annotated[bool, Parameter(help="Standardise the pixels by the training pairs.", **FLAG)] = False
-    seed: Annotated[int, Parameter(help="Decides every draw and every initial weight, with the round.")] = 0
-
-    def settings(self) -> dict[str, Any]:
-        """The options as `twofold.Study` takes them."""
-        return dict(vars(self))
+    def given(self) -> dict[str, Any]:
+        """The options that were given, by the names of the settings."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@Parameter(name="*", group=TASK)
-@dataclass(frozen=True, kw_only=True)
-class TaskOptions(DigitOptions):
-    """All of the task: the digits, the question, and the pairs to learn from."""
+_Field = tuple[str, Any, Any]
+C = TypeVar("C", bound=Callable[..., Any])
 
-    pairs: Annotated[int, Parameter(help="Training pairs a round.")] = 1000
+
+def with_options(**made: type[Given]) -> Callable[[C], C]:
+    """Gives arguments of a command, which are of type `Given`, the options of these classes.
+
+    The classes are made when the program starts, so that no type checker could know them.
+    """
+
+    def decorate(command: C) -> C:
+        command.__annotations__.update(made)
+        command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), **{name: cls() for name, cls in made.items()}}
+        return command
+
+    return decorate
+
+
+def _class(name: str, made: Sequence[_Field]) -> type[Given]:
+    columns = [(n, annotation, dataclasses.field(default=default)) for n, annotation, default in made]
+    cls = dataclasses.make_dataclass(name, columns, bases=(Given,), frozen=True, kw_only=True)
+    return Parameter(name="*")(cls)
+
+
+def _choices(declared: Declaration) -> str:
+    return f" One of {', '.join(declared.choices)}." if declared.choices else ""
+
+
+def _example(declared: Declaration, values: str) -> str:
+    return f"for example {declared.option} {values}"
+
+
+def _one(declared: Declaration) -> _Field:
+    """An option with one value."""
+    unknown = "" if declared.default is not None else f" F{_example(declared, declared.example)[1:]}."
+    text = Parameter(help=declared.help + _choices(declared) + unknown, group=GROUPS[declared.group])
+    if declared.type is bool:
+        return declared.name, Annotated[bool, text, Parameter(**FLAG)], declared.default
+    kind = declared.type if declared.default is not None else declared.type | None
+    converter = _CONVERTERS.get(declared.type, Parameter())
+    return declared.name, Annotated[kind, text, converter], declared.default
+
+
+def _several(declared: Declaration, default: Any = None) -> _Field:
+    """An option with one value or several."""
+    shown = " ".join(map(value_text, default)) if default else value_text(declared.default)
+    by_default = f"; by default {shown}" if declared.default is not None else ""
+    if declared.type is bool:
+        text = f"{declared.help} With --no-{declared.option[2:]} as well: both ways."
+        return declared.name, Annotated[list[bool] | None, Parameter(help=text, group=GROUPS[declared.group])], None
+    text = (
+        f"{declared.help}{_choices(declared)} One value or several, {_example(declared, declared.example)}{by_default}."
+    )
+    parameter = Parameter(help=text, group=GROUPS[declared.group], **SEVERAL)
+    converter = _CONVERTERS.get(declared.type, Parameter())
+    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+
+
+def _range(declared: Declaration) -> _Field:
+    """An option that says where to search a setting."""
+    search = declared.search
+    if search is None:
+        return _one(declared)
+    shown = " ".join(map(value_text, search.values))
+    by_default = shown if search.by_default else f"it is not searched, but {value_text(declared.default)}"
+    what = "The choices" if search.of == "choices" else "The lowest and the highest value"
+    example = declared.example if search.of == "choices" else shown
+    text = f"{declared.help} {what}, or one value to keep to, {_example(declared, example)}; by default {by_default}."
+    parameter = Parameter(help=text, group=SPACE, **SEVERAL)
+    converter = _CONVERTERS.get(declared.type, Parameter())
+    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+
+
+def _only(declared: Declaration) -> _Field:
+    """An option that chooses among trials that there are."""
+    if declared.type is bool:
+        text = f"Only trials with {declared.label}, or without it, for example --no-{declared.option[2:]}."
+        return declared.name, Annotated[bool | None, Parameter(help=text, group=WHICH)], None
+    values = declared.example or value_text(declared.default)
+    text = f"Only trials with these values of {declared.label}, {_example(declared, values)}."
+    parameter = Parameter(help=text, group=WHICH, **SEVERAL)
+    converter = _CONVERTERS.get(declared.type, Parameter())
+    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+
+
+def one_value() -> type[Given]:
+    """Every setting with one value: `twofold study`."""
+    return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
+
+
+def several_values(**defaults: Any) -> type[Given]:
+    """Every setting with one value or several, but the images: `twofold grid` and `twofold sweep`.
+
+    `defaults` are what the command takes where nothing is given, in the place of the settings' own.
+    """
+    made = [_one(SETTINGS["data"])]
+    made += [_several(declared, defaults.get(name)) for name, declared in SETTINGS.items() if name != "data"]
+    return _class("SeveralValues", made)
+
+
+def ranges() -> type[Given]:
+    """Every setting with one value, or where to search it: `twofold tune`."""
+    return _class("Ranges", [_range(declared) for declared in SETTINGS.values()])
+
+
+def selections() -> type[Given]:
+    """Every setting as a choice among stored trials: the commands that only read."""
+    return _class("Selections", [_only(declared) for declared in SETTINGS.values()])
 
 
 @Parameter(name="*", group=RUNNING)
@@ -68,10 +191,47 @@ class TaskOptions(DigitOptions):
 class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
+    data_dir: Annotated[Path | None, DATA_DIR] = None
     workers: Annotated[
-        int | None, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
+        int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None
     store: StoreUrl = DEFAULT_STORE
+    trace: Annotated[bool, Parameter(help="Keep the number of dead units after every epoch.", **FLAG)] = False
+    keep_models: Annotated[
+        str,
+        Parameter(
+            help="Keep trained networks: none, all, or of each network and setting the best (lowest validation error)."
+        ),
+    ] = "none"
+    models: Annotated[Path | None, MODELS] = None
     out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False
+
+    def running(self) -> dict[str, Any]:
+        """The options as `twofold.Study.run` takes them."""
+        names = ("workers", "store", "trace", "keep_models", "models")
+        return {**{name: getattr(self, name) for name in names}, "progress": not self.quiet}
+
+
+def choosing(networks: Sequence[str] | None) -> Any:
+    """The networks asked for, or all."""
+    return tuple(NETWORKS) if networks is None else networks
+
+
+# What options were called in version 0.1, in the commands that had them; they work for one version more.
+_OLD = {option(f"{name}s"): option(name) for name in ("optimizer", "learning_rate", "aux_weight", "batch_size")}
+_OLD["--replicates"] = "--rounds"
+_OLD_IN = ("grid", "tune")
+
+
+def in_new_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The arguments with options as they are called now, and what to tell the user of those that were not."""
+    new, notes = [], []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if arguments[0] in _OLD_IN and name in _OLD:
+            notes.append(f"`{name}` is called `{_OLD[name]}` now; the old name will go with the next version")
+            name = _OLD[name]
+        new.append(f"{name}{equals}{value}")
+    return new, notes

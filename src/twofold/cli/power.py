@@ -1,15 +1,17 @@
 """`twofold power`: how many rounds are enough."""
 
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG
-from twofold.cli.selection import Selection
+from twofold.cli.options import FLAG, WHICH, Given, selections, with_options
+from twofold.cli.selection import StoreOption, Which, read_table
 
-_ALL = Selection()
+_ALL = Which()
 
 
+@with_options(settings=selections())
 def power(
     *,
     difference: Annotated[
@@ -19,7 +21,16 @@ def power(
         ),
     ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
-    selection: Selection = _ALL,
+    store: StoreOption = None,
+    csv: Annotated[
+        Path | None,
+        Parameter(
+            help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
+            group=WHICH,
+        ),
+    ] = None,
+    which: Which = _ALL,
+    settings: Given,
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
 
@@ -29,7 +40,7 @@ def power(
     from twofold.cli.output import print_records, print_section
     from twofold.report.findings_tables import power_section
 
-    plan = power_table(selection.read(), difference)
+    plan = power_table(read_table(store, csv, which, settings), difference)
     if json:
         print_records(plan)
     else:

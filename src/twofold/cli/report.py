@@ -5,9 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, StoreUrl
+from twofold.cli.options import DATA_DIR, MODELS, Given, selections, with_options
+from twofold.cli.selection import StoreOption, Which, read_store
+
+_ALL = Which()
 
 
+@with_options(settings=selections())
 def report(
     *,
     out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
@@ -16,7 +20,9 @@ def report(
     ] = "A study of two-branch networks",
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
-    store: StoreUrl = DEFAULT_STORE,
+    store: StoreOption = None,
+    which: Which = _ALL,
+    settings: Given,
 ) -> None:
     """Write a page about all the trials in the store: the answer, every round, and how they were made.
 
@@ -29,11 +35,11 @@ def report(
     from twofold.report.demo import demo_or_reason
     from twofold.report.html import write_page
     from twofold.report.page import report_page
-    from twofold.results import ModelStore, Store, models_folder
+    from twofold.results import DEFAULT_URL, ModelStore, models_folder
 
-    results = Store(store, create=False)
-    table = results.read(histories=True)
-    kept = ModelStore(models or models_folder(store))
+    url = store or DEFAULT_URL
+    table = read_store(url, which, settings, histories=True)
+    kept = ModelStore(models or models_folder(url))
     demo, reason = demo_or_reason(kept, set(table.key), data_dir)
-    write_page(out, report_page(table, title=title, store=results.url, demo=demo, demo_note=reason))
+    write_page(out, report_page(table, title=title, store=shown(url), demo=demo, demo_note=reason))
     say(f"wrote {out}")

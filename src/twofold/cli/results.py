@@ -4,14 +4,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DEFAULT_STORE, FLAG, StoreUrl
+from twofold.cli.options import FLAG, Given, selections, with_options
+from twofold.cli.selection import StoreOption, Which, read_store
+
+_ALL = Which()
 
 
+@with_options(settings=selections())
 def results(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
-    store: StoreUrl = DEFAULT_STORE,
+    store: StoreOption = None,
+    which: Which = _ALL,
+    settings: Given,
 ) -> None:
     """List the trials that a store holds: a line per setting, or with --json or --csv a row per trial.
 
@@ -22,17 +28,16 @@ def results(
     from twofold.cli.output import print_json, print_table, say
     from twofold.errors import SettingError
     from twofold.report.tables import settings_table
-    from twofold.results import Store
+    from twofold.results import DEFAULT_URL
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
-    opened = Store(store, create=False)
-    table = opened.read()
+    table = read_store(store, which, settings)
     if json:
         print_json(table)
     elif csv:
         table.to_csv(sys.stdout, index=False)
     elif table.empty:
-        say(f"no trials in {opened.url} yet; `twofold study` makes some")
+        say(f"no trials in {store or DEFAULT_URL} yet; `twofold study` makes some")
     else:
         print_table(settings_table(table))

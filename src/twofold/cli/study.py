@@ -1,87 +1,32 @@
 """`twofold study`: the paper's study, and any like it."""
 
-from pathlib import Path
-from typing import Annotated
+from twofold.cli.options import Given, Networks, Rounds, RunOptions, one_value, with_options
 
-from cyclopts import Parameter
-
-from twofold.cli.options import FLAG, MODELS, RUNNING, SEVERAL, TRAINING, RunOptions, TaskOptions
-
-_DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
+_RUN = RunOptions()
 
 
+@with_options(settings=one_value())
 def study(
     *,
-    networks: Annotated[
-        list[str] | None,
-        Parameter(
-            help="Networks to train, for example --networks NetBase NetWSAL; by default all four: NetBase, NetWS, "
-            "NetAL, NetWSAL.",
-            **SEVERAL,
-        ),
-    ] = None,
-    rounds: Annotated[int, Parameter(help="Rounds, each with fresh pairs and fresh weights.")] = 20,
-    batch_size: Annotated[int, Parameter(help="Pairs a step; divides --pairs.", group=TRAINING)] = 25,
-    epochs: Annotated[int, Parameter(help="Passes over the training pairs.", group=TRAINING)] = 100,
-    optimizer: Annotated[str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)] = "adam",
-    learning_rate: Annotated[float, Parameter(help="The optimizer's learning rate.", group=TRAINING)] = 0.001,
-    aux_weight: Annotated[float, Parameter(help="The coefficient of the auxiliary losses.", group=TRAINING)] = 1.0,
-    shuffle: Annotated[
-        bool,
-        Parameter(help="Shuffle the pairs in every epoch; the paper does not.", group=TRAINING, **FLAG),
-    ] = False,
-    bottleneck_activation: Annotated[
-        str, Parameter(help="After the ten units of each branch: relu or leaky_relu.", group=TRAINING)
-    ] = "relu",
-    trace: Annotated[
-        bool, Parameter(help="Keep the number of dead units after every epoch.", group=TRAINING, **FLAG)
-    ] = False,
-    keep_models: Annotated[
-        str,
-        Parameter(
-            help="Keep trained networks: none, all, or of each network and setting the best (lowest validation error).",
-            group=RUNNING,
-        ),
-    ] = "none",
-    models: Annotated[Path | None, MODELS, Parameter(group=RUNNING)] = None,
-    task: TaskOptions = _DEFAULT_TASK,
-    run: RunOptions = _DEFAULT_RUN,
+    networks: Networks = None,
+    rounds: Rounds = "20",
+    settings: Given,
+    run: RunOptions = _RUN,
 ) -> None:
     """Train networks in rounds of fresh data and fresh weights, and compare their errors.
 
-    What the store holds already is not trained again. Results go to standard output, progress to standard
+    Trials that are in the store already are not trained again. Results go to standard output, progress to standard
     error; the figure of every round's error is written as PNG and SVG.
 
-    Example: twofold study --networks NetBase NetWSAL --rounds 10 --data mnist
+    Example: twofold study --rounds 10 --data mnist
     """
-    from twofold.api import Study
-    from twofold.cli.output import print_json, print_table, say
-    from twofold.networks import NETWORKS
+    from twofold.cli.output import print_table, say
+    from twofold.cli.training import plan, train
     from twofold.report.style import save
     from twofold.report.tables import summary_table
 
-    result = Study(
-        networks=tuple(NETWORKS) if networks is None else networks,
-        rounds=rounds,
-        batch_size=batch_size,
-        epochs=epochs,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        aux_weight=aux_weight,
-        shuffle=shuffle,
-        bottleneck_activation=bottleneck_activation,
-        **task.settings(),
-    ).run(
-        workers=run.workers,
-        store=run.store,
-        progress=not run.quiet,
-        trace=trace,
-        keep_models=keep_models,
-        models=models,
-    )
-    if run.json:
-        print_json(result.table)
-    else:
+    result = train(plan(networks, rounds, settings.given(), run), run)
+    if not run.json:
         print_table(summary_table(result.table))
     for path in save(result.figure(), run.out / "figure2"):
         say(f"wrote {path}", quiet=run.quiet)

@@ -1,102 +1,43 @@
 """`twofold sweep`: the error against one setting or several."""
 
-from typing import Annotated, Any
+from twofold.cli.options import Given, Networks, Rounds, RunOptions, several_values, with_options
 
-from cyclopts import Parameter
-
-from twofold.cli.options import SEVERAL, TASK, TRAINING, DigitOptions, RunOptions
-
-_DEFAULT_DIGITS, _DEFAULT_RUN = DigitOptions(), RunOptions()
+_RUN = RunOptions()
 
 
+@with_options(settings=several_values())
 def sweep(
     *,
-    networks: Annotated[
-        list[str] | None,
-        Parameter(help="Networks to train, for example --networks NetBase NetWSAL; by default all four.", **SEVERAL),
-    ] = None,
-    rounds: Annotated[int, Parameter(help="Rounds of every setting, each with fresh pairs and fresh weights.")] = 20,
-    pairs: Annotated[
-        list[int] | None,
-        Parameter(
-            help="Training pairs a round, for example --pairs 100 300 1000; by default 1000.", group=TASK, **SEVERAL
-        ),
-    ] = None,
-    aux_weight: Annotated[
-        list[float] | None,
-        Parameter(
-            help="Coefficients of the auxiliary losses, for example --aux-weight 0 0.1 1 10; by default 1.",
-            group=TRAINING,
-            **SEVERAL,
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        list[float] | None,
-        Parameter(
-            help="Learning rates, for example --learning-rate 0.0003 0.001 0.003; by default 0.001.",
-            group=TRAINING,
-            **SEVERAL,
-        ),
-    ] = None,
-    batch_size: Annotated[
-        list[int] | None,
-        Parameter(
-            help="Pairs a step, dividing --pairs, for example --batch-size 10 25 50; by default 25.",
-            group=TRAINING,
-            **SEVERAL,
-        ),
-    ] = None,
-    epochs: Annotated[
-        list[int] | None,
-        Parameter(
-            help="Passes over the training pairs, for example --epochs 25 50 100; by default 100.",
-            group=TRAINING,
-            **SEVERAL,
-        ),
-    ] = None,
-    optimizer: Annotated[str, Parameter(help="sgd, adam, adadelta, adagrad or rmsprop.", group=TRAINING)] = "adam",
-    digits: DigitOptions = _DEFAULT_DIGITS,
-    run: RunOptions = _DEFAULT_RUN,
+    networks: Networks = None,
+    rounds: Rounds = "20",
+    settings: Given,
+    run: RunOptions = _RUN,
 ) -> None:
-    """Train every combination of the values given, and draw the error against each quantity that has several.
+    """Train every combination of the values given, and draw the error against each setting that has several.
 
     Each figure has the mean test error of every network with its 95 % interval, and below it what weight sharing and
-    auxiliary losses change it by. Where several quantities are swept, each figure has a panel for every combination
-    of the others. What the store holds already is not trained again.
+    auxiliary losses change it by. Where several settings are swept, each figure has a panel for every combination
+    of the others. Trials that are in the store already are not trained again.
 
     Example: twofold sweep --aux-weight 0 0.01 0.1 1 10 --pairs 100 300 1000 3000 --data mnist
     """
-    from twofold.api import Study
-    from twofold.cli.output import print_json, print_table, say
+    from twofold.cli.output import print_table, say
+    from twofold.cli.training import plan, train
     from twofold.errors import SettingError
-    from twofold.networks import NETWORKS
     from twofold.report.style import save
     from twofold.report.sweep_figures import sweep_figure
     from twofold.report.tables import summary_table
+    from twofold.settings import several
 
-    values: dict[str, Any] = {
-        "pairs": [1000] if pairs is None else pairs,
-        "aux_weight": [1.0] if aux_weight is None else aux_weight,
-        "learning_rate": [0.001] if learning_rate is None else learning_rate,
-        "batch_size": [25] if batch_size is None else batch_size,
-        "epochs": [100] if epochs is None else epochs,
-    }
-    swept = [name for name, several in values.items() if len(set(several)) > 1]
+    given = settings.given()
+    swept = [name for name, values in given.items() if len(set(several(values))) > 1]
     if not swept:
         raise SettingError(
-            "nothing is swept; give several values of a quantity, for example --pairs 100 300 1000 "
+            "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "
             "(or --aux-weight, --learning-rate, --batch-size, --epochs)"
         )
-    result = Study(
-        networks=tuple(NETWORKS) if networks is None else networks,
-        rounds=rounds,
-        optimizer=optimizer,
-        **values,
-        **digits.settings(),
-    ).run(workers=run.workers, store=run.store, progress=not run.quiet)
-    if run.json:
-        print_json(result.table)
-    else:
+    result = train(plan(networks, rounds, given, run), run)
+    if not run.json:
         print_table(summary_table(result.table))
     for name in swept:
         for path in save(sweep_figure(result.table, name), run.out / f"sweep_{name}"):

@@ -2,73 +2,32 @@
 
 from typing import Annotated
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL, RunOptions, TaskOptions
+from twofold.cli.options import WHOLE, Confirm, Given, Networks, Rounds, RunOptions, ranges, with_options
 
-_SPACE = Group("Where to search", sort_key=3)
-_RANGE = Parameter(negative="", group=_SPACE)
-_DEFAULT_TASK, _DEFAULT_RUN = TaskOptions(), RunOptions()
+_RUN = RunOptions()
 
 
+@with_options(settings=ranges())
 def tune(
     *,
-    networks: Annotated[
-        list[str] | None,
-        Parameter(help="Networks to tune, for example --networks NetBase NetWSAL; by default all four.", **SEVERAL),
-    ] = None,
+    networks: Networks = None,
     together: Annotated[
         bool,
         Parameter(help="Search one setting for all the networks, not one for each.", negative="", show_default=False),
     ] = False,
-    budget: Annotated[int, Parameter(help="Trainings that each search may use.")] = 600,
-    replicates: Annotated[int, Parameter(help="Rounds that every proposal is judged on.")] = 3,
+    budget: Annotated[int, WHOLE, Parameter(help="Trainings that each search may use.")] = 600,
+    rounds: Annotated[Rounds, Parameter(help="Rounds that every proposal is judged on: 3 means rounds 0 to 2.")] = "3",
     confirm: Annotated[
-        list[int] | None,
+        Confirm,
         Parameter(
-            help="Compare the setting found with the paper's in rounds that no search saw, numbered from 1000: for "
-            "example --confirm 20, or --confirm for 50; by default not at all.",
-            consume_multiple=(0, 1),
-            negative="",
+            help="Compare the setting found with the one that the search began with, in rounds that no search saw, "
+            "numbered from 1000: for example --confirm 20, or --confirm for 50; by default not at all."
         ),
     ] = None,
-    optimizers: Annotated[
-        list[str] | None,
-        Parameter(
-            help="Optimizers, for example --optimizers adam sgd; "
-            "by default all: sgd, adam, adadelta, adagrad, rmsprop.",
-            group=_SPACE,
-            **SEVERAL,
-        ),
-    ] = None,
-    learning_rate: Annotated[
-        tuple[float, float] | None,
-        _RANGE,
-        Parameter(help="Lowest and highest, for example --learning-rate 0.0001 0.01; by default 0.0001 1."),
-    ] = None,
-    batch_sizes: Annotated[
-        list[int] | None,
-        Parameter(
-            help="Sizes that divide --pairs, for example --batch-sizes 25 50; by default 10 25 50 100.",
-            group=_SPACE,
-            **SEVERAL,
-        ),
-    ] = None,
-    epochs: Annotated[
-        tuple[int, int] | None,
-        _RANGE,
-        Parameter(help="Fewest and most, for example --epochs 50 150; by default 25 200."),
-    ] = None,
-    aux_weight: Annotated[
-        tuple[float, float] | None,
-        _RANGE,
-        Parameter(
-            help="Lowest and highest, for networks with auxiliary losses, for example --aux-weight 0.1 1; "
-            "by default 0.01 10."
-        ),
-    ] = None,
-    task: TaskOptions = _DEFAULT_TASK,
-    run: RunOptions = _DEFAULT_RUN,
+    settings: Given,
+    run: RunOptions = _RUN,
 ) -> None:
     """Search optimizer, learning rate, batch size, epochs and auxiliary weight for the lowest validation error.
 
@@ -77,40 +36,31 @@ def tune(
     the course of the searches, the importance of each setting, and the error against the auxiliary weight. Needs
     Optuna (pip install 'twofold[tune]').
 
-    Example: twofold tune --networks NetWSAL --budget 300 --optimizers adam sgd --confirm 50
+    Example: twofold tune --networks NetWSAL --budget 300 --optimizer adam sgd --confirm 50
     """
     import pandas as pd
 
-    from twofold.api import Study
     from twofold.cli.output import print_json, print_table, say
-    from twofold.networks import NETWORKS
+    from twofold.cli.training import plan
     from twofold.report.style import save
     from twofold.report.tune_figures import history_figure, importances_figure, slice_figure
     from twofold.report.tune_tables import best_settings_table, comparison_table, scope
+    from twofold.settings import SETTINGS, round_numbers
     from twofold.study import fresh_rounds
-    from twofold.study.trial import check_whole
 
-    check_whole("replicates", replicates, least=1)
-    study = Study(networks=tuple(NETWORKS) if networks is None else networks, rounds=replicates, **task.settings())
-    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 50, replicates))
-    result = study.tune(
-        budget=budget,
-        together=together,
-        optimizers=optimizers,
-        learning_rate=learning_rate,
-        batch_sizes=batch_sizes,
-        epochs=epochs,
-        aux_weight=aux_weight,
-        workers=run.workers,
-        store=run.store,
-        progress=not run.quiet,
-    )
+    judged = round_numbers(rounds)
+    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 50, max(judged) + 1))
+    given = settings.given()
+    space = {name: value for name, value in given.items() if SETTINGS[name].search}
+    fixed = {name: value for name, value in given.items() if name not in space}
+    study = plan(networks, rounds, fixed, run)
+    result = study.tune(budget=budget, together=together, **run.running(), **space)
     if not run.json:
         best = {found.networks: (found.best, found.proposals) for found in result.found}
-        print_table(best_settings_table(best, result.start, replicates, confirmed=fresh_count is not None))
+        print_table(best_settings_table(best, result.start, len(judged), confirmed=fresh_count is not None))
     tables = [result.table]
     if fresh_count:
-        ours, papers = result.confirm(fresh_count, workers=run.workers, progress=not run.quiet)
+        ours, papers = result.confirm(fresh_count, **{k: v for k, v in run.running().items() if k != "store"})
         tables += [ours, papers]
         if not run.json:
             print_table(comparison_table(ours, papers, together=together))

@@ -10,3 +10,6 @@ from twofold.data.pairs import check_enough as check_enough
 from twofold.data.pairs import draw_pairs as draw_pairs
 from twofold.data.pairs import pixel_scale as pixel_scale
 from twofold.data.pairs import standardise as standardise
+from twofold.data.source import Source as Source
+from twofold.data.source import find_source as find_source
+from twofold.data.task import Task as Task

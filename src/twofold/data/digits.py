@@ -4,7 +4,9 @@ import hashlib
 import os
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from jaxtyping import Float, Int32
 
 from twofold.data.download import PUBLISHED, Publication, cache_folder, download
 from twofold.data.idx import read_idx
+from twofold.data.task import Task
 from twofold.errors import DataError, cause_of, unknown_choice
 
 EMBEDDED = "mnist5k"
@@ -42,9 +45,43 @@ class Digits:
     test_labels: Int32[np.ndarray, " m"]
     fingerprint: str
 
+    @property
+    def train_count(self) -> int:
+        """How many digits there are for training pairs and validation pairs."""
+        return len(self.train_labels)
+
+    @property
+    def test_count(self) -> int:
+        """How many digits there are for test pairs."""
+        return len(self.test_labels)
+
+    @property
+    def task(self) -> Task:
+        """What the images look like."""
+        height, width = self.train_images.shape[1:]
+        return Task(height=height, width=width, channels=1, classes=CLASSES)
+
+    def load(self) -> "Digits":
+        """Itself: digits that are there are loaded (see `twofold.data.source.Source`)."""
+        return self
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where digits lie: their `name`, the files that they are read from, and how."""
+
+    name: str
+    files: tuple[Path, ...]
+    read: Callable[[], Digits]
+
 
 def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
-    """The digits of a named source, of a folder of four IDX files, or of an .npz file.
+    """The digits of a named source, of a folder of four IDX files, or of an .npz file: see `find_digits`."""
+    return find_digits(name_or_path, data_dir).read()
+
+
+def find_digits(name_or_path: str, data_dir: Path | None = None) -> Place:
+    """Where the digits of a named source lie, or those of a folder of four IDX files, or of an .npz file.
 
     A published data set is looked for in `data_dir` (or, without it, in the folder that TWOFOLD_DATA_DIR names),
     as `<dir>/<name>/` or in torchvision's layout (`<dir>/MNIST/raw/`), then among the system's data sets, then in
@@ -58,15 +95,15 @@ def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
     """
     if name_or_path == EMBEDDED:
         with resources.as_file(resources.files("twofold.data") / "mnist5k.npz") as path:
-            return _from_npz(EMBEDDED, path)
+            return Place(EMBEDDED, (path,), partial(_from_npz, EMBEDDED, path))
     if name_or_path in PUBLISHED:
         publication = PUBLISHED[name_or_path]
-        return _from_folder(name_or_path, _find_published(publication, data_dir), publication)
+        return _in_folder(name_or_path, _find_published(publication, data_dir), publication)
     path = Path(os.path.expanduser(name_or_path))  # unlike Path.expanduser, lets ~nobody be a name like any other
     if os.path.isdir(path):  # unlike Path.is_dir, false for a path that may not be looked at
-        return _from_folder(name_or_path, path)
+        return _in_folder(name_or_path, path)
     if os.path.isfile(path):
-        return _from_npz(name_or_path, path)
+        return Place(name_or_path, (path,), partial(_from_npz, name_or_path, path))
     if path.suffix == ".npz" or len(path.parts) > 1:
         raise DataError(f"there is no file or folder {name_or_path}; check the path given as `data`")
     raise unknown_choice("data", name_or_path, [*SOURCES, "or the path of a folder or an .npz file"])
@@ -96,7 +133,7 @@ def _file_in(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _from_folder(name: str, folder: Path, publication: Publication | None = None) -> Digits:
+def _in_folder(name: str, folder: Path, publication: Publication | None = None) -> Place:
     names = list((publication or PUBLISHED["mnist"]).sha256)
     paths = []
     for file in names:
@@ -104,7 +141,10 @@ def _from_folder(name: str, folder: Path, publication: Publication | None = None
         if path is None:
             raise DataError(f"{folder} lacks {file} (or the same without .gz); it must hold {', '.join(names)}")
         paths.append(path)
-    images, labels, test_images, test_labels = paths
+    return Place(name, tuple(paths), partial(_from_idx, name, *paths))
+
+
+def _from_idx(name: str, images: Path, labels: Path, test_images: Path, test_labels: Path) -> Digits:
     return _checked(
         name,
         train=(read_idx(images, 3), read_idx(labels, 1), str(images)),

@@ -7,7 +7,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int32
 
 from twofold.data.digits import Digits
+from twofold.data.source import Source
 from twofold.errors import DataError, SettingError, unknown_choice
+from twofold.settings import check_names
 
 Classes = Int32[np.ndarray, " n"]
 
@@ -20,6 +22,8 @@ RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " n"]]] = {
     "==": np.equal,
     "same parity": lambda first, second: first % 2 == second % 2,
 }
+
+check_names("relation", RELATIONS)
 
 # Which pool of digits a split is drawn from, and the number that sets its random stream apart.
 _TRAINING_STREAM, _TEST_STREAM = 0, 1
@@ -87,15 +91,15 @@ def pixel_scale(train: PairSet) -> tuple[float, float]:
     return mean, float(train.images.std(dtype=np.float64)) or 1.0  # images of one colour stay at 0
 
 
-def check_enough(digits: Digits, *, pairs: int, test_pairs: int, validation_pairs: int) -> None:
+def check_enough(digits: Digits | Source, *, pairs: int, test_pairs: int, validation_pairs: int) -> None:
     """Raise `DataError` where there are too few digits for so many pairs of each split."""
     for split, wanted in (("train", pairs), ("validation", validation_pairs), ("test", test_pairs)):
         _span(digits, split, wanted, pairs)
 
 
-def _span(digits: Digits, split: str, pairs: int, training_pairs: int | None) -> tuple[int, int]:
+def _span(digits: Digits | Source, split: str, pairs: int, training_pairs: int | None) -> tuple[int, int]:
     """Where the digits of the split begin and end in its pool, once it is known that the pool has them."""
-    pool = len(digits.test_labels if split == "test" else digits.train_labels)
+    pool = digits.test_count if split == "test" else digits.train_count
     skipped = 2 * (training_pairs or 0) if split == "validation" else 0
     wanted = skipped + 2 * pairs
     if wanted > pool:

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twofold.networks import Architecture, Layer, PairNetwork, find_network, pooled_size
+from twofold.networks import Architecture, find_network
+from twofold.networks.paper import Layer, PairNetwork
+from twofold.networks.blocks import pooled_size
 
 _FEATURE_CHANNELS = 64
 

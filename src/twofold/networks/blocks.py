@@ -1,7 +1,7 @@
 """The convolutional part of a branch: twice a convolution, max pooling and ReLU.
 
 Every array has a leading axis `g`: one branch that sees all the images (shared weights), or two branches that see half
-of them each. On a processor the work is done by `twofold.networks.native`; elsewhere by what is written here, whose
+of them each. On a processor the work is done by `twofold.native.operations`; elsewhere by what is written here, whose
 convolutions are matrix products, since those can have an axis of trials more (vmap) at no loss.
 """
 
@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from twofold.networks import native
+from twofold.native import operations as native
 
 # Row and column of the four places of a pooling window.
 _PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))

@@ -22,7 +22,7 @@ from twofold.errors import StoreError, cause_of
 from twofold.results.store import parse_url
 
 if TYPE_CHECKING:
-    from twofold.networks import PairNetwork
+    from twofold.networks.paper import PairNetwork
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -133,7 +133,7 @@ def _network(path: Path, tensors: dict[str, np.ndarray]) -> PairNetwork:
 
     import jax.numpy as jnp
 
-    from twofold.networks import Layer, PairNetwork
+    from twofold.networks.paper import Layer, PairNetwork
 
     try:
         return PairNetwork(

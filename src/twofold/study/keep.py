@@ -5,9 +5,8 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twofold.data import Digits, draw_pairs, pixel_scale
+from twofold.data import Digits, Source, draw_pairs, pixel_scale
 from twofold.errors import unknown_choice
-from twofold.networks import PairNetwork
 from twofold.results import ModelStore, Store
 from twofold.results.store import LONG_COLUMNS
 from twofold.study.trial import Trial
@@ -27,7 +26,9 @@ class Keeper:
     Raises `SettingError` for a `keep` that is none of `KEEP`, `StoreError` where the folder cannot be made.
     """
 
-    def __init__(self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits) -> None:
+    def __init__(
+        self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits | Source
+    ) -> None:
         if keep not in KEEP:
             raise unknown_choice("keep_models", keep, KEEP)
         if keep != "none":
@@ -53,7 +54,7 @@ class Keeper:
         wanted = self._keep == "all" or key in {best for _, best in self._best.values()}
         return wanted and not self._models.present([key])
 
-    def offer(self, trial: Trial, row: Mapping[str, Any], network: PairNetwork) -> None:
+    def offer(self, trial: Trial, row: Mapping[str, Any], network: Any) -> None:
         """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
         if self._keep == "none":
             return
@@ -95,10 +96,10 @@ class Keeper:
         return True
 
     def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
-        mean, deviation = _scale(self._digits, trial)
+        mean, deviation = _scale(self._digits.load(), trial)
         return {
             **{name: value for name, value in row.items() if name not in LONG_COLUMNS},
-            "image_size": list(self._digits.train_images.shape[1:]),
+            "image_size": list(self._digits.task.image_size),
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,

@@ -4,11 +4,10 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
-from twofold.data import Digits, check_enough
+from twofold.data import Digits, Source, check_enough
 from twofold.errors import SettingError
-from twofold.study.trial import Trial, check_whole
+from twofold.settings import check_whole, several
+from twofold.study.trial import Trial
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
 _MOST_VALIDATION_PAIRS = 1000
@@ -17,7 +16,7 @@ _MOST_VALIDATION_PAIRS = 1000
 _FIRST_FRESH_ROUND = 1000
 
 
-def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Trial]:
+def factorial(digits: Digits | Source, *, rounds: Iterable[int], **axes: Any) -> list[Trial]:
     """Every combination of the axes, in every round, each trial once.
 
     An axis is a field of `Trial` with one value or a sequence of them. Where several combinations are the same
@@ -26,7 +25,7 @@ def factorial(digits: Digits, *, rounds: Iterable[int], **axes: Any) -> list[Tri
 
     Raises `SettingError` where a value cannot be used, `DataError` where the digits do not suffice for the pairs.
     """
-    values = {name: _as_list(value) for name, value in axes.items()}
+    values = {name: several(value) for name, value in axes.items()}
     values.setdefault("validation_pairs", [None])
     for name, sequence in values.items():
         if not sequence:
@@ -57,14 +56,8 @@ def fresh_rounds(count: int, searched: int) -> range:
     return range(_FIRST_FRESH_ROUND, _FIRST_FRESH_ROUND + count)
 
 
-def spare_validation_pairs(digits: Digits, pairs: int) -> int:
+def spare_validation_pairs(digits: Digits | Source, pairs: int) -> int:
     """How many validation pairs to draw: 1000, or what the training pairs leave in the training pool."""
     check_whole("pairs", pairs, least=1)
-    spare = (len(digits.train_labels) - 2 * pairs) // 2
+    spare = (digits.train_count - 2 * pairs) // 2
     return max(0, min(_MOST_VALIDATION_PAIRS, spare))
-
-
-def _as_list(value: Any) -> list:
-    """One value or several as a list; NumPy's numbers become Python's, which keys are made of."""
-    several = list(value) if isinstance(value, list | tuple | range | np.ndarray) else [value]
-    return [one.item() if isinstance(one, np.generic) else one for one in several]

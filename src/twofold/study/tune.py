@@ -5,17 +5,16 @@ training behind it is a trial of the results store. Optuna's record of the searc
 journal of its own: a search goes on from there. The store's keys and claims see to it that nothing is trained twice.
 """
 
-import dataclasses
 import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
-import jax
 import numpy as np
 import optuna
 import pandas as pd
@@ -23,13 +22,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from twofold.data import Digits
+from twofold.data import Digits, Source
 from twofold.errors import SettingError, unknown_choice
-from twofold.networks import NETWORKS
+from twofold.networks import find_network
 from twofold.results import Store
-from twofold.study.conduct import Listener, conduct
+from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
+from twofold.settings import Search as Space
+from twofold.study.conduct import conduct
+from twofold.study.keep import Keeper
+from twofold.study.listener import Listener
 from twofold.study.trial import Trial
-from twofold.training import OPTIMIZERS
 
 # How much of the devices' time a batch of proposals may leave unused.
 _MOST_IDLE = 0.1
@@ -40,47 +42,87 @@ _MAKING = timedelta(minutes=1)
 # Importances of fewer proposals mean nothing.
 _LEAST_FOR_IMPORTANCES = 10
 
-# What a compiled program depends on: proposals that agree in it are trained side by side.
-_PROGRAM = ("optimizer", "batch_size")
+# The settings that the first version searched, in its order, by the names under which it wrote their space down.
+_FIRST_SPACE = {
+    "optimizer": "optimizers",
+    "learning_rate": "learning_rate",
+    "batch_size": "batch_sizes",
+    "epochs": "epochs",
+    "aux_weight": "aux_weight",
+}
 
 
-@dataclass(frozen=True, kw_only=True)
+def searchable() -> tuple[str, ...]:
+    """The settings that may be searched: the first version's in its order, then later ones."""
+    later = (name for name, declared in SETTINGS.items() if declared.search and name not in _FIRST_SPACE)
+    return (*_FIRST_SPACE, *later)
+
+
+@dataclass(frozen=True)
 class SearchSpace:
-    """What to search: choices of optimizers and batch sizes, and ranges (low, high) of the rest, both ends included.
+    """What to search: choices of a setting, or the ends (low, high) of its range, both included.
 
-    Learning rate, epochs and auxiliary weight are searched on a logarithmic scale; the auxiliary weight only where one
-    of the networks has auxiliary losses. Raises `SettingError` where a choice or a range cannot be used.
+    Ranges are searched on a logarithmic scale.
     """
 
-    optimizers: tuple[str, ...] = tuple(OPTIMIZERS)
-    learning_rate: tuple[float, float] = (1e-4, 1.0)
-    batch_sizes: tuple[int, ...] = (10, 25, 50, 100)
-    epochs: tuple[int, int] = (25, 200)
-    aux_weight: tuple[float, float] = (0.01, 10.0)
+    where: Mapping[str, tuple]
 
-    def __post_init__(self) -> None:
-        for name in ("optimizers", "batch_sizes"):
-            if not getattr(self, name):
-                raise SettingError(f"`{name}` is empty; give at least one value")
-        for optimizer in self.optimizers:
-            if optimizer not in OPTIMIZERS:
-                raise unknown_choice("optimizers", optimizer, OPTIMIZERS)
-        for name in ("learning_rate", "epochs", "aux_weight"):
-            low, high = getattr(self, name)
-            if not (0 < low <= high < math.inf):
-                raise SettingError(f"`{name}` (={low:g} {high:g}) must be a range: the low end, above 0, then the high")
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Self:
+        """The space that `twofold.settings` declares, with what is given in its place; one value fixes a setting.
+
+        Raises `SettingError` where a setting cannot be searched, or its choices or range cannot be used.
+        """
+        where = {}
+        for name in given:
+            if name not in searchable():
+                raise unknown_choice("a setting to search", name, searchable())
+        for name in searchable():
+            search = SETTINGS[name].search
+            if search and (name in given or search.by_default):
+                where[name] = _space(SETTINGS[name], search, several(given.get(name, search.values)))
+        return cls(MappingProxyType(where))
 
     def distributions(self, networks: Iterable[str]) -> dict[str, BaseDistribution]:
-        """The space as Optuna has it."""
-        space: dict[str, BaseDistribution] = {
-            "optimizer": CategoricalDistribution(self.optimizers),
-            "learning_rate": FloatDistribution(*self.learning_rate, log=True),
-            "batch_size": CategoricalDistribution(self.batch_sizes),
-            "epochs": IntDistribution(*self.epochs, log=True),
+        """The space as Optuna has it, of the settings that one of the networks uses."""
+        uses = {setting for network in networks for setting in find_network(network).uses}
+        return {
+            name: _distribution(SETTINGS[name], values)
+            for name, values in self.where.items()
+            if name in uses or not SETTINGS[name].of_network
         }
-        if any(NETWORKS[network].auxiliary_losses for network in networks):
-            space["aux_weight"] = FloatDistribution(*self.aux_weight, log=True)
-        return space
+
+    def identity(self) -> dict[str, tuple]:
+        """What tells this space from others: the first version's settings, all of them, and those searched beside."""
+        return {_FIRST_SPACE.get(name, name): values for name, values in self.where.items()}
+
+    def has(self, name: str, value: Any) -> bool:
+        """Whether the space has this value of a setting that it searches."""
+        values = self.where[name]
+        return value in values if _by_choices(SETTINGS[name]) else values[0] <= value <= values[1]
+
+
+def _by_choices(declared: Declaration) -> bool:
+    return declared.search is not None and declared.search.of == "choices"
+
+
+def _space(declared: Declaration, search: Space, values: Sequence[Any]) -> tuple:
+    if not values:
+        raise SettingError(f"`{declared.name}` is empty; give at least one value")
+    checked = tuple(declared.checked(value) for value in values)
+    if search.of == "choices":
+        return checked
+    if len(checked) > 2 or not 0 < checked[0] <= checked[-1]:
+        shown = " ".join(map(value_text, checked))
+        raise SettingError(f"`{declared.name}` (={shown}) must be a range: the low end, above 0, then the high")
+    return checked[0], checked[-1]
+
+
+def _distribution(declared: Declaration, values: tuple) -> BaseDistribution:
+    if _by_choices(declared):
+        return CategoricalDistribution(values)
+    kind = IntDistribution if declared.type is int else FloatDistribution
+    return kind(*values, log=True)
 
 
 @dataclass(frozen=True)
@@ -104,10 +146,7 @@ class Search:
     @property
     def starts_within(self) -> bool:
         """Whether the space has the setting `first`."""
-        space, first = self.space, self.first
-        chosen = first["optimizer"] in space.optimizers and first["batch_size"] in space.batch_sizes
-        ranges = [name for name in ("learning_rate", "epochs", "aux_weight") if name in self.distributions]
-        return chosen and all(getattr(space, n)[0] <= first[n] <= getattr(space, n)[1] for n in ranges)
+        return all(self.space.has(name, self.first[name]) for name in self.distributions)
 
     @property
     def cost(self) -> int:
@@ -117,7 +156,7 @@ class Search:
     @property
     def name(self) -> str:
         """Optuna's name for the search: the networks, and a hash of all that decides what a proposal comes to."""
-        identity = [dataclasses.asdict(self.space), [trial.key for trial in self.trials(**self.first)]]
+        identity = [self.space.identity(), [trial.key for trial in self.trials(**self.first)]]
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         return f"{'+'.join(self.networks)} {digest[:12]}"
 
@@ -147,15 +186,20 @@ def tune(
     searches: Sequence[Search],
     *,
     budget: int,
-    digits: Digits,
+    digits: Digits | Source,
     store: Store,
-    devices: Sequence[jax.Device],
+    devices: Callable[[], Sequence[Any]],
     listener: Listener,
     seed: int = 0,
+    trace: bool = False,
+    keeper_of: Callable[[Sequence[Trial]], Keeper] | None = None,
 ) -> list[Found]:
     """Conduct each search until it has used `budget` trainings, or as many as make up whole proposals.
 
     What earlier runs of the same search found counts. Proposals that a killed run left unfinished are finished first.
+    `devices` is called when there is something to train; a batch of proposals is as many as occupy them. `trace` and
+    the keeper that `keeper_of` gives for a batch are those of `conduct`.
+
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -168,10 +212,11 @@ def tune(
     for search, study in zip(searches, studies, strict=True):
         if done := len(study.get_trials(states=(TrialState.COMPLETE,))):
             listener.note(f"{search.name}: {done} of {budget // search.cost} proposals are done already")
-        for batch in _batches(search, study, budget // search.cost, len(devices), seed):
+        for batch in _batches(search, study, budget // search.cost, devices, seed):
             planned = [search.trials(**proposal.setting) for proposal in batch]
-            every = {trial.key: trial for trials in planned for trial in trials}
-            conduct(list(every.values()), digits, store, devices=devices, listener=progress)
+            every = list({trial.key: trial for trials in planned for trial in trials}.values())
+            keeper = keeper_of(every) if keeper_of else None
+            conduct(every, digits, store, devices=devices, listener=progress, trace=trace, keeper=keeper)
             for proposal, trials in zip(batch, planned, strict=True):
                 errors = store.read([trial.key for trial in trials]).validation_error
                 study.tell(proposal.number, float(errors.mean()), skip_if_finished=True)
@@ -231,7 +276,7 @@ class _Progress:
 
 
 def _check(search: Search, budget: int) -> None:
-    for batch_size in search.space.batch_sizes:
+    for batch_size in search.space.where["batch_size"]:
         search.trials(**{**search.first, "batch_size": batch_size})
     if budget < search.cost:
         raise SettingError(
@@ -245,7 +290,9 @@ def _counted(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.RUNNING))
 
 
-def _batches(search: Search, study: optuna.Study, most: int, devices: int, seed: int) -> Iterator[list[_Proposal]]:
+def _batches(
+    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sequence[Any]], seed: int
+) -> Iterator[list[_Proposal]]:
     """Proposals to train side by side: what was left unfinished, then new ones, `most` in all.
 
     In the end come those that another run is training: this run helps, or waits for them.
@@ -253,9 +300,8 @@ def _batches(search: Search, study: optuna.Study, most: int, devices: int, seed:
     if not study.trials and search.starts_within:
         study.enqueue_trial({name: search.first[name] for name in search.distributions})
     yield from _unfinished(search, study)
-    size = _batch_size(search.cost, devices)
     while (room := most - len(_counted(study))) > 0:
-        yield _ask(search, study, min(size, room), seed)
+        yield _ask(search, study, min(_batch_size(search.cost, len(devices())), room), seed)
     yield from _unfinished(search, study)
 
 
@@ -275,14 +321,15 @@ def _ask(search: Search, study: optuna.Study, count: int, seed: int) -> list[_Pr
     """New proposals, by the tree-structured Parzen estimator (Bergstra et al. 2011).
 
     Those under way count as bad ones, so that the proposals of a batch differ (constant liar: Ginsbourger et al.
-    2010). All take the optimizer and the batch size of the first, so that one compiled program trains them together.
+    2010). All take what is compiled of the first, so that one program trains them together.
     """
+    compiled = [name for name in of_role("program") if name in search.distributions]
     words = np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)
     study.sampler = optuna.samplers.TPESampler(seed=int(words[0]), constant_liar=True)
     proposals: list[_Proposal] = []
     for _ in range(count):
         if proposals:
-            study.enqueue_trial({name: proposals[0].setting[name] for name in _PROGRAM})
+            study.enqueue_trial({name: proposals[0].setting[name] for name in compiled})
         trial = study.ask(search.distributions)
         proposals.append(_Proposal(trial.number, trial.params))
     return proposals

@@ -9,7 +9,7 @@ import gc
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,16 +19,15 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float, Int, UInt32
+from jaxtyping import Float, Int, PyTree, UInt32
 
 from twofold.data import PairSet
-from twofold.networks import PairNetwork
 from twofold.training.run import (
     MOST_EPOCHS,
+    Arguments,
     Chunk,
     Evaluation,
     Program,
-    Settings,
     evaluate,
     start,
     train_epochs,
@@ -58,13 +57,14 @@ class TrialData(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """One training to do. `load` gives its pairs when its turn comes; `id` is the caller's, and is not looked at."""
+    """One training to do. `load` gives its pairs when its turn comes; `id` is the caller's, and is not looked at.
+
+    `numbers` are those of `twofold.training.run.Arguments`.
+    """
 
     id: Any
     key: UInt32[np.ndarray, " 2"]
-    learning_rate: float
-    aux_weight: float
-    negative_slope: float
+    numbers: Mapping[str, float]
     epochs: int
     load: Callable[[], TrialData]
 
@@ -79,7 +79,7 @@ class Outcome:
     `seconds` is the time that its device took for the cohort, divided by the trials that it trained there.
     """
 
-    network: PairNetwork
+    network: PyTree
     train_loss: Float[np.ndarray, " epochs"]
     train_error: float
     test_error: float
@@ -154,14 +154,14 @@ def _train_cohort(
     idle = engine.size - len(cohort)
     epochs = np.array([job.epochs for job in cohort] + [0] * idle, np.int32)
     place = partial(jax.device_put, device=engine.sharding)
-    settings = jax.tree.map(place, _stack([_settings(job) for job in cohort], idle)._replace(epochs=epochs))
+    arguments = jax.tree.map(place, _stack([_arguments(job) for job in cohort], idle)._replace(epochs=epochs))
     data = jax.tree.map(place, _stack(loaded, idle))
-    state, batches = engine.start(settings, data.train)
+    state, batches = engine.start(arguments, data.train)
     chunks: list[Chunk] = []
     done, length = 0, 1
     while done < epochs.max():
         chunk_begin = time.perf_counter()
-        state, chunk = engine.train_epochs(state, settings, data.train, batches, data.test, np.int32(length))
+        state, chunk = engine.train_epochs(state, arguments, data.train, batches, data.test, np.int32(length))
         chunks.append(jax.device_get(chunk))
         trained = np.clip(epochs - done, 0, length)
         done += length
@@ -170,7 +170,7 @@ def _train_cohort(
         pace = (time.perf_counter() - chunk_begin) / length
         length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
         chunks[-1] = Chunk(*(array[:, : trained.max()] for array in chunks[-1]))
-    evaluations = engine.evaluate.result()(state.network, data, settings)
+    evaluations = engine.evaluate.result()(state.network, data, arguments)
     history = Chunk(*(np.concatenate(arrays, axis=1) for arrays in zip(*chunks)))
     results = jax.device_get((state.network, history, evaluations))
     trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
@@ -183,7 +183,7 @@ def _train_cohort(
 def _outcome(
     job: Job,
     pairs: TrialData,
-    network: PairNetwork,
+    network: PyTree,
     history: Chunk,
     evaluations: _Evaluations,
     *,
@@ -199,7 +199,7 @@ def _outcome(
         train_error=int(train.wrong) / _count(pairs.train),
         test_error=int(test.wrong) / _count(pairs.test),
         validation_error=None if validation is None else int(validation.wrong) / _count(pairs.validation),
-        digit_error=int(test.wrong_digits) / pairs.test.classes.size,
+        digit_error=int(test.wrong_classes) / pairs.test.classes.size,
         dead_units=np.asarray(test.dead_units),
         dead_units_trace=history.dead_units[: job.epochs] if trace else None,
         diverged=not finite,
@@ -211,23 +211,16 @@ def _count(pairs: PairSet | None) -> int:
     return 0 if pairs is None else len(pairs.targets)
 
 
-def _settings(job: Job) -> Settings:
-    return Settings(
-        key=job.key,
-        learning_rate=np.float32(job.learning_rate),
-        aux_weight=np.float32(job.aux_weight),
-        negative_slope=np.float32(job.negative_slope),
-        epochs=np.int32(job.epochs),
-    )
+def _arguments(job: Job) -> Arguments:
+    numbers = {name: np.float32(value) for name, value in job.numbers.items()}
+    return Arguments(key=job.key, numbers=numbers, epochs=np.int32(job.epochs))
 
 
-def _shapes_of_settings() -> Settings:
+def _shapes_of_arguments(numbers: Iterable[str]) -> Arguments:
     number = jax.ShapeDtypeStruct((), np.float32)
-    return Settings(
+    return Arguments(
         key=jax.ShapeDtypeStruct((2,), np.uint32),
-        learning_rate=number,
-        aux_weight=number,
-        negative_slope=number,
+        numbers=dict.fromkeys(numbers, number),
         epochs=jax.ShapeDtypeStruct((), np.int32),
     )
 
@@ -267,19 +260,19 @@ def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toge
         return jax.ShapeDtypeStruct((size, *shape.shape), shape.dtype, sharding=sharding)
 
     data: TrialData = jax.tree.map(for_cohort, jax.tree.unflatten(*shapes))
-    settings = jax.tree.map(for_cohort, _shapes_of_settings())
+    arguments = jax.tree.map(for_cohort, _shapes_of_arguments(program.numbers))
     length = jax.ShapeDtypeStruct((), np.int32, sharding=NamedSharding(mesh, PartitionSpec()))
     spread = partial(_over_trials, mesh=mesh, together=together)
     begin = spread(partial(start, program))
     state, batches = jax.tree.map(
         lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
-        jax.eval_shape(begin, settings, data.train),
+        jax.eval_shape(begin, arguments, data.train),
     )
     train = spread(partial(train_epochs, program), shared=1, donate=(0,))
     # XLA compiles one function while the next is traced; the last one can wait until a training is through.
-    starting = _COMPILER.submit(begin.lower(settings, data.train).compile, _RUNS_ONCE)
-    training = _COMPILER.submit(train.lower(state, settings, data.train, batches, data.test, length).compile)
-    evaluating = _COMPILER.submit(spread(_evaluate_all).lower(state.network, data, settings).compile)
+    starting = _COMPILER.submit(begin.lower(arguments, data.train).compile, _RUNS_ONCE)
+    training = _COMPILER.submit(train.lower(state, arguments, data.train, batches, data.test, length).compile)
+    evaluating = _COMPILER.submit(spread(partial(_evaluate_all, program)).lower(state.network, data, arguments).compile)
     return _Engine(
         start=starting.result(),
         train_epochs=training.result(),
@@ -315,9 +308,9 @@ def _over_trials(
     return jax.jit(on_mesh, donate_argnums=donate)
 
 
-def _evaluate_all(network: PairNetwork, data: TrialData, settings: Settings) -> _Evaluations:
+def _evaluate_all(program: Program, network: PyTree, data: TrialData, arguments: Arguments) -> _Evaluations:
     def on(pairs: PairSet) -> Evaluation:
-        return evaluate(network, pairs, settings.negative_slope)
+        return evaluate(program, network, pairs, arguments.numbers)
 
     return _Evaluations(on(data.train), on(data.test), None if data.validation is None else on(data.validation))
 

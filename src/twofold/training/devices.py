@@ -1,18 +1,31 @@
 """Setting JAX up: every processor core a device of its own."""
 
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
-import jax
 import platformdirs
 
 from twofold.errors import SettingError
+from twofold.settings import check_whole
+
+if TYPE_CHECKING:
+    import jax
 
 # Each CPU device keeps to one core: trials run side by side, not their matrix products.
 _CPU_FLAG = "--xla_cpu_multi_thread_eigen"
 
 
-def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]]:
+def check_workers(workers: int | None) -> None:
+    """Raise `SettingError` for a number of workers that no machine like this one has; JAX is not started for it."""
+    if workers is None:
+        return
+    check_whole("workers", workers, least=1)
+    if "jax" not in sys.modules and workers > _cores():
+        raise _too_many(workers, _cores())
+
+
+def use_devices(workers: int | None = None) -> tuple[list["jax.Device"], list[str]]:
     """The devices to train on, and what to tell the user about them.
 
     `workers` is how many: by default all GPUs (or TPUs), else all processor cores. Where JAX is running already, its
@@ -20,14 +33,16 @@ def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]
 
     Raises `SettingError` for a number that is not positive, or more than there can be.
     """
-    if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
-        raise SettingError(f"`workers` (={workers!r}) must be a whole number of at least 1")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    import jax
+
+    if workers is not None:
+        workers = check_whole("workers", workers, least=1)
+    cores = _cores()
     _configure(workers or cores)
     devices = jax.devices()
     there = max(cores, len(devices)) if devices[0].platform == "cpu" else len(devices)
     if workers is not None and workers > there:
-        raise SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
+        raise _too_many(workers, there)
     wanted = workers or (cores if devices[0].platform == "cpu" else len(devices))
     notes = []
     if len(devices) < wanted:
@@ -38,8 +53,18 @@ def use_devices(workers: int | None = None) -> tuple[list[jax.Device], list[str]
     return devices[:wanted], notes
 
 
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def _too_many(workers: int, there: int) -> SettingError:
+    return SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
+
+
 def _configure(cores: int) -> None:
     """What has to be said before JAX starts; does nothing where it has started."""
+    import jax
+
     flags = os.environ.get("XLA_FLAGS", "")
     if _CPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAG}=false".strip()

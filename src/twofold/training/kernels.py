@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from numba.extending import register_jitable
 
-from twofold.networks import foreign
-from twofold.networks.foreign import argument, begins, length, result, results
+from twofold.native import foreign
+from twofold.native.foreign import argument, begins, length, result, results
 
 # As the file is when it is imported.
 _SOURCES = foreign.digest(__name__)

@@ -4,18 +4,18 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from twofold.networks import Outputs
+from twofold.networks.protocol import Outputs
 
 
 def pair_loss(
     outputs: Outputs, targets: Int32[Array, " n"], classes: Int32[Array, "n 2"], aux_weight: float | Array
 ) -> Float[Array, ""]:
-    """The cross entropy of the answer plus `aux_weight` times those of the two digits, each a mean over the batch.
+    """The cross entropy of the answer plus `aux_weight` times those of both images' classes, means over the batch.
 
-    With an `aux_weight` of 0 the digit logits take no part, not even where they are infinite.
+    With an `aux_weight` of 0 the class logits take no part, not even where they are infinite.
     """
-    digit_logits = jnp.where(aux_weight > 0, outputs.digit_logits, 0.0)
-    return cross_entropy(outputs.logits, targets) + aux_weight * 2 * cross_entropy(digit_logits, classes)
+    class_logits = jnp.where(aux_weight > 0, outputs.class_logits, 0.0)
+    return cross_entropy(outputs.logits, targets) + aux_weight * 2 * cross_entropy(class_logits, classes)
 
 
 def cross_entropy(logits: Float[Array, "*n k"], classes: Int32[Array, "*n"]) -> Float[Array, ""]:

@@ -1,14 +1,15 @@
 """The five optimizers of the paper, with the defaults of the paper's framework."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import log
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Float, Int32, PyTree
 
-from twofold.networks import PairNetwork, foreign
+from twofold.native import foreign
+from twofold.settings import check_names
 from twofold.training import kernels
 from twofold.training.kernels import Numbers
 
@@ -17,7 +18,7 @@ class Memory(NamedTuple):
     """What an optimizer remembers: how many steps it took, and what it keeps of each parameter, in its shape."""
 
     steps: Int32[Array, ""]
-    kept: tuple[PairNetwork, ...]
+    kept: tuple[PyTree, ...]
 
 
 class Optimizer(NamedTuple):
@@ -30,17 +31,17 @@ class Optimizer(NamedTuple):
     memories: int
     numbers: Callable[[Float[Array, ""], Float[Array, ""]], Numbers]
 
-    def init(self, network: PairNetwork) -> Memory:
+    def init(self, network: PyTree) -> Memory:
         """What is remembered before the first step."""
         return Memory(jnp.int32(0), (jax.tree.map(jnp.zeros_like, network),) * self.memories)
 
     def update(
-        self, network: PairNetwork, gradient: PairNetwork, memory: Memory, learning_rate: Float[Array, ""]
-    ) -> tuple[PairNetwork, Memory]:
-        """The network and the memory after a step."""
+        self, network: PyTree, gradient: PyTree, memory: Memory, settings: Mapping[str, Float[Array, ""]]
+    ) -> tuple[PyTree, Memory]:
+        """The network and the memory after a step; `settings` has the `learning_rate`."""
         parameters, structure = jax.tree.flatten(network)
         real, steps = parameters[0].dtype, memory.steps + 1
-        numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(learning_rate, steps.astype(real))])
+        numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(settings["learning_rate"], steps.astype(real))])
         step = native_step if foreign.can_run(*jax.tree.leaves((gradient, network, memory.kept))) else portable_step
         stepped = step(self, numbers, jax.tree.leaves(gradient), parameters, [*map(jax.tree.leaves, memory.kept)])
         network, *kept = (jax.tree.unflatten(structure, leaves) for leaves in stepped)
@@ -88,3 +89,4 @@ OPTIMIZERS = {
     "adagrad": Optimizer(kernels.adagrad, 1, lambda rate, steps: Numbers(rate, eps=1e-10)),
     "rmsprop": Optimizer(kernels.rmsprop, 1, lambda rate, steps: Numbers(rate, 0.99, 1 - 0.99, eps=1e-8)),
 }
+check_names("optimizer", OPTIMIZERS)

@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.networks import foreign, geometry, vectors, winograd
-from twofold.networks.foreign import (
+from twofold.native import foreign, geometry, vectors, winograd
+from twofold.native.foreign import (
     argument,
     begins,
     compiled,
@@ -24,9 +24,9 @@ from twofold.networks.foreign import (
     offset,
     result,
 )
-from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
-from twofold.networks.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
-from twofold.networks.winograd import (
+from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
+from twofold.native.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
+from twofold.native.winograd import (
     four,
     kernel_matrices,
     kernel_matrices_back,

@@ -13,7 +13,8 @@ from scipy import stats
 from tests.networks.plain import plain_network
 
 from twofold.errors import SettingError
-from twofold.networks import NETWORKS, find_network, init_network, layer_table, parameter_count
+from twofold.networks import NETWORKS, find_network, layer_table, parameter_count
+from twofold.networks.paper import init_network
 
 
 def network_and_images(weight_sharing, image_size, n=4):
@@ -109,7 +110,7 @@ def test_a_table_of_layers_starts_no_device():
     code = """
 from twofold.networks import NETWORKS, layer_table
 layer_table(NETWORKS["NetWSAL"])
-from twofold.training import use_devices
+from twofold.training.devices import use_devices
 print(use_devices(2)[1])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

@@ -8,7 +8,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from twofold.networks.geometry import CHANNELS1, CHANNELS2, SHUT
+from twofold.native.geometry import CHANNELS1, CHANNELS2, SHUT
 
 # Numbers of single precision in a register; and columns of a product that are worked on at once: as many as fit in the
 # registers for a block of rows.

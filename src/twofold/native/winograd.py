@@ -6,8 +6,8 @@ ends in `_back` is the transpose, which gradients take.
 
 import numpy as np
 
-from twofold.networks.foreign import compiled, offset
-from twofold.networks.geometry import CHANNELS1, CHANNELS2, PAIRS, PLANE
+from twofold.native.foreign import compiled, offset
+from twofold.native.geometry import CHANNELS1, CHANNELS2, PAIRS, PLANE
 
 # As factors of a real number these keep its precision, as Python's own numbers would not.
 _2, _4, _5, _6, _8, _12, _24 = (np.int8(number) for number in (2, 4, 5, 6, 8, 12, 24))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.networks.frames import Guarded, call
+from tests.native.frames import Guarded, call
 
-from twofold.networks import foreign, geometry, kernels
-from twofold.networks.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.native import foreign, geometry, kernels
+from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def test_the_gradient_of_weights_keeps_to_its_arrays(real, g, n, inputs, outputs
 COMPILE = """
 import sys
 import numpy as np
-from twofold.networks import foreign, kernels
+from twofold.native import foreign, kernels
 kernels._SOURCES = sys.argv[1]
 print(foreign.compile_handler(*kernels.handler("forward", np.dtype("float32"))).cache_hits)
 """
@@ -81,7 +81,7 @@ def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
 
 def test_the_sources_are_all_that_the_kernels_import():
     """Or stale machine code would be read from the cache."""
-    sources = [f"twofold.networks.{name}" for name in ("geometry", "vectors", "winograd", "kernels")]
+    sources = [f"twofold.native.{name}" for name in ("geometry", "vectors", "winograd", "kernels")]
     trees = [ast.parse(Path(sys.modules[name].__file__).read_text("utf-8")) for name in sources]
     found = {
         f"{node.module}.{alias.name}"
@@ -98,8 +98,8 @@ def test_the_sources_are_all_that_the_kernels_import():
 TRAIN = """
 import jax
 import numpy as np
-from twofold.networks import init_network
-from twofold.training import OPTIMIZERS
+from twofold.networks.paper import init_network
+from twofold.training.optimizers import OPTIMIZERS
 network = init_network(jax.random.key(0), weight_sharing=True)
 images = jax.random.uniform(jax.random.key(1), (25, 2, 14, 14))
 gradient = jax.jit(jax.grad(lambda network: network(images).logits[:, 0].sum()))
@@ -119,7 +119,8 @@ import jax
 import llvmlite.binding
 llvmlite.binding.get_host_cpu_features = dict
 from tests.networks.test_blocks import assert_as_plain, random_arguments
-from twofold.networks import native, vectors
+from twofold.native import operations as native
+from twofold.native import vectors
 assert (vectors.WIDTH, vectors.LANES) == (16, 8)
 for shape in ((1, 6, 14, 14), (2, 3, 13, 17)):
     assert_as_plain(native.features, random_arguments(*shape), 1e-4)

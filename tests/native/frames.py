@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 
-from twofold.networks import foreign
+from twofold.native import foreign
 
 WORD = ctypes.c_uint64
 MARGIN = 4096  # bytes

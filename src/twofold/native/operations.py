@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from twofold.networks import foreign, geometry, kernels
-from twofold.networks.geometry import CHANNELS1, CHANNELS2
+from twofold.native import foreign, geometry, kernels
+from twofold.native.geometry import CHANNELS1, CHANNELS2
 
 
 def can_do(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
@@ -29,7 +29,10 @@ def features(
     kernel2: Float[Array, "g 3 3 c d"],
     bias2: Float[Array, "g d"],
 ) -> Float[Array, "g n features"]:
-    """What `twofold.networks.blocks.features` computes, where `can_do`. The images get no gradient."""
+    """Twice a convolution, 2x2 max pooling and ReLU, where `can_do`; the images get no gradient.
+
+    The features are in the order (row, column, channel).
+    """
     return _forward(images, kernel1, bias1, kernel2, bias2)[0]
 
 
@@ -82,7 +85,7 @@ def can_multiply(inputs: Array, weight: Array) -> bool:
 
 @jax.custom_vjp
 def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
-    """The product of `twofold.networks.blocks.dense`, where `can_multiply`.
+    """The product of a fully connected layer, where `can_multiply`.
 
     XLA is fast at it and at the gradient of the inputs, but not at that of the weights, for which it transposes. As of
     all these operations there is no second derivative.

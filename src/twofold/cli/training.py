@@ -1,0 +1,28 @@
+"""What `twofold study`, `grid` and `sweep` are: one function, which they present each in its way."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from twofold.cli.options import RunOptions, choosing
+
+if TYPE_CHECKING:
+    from twofold.api import Study, StudyResult
+
+
+def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any], run: RunOptions) -> "Study":
+    """The study that the options ask for, once it is known that its figures can be written."""
+    from twofold.api import Study
+    from twofold.report.style import check_folder
+
+    check_folder(run.out)
+    return Study(networks=choosing(networks), rounds=rounds, data_dir=run.data_dir, **settings)
+
+
+def train(study: "Study", run: RunOptions) -> "StudyResult":
+    """Train what is not in the store yet, and print the rows if they are all that is wanted."""
+    from twofold.cli.output import print_json
+
+    result = study.run(**run.running())
+    if run.json:
+        print_json(result.table)
+    return result

@@ -1,0 +1,128 @@
+"""What is known of a set of images before it is read: a study that has nothing to train needs no more.
+
+The facts of files that were read once are kept in the user's cache folder, by each file's path, size, time of change
+and inode. Whatever is wrong with that folder, the files are read again, and nothing else happens.
+"""
+
+import json
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from twofold.data.digits import Digits, Place, find_digits
+from twofold.data.download import cache_folder
+from twofold.data.task import Task
+from twofold.errors import DataError
+
+# Raise it when files that are the same come to other facts: when images are prepared in another way.
+_VERSION = 1
+
+# Facts of so many sets of files are kept, the latest.
+_MOST_KEPT = 200
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is kept: see `Source`."""
+
+    fingerprint: str
+    train_count: int
+    test_count: int
+    task: Task
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set of images by its facts; `load` reads the images themselves.
+
+    `train_count` images are there for training and validation pairs, `test_count` for test pairs.
+    """
+
+    place: Place
+    fingerprint: str
+    train_count: int
+    test_count: int
+    task: Task
+
+    @property
+    def name(self) -> str:
+        """The name under which the images were asked for."""
+        return self.place.name
+
+    def load(self) -> Digits:
+        """The images. Raises `DataError` as `find_source`, and where they are no longer those of the facts."""
+        return self._digits
+
+    @cached_property
+    def _digits(self) -> Digits:
+        digits = self.place.read()
+        if digits.fingerprint != self.fingerprint:
+            _keep(self.place, digits)
+            raise DataError(f"the images of {self.name} have changed since they were looked at; run the command again")
+        return digits
+
+
+def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
+    """The images of this name or path: see `twofold.data.digits.find_digits`, which raises the same errors.
+
+    Files that were never read are, since only so it is known what is in them.
+    """
+    place = find_digits(name_or_path, data_dir)
+    facts = _kept(place)
+    if facts is None:
+        digits = place.read()
+        facts = _keep(place, digits)
+        source = Source(place, **_shallow(facts))
+        source.__dict__["_digits"] = digits  # read already
+        return source
+    return Source(place, **_shallow(facts))
+
+
+def _shallow(facts: _Facts) -> dict[str, Any]:
+    return dict(vars(facts))
+
+
+def _kept(place: Place) -> _Facts | None:
+    """What is kept of these files as they are now, if anything."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = _read()[_name(place)]
+        return _Facts(**{**content, "task": Task(**content["task"])})
+    return None
+
+
+def _keep(place: Place, digits: Digits) -> _Facts:
+    facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task)
+    with suppress(OSError, ValueError, TypeError):
+        file = _file()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            everything = _read()
+        except (OSError, ValueError):
+            everything = {}
+        everything.pop(_name(place), None)
+        everything[_name(place)] = asdict(facts)
+        latest = dict(list(everything.items())[-_MOST_KEPT:])
+        partial = file.with_suffix(f".{os.getpid()}.partial")
+        partial.write_text(json.dumps(latest))
+        partial.replace(file)
+    return facts
+
+
+def _read() -> dict[str, Any]:
+    content = json.loads(_file().read_text())
+    if not isinstance(content, dict):
+        raise ValueError("no object")
+    return content
+
+
+def _file() -> Path:
+    return cache_folder() / f"facts{_VERSION}.json"
+
+
+def _name(place: Place) -> str:
+    """What tells these files, as they are now, from all others."""
+    status = [(str(path.resolve()), path.stat()) for path in place.files]
+    return json.dumps([(path, s.st_size, s.st_mtime_ns, s.st_ino) for path, s in status])

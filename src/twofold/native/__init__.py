@@ -1,0 +1,1 @@
+"""Our operations for a processor: the interface to XLA, and kernels that Numba compiles; nothing of networks."""

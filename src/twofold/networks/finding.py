@@ -1,0 +1,76 @@
+"""Networks by name. What is here needs no JAX: tables and help are made from it, and most commands train nothing."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from twofold.errors import SettingError, unknown_choice
+
+if TYPE_CHECKING:
+    from twofold.networks.protocol import Structure
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network by its name, and what there is to know of it before it is made.
+
+    `weight_sharing` and `auxiliary_losses` are its factors: with the first both branches have the same weights (a
+    siamese network); with the second each branch is also judged by how well it names its image's class. `uses` are
+    those settings of networks that make a difference to it (see `twofold.settings.Declaration.of_network`).
+    """
+
+    name: str
+    weight_sharing: bool
+    auxiliary_losses: bool
+    uses: frozenset[str]
+    home: str
+
+    def structure(self) -> "Structure":
+        """What is compiled of it. Auxiliary losses are not: networks that differ in them alone are one program."""
+        module, _, name = self.home.partition(":")
+        make: Callable[..., Structure] = getattr(import_module(module), name)
+        return make(weight_sharing=self.weight_sharing)
+
+
+def _papers(name: str, *, weight_sharing: bool = False, auxiliary_losses: bool = False) -> Network:
+    uses = {"bottleneck_activation", *(["aux_weight"] if auxiliary_losses else [])}
+    return Network(name, weight_sharing, auxiliary_losses, frozenset(uses), "twofold.networks.paper:Twin")
+
+
+# The paper's four, in its order (section III).
+NETWORKS = MappingProxyType(
+    {
+        network.name: network
+        for network in (
+            _papers("NetBase"),
+            _papers("NetWS", weight_sharing=True),
+            _papers("NetAL", auxiliary_losses=True),
+            _papers("NetWSAL", weight_sharing=True, auxiliary_losses=True),
+        )
+    }
+)
+
+
+def find_network(name: str) -> Network:
+    """The network of that name. Raises `SettingError` where there is none."""
+    if name not in NETWORKS:
+        raise unknown_choice("network", name, NETWORKS)
+    return NETWORKS[name]
+
+
+def in_order(names: Sequence[str]) -> list[str]:
+    """The distinct names: those of `NETWORKS` in their order, then others as they come."""
+    distinct = list(dict.fromkeys(names))
+    return [name for name in NETWORKS if name in distinct] + [name for name in distinct if name not in NETWORKS]
+
+
+def check_used(names: Sequence[str], chosen: Sequence[str]) -> None:
+    """Raise `SettingError` where a setting of networks was chosen that none of these networks uses."""
+    for setting in chosen:
+        if not any(setting in find_network(name).uses for name in names):
+            raise SettingError(
+                f"`{setting}` cannot be used by {' or '.join(in_order(names))}; leave it out, or add one of "
+                f"{', '.join(name for name, network in NETWORKS.items() if setting in network.uses)}"
+            )

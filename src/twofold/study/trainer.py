@@ -1,0 +1,167 @@
+"""Training claimed trials and making their rows; whoever comes here has something to train, and so needs JAX."""
+
+import dataclasses
+import functools
+import itertools
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from twofold import __version__
+from twofold.data import Digits, Source, Task, draw_pairs, standardise
+from twofold.results import Store
+from twofold.settings import of_role
+from twofold.study.keep import Keeper
+from twofold.study.listener import Listener
+from twofold.study.trial import Trial
+from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
+from twofold.training.run import Program, numbers_of, program_of, trial_key
+
+# Seconds between two signs of life to the store.
+_RENEW_EVERY = 20.0
+
+
+class Trainer:
+    """Trains trials on the devices, and stores each when it is complete, for one run, the `owner` of its claims."""
+
+    def __init__(
+        self,
+        digits: Digits | Source,
+        store: Store,
+        owner: str,
+        devices: Sequence[jax.Device],
+        *,
+        trace: bool,
+        keeper: Keeper | None,
+    ) -> None:
+        self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
+        self._trace, self._keeper = trace, keeper
+        self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits.load()))
+
+    def train(self, trials: Sequence[Trial], listener: Listener) -> set[str]:
+        """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
+        on_progress = _progress(listener, functools.partial(self._store.renew_claims, self._owner))
+        trained = set()
+        for program, group in _groups(trials, self._task, self._trace):
+            jobs = (_job(trial, self._load) for trial in group if self._claim(trial))
+            cohorts = train_cohorts(program, jobs, devices=self._devices, on_progress=on_progress, expected=len(group))
+            for job, outcome in cohorts:
+                listener.done(self._complete(job.id, outcome))
+                trained.add(job.id.key)
+        return trained
+
+    def _claim(self, trial: Trial) -> bool:
+        wanted_again = self._keeper.lacks if self._keeper else None
+        return self._store.claim(trial.key, self._owner, traced=self._trace, wanted_again=wanted_again)
+
+    def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+        row = _row(trial, outcome, self._devices[0])
+        if self._keeper:
+            # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
+            self._keeper.offer(trial, row, outcome.network)
+        # A training repeated for its network alone leaves its row, and any trace in it, as it was.
+        if not self._store.present([trial.key], traced=self._trace):
+            self._store.add(row)
+        return row
+
+
+def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
+    """The trials that one compiled program trains: equal programs, on arrays of equal shapes.
+
+    Within a group short trainings come first, so that those of one cohort take about equally long.
+    """
+    programs = {trial: program_of(trial.architecture.structure(), task, trial, trace=trace) for trial in trials}
+
+    def shape(trial: Trial) -> tuple:
+        return (repr(programs[trial]), trial.pairs, trial.test_pairs, trial.validation_pairs)
+
+    for _, group in itertools.groupby(sorted(trials, key=lambda t: (shape(t), t.epochs)), key=shape):
+        alike = list(group)
+        yield programs[alike[0]], alike
+
+
+def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
+    """The pairs of a round under those settings that decide them, in the order of `of_role`."""
+    asked = dict(zip(of_role("pairs"), settings))
+    pairs, validation_pairs = asked["pairs"], asked["validation_pairs"]
+    draw = functools.partial(
+        draw_pairs, digits, seed=asked["seed"], round=round_, relation=asked["relation"], training_pairs=pairs
+    )
+    train, test = draw(split="train", pairs=pairs), draw(split="test", pairs=asked["test_pairs"])
+    validation = draw(split="validation", pairs=validation_pairs) if validation_pairs else None
+    if asked["normalise"]:
+        train, test, *rest = standardise(train, test, *([validation] if validation else []))
+        validation = rest[0] if rest else None
+    return TrialData(train=train, test=test, validation=validation)
+
+
+def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
+    return Job(
+        id=trial,
+        key=trial_key(trial.seed, trial.round),
+        numbers=numbers_of(trial.architecture.structure(), trial),
+        epochs=trial.epochs,
+        load=functools.partial(load, trial.round, tuple(getattr(trial, name) for name in of_role("pairs"))),
+    )
+
+
+def _progress(listener: Listener, renew_claims: Callable[[], None]) -> Callable[[int], None]:
+    """Pass progress on to the listener and, now and then, a sign of life to the store."""
+    renewed = time.monotonic()
+
+    def on_progress(epochs: int) -> None:
+        nonlocal renewed
+        listener.advance(epochs)
+        if time.monotonic() - renewed > _RENEW_EVERY:
+            renew_claims()
+            renewed = time.monotonic()
+
+    return on_progress
+
+
+def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
+    """The row of the results store for one complete trial."""
+    network = trial.architecture
+    trace = outcome.dead_units_trace
+    return {
+        "key": trial.key,
+        **dataclasses.asdict(trial),
+        "weight_sharing": network.weight_sharing,
+        "auxiliary_losses": network.auxiliary_losses,
+        "train_error": outcome.train_error,
+        "validation_error": outcome.validation_error,
+        "test_error": outcome.test_error,
+        "digit_error": outcome.digit_error if network.auxiliary_losses else None,
+        "dead_first": int(outcome.dead_units[0]),
+        "dead_second": int(outcome.dead_units[1]),
+        "diverged": outcome.diverged,
+        "train_loss": [x if math.isfinite(x) else None for x in map(float, outcome.train_loss)],
+        "dead_units_trace": None if trace is None else [[int(a), int(b)] for a, b in trace],
+        "seconds": outcome.seconds,
+        "twofold_version": __version__,
+        "jax_version": jax.__version__,
+        "device": device_name(device),
+        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }
+
+
+@functools.cache
+def device_name(device: jax.Device) -> str:
+    """The device as a reader would name it: the processor's model, where JAX only says "cpu"."""
+    if device.platform != "cpu":
+        return f"{device.platform}: {device.device_kind}"
+    return f"cpu: {_processor_model() or platform.processor() or platform.machine()}"
+
+
+def _processor_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
