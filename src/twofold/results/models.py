@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from twofold.errors import StoreError, cause_of
-from twofold.results.store import parse_url
+from twofold.results.database import parse_url
 
 if TYPE_CHECKING:
     from twofold.networks import PairNetwork
