@@ -71,7 +71,8 @@ def check(found: Standing, shown_url: str, *, create: bool, sharing: bool) -> No
             f"the store {shown_url} has version {found.version}, and this twofold knows versions up to {NEWEST}; "
             "install a newer twofold, or name another store with --store"
         )
-    lacking = [c.name for c in trials.c if c.name not in found.columns and c.name in _columns_of(found.version)]
+    wanted = _columns_of(found.version)
+    lacking = [c.name for c in trials.c if c.name in wanted and c.name not in found.columns]
     if lacking:
         raise StoreError(
             f"the store {shown_url} was made by another program or another version of twofold (its table `trials` "
