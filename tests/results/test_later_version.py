@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
@@ -60,18 +61,20 @@ def upgrade() -> None:
 
 
 @pytest.fixture(scope="session")
-def later(tmp_path_factory):
-    """The folder of a twofold that has two more versions."""
-    folder = tmp_path_factory.mktemp("later")
-    package = Path(shutil.copytree(Path(twofold.__file__).parent, folder / "twofold"))
-    declared = (package / "settings.py").read_text(encoding="utf-8")
-    (package / "settings.py").write_text(declared.replace("\n\ndef _declarations(", DECLARED), encoding="utf-8")
-    before = VERSIONS[-1]
-    for version, body in SCRIPTS.items():
-        script = SCRIPT.format(version=version, before=before, body=body)
-        (package / "results" / "migrations" / f"{version}_later.py").write_text(script, encoding="utf-8")
-        before = version
-    return folder
+def later():
+    """The folder of a twofold that has two more versions; other users may read it, unlike pytest's own folders."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        package = Path(shutil.copytree(Path(twofold.__file__).parent, folder / "twofold"))
+        declared = (package / "settings.py").read_text(encoding="utf-8")
+        (package / "settings.py").write_text(declared.replace("\n\ndef _declarations(", DECLARED), encoding="utf-8")
+        before = VERSIONS[-1]
+        for version, body in SCRIPTS.items():
+            script = SCRIPT.format(version=version, before=before, body=body)
+            (package / "results" / "migrations" / f"{version}_later.py").write_text(script, encoding="utf-8")
+            before = version
+        yield folder
 
 
 def start(later, *arguments, **environment):
@@ -89,6 +92,7 @@ def start(later, *arguments, **environment):
 
 OPEN = """
 import sys
+import tempfile
 from twofold.errors import StoreError
 from twofold.results import Store
 print("ready", flush=True)
@@ -149,17 +153,27 @@ def test_a_script_that_fails_leaves_all_files_as_they_were(later, path):
     assert files(path.parent) == before
 
 
-def test_of_processes_that_open_an_old_store_at_once_one_migrates(later, path):
+def opened_at_once(later, path):
+    """Open a store in four processes at once, and give what they say, sorted."""
     processes = [start(later, "-c", OPEN, str(path)) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = sorted(process.communicate(timeout=60)[0].strip() for process in processes)
-    assert said == ["", "", "", f"{SAYS}.bak"]
+    return sorted(process.communicate(timeout=60)[0].strip() for process in processes)
+
+
+def test_of_processes_that_open_an_old_store_at_once_one_migrates(later, path):
+    assert opened_at_once(later, path) == ["", "", "", f"{SAYS}.bak"]
     assert version(path) == [(LAST,)]
     assert set(files(path.parent)) == {path.name, f"{path.name}.version-{VERSIONS[0]}.bak"}
+
+
+def test_of_processes_that_open_a_store_that_is_not_there_one_makes_it(later, tmp_path):
+    assert opened_at_once(later, tmp_path / "new.db") == [""] * 4
+    assert version(tmp_path / "new.db") == [(LAST,)]
+    assert set(files(tmp_path)) == {"new.db"}
 
 
 def test_an_earlier_copy_is_never_overwritten(later, path):
@@ -216,3 +230,42 @@ def test_a_store_is_copied_whole_while_it_is_written_to(later, path):
     assert process.communicate(timeout=60)[0].strip() == f"{SAYS}.bak"
     for file in (path, path.with_name(f"twofold.db.version-{VERSIONS[0]}.bak")):
         assert sql(file, "select distinct device from trials") == [("changed",)]
+
+
+READ_AND_OPEN = """
+import os, sys
+from twofold.errors import StoreError
+from twofold.results import Store
+Store(sys.argv[1], create=False).read()  # reads all files of this twofold that are needed
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere, so be nobody
+table = Store(sys.argv[1], create=False).read()
+print(len(table), set(table.drop_rate))
+try:
+    Store(sys.argv[1])
+except StoreError as error:
+    print("refused:", error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "mode", "says"),
+    [
+        (0o555, 0o444, r"cannot copy .*\(unable to open database file\).* make the folder writable"),
+        (0o555, 0o666, r"cannot copy .*\(unable to open database file\).* make the folder writable"),
+        (0o777, 0o444, r"cannot use .*\(attempt to write a readonly database\)"),
+    ],
+)
+def test_who_may_not_write_reads_an_old_store_and_is_told_why_it_is_not_migrated(later, folder_mode, mode, says):
+    # Not in tmp_path, which another user may not enter.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(shutil.copyfile(STORES / "first" / "twofold.db", Path(folder) / "twofold.db"))
+        before = files(path.parent)
+        path.chmod(mode)
+        path.parent.chmod(folder_mode)
+        out, _ = start(later, "-c", READ_AND_OPEN, str(path)).communicate(timeout=60)
+        path.parent.chmod(0o755)
+        read, refused = out.splitlines()
+        assert read == "86 {0.25}"
+        assert re.fullmatch(rf"refused: {says}.*--store.*", refused)
+        assert files(path.parent) == before
