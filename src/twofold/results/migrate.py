@@ -112,7 +112,8 @@ def _copy(file: Path, version: str) -> Path:
             partial.unlink()
         raise StoreError(
             f"cannot copy the store {file} beside itself before it is brought to version {NEWEST} "
-            f"({cause_of(error)}); free space on the disk or make the folder writable, or name another store with --store"
+            f"({cause_of(error)}); free space on the disk or make the folder writable, "
+            "or name another store with --store"
         ) from error
 
 
