@@ -81,9 +81,9 @@ class Declaration:
     unit: str
     since: str
     choices: tuple[str, ...]
-    least: float
-    above: float
-    most: float
+    least: int | float
+    above: int | float
+    most: int | float
     compared: bool
     of_network: bool
     unused: Any
@@ -128,9 +128,9 @@ def setting(
     unit: str = "",
     since: str = FIRST,
     choices: tuple[str, ...] = (),
-    least: float = -math.inf,
-    above: float = -math.inf,
-    most: float = math.inf,
+    least: int | float = -math.inf,
+    above: int | float = -math.inf,
+    most: int | float = math.inf,
     compared: bool = True,
     of_network: bool = False,
     unused: Any = None,
@@ -371,7 +371,7 @@ def round_numbers(rounds: Any) -> range:
     return found
 
 
-def check_whole(name: str, value: object, *, least: float, most: float = math.inf) -> int:
+def check_whole(name: str, value: object, *, least: int | float, most: int | float = math.inf) -> int:
     """The value as Python's whole number. Raises `SettingError` unless it is one, from `least` to `most`."""
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int):

@@ -6,7 +6,7 @@ import pytest
 from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.results import store as store_module
+from twofold.results import claims
 
 SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizers", "sgd"]
 # Steps so large that the loss of every network leaves the floating-point numbers.
@@ -89,7 +89,7 @@ def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 20
     # What the dead run had claimed is free after two minutes; here at once.
-    monkeypatch.setattr(store_module, "_CLAIM_LIFETIME", 0.0)
+    monkeypatch.setattr(claims, "_CLAIM_LIFETIME", 0.0)
     code, _, err = run(*arguments)
     assert code == 0
     assert f"{len(before)} of 20 trials are in the store already" in err

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.results import store as store_module
+from twofold.results import claims
 
 TASK = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60"]
 SPACE = ["--optimizers", "sgd", "--batch-sizes", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
@@ -76,7 +76,7 @@ def test_a_killed_search_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 24
     # What the dead run had claimed is free after two minutes; here at once.
-    monkeypatch.setattr(store_module, "_CLAIM_LIFETIME", 0.0)
+    monkeypatch.setattr(claims, "_CLAIM_LIFETIME", 0.0)
     code, out, _ = run(*arguments, "--json", "--quiet")
     assert code == 0
     after = trained(tmp_path / "twofold.db")

@@ -97,9 +97,12 @@ class Keeper:
 
     def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
         mean, deviation = _scale(self._digits.load(), trial)
+        task = self._digits.task
         return {
             **{name: value for name, value in row.items() if name not in LONG_COLUMNS},
-            "image_size": list(self._digits.task.image_size),
+            "image_size": list(task.image_size),
+            "channels": task.channels,
+            "classes": task.classes,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,

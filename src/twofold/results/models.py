@@ -12,17 +12,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from twofold.errors import StoreError, cause_of
-from twofold.results.store import parse_url
-
-if TYPE_CHECKING:
-    from twofold.networks.paper import PairNetwork
+from twofold.data import Task
+from twofold.errors import SettingError, StoreError, cause_of
+from twofold.networks import find_network
+from twofold.results.database import parse_url
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -39,7 +38,7 @@ class Model:
     shifted and then divided (0 and 1 unless the trial normalises).
     """
 
-    network: PairNetwork
+    network: Any
     record: dict[str, Any]
 
 
@@ -54,7 +53,7 @@ class ModelStore:
         with _errors("make", self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, network: PairNetwork, record: Mapping[str, Any]) -> Path:
+    def add(self, network: Any, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
 
         The file appears whole or not at all. Raises `StoreError` where it cannot be written.
@@ -90,7 +89,7 @@ class ModelStore:
         """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged."""
         path = self._existing(key)
         record, tensors = _read(path, with_tensors=True)
-        return Model(_network(path, tensors), record)
+        return Model(_network(path, record, tensors), record)
 
     def remove(self, key: str) -> None:
         """Delete the network kept under a key, if there is one. Raises `StoreError` where that cannot be done."""
@@ -119,31 +118,45 @@ def models_folder(store_url: str) -> Path:
     return Path(str(url.database)).with_suffix(".models") if in_file else Path("twofold.models")
 
 
-def _tensors(network: PairNetwork) -> dict[str, np.ndarray]:
-    return {
-        f"{name}.{part}": np.ascontiguousarray(getattr(layer, part))
-        for name, layer in vars(network).items()
-        for part in ("weight", "bias")
-    }
+def _tensors(network: Any) -> dict[str, np.ndarray]:
+    import jax
+
+    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
+    return {_name(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
 
 
-def _network(path: Path, tensors: dict[str, np.ndarray]) -> PairNetwork:
+def _name(path: Any) -> str:
+    """A parameter's name in the file, such as conv1.weight."""
+    import jax
+
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _network(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Any:
+    """The network of the record, with the tensors as its parameters."""
     # Not at the top: listing models, or a store without any, needs no JAX.
-    import dataclasses
-
+    import jax
     import jax.numpy as jnp
 
-    from twofold.networks.paper import Layer, PairNetwork
-
+    height, width = record["image_size"]
+    # What the first version wrote has neither: its images were grey, and of ten classes.
+    task = Task(height, width, channels=record.get("channels", 1), classes=record.get("classes", 10))
     try:
-        return PairNetwork(
-            **{
-                f.name: Layer(*(jnp.asarray(tensors[f"{f.name}.{part}"]) for part in ("weight", "bias")))
-                for f in dataclasses.fields(PairNetwork)
-            }
-        )
-    except KeyError as lacking:
-        raise _no_model(path, f"it has no tensor {lacking}") from lacking
+        structure = find_network(record["network"]).structure()
+    except SettingError as error:
+        raise _no_model(path, f"there is no network {record['network']}") from error
+    shapes, definition = jax.tree_util.tree_flatten_with_path(
+        jax.eval_shape(lambda: structure.init(jax.random.key(0), task))
+    )
+    leaves = []
+    for place, shape in shapes:
+        tensor = tensors.get(_name(place))
+        if tensor is None:
+            raise _no_model(path, f"it has no tensor '{_name(place)}'")
+        if tensor.shape != shape.shape:
+            raise _no_model(path, f"its tensor '{_name(place)}' is {tensor.shape}, not {shape.shape}")
+        leaves.append(jnp.asarray(tensor))
+    return jax.tree.unflatten(definition, leaves)
 
 
 def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

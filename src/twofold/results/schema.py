@@ -1,0 +1,72 @@
+"""The tables of a store, as its newest version has them; the scripts in migrations/ make them.
+
+A setting needs no line here: its column follows from its declaration. The script that adds the column to the stores
+there are is the one thing that cannot follow, since it must stay as it was when later declarations change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from twofold.settings import SETTINGS
+
+metadata = sa.MetaData()
+
+_TYPES: Mapping[type, Any] = {bool: sa.Boolean, int: sa.Integer, float: sa.Double, str: sa.String}
+
+# Settings of more than 32 bits. Numbers of pairs and epochs fit into 32; a seed may be any number.
+_LARGE = {"seed"}
+
+
+def _settings() -> Iterator[sa.Column]:
+    for name, declared in SETTINGS.items():
+        yield sa.Column(name, sa.BigInteger if name in _LARGE else _TYPES[declared.type], nullable=False)
+
+
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    # What was trained.
+    sa.Column("network", sa.String, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("weight_sharing", sa.Boolean, nullable=False),
+    sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
+    *_settings(),
+    sa.Column("fingerprint", sa.String, nullable=False),
+    # What came out. Errors are fractions; a diverged loss is stored as null, JSON having no NaN.
+    sa.Column("train_error", sa.Double, nullable=False),
+    sa.Column("validation_error", sa.Double),
+    sa.Column("test_error", sa.Double, nullable=False),
+    sa.Column("digit_error", sa.Double),
+    sa.Column("dead_first", sa.Integer, nullable=False),
+    sa.Column("dead_second", sa.Integer, nullable=False),
+    sa.Column("diverged", sa.Boolean, nullable=False),
+    sa.Column("train_loss", sa.JSON, nullable=False),
+    sa.Column("dead_units_trace", sa.JSON(none_as_null=True)),
+    # How it was made.
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("twofold_version", sa.String, nullable=False),
+    sa.Column("jax_version", sa.String, nullable=False),
+    sa.Column("device", sa.String, nullable=False),
+    sa.Column("finished_at", sa.String, nullable=False),
+)
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("owner", sa.String, nullable=False),
+    sa.Column("renewed_at", sa.Double, nullable=False),
+)
+
+# What an optimizer of settings writes down of its search, entry by entry.
+journal = sa.Table(
+    "search_journal",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("entry", sa.JSON, nullable=False),
+)
