@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-NETWORKS = ("NetBase", "NetWS", "NetAL", "NetWSAL")
+from twofold.networks import NETWORKS
 
 
 def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, float]:
@@ -31,7 +31,8 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
     from twofold import Study
     from twofold.data import load_digits
     from twofold.results import Store
-    from twofold.study.conduct import Silence, conduct
+    from twofold.study.conduct import conduct
+    from twofold.study.listener import Silence
     from twofold.training.devices import use_devices
 
     class Clock(Silence):
@@ -47,7 +48,7 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
             self.done_at.setdefault(row["weight_sharing"], []).append(time.time())
 
     devices, _ = use_devices()
-    study = Study(networks=NETWORKS, rounds=trials // len(NETWORKS), epochs=epochs, data=data)
+    study = Study(rounds=trials // len(NETWORKS), epochs=epochs, data=data)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         conduct(study.trials(), load_digits(data), Store(f"{folder}/store.db"), devices=devices, listener=clock)

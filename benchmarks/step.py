@@ -24,9 +24,9 @@ from rich.table import Table
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.training.run import Program, trial_key
+from twofold.study import Trial
 from twofold.training.devices import use_devices
-from twofold.training.run import Settings, start, train_epochs
+from twofold.training.run import Arguments, numbers_of, program_of, start, train_epochs, trial_key
 
 EPOCHS, BATCHES, BATCH = 4, 40, 25
 STEPS = EPOCHS * BATCHES
@@ -46,11 +46,12 @@ PARTS = {
 
 def compile_training(network: str) -> tuple[Any, tuple]:
     """The compiled function that trains for some epochs, and its arguments."""
-    architecture = NETWORKS[network]
-    program = Program(architecture.weight_sharing, "adam", BATCH)
-    weight = 1.0 if architecture.auxiliary_losses else 0.0
-    settings = Settings(trial_key(0, 0), *map(np.float32, (0.001, weight, 0.0)), np.int32(100))
     digits = load_digits("mnist5k")
+    trial = Trial(network=network, round=0, fingerprint=digits.fingerprint)
+    structure = trial.architecture.structure()
+    program = program_of(structure, digits.task, trial)
+    numbers = {name: np.float32(value) for name, value in numbers_of(structure, trial).items()}
+    settings = Arguments(trial_key(0, 0), numbers, np.int32(100))
     train, test = (draw_pairs(digits, seed=0, round=0, split=s, pairs=BATCHES * BATCH) for s in ("train", "test"))
     state, batches = jax.jit(partial(start, program))(settings, train)
     arguments = (state, settings, train, batches, test, np.int32(EPOCHS))

@@ -32,10 +32,11 @@ from rich.table import Table
 
 from twofold.data import Digits, draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.study.conduct import device_name
+from twofold.study import Trial
+from twofold.study.trainer import device_name
 from twofold.training.cohort import Job, TrialData, train_cohorts
-from twofold.training.run import Program, trial_key
 from twofold.training.devices import use_devices
+from twofold.training.run import numbers_of, program_of, trial_key
 
 PAIRS, BATCH, EPOCHS = 1000, 25, 100
 STEPS = EPOCHS * PAIRS // BATCH
@@ -83,10 +84,10 @@ class Engine:
 
     def train(self, network: str, epochs: int, trials: int) -> float:
         """Effective seconds per training."""
-        architecture = NETWORKS[network]
-        program = Program(architecture.weight_sharing, "adam", BATCH)
-        weight = 1.0 if architecture.auxiliary_losses else 0.0
-        jobs = [Job(r, trial_key(0, r), 0.001, weight, 0.0, epochs, partial(self.data, r)) for r in range(trials)]
+        trial = Trial(network=network, round=0, fingerprint=self.digits.fingerprint)
+        structure = trial.architecture.structure()
+        program, numbers = program_of(structure, self.digits.task, trial), numbers_of(structure, trial)
+        jobs = [Job(r, trial_key(0, r), numbers, epochs, partial(self.data, r)) for r in range(trials)]
         return seconds_of(lambda: list(train_cohorts(program, jobs, devices=self.devices))) / trials
 
 

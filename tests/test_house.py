@@ -16,7 +16,21 @@ PACKAGE = ROOT / "src" / "twofold"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The rooms from left to right: each imports only from its left, or from itself (pyproject.toml has the same).
-ROOMS = "errors settings native data networks training results study analysis report export api cli".split()
+ROOMS = [
+    "errors",
+    "settings",
+    "native",
+    "data",
+    "networks",
+    "training",
+    "results",
+    "study",
+    "analysis",
+    "report",
+    "export",
+    "api",
+    "cli",
+]
 # Neighbours that may not look at each other.
 APART = {("export", "report"), ("report", "export"), ("data", "native"), ("native", "data")}
 

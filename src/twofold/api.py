@@ -219,9 +219,11 @@ def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _listener(store: Store, progress: bool) -> Iterator[Listener]:
-    """Who is told how a run goes on."""
+    """Who is told how a run goes on; first what the store has to tell of itself."""
     display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
     with display as listener:
+        for note in store.notes:
+            listener.note(note)
         yield listener
 
 

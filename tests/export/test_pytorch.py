@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from tests.training.programs import numbers, program
 
 from twofold.data import draw_pairs, load_digits
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
 from twofold.networks import NETWORKS
 from twofold.networks.paper import PairNetwork, init_network
-from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.losses import pair_loss as our_loss
-from twofold.training.optimizers import native_step, portable_step
-from twofold.training.run import Program, Settings, State, start, train_epochs
+from twofold.training.optimizers import OPTIMIZERS, native_step, portable_step
+from twofold.training.run import Arguments, State, start, train_epochs
 
 PAIRS, BATCH = 500, 25
 torch.set_num_threads(1)  # tests run side by side, one on each core
@@ -80,7 +80,7 @@ def test_logits_losses_and_gradients_are_pytorchs(name, pairs):
     (value, outputs), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(network)
     assert_close(value, expected.detach())
     assert_close(outputs.logits, logits.detach())
-    assert_close(outputs.digit_logits, digits.detach())
+    assert_close(outputs.class_logits, digits.detach())
     assert_same_network(gradient, gradients_of(module))
 
 
@@ -126,12 +126,13 @@ def in_double(pairs):
 
 def twenty_steps(network, optimizer, learning_rate, pairs):
     """The network after one epoch of the engine's own training."""
-    program = Program(weight_sharing=True, optimizer=optimizer, batch_size=BATCH)
-    numbers = (jnp.float64(number) for number in (learning_rate, 1.0, 0.0))
-    settings = Settings(jnp.zeros(2, jnp.uint32), *numbers, epochs=jnp.int32(1))
-    _, batches = START(program, settings, pairs)
+    chosen = {"optimizer": optimizer, "learning_rate": learning_rate, "batch_size": BATCH}
+    training = program(**chosen)
+    values = {name: jnp.float64(value) for name, value in numbers(**chosen).items()}
+    arguments = Arguments(jnp.zeros(2, jnp.uint32), values, epochs=jnp.int32(1))
+    _, batches = START(training, arguments, pairs)
     state = State(network, OPTIMIZERS[optimizer].init(network), jnp.int32(0))
-    return TRAIN(program, state, settings, pairs, batches, pairs, jnp.int32(1))[0].network
+    return TRAIN(training, state, arguments, pairs, batches, pairs, jnp.int32(1))[0].network
 
 
 @pytest.mark.parametrize("weight_sharing", [True, False])
@@ -144,5 +145,5 @@ def test_there_and_back(weight_sharing, image_size):
         logits, digits = module(torch.from_numpy(np.array(images)))
     outputs = network(images)
     assert_close(outputs.logits, logits)
-    assert_close(outputs.digit_logits, digits)
+    assert_close(outputs.class_logits, digits)
     jax.tree.map(np.testing.assert_array_equal, from_pytorch(module), network)

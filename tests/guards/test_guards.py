@@ -6,6 +6,7 @@ compared, within a tolerance: rounding alone moves an error after many epochs by
 the run which it did (`pytest` prints it in its summary).
 """
 
+import itertools
 import json
 import re
 import subprocess
@@ -16,12 +17,12 @@ import jax
 import numpy as np
 import pytest
 from tests.guards import short_study
+from tests.training.programs import arguments, program
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.training.optimizers import OPTIMIZERS
-from twofold.training.run import Program, trial_key
-from twofold.training.run import Settings, start, train_epochs
+from twofold.settings import SETTINGS
+from twofold.training.run import start, train_epochs, trial_key
 
 RECORDED = json.loads(short_study.RECORDED.read_text())
 
@@ -45,19 +46,19 @@ def test_the_numbers_of_a_short_study(way, record_property):
             assert ours["rows"][name]["train_loss"][0] == pytest.approx(row["train_loss"][0], rel=TOLERANCE), name
 
 
-def operations(weight_sharing: bool, optimizer: str, shuffle: bool) -> int:
+def operations(network: str, optimizer: str, shuffle: bool) -> int:
     """The operations in the compiled function that trains, in fused ones as well."""
-    program = Program(weight_sharing, optimizer, 25, shuffle=shuffle)
-    settings = Settings(trial_key(0, 0), *map(np.float32, (0.001, 1.0, 0.0)), np.int32(4))
+    training = program(network, optimizer=optimizer, shuffle=shuffle)
+    numbers = arguments(trial_key(0, 0), network=network)
     digits = load_digits("mnist5k")
     train, test = (draw_pairs(digits, seed=0, round=0, split=split, pairs=1000) for split in ("train", "test"))
-    state, batches = jax.eval_shape(partial(start, program), settings, train)
-    lowered = jax.jit(partial(train_epochs, program)).lower(state, settings, train, batches, test, np.int32(4))
+    state, batches = jax.eval_shape(partial(start, training), numbers, train)
+    lowered = jax.jit(partial(train_epochs, training)).lower(state, numbers, train, batches, test, np.int32(4))
     return len(re.findall(r"^ +(?:ROOT )?%?[\w.-]+ = ", lowered.compile().as_text(), re.MULTILINE))
 
 
 # At commit 1cb8842, with jaxlib 0.10.2.
-OPERATIONS = {(False, "adam", False): 855, (True, "adam", False): 944, (True, "sgd", True): 1471}
+OPERATIONS = {("NetBase", "adam", False): 855, ("NetWSAL", "adam", False): 944, ("NetWSAL", "sgd", True): 1471}
 
 
 @pytest.mark.parametrize("case", OPERATIONS, ids=str)
@@ -69,9 +70,6 @@ def test_a_step_has_no_more_operations_than_it_had(case, record_property):
 
 
 def test_the_papers_grid_is_ten_programs():
-    programs = {
-        Program(weight_sharing=network.weight_sharing, optimizer=optimizer, batch_size=25)
-        for network in NETWORKS.values()
-        for optimizer in OPTIMIZERS
-    }
+    settings = itertools.product(NETWORKS, SETTINGS["optimizer"].search.values, (0.001, 0.005, 0.01))
+    programs = {program(network, optimizer=name, learning_rate=rate) for network, name, rate in settings}
     assert len(programs) == 10

@@ -105,7 +105,8 @@ images = jax.random.uniform(jax.random.key(1), (25, 2, 14, 14))
 gradient = jax.jit(jax.grad(lambda network: network(images).logits[:, 0].sum()))
 memory = OPTIMIZERS["adam"].init(network)
 for _ in range(10):
-    network, memory = OPTIMIZERS["adam"].update(network, gradient(network), memory, jax.numpy.float32(0.001))
+    numbers = {"learning_rate": jax.numpy.float32(0.001)}
+    network, memory = OPTIMIZERS["adam"].update(network, gradient(network), memory, numbers)
 print(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(network)).hex())
 """
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from twofold.networks.protocol import Outputs
 from twofold.networks.paper import PairNetwork
+from twofold.networks.protocol import Outputs
 
 
 def plain_block(inputs: Float[Array, "n h w c"], kernel: Float[Array, "3 3 c d"], bias: Float[Array, " d"]) -> Array:

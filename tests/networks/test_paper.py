@@ -43,7 +43,7 @@ def test_gradients_are_those_of_the_plain_network(weight_sharing):
     def gradient(function):
         def total(network):
             outputs = function(network, images)
-            return outputs.logits[:, 0].sum() + jnp.sin(outputs.digit_logits / 100).sum()
+            return outputs.logits[:, 0].sum() + jnp.sin(outputs.class_logits / 100).sum()
 
         return jax.jit(jax.grad(total))(network)
 
@@ -55,7 +55,7 @@ def test_gradients_are_those_of_the_plain_network(weight_sharing):
 
 def test_shared_branches_see_both_images_alike():
     network, images = network_and_images(True, (14, 14))
-    digits, swapped = network(images).digit_logits, network(images[:, ::-1]).digit_logits
+    digits, swapped = network(images).class_logits, network(images[:, ::-1]).class_logits
     np.testing.assert_allclose(digits, swapped[:, ::-1], rtol=1e-5, atol=1e-4)
 
 

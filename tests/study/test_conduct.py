@@ -2,7 +2,6 @@
 
 import dataclasses
 import sqlite3
-import sys
 
 import jax
 import numpy as np
@@ -13,12 +12,12 @@ from twofold.data import load_digits
 from twofold.errors import DataError
 from twofold.networks import NETWORKS
 from twofold.results import Store, new_owner
-from twofold.study.conduct import Silence, conduct
-from twofold.study import factorial
-from twofold.study.conduct import device_name
+from twofold.study import conduct as conduct_module
+from twofold.study import factorial, trainer
+from twofold.study.conduct import conduct
+from twofold.study.listener import Silence
+from twofold.study.trainer import device_name
 
-# The module; in twofold.study that name is the function.
-CONDUCT = sys.modules["twofold.study.conduct"]
 DIGITS = load_digits("mnist5k")
 # What a row says of how it was made, beside what came out.
 HOW = ["seconds", "finished_at"]
@@ -32,7 +31,7 @@ def plan(rounds=1, network="NetWSAL", **more):
 def table_of(trials, *, devices=2, store=None, **more) -> pd.DataFrame:
     """Conduct the trials and read their rows; in a store of their own, unless one is given."""
     store = store or Store("sqlite://")
-    conduct(trials, DIGITS, store, devices=jax.devices()[:devices], **more)
+    conduct(trials, DIGITS, store, devices=lambda: jax.devices()[:devices], **more)
     return store.read([trial.key for trial in trials], histories=True)
 
 
@@ -244,7 +243,7 @@ class OtherRun(Witness):
 
 
 def test_what_another_run_trains_is_waited_for_and_not_trained(mixed, monkeypatch):
-    monkeypatch.setattr(CONDUCT, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(conduct_module, "_LOOK_EVERY", 0.0)
     trials, table = mixed
     store = Store("sqlite://")
     theirs = table.iloc[3].to_dict() | {"seconds": 999.0, "digit_error": None}
@@ -272,7 +271,7 @@ class Forgetter(Silence):
 
 
 def test_claims_are_renewed_while_a_training_goes_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(CONDUCT, "_RENEW_EVERY", -1.0)
+    monkeypatch.setattr(trainer, "_RENEW_EVERY", -1.0)
     path = tmp_path / "r.db"
     forgetter = Forgetter(path)
     table_of(plan(epochs=3), store=Store(str(path)), listener=forgetter)

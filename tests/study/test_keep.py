@@ -10,9 +10,9 @@ from twofold.data import load_digits
 from twofold.errors import SettingError, StoreError
 from twofold.report.demo import find_mistakes
 from twofold.results import ModelStore, Store
-from twofold.study.keep import KEEP, Keeper
-from twofold.study.conduct import Silence, conduct
 from twofold.study import factorial
+from twofold.study.conduct import Silence, conduct
+from twofold.study.keep import KEEP, Keeper
 
 DIGITS = load_digits("mnist5k")
 
@@ -43,7 +43,7 @@ class Study:
         sizes = {"pairs": 50, "test_pairs": 60, "epochs": 1}
         trials = factorial(DIGITS, rounds=range(rounds), **sizes, **settings)
         listener, keeper = Counting(), Keeper(keep, self.models, self.store, trials, DIGITS)
-        conduct(trials, DIGITS, self.store, devices=jax.devices(), listener=listener, trace=trace, keeper=keeper)
+        conduct(trials, DIGITS, self.store, devices=jax.devices, listener=listener, trace=trace, keeper=keeper)
         return listener
 
     def kept(self):

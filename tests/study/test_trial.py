@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twofold.data import RELATIONS
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
+from twofold.networks.paper import SLOPES
 from twofold.study import Trial
-from twofold.study.trial import BOTTLENECK_SLOPES
 from twofold.training.optimizers import OPTIMIZERS
 
 WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
@@ -77,7 +77,7 @@ trials = st.builds(
     relation=st.sampled_from(list(RELATIONS)),
     shuffle=st.booleans(),
     normalise=st.booleans(),
-    bottleneck_activation=st.sampled_from(list(BOTTLENECK_SLOPES)),
+    bottleneck_activation=st.sampled_from(list(SLOPES)),
 )
 
 

@@ -13,14 +13,14 @@ from twofold.data import load_digits
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store
-from twofold.study.conduct import Silence
 from twofold.study import factorial
+from twofold.study.listener import Silence
 from twofold.study.tune import Search, SearchSpace, _batch_size, _Journal, tune
 
 PAPERS = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 25, "epochs": 100, "aux_weight": 1.0}
 TASK = {"pairs": 50, "test_pairs": 50, "validation_pairs": 60}
 # One compiled program for all proposals.
-SPACE = SearchSpace(optimizers=("sgd",), learning_rate=(0.001, 0.01), batch_sizes=(25,), epochs=(1, 2))
+SPACE = SearchSpace.of({"optimizer": "sgd", "learning_rate": (0.001, 0.01), "batch_size": 25, "epochs": (1, 2)})
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,13 @@ def conducted(digits):
     def conduct(search, store, budget, stop_after=None):
         listener = Counting(stop_after)
         found = tune(
-            [search], budget=budget, digits=digits, store=store, devices=jax.devices()[:1], listener=listener, seed=3
+            [search],
+            budget=budget,
+            digits=digits,
+            store=store,
+            devices=lambda: jax.devices()[:1],
+            listener=listener,
+            seed=3,
         )
         return found[0], listener.trained
 
@@ -114,7 +120,7 @@ def test_a_proposal_that_was_never_made_in_full_is_given_up(search, conducted, t
 
 
 def test_the_search_starts_from_the_papers_setting_where_the_space_has_it(search, conducted, tmp_path):
-    nearby = SearchSpace(optimizers=("sgd",), learning_rate=(0.001, 0.01), batch_sizes=(25,), epochs=(1, 1))
+    nearby = SearchSpace.of({"optimizer": "sgd", "learning_rate": (0.001, 0.01), "batch_size": 25, "epochs": 1})
     first = {**PAPERS, "optimizer": "sgd", "learning_rate": 0.005, "epochs": 1}
     within = Search(networks=search.networks, space=nearby, trials=search.trials, first=first)
     found, _ = conducted(within, Store(str(tmp_path / "s.db")), 2)
@@ -125,7 +131,7 @@ def test_a_search_has_a_name_of_its_own_for_every_question(digits, search):
     plan = partial(factorial, digits, network=["NetWS"], **TASK)
     names = {
         search.name,
-        Search(search.networks, SearchSpace(), search.trials, PAPERS).name,
+        Search(search.networks, SearchSpace.of({}), search.trials, PAPERS).name,
         Search(search.networks, SPACE, partial(plan, rounds=range(3)), PAPERS).name,
         Search(search.networks, SPACE, partial(plan, rounds=range(2), seed=1), PAPERS).name,
     }
@@ -135,14 +141,14 @@ def test_a_search_has_a_name_of_its_own_for_every_question(digits, search):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_the_auxiliary_weight_is_searched_where_there_are_auxiliary_losses(network):
-    assert ("aux_weight" in SearchSpace().distributions([network])) == NETWORKS[network].auxiliary_losses
+    assert ("aux_weight" in SearchSpace.of({}).distributions([network])) == NETWORKS[network].auxiliary_losses
 
 
 @pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"optimizers": ("adm",)}, "did you mean adam"),
-        ({"optimizers": ()}, "`optimizers` is empty"),
+        ({"optimizer": ("adm",)}, "did you mean adam"),
+        ({"optimizer": ()}, "`optimizer` is empty"),
         ({"learning_rate": (0.1, 0.01)}, r"`learning_rate` \(=0.1 0.01\) must be a range"),
         ({"learning_rate": (0.0, 0.01)}, r"`learning_rate` \(=0 0.01\) must be a range"),
         ({"epochs": (0, 5)}, r"`epochs` \(=0 5\) must be a range"),
@@ -151,7 +157,7 @@ def test_the_auxiliary_weight_is_searched_where_there_are_auxiliary_losses(netwo
 )
 def test_a_space_that_cannot_be_searched_is_an_error(space, message):
     with pytest.raises(SettingError, match=message):
-        SearchSpace(**space)
+        SearchSpace.of(space)
 
 
 def test_a_budget_below_one_proposal_is_an_error(search, conducted, tmp_path):

@@ -4,18 +4,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.training.programs import program
 
 from twofold.data import draw_pairs, load_digits
-from twofold.networks import NETWORKS
-from twofold.training.optimizers import OPTIMIZERS
-from twofold.training.cohort import Job, TrialData, train_cohorts
-from twofold.training.run import Program, trial_key
 from twofold.training import cohort as cohort_module
-from twofold.training.cohort import _balanced, _engine
+from twofold.training.cohort import Job, TrialData, _balanced, _engine, train_cohorts
+from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.run import trial_key
 
 PAIRS, EPOCHS = 50, 2
 DIGITS = load_digits("mnist5k")
-ADAM, SGD = (Program(weight_sharing=True, optimizer=name, batch_size=25) for name in ("adam", "sgd"))
+ADAM, SGD = (program(optimizer=name) for name in ("adam", "sgd"))
 
 
 def pairs_of(round_, split="train"):
@@ -26,9 +25,7 @@ def job(round_, *, learning_rate=0.001, aux_weight=1.0, negative_slope=0.0, epoc
     return Job(
         id=round_,
         key=trial_key(1, round_),
-        learning_rate=learning_rate,
-        aux_weight=aux_weight,
-        negative_slope=negative_slope,
+        numbers={"learning_rate": learning_rate, "aux_weight": aux_weight, "negative_slope": negative_slope},
         epochs=epochs,
         load=lambda: TrialData(pairs_of(round_), pairs_of(round_, "test")),
     )
@@ -89,20 +86,11 @@ def test_numbers_are_arguments_of_the_compiled_program():
     assert before == _engine.cache_info().misses == 1
 
 
-def test_the_papers_grid_is_at_most_ten_programs():
-    programs = {
-        Program(weight_sharing=network.weight_sharing, optimizer=optimizer, batch_size=25)
-        for network in NETWORKS.values()
-        for optimizer in OPTIMIZERS
-    }
-    assert len(programs) == 10
-
-
-@pytest.mark.parametrize("weight_sharing", [True, False])
+@pytest.mark.parametrize("network", ["NetWSAL", "NetAL"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_every_optimizer_learns(optimizer, weight_sharing):
-    program = Program(weight_sharing=weight_sharing, optimizer=optimizer, batch_size=25)
-    outcome = outcomes([job(0, learning_rate=0.1 if optimizer == "adadelta" else 0.0005, epochs=4)], program)[0]
+def test_every_optimizer_learns(optimizer, network):
+    jobs = [job(0, learning_rate=0.1 if optimizer == "adadelta" else 0.0005, epochs=4)]
+    outcome = outcomes(jobs, program(network, optimizer=optimizer))[0]
     assert outcome.train_loss.shape == (4,)
     assert outcome.train_loss[-1] < outcome.train_loss[0]
     assert not outcome.diverged
@@ -120,12 +108,12 @@ def test_errors_are_those_of_the_network():
     outcome, test = outcomes([job(3)])[3], pairs_of(3, "test")
     outputs = jax.tree.map(np.asarray, jax.tree.map(jnp.asarray, outcome.network)(jnp.asarray(test.images)))
     assert outcome.test_error == (np.argmax(outputs.logits, 1) != test.targets).mean()
-    assert outcome.digit_error == (np.argmax(outputs.digit_logits, 2) != test.classes).mean()
-    np.testing.assert_array_equal(outcome.dead_units, (outputs.digit_logits <= 0).all(axis=0).sum(axis=1))
+    assert outcome.digit_error == (np.argmax(outputs.class_logits, 2) != test.classes).mean()
+    np.testing.assert_array_equal(outcome.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))
 
 
 def test_a_trace_ends_with_the_dead_units_of_the_outcome():
-    traced = Program(weight_sharing=True, optimizer="adam", batch_size=25, trace=True)
+    traced = program(trace=True)
     outcome = outcomes([job(0, epochs=3)], traced)[0]
     assert outcome.dead_units_trace.shape == (3, 2)
     np.testing.assert_array_equal(outcome.dead_units_trace[-1], outcome.dead_units)

@@ -11,9 +11,8 @@ import pytest
 from tests.native.frames import Guarded, call
 
 from twofold.networks.paper import init_network
-from twofold.training.optimizers import OPTIMIZERS
 from twofold.training import kernels
-from twofold.training.optimizers import native_step, portable_step
+from twofold.training.optimizers import OPTIMIZERS, native_step, portable_step
 
 NUMBERS = kernels.Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)
 
@@ -72,7 +71,7 @@ def test_adam_corrects_for_the_start_of_its_means():
     gradient = jax.tree.map(jnp.ones_like, network)
     memory, before = optimizer.init(network), network.head2.bias
     for step in range(1, 6):
-        network, memory = optimizer.update(network, gradient, memory, jnp.float32(0.01))
+        network, memory = optimizer.update(network, gradient, memory, {"learning_rate": jnp.float32(0.01)})
         np.testing.assert_allclose(before - network.head2.bias, step * 0.01, rtol=1e-4)
 
 
@@ -83,6 +82,8 @@ def test_two_precisions_at_once_are_not_for_the_kernel(optimizer):
         mixed = eqx.tree_at(lambda n: n.head2.bias, network, network.head2.bias.astype(jnp.float64))
         gradient = jax.tree.map(jnp.ones_like, mixed)
         rate = jnp.float32(0.01)
-        ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), rate)
-        theirs, _ = optimizer.update(network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), rate)
+        ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), {"learning_rate": rate})
+        theirs, _ = optimizer.update(
+            network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), {"learning_rate": rate}
+        )
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)

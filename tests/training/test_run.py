@@ -1,24 +1,23 @@
 """One training as pure functions, and its loss."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.training.programs import arguments, program
 
 from twofold.data import draw_pairs, load_digits
-from twofold.networks.protocol import Outputs
 from twofold.networks.paper import init_network
+from twofold.networks.protocol import Outputs
 from twofold.training.losses import cross_entropy, pair_loss
-from twofold.training.run import _SHUFFLING_STREAM, Program, Settings, evaluate, start, train_epochs, trial_key
+from twofold.training.run import _SHUFFLING_STREAM, evaluate, start, train_epochs, trial_key
 
-ADAM = Program(weight_sharing=True, optimizer="adam", batch_size=25)
+ADAM = program()
 PAIRS = draw_pairs(load_digits("mnist5k"), seed=2, round=0, split="train", pairs=75)
 
 
 def settings(round_=0, seed=0):
-    return Settings(trial_key(seed, round_), np.float32(0.001), np.float32(1.0), np.float32(0.0), np.int32(4))
+    return arguments(trial_key(seed, round_))
 
 
 def trained(program, epochs=2, numbers=None):
@@ -38,12 +37,12 @@ def test_the_loss_adds_a_mean_for_each_digit():
     keys = jax.random.split(jax.random.key(0), 4)
     outputs = Outputs(jax.random.normal(keys[0], (6, 2)), jax.random.normal(keys[1], (6, 2, 10)))
     targets, classes = jax.random.randint(keys[2], (6,), 0, 2), jax.random.randint(keys[3], (6, 2), 0, 10)
-    digits = [cross_entropy(outputs.digit_logits[:, side], classes[:, side]) for side in (0, 1)]
+    digits = [cross_entropy(outputs.class_logits[:, side], classes[:, side]) for side in (0, 1)]
     expected = cross_entropy(outputs.logits, targets) + 0.3 * (digits[0] + digits[1])
     np.testing.assert_allclose(pair_loss(outputs, targets, classes, 0.3), expected, rtol=1e-6)
 
 
-def test_without_auxiliary_losses_digit_logits_do_not_matter():
+def test_without_auxiliary_losses_class_logits_do_not_matter():
     outputs = Outputs(jnp.zeros((4, 2)), jnp.full((4, 2, 10), jnp.inf))
     loss = pair_loss(outputs, jnp.zeros(4, jnp.int32), jnp.zeros((4, 2), jnp.int32), 0.0)
     np.testing.assert_allclose(loss, np.log(2), rtol=1e-6)
@@ -68,10 +67,10 @@ def test_epochs_in_one_chunk_or_two_are_the_same():
 
 def test_shuffling_takes_every_pair_once_in_an_order_of_its_own():
     """Shuffled batches are other steps; with a single batch of all pairs the order is all but irrelevant."""
-    shuffle = dataclasses.replace(ADAM, shuffle=True)
+    shuffle = program(shuffle=True)
     (plain, _), (mixed, _) = trained(ADAM), trained(shuffle)
     assert not np.array_equal(plain.network.head1.weight, mixed.network.head1.weight)
-    whole = [trained(dataclasses.replace(ADAM, batch_size=75, shuffle=s), epochs=1)[1].losses[0] for s in (False, True)]
+    whole = [trained(program(batch_size=75, shuffle=s), epochs=1)[1].losses[0] for s in (False, True)]
     np.testing.assert_allclose(*whole, rtol=1e-5)
 
 
@@ -99,7 +98,7 @@ def test_evaluation_in_blocks_counts_every_pair_once(pairs):
     network = init_network(jax.random.key(0), weight_sharing=False)
     some = type(PAIRS)(*(jnp.asarray(array[:pairs]) for array in PAIRS))
     outputs = network(some.images)
-    evaluation = jax.jit(evaluate)(network, some, 0.0)
+    evaluation = jax.jit(evaluate, static_argnums=0)(program("NetBase"), network, some, {"negative_slope": 0.0})
     assert evaluation.wrong == (outputs.logits.argmax(1) != some.targets).sum()
-    assert evaluation.wrong_digits == (outputs.digit_logits.argmax(2) != some.classes).sum()
-    np.testing.assert_array_equal(evaluation.dead_units, (outputs.digit_logits <= 0).all(axis=0).sum(axis=1))
+    assert evaluation.wrong_classes == (outputs.class_logits.argmax(2) != some.classes).sum()
+    np.testing.assert_array_equal(evaluation.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))

@@ -37,6 +37,8 @@ from twofold.analysis.power import rounds_needed as rounds_needed
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
+from twofold.analysis.trials import FOUR as FOUR
+from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
@@ -44,6 +46,4 @@ from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import varying_settings as varying_settings
-from twofold.analysis.trials import FOUR as FOUR
-from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.networks import in_order as in_order

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from twofold.networks import Architecture, find_network
-from twofold.networks.paper import Layer, PairNetwork
+from twofold.networks import Network, find_network
 from twofold.networks.blocks import pooled_size
+from twofold.networks.paper import Layer, PairNetwork
 
 _FEATURE_CHANNELS = 64
 
@@ -65,7 +65,7 @@ def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Te
     return loss
 
 
-def module_for(network: str | Architecture, image_size: tuple[int, int] = (14, 14)) -> PairModule:
+def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -> PairModule:
     """A fresh module for NetBase, NetWS, NetAL or NetWSAL.
 
     Raises `SettingError` where there is no network of that name.

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from twofold.analysis import in_order
 from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
 from twofold.errors import DataError, SettingError, StoreError
-from twofold.networks.protocol import Outputs
 from twofold.networks.paper import PairNetwork
+from twofold.networks.protocol import Outputs
 from twofold.report.html import STATEMENTS, render
 from twofold.results import Model, ModelStore
 from twofold.study.trial import BOTTLENECK_SLOPES
