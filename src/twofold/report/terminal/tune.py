@@ -1,6 +1,6 @@
-"""Tables of what tuning found, for the terminal. Errors are shown in percent."""
+"""Tables of what tuning found. Errors are shown in percent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,21 +8,14 @@ import pandas as pd
 from rich.table import Table
 
 from twofold.analysis import by_round, contrast
-from twofold.report.tables import interval, p_value, percent, text_table, value_text
+from twofold.report.terminal.tables import rich_table
+from twofold.report.text import notes
+from twofold.report.text.names import heading, scope
+from twofold.report.text.numbers import MISSING, counted, p_value, percent, points, points_interval
+from twofold.settings import SETTINGS, value_text
 
-# What is tuned, and the short name that stands above it.
-_SETTINGS = {
-    "optimizer": "optimizer",
-    "learning_rate": "lr",
-    "batch_size": "batch",
-    "epochs": "epochs",
-    "aux_weight": "aux weight",
-}
-
-
-def scope(networks: Sequence[str]) -> str:
-    """The networks that a search is for, in words."""
-    return networks[0] if len(networks) == 1 else f"{len(networks)} networks"
+# What can be tuned.
+_TUNED = [name for name, declared in SETTINGS.items() if declared.search]
 
 
 def best_settings_table(
@@ -37,16 +30,19 @@ def best_settings_table(
     `best` has, for the networks of each search, the setting and all the proposals. The paper's has an error where the
     search tried it. Unless the settings are `confirmed`, a note says how to.
     """
+    names = [name for name in _TUNED if any(name in setting for setting, _ in best.values())]
     rows = []
     for networks, (setting, proposals) in best.items():
-        rows.append([scope(networks), "found", *_values(setting, setting), percent(_error(proposals, setting))])
-        rows.append(["", "paper", *_values(papers, setting), percent(_error(proposals, papers))])
-    return text_table(
-        f"Best settings by validation error over {rounds} {'round' if rounds == 1 else 'rounds'}",
-        ["network", "setting", *_SETTINGS.values(), "mean %"],
+        for who, values in (("found", setting), ("paper", papers)):
+            # Of those that were not searched for this network there is no value.
+            cells = [value_text(values[name]) if name in setting else MISSING for name in names]
+            rows.append([scope(networks) if who == "found" else "", who, *cells, percent(_error(proposals, values))])
+    return rich_table(
+        f"Best settings by validation error over {counted(rounds, 'round')}",
+        ["network", "setting", *map(heading, names), "mean %"],
         rows,
-        left=3,
-        caption="The best of many looks better than it is; --confirm shows by how much." if not confirmed else None,
+        left=2,
+        caption=None if confirmed else notes.UNCONFIRMED,
     )
 
 
@@ -63,23 +59,13 @@ def comparison_table(found: pd.DataFrame, papers: pd.DataFrame, *, together: boo
     for network in ours.columns:
         row = contrast(ours[network] - theirs[network])
         errors = [percent(float(np.mean(each[network]))) for each in (ours, theirs)]
-        difference = f"{100 * row['difference']:+.2f}"
-        rows.append([network, *errors, difference, interval(row["ci_low"], row["ci_high"]), p_value(row["p"])])
-    rounds = len(ours)
-    return text_table(
-        f"Test error on {rounds} fresh {'round' if rounds == 1 else 'rounds'}: the setting found, and the paper's",
+        span = points_interval(row["ci_low"], row["ci_high"])
+        rows.append([network, *errors, points(row["difference"]), span, p_value(row["p"])])
+    return rich_table(
+        f"Test error on {counted(len(ours), 'fresh round')}: found and paper's",
         ["network", "found %", "paper %", "difference", "95 % interval", "p"],
         rows,
     )
-
-
-def _values(setting: Mapping[str, Any], searched: Mapping[str, Any]) -> list[str]:
-    """The setting's values; those that were not searched for this network have none."""
-    return [_short(setting[name]) if name in searched else "–" for name in _SETTINGS]
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else value_text(value)
 
 
 def _error(proposals: pd.DataFrame, setting: Mapping[str, Any]) -> float | None:
