@@ -28,17 +28,20 @@ def networks(
     import json as json_module
 
     from twofold.cli.output import print_table, say
-    from twofold.networks import NETWORKS, find_network
-    from twofold.report.architecture import figure1
-    from twofold.report.style import save
-    from twofold.report.tables import layer_rows, layers_table
+    from twofold.networks import NETWORKS, find_network, layer_table
+    from twofold.report.figures.catalogue import network_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.places import check_folder
+    from twofold.report.terminal.networks import layer_rows, layers_table
+    from twofold.report.text.networks import NetworkFacts
 
-    chosen = [find_network(name) for name in (NETWORKS if names is None else names)]
+    check_folder(out)
+    found = [find_network(name) for name in (NETWORKS if names is None else names)]
+    chosen = [NetworkFacts(each.name, each.weight_sharing, each.auxiliary_losses, layer_table(each)) for each in found]
     if json:
-        print(json_module.dumps([row for architecture in chosen for row in layer_rows(architecture)], indent=1))
+        print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
-        for architecture in chosen:
-            print_table(layers_table(architecture))
-    for architecture in chosen:
-        for path in save(figure1(architecture), out / f"figure1_{architecture.name}"):
-            say(f"wrote {path}")
+        for facts in chosen:
+            print_table(layers_table(facts))
+    for line in write_figures(out, network_figures(chosen)):
+        say(line)

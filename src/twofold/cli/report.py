@@ -26,14 +26,15 @@ def report(
     Example: twofold report -o report.html --title "Twenty rounds of MNIST"
     """
     from twofold.cli.output import say
-    from twofold.report.demo import demo_or_reason
-    from twofold.report.html import write_page
-    from twofold.report.page import report_page
+    from twofold.report.page.demo import demo_or_reason
+    from twofold.report.page.html import write_page
+    from twofold.report.page.report import report_page
+    from twofold.report.places import check_file
     from twofold.results import ModelStore, Store, models_folder
 
+    check_file(out)
     results = Store(store, create=False)
     table = results.read(histories=True)
     kept = ModelStore(models or models_folder(store))
     demo, reason = demo_or_reason(kept, set(table.key), data_dir)
-    write_page(out, report_page(table, title=title, store=results.url, demo=demo, demo_note=reason))
-    say(f"wrote {out}")
+    say(write_page(out, report_page(table, title=title, store=results.url, demo=demo, demo_note=reason)))

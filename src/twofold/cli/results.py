@@ -21,7 +21,7 @@ def results(
 
     from twofold.cli.output import print_json, print_table, say
     from twofold.errors import SettingError
-    from twofold.report.tables import settings_table
+    from twofold.report.terminal.study import settings_table
     from twofold.results import Store
 
     if json and csv:

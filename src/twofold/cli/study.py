@@ -57,8 +57,9 @@ def study(
     from twofold.api import Study
     from twofold.cli.output import print_json, print_table, say
     from twofold.networks import NETWORKS
-    from twofold.report.style import save
-    from twofold.report.tables import summary_table
+    from twofold.report.figures.catalogue import study_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.study import summary_table
 
     result = Study(
         networks=tuple(NETWORKS) if networks is None else networks,
@@ -83,5 +84,5 @@ def study(
         print_json(result.table)
     else:
         print_table(summary_table(result.table))
-    for path in save(result.figure(), run.out / "figure2"):
-        say(f"wrote {path}", quiet=run.quiet)
+    for line in write_figures(run.out, study_figures(result.table)):
+        say(line, quiet=run.quiet)

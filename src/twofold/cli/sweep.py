@@ -70,9 +70,9 @@ def sweep(
     from twofold.cli.output import print_json, print_table, say
     from twofold.errors import SettingError
     from twofold.networks import NETWORKS
-    from twofold.report.style import save
-    from twofold.report.sweep_figures import sweep_figure
-    from twofold.report.tables import summary_table
+    from twofold.report.figures.catalogue import sweep_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.study import summary_table
 
     values: dict[str, Any] = {
         "pairs": [1000] if pairs is None else pairs,
@@ -98,6 +98,5 @@ def sweep(
         print_json(result.table)
     else:
         print_table(summary_table(result.table))
-    for name in swept:
-        for path in save(sweep_figure(result.table, name), run.out / f"sweep_{name}"):
-            say(f"wrote {path}", quiet=run.quiet)
+    for line in write_figures(run.out, sweep_figures(result.table, swept)):
+        say(line, quiet=run.quiet)

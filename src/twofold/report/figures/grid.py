@@ -1,44 +1,42 @@
-"""Figures of a grid search: each function takes a table of trials and one network's name, and returns a figure."""
+"""Figures of a grid search: each function takes the trials of one network, and its name, and returns a figure."""
 
-import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from twofold.analysis import summary
-from twofold.report.panels import MOST_COLUMNS, filled, new_panels, only, panels_of
-from twofold.report.style import INK, OPTIMIZER_LOOKS, Picture, empty_panel, house_style
+from twofold.report.figures.heatmap import COLOURS, GUESS, Heatmap, heatmap_of
+from twofold.report.figures.looks import OPTIMIZER_LOOKS
+from twofold.report.figures.panels import MOST_COLUMNS, filled, new_panels
+from twofold.report.figures.parts import only, panels_of
+from twofold.report.figures.style import Picture, empty_panel, house_style
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label
+from twofold.report.text.told import NO_TRIALS
+from twofold.settings import words
 
 _DIVERGED: Any = {"color": "#D55E00", "marker": "x", "linestyle": "", "markersize": 9, "markeredgewidth": 2}
 
 # Up to so many rounds, each has a marker.
 _MARKED_ROUNDS = 40
 
-# All heatmaps have one scale, so that they compare: from no error to a guess's.
-_GUESS = 50.0
-# Darker is worse; made for all kinds of colour vision (Nunez, Anderton and Renslow 2018).
-_HEAT = "cividis_r"
 
-
-def rounds_figure(table: pd.DataFrame, network: str) -> Picture:
+def rounds_figure(trials: pd.DataFrame, network: str) -> Picture:
     """The paper's plots of its grid search: the test error of every round, a line per optimizer.
 
     A panel per learning rate, and per combination of whatever else varies. A cross marks a diverged training.
     """
-    trials = table[table.network == network]
     settings = panels_of(trials, within=["optimizer"], always=["learning_rate"])
     with house_style():
         columns = min(MOST_COLUMNS, max(1, trials.learning_rate.nunique()))
         figure, grid = new_panels(len(settings), (3.6, 3.0), columns=columns, sharey=True)
-        figure.suptitle(f"{network}: every round of the grid", x=0.01, ha="left", weight="bold")
+        figure.suptitle(pictures.grid_title(network), x=0.01, ha="left", weight="bold")
         if trials.empty:
-            empty_panel(grid[0, 0], "no trials yet")
+            empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         for axes, setting in filled(grid, settings):
             _draw_rounds(axes, only(trials, setting))
@@ -49,25 +47,24 @@ def rounds_figure(table: pd.DataFrame, network: str) -> Picture:
     return figure
 
 
-def heatmap(table: pd.DataFrame, network: str) -> Picture:
+def heatmap_figure(trials: pd.DataFrame, network: str) -> Picture:
     """The mean test error of every optimizer (down) at every learning rate (across), with its standard deviation.
 
     A panel per combination of whatever else varies; the colours of all heatmaps mean the same.
     """
-    trials = table[table.network == network]
     settings = panels_of(trials, within=["optimizer", "learning_rate"])
-    optimizers, rates = list(dict.fromkeys(trials.optimizer)), sorted(trials.learning_rate.unique())
+    rates = sorted(trials.learning_rate.unique())
     with house_style():
-        size = (max(3.2, 1.15 * len(rates) + 0.4), max(1.6, 0.62 * len(optimizers) + 0.6))
-        figure, grid = new_panels(len(settings), size, sharey=True)
-        figure.suptitle(f"{network}: test error (%), mean ± sd", x=0.01, ha="left", weight="bold")
+        size = (max(3.2, 1.15 * len(rates) + 0.4), max(1.6, 0.62 * trials.optimizer.nunique() + 0.6))
+        figure, grid = new_panels(len(settings), size)
+        figure.suptitle(pictures.heatmap_title(network), x=0.01, ha="left", weight="bold")
         if trials.empty:
-            empty_panel(grid[0, 0], "no trials yet")
+            empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         for axes, setting in filled(grid, settings):
-            _draw_heatmap(axes, only(trials, setting), optimizers, rates)
-        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, _GUESS), _HEAT)
-        figure.colorbar(colours, ax=grid, label="mean test error (%)", shrink=0.9, aspect=25)
+            _draw_heatmap(axes, heatmap_of(only(trials, setting), "learning_rate", ["optimizer"], rates))
+        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 100 * GUESS), COLOURS)
+        figure.colorbar(colours, ax=grid, label=pictures.HEAT_SCALE, shrink=0.9, aspect=25)
     return figure
 
 
@@ -86,7 +83,7 @@ def _draw_rounds(axes: Axes, trials: pd.DataFrame) -> None:
         )
         lost = lines[lines.diverged.astype(bool)]
         axes.plot(lost["round"], 100 * lost.test_error, **_DIVERGED, zorder=3)
-    axes.set(xlabel="round", ylabel="test error (%)")
+    axes.set(xlabel="round", ylabel=error_label())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -101,25 +98,18 @@ def _add_legend(figure: Picture, trials: pd.DataFrame) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def _draw_heatmap(axes: Axes, trials: pd.DataFrame, optimizers: Sequence[str], rates: Sequence[float]) -> None:
-    rows = summary(trials, ["optimizer", "learning_rate"]).to_dict("records")
-    cells = {(row["optimizer"], row["learning_rate"]): row for row in rows}
-    means = np.full((len(optimizers), len(rates)), np.nan)
-    for (line, optimizer), (column, rate) in itertools.product(enumerate(optimizers), enumerate(rates)):
-        if cell := cells.get((optimizer, rate)):
-            means[line, column] = 100 * cell["mean"]
-            colour = "white" if means[line, column] > _GUESS / 2 else INK
-            axes.text(column, line, _cell_text(cell), ha="center", va="center", color=colour, fontsize=8.5)
-    axes.imshow(means, cmap=_HEAT, vmin=0, vmax=_GUESS, aspect="auto")
-    axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-    axes.set_yticks(range(len(optimizers)), optimizers)
-    axes.set(xlabel="learning rate")
+def _draw_heatmap(axes: Axes, heatmap: Heatmap) -> None:
+    for line, (_, cells) in enumerate(heatmap.rows):
+        for column, cell in enumerate(cells):
+            if cell is not None:
+                axes.add_patch(Rectangle((column - 0.5, line - 0.5), 1, 1, facecolor=cell.background, linewidth=0))
+                text = "\n".join(filter(None, (cell.mean, cell.sd, cell.detail)))
+                axes.text(column, line, text, ha="center", va="center", color=cell.ink, fontsize=8.5)
+    axes.set_xlim(-0.5, len(heatmap.columns) - 0.5)
+    axes.set_ylim(len(heatmap.rows) - 0.5, -0.5)
+    axes.set_xticks(range(len(heatmap.columns)), heatmap.columns)
+    axes.set_yticks(range(len(heatmap.rows)), [name for name, _ in heatmap.rows])
+    axes.set(xlabel=words(heatmap.across))
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)
-
-
-def _cell_text(cell: dict[Any, Any]) -> str:
-    spread = "" if pd.isna(cell["sd"]) else f"± {100 * cell['sd']:.2f}"
-    lost = f"{cell['diverged']} diverged" if cell["diverged"] else ""
-    return "\n".join(line for line in (f"{100 * cell['mean']:.2f}", spread, lost) if line)

@@ -1,4 +1,4 @@
-"""Figures of results: each function takes a table of trials and returns a figure."""
+"""The figure of a study: every round, and beside it the means."""
 
 import numpy as np
 import pandas as pd
@@ -6,16 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
-from twofold.report.style import (
-    FAINT,
-    INK,
-    Picture,
-    colour_of,
-    empty_panel,
-    house_style,
-    marker_of,
-    new_picture,
-)
+from twofold.report.figures.looks import FAINT, INK, colour_of, marker_of
+from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label
+from twofold.report.text.told import NO_TRIALS
 
 # As many letters as labels in one line of the legend may have together.
 _LEGEND_LETTERS = 100
@@ -29,12 +24,12 @@ def figure2(table: pd.DataFrame) -> Picture:
     with house_style():
         figure, (left, right) = new_picture(10.0, 4.4, ncols=2, width_ratios=(2.6, 1), sharey=True)
         if table.empty:
-            empty_panel(left, "no trials yet")
+            empty_panel(left, NO_TRIALS)
             right.set_axis_off()
             return figure
         for network, trials in table.groupby("network", sort=False):
             _draw_rounds(left, str(network), trials)
-        left.set(xlabel="round", ylabel="test error (%)", title="Every round")
+        left.set(xlabel="round", ylabel=error_label(), title=pictures.EVERY_ROUND)
         left.set_ylim(bottom=0)
         left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         letters = sum(len(str(line.get_label())) for line in left.get_lines())
@@ -54,13 +49,8 @@ def _draw_rounds(axes: Axes, network: str, trials: pd.DataFrame) -> None:
         marker=marker_of(network),
         markersize=3 if dense else 5,
         linewidth=0.8 if dense else 1.3,
-        label=f"{network}  {_mean_and_sd(trials.test_error)}",
+        label=pictures.legend_text(network, trials.test_error),
     )
-
-
-def _mean_and_sd(errors: pd.Series) -> str:
-    mean = f"{100 * errors.mean():.2f}"
-    return f"{mean} ± {100 * errors.std():.2f} %" if len(errors) > 1 else f"{mean} %"
 
 
 def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
@@ -79,6 +69,6 @@ def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
         axes.plot(place, mean, marker="_", markersize=16, markeredgewidth=2, color=INK)
     axes.set_xticks(range(len(networks)), networks, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.6, len(networks) - 0.4)
-    axes.set_title("Mean, 95 % interval")
+    axes.set_title(pictures.MEAN_INTERVAL)
     axes.tick_params(axis="x", length=0)
     axes.spines["left"].set_color(FAINT)

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -11,26 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
-from twofold.errors import SettingError, cause_of
-
-# Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell the
-# networks apart without any colour. Warm: no auxiliary losses. Cold: with them.
-NETWORK_COLOURS = {"NetBase": "#D55E00", "NetWS": "#E69F00", "NetAL": "#0072B2", "NetWSAL": "#009E73"}
-NETWORK_MARKERS = {"NetBase": "o", "NetWS": "s", "NetAL": "^", "NetWSAL": "D"}
-# Each optimizer's colour and marker, where lines stand for optimizers.
-OPTIMIZER_LOOKS = {
-    "sgd": ("#222222", "o"),
-    "adam": ("#0072B2", "s"),
-    "adadelta": ("#009E73", "^"),
-    "adagrad": ("#E69F00", "D"),
-    "rmsprop": ("#CC79A7", "v"),
-}
-INK, FAINT = "#222222", "#8A8A8A"
-
-# Kinds of trials: of the same palette as the networks, and told apart by their markers as well.
-KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", DIVERGED: INK}
-KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", DIVERGED: "X"}
+from twofold.report.figures.looks import FAINT, INK
 
 _RC: Any = {
     "font.family": "DejaVu Sans",
@@ -81,35 +61,6 @@ def new_picture(width: float, height: float, **subplots: Any) -> tuple[Picture, 
     figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(**subplots)
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write the figure as `<stem>.png` and `<stem>.svg` and return both paths; the folder is made if it lacks.
-
-    Raises `SettingError` where the folder cannot be written.
-    """
-    paths = [stem.with_name(stem.name + ending) for ending in (".png", ".svg")]
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        with house_style():
-            for path in paths:
-                metadata = {"Date": None} if path.suffix == ".svg" else None
-                figure.savefig(path, metadata=metadata)
-    except OSError as error:
-        raise SettingError(
-            f"cannot write figures to `out` (={stem.parent}) ({cause_of(error)}); name another folder"
-        ) from error
-    return paths
-
-
-def colour_of(network: str) -> str:
-    """The network's colour; a user's own network is drawn in ink."""
-    return NETWORK_COLOURS.get(network, INK)
-
-
-def marker_of(network: str) -> str:
-    """The network's marker."""
-    return NETWORK_MARKERS.get(network, "X")
 
 
 def empty_panel(axes: Axes, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The figure of a swept setting: what the networks and their priors are worth as it grows."""
+"""The figure of a swept setting: what the networks and the factors are worth as it grows."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from twofold.analysis import FOUR, effects, for_every_aux_weight, in_order, summary
-from twofold.report.panels import new_panels, only, panels_of, setting_text
-from twofold.report.style import FAINT, Picture, colour_of, empty_panel, house_style, marker_of
-from twofold.report.tables import value_text, words
-
-# The priors whose worth is drawn, in the looks of the networks that have that prior alone.
-_PRIORS = {"weight sharing": "NetWS", "auxiliary losses": "NetAL"}
+from twofold.analysis import effects, for_every_aux_weight, in_order, summary
+from twofold.networks import NETWORKS
+from twofold.report.figures.looks import FAINT, colour_of, factor_looks, marker_of
+from twofold.report.figures.panels import new_panels
+from twofold.report.figures.parts import only, panels_of
+from twofold.report.figures.style import Picture, empty_panel, house_style
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label, setting_text
+from twofold.report.text.told import NO_TRIALS
+from twofold.settings import value_text, words
 
 # Values that span at least so large a factor are drawn on a logarithmic axis.
 _LOGARITHMIC_FROM = 5.0
@@ -25,18 +28,18 @@ _APART = 0.012
 def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
     """Each network's mean test error and its 95 % interval over the rounds, against the values of one setting.
 
-    Below it, where all four networks were trained, by how much weight sharing and auxiliary losses change the error
-    (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings that
-    vary.
+    Below it, where all the built-in networks were trained, by how much weight sharing and auxiliary losses change the
+    error (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
+    that vary.
     """
     settings = panels_of(table, within=[quantity])
     trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
-    lines = 2 if len(table) and set(FOUR) <= set(table.network) else 1
+    lines = 2 if len(table) and set(NETWORKS) <= set(table.network) else 1
     with house_style():
         size = (5.0 if len(settings) == 1 else 3.2, 3.2)
         figure, grid = new_panels(lines * len(settings), size, columns=len(settings), sharex=True, sharey="row")
         if table.empty:
-            empty_panel(grid[0, 0], "no trials yet")
+            empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         values = sorted(trials[quantity].astype(float).unique().tolist())
         for column, setting in enumerate(settings):
@@ -64,16 +67,17 @@ def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
 
 def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
     rows = pd.concat([effects(group).assign(**{quantity: value}) for value, group in trials.groupby(quantity)])
-    for (prior, look), sideways in zip(_PRIORS.items(), _apart(len(_PRIORS))):
-        _draw_line(axes, rows[rows.effect == prior], quantity, "difference", sideways, look=look, label=prior)
+    looks = factor_looks()
+    for (factor, look), sideways in zip(looks.items(), _apart(len(looks))):
+        _draw_line(axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor)
     axes.axhline(0, color=FAINT, linewidth=1)
 
 
 def _name_vertical_axes(grid: np.ndarray) -> None:
-    grid[0, 0].set_ylabel("test error (%)")
+    grid[0, 0].set_ylabel(error_label())
     grid[0, 0].set_ylim(bottom=0)  # last: it ends the scaling of the shared axis to what is drawn
     if len(grid) == 2:
-        grid[1, 0].set_ylabel("change of test error\n(percentage points)")
+        grid[1, 0].set_ylabel(pictures.CHANGE_AXIS)
 
 
 def _draw_line(

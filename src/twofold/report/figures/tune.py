@@ -12,9 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from twofold.report.panels import new_panels
-from twofold.report.style import FAINT, INK, OPTIMIZER_LOOKS, Picture, colour_of, empty_panel, house_style
-from twofold.report.tables import words
+from twofold.report.figures.looks import FAINT, INK, OPTIMIZER_LOOKS, colour_of
+from twofold.report.figures.panels import new_panels
+from twofold.report.figures.style import Picture, empty_panel, house_style
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label
+from twofold.settings import words
 
 _PANEL = (3.6, 3.0)
 
@@ -24,19 +27,19 @@ def history_figure(proposals: Mapping[str, pd.DataFrame]) -> Picture:
     with house_style():
         figure, grid = new_panels(max(1, len(proposals)), _PANEL, sharey=True)
         if not proposals:
-            empty_panel(grid[0, 0], "no searches yet")
+            empty_panel(grid[0, 0], pictures.NO_SEARCHES)
         for axes, (networks, table) in zip(grid.flat, proposals.items()):
             errors = 100 * table.validation_error.to_numpy(float)
             number = np.arange(1, len(errors) + 1)
             axes.scatter(number, errors, s=14, color=FAINT, linewidths=0)
             axes.step(number, np.minimum.accumulate(errors), where="post", color=colour_of(networks))
-            axes.set(title=networks, xlabel="proposal", ylabel="validation error (%)")
+            axes.set(title=networks, xlabel="proposal", ylabel=error_label("validation"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
             axes.label_outer()
         figure.legend(
             handles=[
-                Line2D([], [], color=FAINT, marker="o", markersize=4, linestyle="", label="a proposal"),
-                Line2D([], [], color=INK, label="lowest so far"),
+                Line2D([], [], color=FAINT, marker="o", markersize=4, linestyle="", label=pictures.PROPOSAL),
+                Line2D([], [], color=INK, label=pictures.LOWEST),
             ],
             loc="outside lower center",
             ncols=2,
@@ -49,13 +52,13 @@ def importances_figure(importances: Mapping[str, Mapping[str, float]]) -> Pictur
     with house_style():
         figure, grid = new_panels(max(1, len(importances)), (3.6, 2.4))
         if not importances:
-            empty_panel(grid[0, 0], "no searches yet")
+            empty_panel(grid[0, 0], pictures.NO_SEARCHES)
         for axes, (networks, parts) in zip(grid.flat, importances.items()):
             axes.set_title(networks)
             if parts:
                 _draw_bars(axes, parts, colour_of(networks))
             else:
-                empty_panel(axes, "too few proposals to tell")
+                empty_panel(axes, pictures.FEW_PROPOSALS)
     return figure
 
 
@@ -69,7 +72,7 @@ def slice_figure(proposals: Mapping[str, pd.DataFrame], quantity: str = "aux_wei
     with house_style():
         figure, grid = new_panels(max(1, len(tables)), _PANEL, sharey=True)
         if not tables:
-            empty_panel(grid[0, 0], f"no search looked at the {words(quantity)}")
+            empty_panel(grid[0, 0], pictures.not_searched(quantity))
             return figure
         for axes, (networks, table) in zip(grid.flat, tables.items()):
             for optimizer in optimizers:
@@ -77,8 +80,8 @@ def slice_figure(proposals: Mapping[str, pd.DataFrame], quantity: str = "aux_wei
                 of_optimizer = table[table.optimizer == optimizer]
                 errors = 100 * of_optimizer.validation_error
                 axes.scatter(of_optimizer[quantity], errors, s=22, color=colour, marker=marker, label=optimizer)
-            axes.set(title=networks, xlabel=words(quantity), ylabel="validation error (%)", xscale="log")
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.set(title=networks, xlabel=words(quantity), ylabel=error_label("validation"), xscale="log")
+            axes.xaxis.set_major_formatter("{x:g}")
             axes.label_outer()
         handles, labels = grid[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))

@@ -22,9 +22,10 @@ from twofold.analysis import (
     kind_of,
     summary,
 )
-from twofold.report.html import css
-from twofold.report.style import KIND_COLOURS, KIND_MARKERS, colour_of, marker_of
-from twofold.report.tables import interval, p_value, percent, points, points_interval
+from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, colour_of, marker_of
+from twofold.report.page.html import css
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label
 
 # As tables and arrays have them.
 Number = float | int | np.number[Any]
@@ -147,9 +148,8 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
     low, high = int(trials["round"].min()), int(trials["round"].max())
     networks = in_order(list(trials.network))
     chart = Chart(
-        title="The test error of every round",
-        description=f"Line chart of test error in percent against round for {_listed(networks)}; the table of all "
-        "trials has every value.",
+        title=pictures.ROUNDS_TITLE,
+        description=pictures.rounds_description(networks),
         x=_linear("round", low - 0.5, high + 0.5, whole=True),
         y=_percent_axis(trials.test_error),
         width=width,
@@ -165,7 +165,7 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
                 chart.at_y(100 * row.test_error),
                 css(colour_of(network)),
                 marker_of(network),
-                _tip(row),
+                pictures.trial_tip(row),
             )
             for row in _rows(of_network)
         ]
@@ -175,13 +175,10 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
 def strip_chart(trials: pd.DataFrame) -> Chart:
     """Every round of each network side by side, with the mean and its 95 % interval."""
     statistics = summary(trials)
-    names = [
-        f"{row.network}: {percent(row.mean)} %" + (f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
-        for row in _rows(statistics)
-    ]
+    names = [pictures.mean_line(row) for row in _rows(statistics)]
     chart = Chart(
-        title="Rounds, means and intervals",
-        description=f"Strip plot. Mean test error: {'; '.join(names)}. In brackets the 95 % intervals of the means.",
+        title=pictures.STRIP_TITLE,
+        description=pictures.strip_description(names),
         x=_percent_axis(trials.test_error),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
@@ -190,10 +187,8 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
     for place, row in enumerate(_rows(statistics)):
         for trial in _rows(trials[trials.network == row.network]):
             y = round(chart.row_top(place) + 26 + sideways.uniform(-7, 7), 1)
-            mark = Mark(
-                chart.at_x(100 * trial.test_error), y, css(colour_of(row.network)), marker_of(row.network), _tip(trial)
-            )
-            chart.marks.append(mark)
+            colour, marker = css(colour_of(row.network)), marker_of(row.network)
+            chart.marks.append(Mark(chart.at_x(100 * trial.test_error), y, colour, marker, pictures.trial_tip(trial)))
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.mean)
     return chart
 
@@ -204,30 +199,21 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
     if table.empty:
         raise AnalysisError("no round has all four networks")
     ends = 100 * table[["ci_low", "ci_high", "difference"]].to_numpy(float)
-    names = [
-        f"{row.effect}: {points(row.difference)} points"
-        + (f" ({points_interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
-        for row in _rows(table)
-    ]
+    names = [pictures.effect_line(row) for row in _rows(table)]
     chart = Chart(
-        title="Effects of the two factors",
-        description=f"Changes of the test error with 95 % intervals: {'; '.join(names)}.",
-        x=_linear(
-            "change of the test error (points); left of 0 is better",
-            min(0.0, np.nanmin(ends)),
-            max(0.0, np.nanmax(ends)),
-            pad=0.05,
-        ),
+        title=pictures.EFFECTS_TITLE,
+        description=pictures.effects_description(names),
+        x=_linear(pictures.EFFECT_AXIS, min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends)), pad=0.05),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
-        note="The interaction is the change that weight sharing makes with auxiliary losses, less the one without.",
+        note=pictures.INTERACTION_NOTE,
     )
     zero = chart.at_x(0)
     chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
     for place, row in enumerate(_rows(table)):
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.difference, at=30)
-        tip = f"{names[place]}, p {p_value(row.p)}, Holm {p_value(row.p_holm)}" if row.rounds > 1 else names[place]
-        chart.marks.append(Mark(chart.at_x(100 * row.difference), chart.row_top(place) + 30, "currentColor", "o", tip))
+        at = chart.at_x(100 * row.difference), chart.row_top(place) + 30
+        chart.marks.append(Mark(*at, "currentColor", "o", pictures.effect_tip(row)))
     return chart
 
 
@@ -237,28 +223,24 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
     counted = kinds.value_counts()
     there = [kind for kind in KINDS if kind in counted.index]
     chart = Chart(
-        title="Errors and dead units",
-        description="Scatter plot of test error against dead bottleneck units of both branches. Trials: "
-        + "; ".join(f"{kind}: {counted[kind]}" for kind in there)
-        + ".",
-        x=Axis("dead units, of 20", -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
+        title=pictures.COLLAPSE_TITLE,
+        description=pictures.collapse_description({kind: counted[kind] for kind in there}),
+        x=Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
         y=_percent_axis(trials.test_error),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
-        note=f"{_dead_branch(trials)}; marks are moved sideways a little, to show them all.",
+        note=pictures.collapse_note(_all_relu(trials)),
     )
     sideways = np.random.default_rng(0)
     for kind in there:
         for row in _rows(trials[kinds == kind]):
             x = chart.at_x(row.dead_first + row.dead_second + sideways.uniform(-0.3, 0.3))
-            tip = f"{_tip(row)}, dead units {row.dead_first} and {row.dead_second}: {kind}"
-            mark = Mark(x, chart.at_y(100 * row.test_error), css(KIND_COLOURS[kind]), KIND_MARKERS[kind], tip)
-            chart.marks.append(mark)
+            look = css(KIND_COLOURS[kind]), KIND_MARKERS[kind]
+            chart.marks.append(Mark(x, chart.at_y(100 * row.test_error), *look, pictures.dead_tip(row, kind)))
     return chart
 
 
-def _dead_branch(trials: pd.DataFrame) -> str:
-    relu = "bottleneck_activation" not in trials or (trials.bottleneck_activation == "relu").all()
-    return "A branch with ten dead units passes nothing on" if relu else "A unit is dead if it is never above 0"
+def _all_relu(trials: pd.DataFrame) -> bool:
+    return "bottleneck_activation" not in trials or bool((trials.bottleneck_activation == "relu").all())
 
 
 def curves_chart(trials: pd.DataFrame) -> Chart | None:
@@ -275,14 +257,14 @@ def curves_chart(trials: pd.DataFrame) -> Chart | None:
     low, high = max(every[every > 0].min(initial=1.0), 1e-6), max(every.max(), 1e-5)
     y = _logarithmic("training loss", low, high)
     last = max(epochs[-1] for epochs, _ in curves.values())
-    ends = "; ".join(f"{network} {quartiles[1, -1]:.3g}" for network, (_, quartiles) in curves.items())
+    ends = {network: float(quartiles[1, -1]) for network, (_, quartiles) in curves.items()}
     chart = Chart(
-        title="Training loss: median and middle half of the rounds",
-        description=f"Line chart of training loss against epoch. Median at the last epoch: {ends}.",
+        title=pictures.CURVES_TITLE,
+        description=pictures.curves_description(ends),
         x=_linear("epoch", 1, max(2, last), whole=True),
         y=y,
         legend=_network_legend(list(curves)),
-        note="With auxiliary losses the loss has two terms more, so its height does not compare with that without.",
+        note=pictures.CURVES_NOTE,
     )
     for network, (epochs, quartiles) in curves.items():
         lower, median, upper = np.maximum(quartiles, y.low)
@@ -291,7 +273,7 @@ def curves_chart(trials: pd.DataFrame) -> Chart | None:
         step = max(1, len(epochs) // 20)
         chart.marks += [
             Mark(chart.at_x(epoch), chart.at_y(value), css(colour_of(network)), marker_of(network),
-                 f"{network}, epoch {epoch}: median loss {value:.3g}")
+                 pictures.loss_tip(network, epoch, value))
             for epoch, value in list(zip(epochs, median))[step - 1 :: step]
         ]  # fmt: skip
     return chart
@@ -318,17 +300,12 @@ def _rows(table: pd.DataFrame) -> Iterator[Any]:
     yield from table.itertuples()
 
 
-def _tip(row: Any) -> str:
-    """What a trial's mark tells."""
-    return f"{row.network}, round {row.round}: {percent(row.test_error)} %"
-
-
 def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
     return [(network, css(colour_of(network)), marker_of(network)) for network in networks]
 
 
 def _percent_axis(errors: pd.Series) -> Axis:
-    return _linear("test error (%)", 0, max(1.0, 100 * float(errors.max())), pad=0.04, keep_low=True)
+    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max())), pad=0.04, keep_low=True)
 
 
 def _linear(
@@ -360,7 +337,3 @@ def _power(power: int) -> str:
 
 def _path(points: Iterable[tuple[float, float]]) -> str:
     return "M" + "L".join(f"{x} {y}" for x, y in points)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -14,9 +14,10 @@ from twofold.analysis import in_order
 from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import Outputs, PairNetwork
-from twofold.report.html import STATEMENTS, render
+from twofold.report.page.html import render
+from twofold.report.text.demo import NONE_KEPT, no_demo
+from twofold.report.text.names import statement
 from twofold.results import Model, ModelStore
-from twofold.study.trial import BOTTLENECK_SLOPES
 
 _CLASSES = 10
 _MISTAKES_SHOWN = 12
@@ -64,7 +65,7 @@ def demo_data(models: ModelStore, records: Mapping[str, Record], data_dir: Path 
         networks.append(_encoded(model))
         mistakes.append({"network": record["network"], **find_mistakes(model, digits)})
     return {
-        "statement": STATEMENTS[some["relation"]],
+        "statement": statement(some["relation"]),
         "holds": _holds(some["relation"]),
         "image_size": some["image_size"],
         "white": float(digits.train_images.max()),
@@ -81,10 +82,10 @@ def demo_or_reason(
     try:
         records = [record for record in models.records() if record["key"] in keys]
         if not records:
-            return None, "No networks of these trials were kept; twofold study --keep-models best keeps some."
+            return None, NONE_KEPT
         return demo_data(models, choose_models(records), data_dir), ""
     except (SettingError, DataError, StoreError) as error:
-        return None, f"There is no demo: {error}."
+        return None, no_demo(error)
 
 
 def demo_page(data: Mapping[str, Any]) -> str:
@@ -145,6 +146,8 @@ def _call(network: PairNetwork, images: jax.Array, negative_slope: float | jax.A
 
 
 def _slope(model: Model) -> float:
+    from twofold.study.trial import BOTTLENECK_SLOPES
+
     return BOTTLENECK_SLOPES[model.record["bottleneck_activation"]]
 
 

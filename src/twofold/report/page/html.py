@@ -8,12 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twofold import __version__
-from twofold.errors import SettingError, cause_of
-from twofold.report.style import INK, colour_of, marker_of
-from twofold.report.tables import percent
-
-# Each relation as a statement about a pair.
-STATEMENTS = {"<=": "first ≤ second", "<": "first < second", "==": "first = second", "same parity": "same parity"}
+from twofold.report.figures.looks import INK, colour_of, marker_of
+from twofold.report.places import not_writable, write_file
+from twofold.report.text.numbers import percent
 
 # Markers of matplotlib's as SVG paths around (0, 0), some eight units wide.
 _MARKER_PATHS = {
@@ -30,13 +27,12 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
-def write_page(path: Path, text: str) -> None:
-    """Write a page; its folder is made if it lacks. Raises `SettingError` where the file cannot be written."""
+def write_page(path: Path, text: str) -> str:
+    """Write a page and say so; its folder is made if it lacks. Raises `SettingError` where it cannot be written."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        return write_file(path, text.encode())
     except OSError as error:
-        raise SettingError(f"`out` (={path}) cannot be written ({cause_of(error)}); name another file") from error
+        raise not_writable(path, error) from error
 
 
 def css(colour: str) -> str:
@@ -54,7 +50,7 @@ def swatch(network: str) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("twofold.report"),
+        loader=PackageLoader("twofold.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

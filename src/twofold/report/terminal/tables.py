@@ -36,9 +36,7 @@ def rich_table(
 
 def drawn(table: TextTable) -> Table:
     """The table with its notes as a caption."""
-    return rich_table(
-        table.title, table.headings, table.cells, left=table.left, caption=" ".join(table.notes) or None
-    )
+    return rich_table(table.title, table.headings, table.cells, left=table.left, caption=" ".join(table.notes) or None)
 
 
 def section(table: TextTable) -> Section:

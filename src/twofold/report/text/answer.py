@@ -50,8 +50,8 @@ def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mappin
     others = int((ranking.chosen == "as good").sum())
     return (
         f"Of {count} settings, {setting_text(setting)} has the lowest {error} error averaged over the networks: "
-        f"{percent(best['mean'])} %{_sure(best)}. Of the others, {others} {'is' if others == 1 else 'are'} not shown to "
-        "be worse. The lowest of many is a little too good: chosen by these rounds, it needs fresh ones to be confirmed."
+        f"{percent(best['mean'])} %{_sure(best)}. Of the others, {others} {'is' if others == 1 else 'are'} not shown "
+        "to be worse. The lowest of many looks better than it is: confirm it on fresh rounds."
     )
 
 
@@ -88,9 +88,7 @@ def _not_told_apart(trials: pd.DataFrame, network: str) -> list[str]:
     """The networks from which this one is not told apart, each with the most that it could be better by."""
     unclear = paired_differences(trials)
     unclear = unclear[~(unclear.p_holm < SIGNIFICANT)]
-    return [
-        _other(row, network) for row in unclear.to_dict("records") if network in (row["first"], row["second"])
-    ]
+    return [_other(row, network) for row in unclear.to_dict("records") if network in (row["first"], row["second"])]
 
 
 def _other(row: Mapping[Any, Any], network: str) -> str:
@@ -120,5 +118,9 @@ def _failed(trials: pd.DataFrame) -> str:
         if failed:
             networks.append(f"{network} {' and '.join(failed)}, of {counts.sum()}")
     leaky = "bottleneck_activation" in trials and (trials.bottleneck_activation != "relu").all()
-    what = "Rounds in which units never fire (leaky, they pass something on all the same)" if leaky else "Rounds that went wrong"
+    what = (
+        "Rounds in which units never fire (leaky, they pass something on all the same)"
+        if leaky
+        else "Rounds that went wrong"
+    )
     return f"{what}: {'; '.join(networks)}." if networks else ""

@@ -15,7 +15,7 @@ _PLURAL = ("auxiliary losses",)
 
 
 def effect_sentences(effects: pd.DataFrame) -> list[str]:
-    """A sentence for each row of `twofold.analysis.effects` that has a p-value; the largest effect of a factor first."""
+    """A sentence for each row of `twofold.analysis.effects` that has a p-value, the factor of most effect first."""
     rows: dict[str, Any] = {row["effect"]: row for _, row in effects.iterrows() if not pd.isna(row["p_holm"])}
     interaction = rows.pop(_INTERACTION, None)
     ranked = sorted(rows.values(), key=lambda row: -abs(row["difference"]))
@@ -53,7 +53,9 @@ def _together(sharing: Mapping[str, Any], interaction: Mapping[str, Any]) -> str
     if not shown(interaction):
         difference = f"it is not shown that these differ: the difference may be {_span(interaction)}"
         return f"{changes}; {difference}.{_alone(interaction)}"
-    return f"{changes}: a difference of {points(interaction['difference'])} points (95 % interval {_bare(interaction)})."
+    return (
+        f"{changes}: a difference of {points(interaction['difference'])} points (95 % interval {_bare(interaction)})."
+    )
 
 
 def _span(row: Mapping[str, Any]) -> str:

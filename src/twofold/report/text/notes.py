@@ -172,7 +172,9 @@ def cells_note(beside: pd.DataFrame) -> Iterator[str]:
     compared = beside[beside.z.notna()]
     if len(compared):
         far = compared[compared.z.abs() > _AGREES_WITHIN]
-        named = [f"{row['optimizer']} {value_text(row['learning_rate'])} (z = {signed(row['z'], 1)})" for row in rows_of(far)]
+        named = [
+            f"{row['optimizer']} {value_text(row['learning_rate'])} (z = {signed(row['z'], 1)})" for row in rows_of(far)
+        ]
         agree = f"{len(compared) - len(far)} of {len(compared)} cells agree with the paper within 3 standard errors"
         yield f"{agree}{'; not: ' + ', '.join(named) if named else ''}."
 
