@@ -25,7 +25,7 @@ from twofold.report.figures.looks import FAINT, KIND_COLOURS, KIND_MARKERS
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
 from twofold.report.text.names import error_label, setting_text
-from twofold.report.text.tables import rows_of
+from twofold.report.text.tables import Row, rows_of
 
 # Where the logarithmic axis of epochs has its ticks.
 _EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
@@ -107,22 +107,14 @@ def rates_figure(table: pd.DataFrame) -> Picture:
         except AnalysisError as error:
             figure, panels = _panels(networks)
             return _nothing(figure, panels, str(error))
-        names = pd.Series(
-            [wrapped(setting_text({name: row[name] for name in varied}), _LETTERS) for row in rows_of(rates)]
-        )
-        settings = list(dict.fromkeys(names))
+        rates["setting"] = [setting_text({name: row[name] for name in varied}) for row in rows_of(rates)]
+        settings = [wrapped(name, _LETTERS) for name in dict.fromkeys(rates.setting)]
         lines = sum(name.count("\n") + 1 for name in settings)
         figure, panels = _panels(networks, height=1.7 + max(0.5 * len(settings), 0.18 * lines + 0.12 * len(settings)))
+        places = {name: place for place, name in enumerate(dict.fromkeys(rates.setting))}
         for axes, network in zip(panels, networks):
-            for offset, kind in ((-0.13, ONE_DEAD), (0.13, BOTH_DEAD)):
-                rows = rates[(rates.network == network) & (rates.kind == kind)]
-                for row, name in zip(rows_of(rows), names[rows.index]):
-                    middle, low, high = (100 * row[column] for column in ("rate", "ci_low", "ci_high"))
-                    axes.plot([low, high], [settings.index(name) + offset] * 2, color=KIND_COLOURS[kind], linewidth=1.6)
-                    axes.plot(
-                        middle, settings.index(name) + offset, KIND_MARKERS[kind], color=KIND_COLOURS[kind],
-                        clip_on=False, zorder=3,
-                    )  # fmt: skip
+            for row in rows_of(rates[(rates.network == network) & rates.kind.isin([ONE_DEAD, BOTH_DEAD])]):
+                _draw_rate(axes, row, places[row["setting"]] + (-0.13 if row["kind"] == ONE_DEAD else 0.13))
             axes.set(title=network, xlabel=pictures.RATE_AXIS)
             name_lines(axes, settings)
         shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
@@ -130,6 +122,13 @@ def rates_figure(table: pd.DataFrame) -> Picture:
         headline(figure, pictures.rates_title(rates.rounds))
         _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
     return figure
+
+
+def _draw_rate(axes: Axes, row: Row, place: float) -> None:
+    middle, low, high = (100 * row[column] for column in ("rate", "ci_low", "ci_high"))
+    colour = KIND_COLOURS[row["kind"]]
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.6)
+    axes.plot(middle, place, KIND_MARKERS[row["kind"]], color=colour, clip_on=False, zorder=3)
 
 
 def _panels(networks: Sequence[str], height: float = 3.6) -> tuple[Picture, list[Axes]]:

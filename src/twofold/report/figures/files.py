@@ -8,6 +8,7 @@ import importlib
 import io
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,19 @@ class Drawing:
     @property
     def digest(self) -> str:
         """The hash of the rows, and of all else that decides what the files hold."""
-        known = hashlib.sha256(f"{__version__} {version('matplotlib')} {self.draw} {dict(self.arguments)!r}".encode())
+        known = hashlib.sha256(f"{_program()} {self.draw} {dict(self.arguments)!r}".encode())
         _add(known, self.rows)
         return f"twofold:{known.hexdigest()}"
+
+
+@cache
+def _program() -> str:
+    """What draws: the versions, and the code of the figures and of what stands in them."""
+    code = hashlib.sha256()
+    for room in ("figures", "text"):
+        for file in sorted((Path(__file__).parents[1] / room).glob("*.py")):
+            code.update(file.read_bytes())
+    return f"{__version__} {version('matplotlib')} {code.hexdigest()}"
 
 
 def write_figures(folder: Path, drawings: Mapping[str, Drawing], name: str = "out") -> list[str]:

@@ -23,7 +23,7 @@ def rich_table(
 ) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False,
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
         padding=(0, 1, 0, 0), caption=caption, caption_justify="left",
     )  # fmt: skip
     for place, name in enumerate(columns):
@@ -41,7 +41,9 @@ def drawn(table: TextTable) -> Table:
 
 def section(table: TextTable) -> Section:
     """The table with its notes as sentences."""
-    return Section(rich_table(table.title, table.headings, table.cells, left=table.left), table.notes)
+    table_alone = rich_table(table.title, table.headings, table.cells, left=table.left)
+    table_alone.show_edge = False  # the sentences follow close below
+    return Section(table_alone, table.notes)
 
 
 def turned(table: Table) -> Table:

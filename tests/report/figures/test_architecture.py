@@ -5,12 +5,19 @@ import itertools
 import pytest
 
 from twofold.networks import NETWORKS, find_network, layer_table
-from twofold.report.architecture import figure1
+from twofold.report.figures.architecture import figure1
+from twofold.report.text.networks import NetworkFacts
+
+
+def facts_of(architecture, image_size=(14, 14)):
+    """What the command tells the drawing."""
+    layers = layer_table(architecture, image_size)
+    return NetworkFacts(architecture.name, architecture.weight_sharing, architecture.auxiliary_losses, layers)
 
 
 def drawn(architecture, image_size=(14, 14)):
     """The texts in the drawing, one string each."""
-    figure = figure1(architecture, image_size)
+    figure = figure1(facts_of(architecture, image_size))
     return [text.get_text() for text in figure.axes[0].texts]
 
 
@@ -21,7 +28,7 @@ def test_the_drawing_says_what_the_flags_say(name):
     assert ("share their weights" in words) == architecture.weight_sharing
     assert ("weights of its own" in words) != architecture.weight_sharing
     assert words.count("auxiliary loss") == (2 if architecture.auxiliary_losses else 0)
-    assert figure1(architecture).axes[0].get_title(loc="left") == name
+    assert figure1(facts_of(architecture)).axes[0].get_title(loc="left") == name
 
 
 @pytest.mark.parametrize("image_size", [(14, 14), (16, 22), (10, 10)])
@@ -34,7 +41,7 @@ def test_the_shapes_are_those_of_the_network(image_size):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_no_text_lies_over_another_or_outside(name):
-    figure = figure1(find_network(name))
+    figure = figure1(facts_of(find_network(name)))
     figure.canvas.draw()
     (axes,) = figure.axes
     boxes = [(text.get_text(), text.get_window_extent()) for text in axes.texts if text.get_text()]

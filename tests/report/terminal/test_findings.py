@@ -9,7 +9,8 @@ from rich.console import Console
 
 from twofold.analysis import findings, power_table
 from twofold.networks import NETWORKS
-from twofold.report.findings_tables import Section, findings_sections, power_section
+from twofold.report.terminal.findings import findings_sections, power_section
+from twofold.report.terminal.tables import Section
 
 Made = Callable[..., pd.DataFrame]
 

@@ -9,15 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD, effects, spread
-from twofold.report.findings import (
-    collapse_figure,
-    effects_figure,
-    findings_figures,
-    rates_figure,
-    spread_figure,
-    trace_figure,
-)
-from twofold.report.style import house_style
+from twofold.report.figures.catalogue import findings_figures
+from twofold.report.figures.collapse import collapse_figure, rates_figure, trace_figure
+from twofold.report.figures.effects import effects_figure, spread_figure
+from twofold.report.figures.style import house_style
 
 Made = Callable[..., pd.DataFrame]
 
@@ -89,7 +84,8 @@ TABLES: dict[str, Callable[[Made], pd.DataFrame]] = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_figures_are_drawn_of_whatever_there_is(made_up: Made, tmp_path: object, table: str) -> None:
-    for name, figure in findings_figures(TABLES[table](made_up)).items():
+    for name, drawing in findings_figures(TABLES[table](made_up)).items():
+        figure = drawing.figure()
         assert words(figure), name
         assert not cut_off(figure), name
 
@@ -159,8 +155,8 @@ def test_rates_name_their_settings(made_up: Made) -> None:
         [made_up(9, bottleneck_activation="relu"), made_up(9, bottleneck_activation="leaky_relu", normalise=True)]
     )
     text = words(rates_figure(table))
-    assert "normalise off, relu" in text
-    assert "normalise on, leaky_relu" in text
+    assert "normalise no, bottleneck activation\nrelu" in text
+    assert "normalise yes, bottleneck activation\nleaky_relu" in text
 
 
 def test_a_figure_is_the_same_every_time(made_up: Made) -> None:

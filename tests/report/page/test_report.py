@@ -11,8 +11,8 @@ from tests.report.synthetic import fill
 from twofold.analysis import choice, effects, summary
 from twofold.cli import main
 from twofold.networks import NETWORKS
-from twofold.report.page import report_page
-from twofold.report.tables import percent, points
+from twofold.report.page.report import report_page
+from twofold.report.text.numbers import percent, points
 from twofold.results import Store
 
 HOSTILE = """<script>alert(1)</script>"'</script></style>--><img src=x onerror=alert(2)>{{ 7 * 7 }}"""

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twofold.report.answer import answer, task_sentence
+from twofold.report.text.answer import answer, task_sentence
 
 FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
 

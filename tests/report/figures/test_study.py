@@ -1,6 +1,5 @@
 """Figure 2: what is drawn is what the table says."""
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +7,8 @@ from tests.report.made_up import made_up_trials
 
 from twofold.analysis import summary
 from twofold.networks import NETWORKS
-from twofold.report.figures import figure2
-from twofold.report.style import NETWORK_COLOURS, NETWORK_MARKERS, save
+from twofold.report.figures.looks import colour_of, marker_of
+from twofold.report.figures.study import figure2
 
 
 def lines_of(figure):
@@ -26,8 +25,8 @@ def test_every_round_of_every_network_is_drawn(rounds):
         of_network = table[table.network == network]
         np.testing.assert_array_equal(line.get_xdata(), of_network["round"])
         np.testing.assert_allclose(line.get_ydata(), 100 * of_network.test_error)
-        assert line.get_color() == NETWORK_COLOURS[network]
-        assert line.get_marker() == NETWORK_MARKERS[network]
+        assert line.get_color() == colour_of(network)
+        assert line.get_marker() == marker_of(network)
 
 
 def test_rounds_are_drawn_in_their_order_whatever_the_tables(trials):
@@ -78,17 +77,3 @@ def test_a_network_of_the_users_own_is_drawn_too(trials):
     figure.canvas.draw()
     legend = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
-
-
-def test_the_same_table_gives_the_same_files(trials, tmp_path):
-    first = save(figure2(trials), tmp_path / "one" / "figure2")
-    again = save(figure2(trials), tmp_path / "two" / "figure2")
-    assert [path.name for path in first] == ["figure2.png", "figure2.svg"]
-    for one, two in zip(first, again):
-        assert one.read_bytes() == two.read_bytes()
-
-
-def test_the_users_own_settings_of_matplotlib_stay(trials, tmp_path):
-    with mpl.rc_context({"font.size": 31.0}):
-        save(figure2(trials), tmp_path / "figure2")
-        assert mpl.rcParams["font.size"] == 31.0

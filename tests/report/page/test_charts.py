@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.report.synthetic import fill
 
 from twofold.analysis import AnalysisError, kind_of, summary
-from twofold.report.charts import (
+from twofold.report.figures.looks import KIND_COLOURS, colour_of
+from twofold.report.page.charts import (
     NARROW,
     WIDE,
     Axis,
@@ -18,8 +19,7 @@ from twofold.report.charts import (
     rounds_chart,
     strip_chart,
 )
-from twofold.report.html import css
-from twofold.report.style import KIND_COLOURS, NETWORK_COLOURS
+from twofold.report.page.html import css
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_every_round_stands_at_its_error_in_its_networks_colour(trials, width):
     for row in trials.itertuples():
         mark = by_tip[f"{row.network}, round {row.round}: {100 * row.test_error:.2f} %"]
         assert (mark.x, mark.y) == (chart.at_x(row.round), chart.at_y(100 * row.test_error))
-        assert mark.colour == NETWORK_COLOURS[row.network]
+        assert mark.colour == colour_of(row.network)
     assert len(chart.lines) == trials.network.nunique()
 
 

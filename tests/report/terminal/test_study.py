@@ -10,8 +10,12 @@ from rich.console import Console
 from tests.report.made_up import made_up_trials
 
 from twofold.analysis import study_reference, summary
-from twofold.networks import NETWORKS, parameter_count
-from twofold.report.tables import interval, layers_table, p_value, percent, settings_table, summary_table, turned
+from twofold.networks import NETWORKS, layer_table, parameter_count
+from twofold.report.terminal.networks import layers_table
+from twofold.report.terminal.study import settings_table, summary_table
+from twofold.report.terminal.tables import turned
+from twofold.report.text.networks import NetworkFacts
+from twofold.report.text.numbers import interval, p_value, percent
 
 PAPERS = {"test_pairs": 1000, "batch_size": 25, "epochs": 100, "shuffle": False, "normalise": False, "relation": "<="}
 PAPERS |= {"bottleneck_activation": "relu", "pairs": 1000, "data": "mnist"}
@@ -137,6 +141,6 @@ def test_a_table_turned_twice_is_itself(trials):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_layers_add_up(name):
-    cells = cells_of(layers_table(NETWORKS[name]))
+    cells = cells_of(layers_table(NetworkFacts(name, True, True, layer_table(NETWORKS[name]))))
     counts = [int(row["parameters"].replace(",", "")) for row in cells.values()]
     assert counts[-1] == sum(counts[:-1]) == parameter_count(NETWORKS[name])

@@ -1,4 +1,4 @@
-"""The look of figures: colours that stay apart, files that are written."""
+"""The look of figures: colours that stay apart."""
 
 import itertools
 
@@ -6,9 +6,9 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from twofold.errors import SettingError
 from twofold.networks import NETWORKS
-from twofold.report.style import NETWORK_COLOURS, NETWORK_MARKERS, colour_of, marker_of, new_picture, save
+from twofold.report.figures.looks import INK, colour_of, factor_looks, marker_of
+from twofold.report.figures.style import new_picture
 
 # What the eye's cones make of linear red, green and blue where one kind of cone lacks (Machado, Oliveira and Fernandes
 # 2009, table 1, severity 1.0).
@@ -41,34 +41,24 @@ def seen(colour: str, kind: str) -> np.ndarray:
 @pytest.mark.parametrize("kind", BLINDNESS)
 def test_the_networks_colours_stay_apart(kind):
     """A difference of 2.3 in L*a*b* can just be seen; lines that cross want a good deal more."""
-    for one, two in itertools.combinations(NETWORK_COLOURS.values(), 2):
+    for one, two in itertools.combinations(map(colour_of, NETWORKS), 2):
         assert np.linalg.norm(seen(one, kind) - seen(two, kind)) > 15
 
 
 def test_every_network_has_a_colour_and_a_marker_of_its_own():
-    assert list(NETWORK_COLOURS) == list(NETWORK_MARKERS) == list(NETWORKS)
-    assert len(set(NETWORK_MARKERS.values())) == len(set(NETWORK_COLOURS.values())) == len(NETWORKS)
-    assert colour_of("Mine") not in NETWORK_COLOURS.values()
-    assert marker_of("Mine") not in NETWORK_MARKERS.values()
+    looks = [(colour_of(network), marker_of(network)) for network in NETWORKS]
+    assert len(dict(looks)) == len({marker for _, marker in looks}) == len(NETWORKS)
+    assert colour_of("Mine") == INK
+    assert marker_of("Mine") not in {marker for _, marker in looks}
+
+
+def test_a_factor_looks_like_the_network_that_has_it_alone():
+    assert list(factor_looks()) == ["weight sharing", "auxiliary losses"]
+    for factor, name in factor_looks().items():
+        flags = NETWORKS[name].weight_sharing, NETWORKS[name].auxiliary_losses
+        assert flags == (factor == "weight sharing", factor == "auxiliary losses")
 
 
 def test_a_picture_is_shown_by_notebooks():
     picture, _ = new_picture(1.0, 1.0)
     assert picture._repr_png_().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize("place", ["a file", "below a file"])
-def test_a_folder_that_cannot_be_written_is_named(place, tmp_path):
-    (tmp_path / "file").touch()
-    folder = tmp_path / "file" if place == "a file" else tmp_path / "file" / "below"
-    picture, _ = new_picture(1.0, 1.0)
-    with pytest.raises(SettingError, match=r"cannot write figures to `out` \(=.*file.*\); name another folder"):
-        save(picture, folder / "figure")
-
-
-def test_a_file_that_is_there_is_replaced(tmp_path):
-    picture, _ = new_picture(1.0, 1.0)
-    (tmp_path / "figure.png").write_text("old")
-    paths = save(picture, tmp_path / "figure")
-    assert paths[0].read_bytes().startswith(b"\x89PNG")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure.png", "figure.svg"]
