@@ -84,7 +84,7 @@ def texts(study, grid):
 def test_the_answer_and_the_tables_have_the_numbers_of_the_analysis(study):
     page = page_of(study)
     worth = effects(study).set_index("effect").difference
-    assert f"by {percent(abs(worth['auxiliary losses']))} (" in page.text
+    assert f"by {percent(abs(worth['auxiliary losses']))} points (95 % interval " in page.text
     assert f"weight sharing: {points(worth['weight sharing'])} points" in page.text
     for row in summary(study).itertuples():
         assert f"{row.network}: {percent(row.mean)} %" in page.text
@@ -124,7 +124,7 @@ def test_a_grid_of_600_trials_has_its_heatmaps_its_choice_and_all_settings_in_un
     assert f"{best.optimizer}, learning rate {best.learning_rate:g} has the lowest validation error" in page.text
     assert len(page.of_class("heatmap")) == len(NETWORKS)
     cell = grid[(grid.network == "NetAL") & (grid.optimizer == "sgd") & (grid.learning_rate == 0.005)].test_error
-    assert f"{percent(cell.mean(), 1)} ± {percent(cell.std(), 1)}" in page.text
+    assert f"{percent(cell.mean())} ± {percent(cell.std())}" in page.text
     assert sum(tag == "details" for tag, _ in page.elements) == 15
     assert "Beside the paper" in page.text
 
@@ -134,14 +134,14 @@ def test_more_settings_than_a_reader_opens_are_counted_and_stay_in_the_tables(tm
     table = fill(str(tmp_path / "a.db"), rounds=1, networks=["NetWS"], learning_rate=rates).read(histories=True)
     page = page_of(table)
     assert "6 more settings are in the tables only." in page.text
-    assert "The first 12 of 30 settings." in page.text
+    assert "The first 12 of 30 that are not shown to be worse." in page.text
 
 
 def test_the_papers_numbers_stand_beside_ours_where_the_settings_are_the_papers(tmp_path):
     table = fill(str(tmp_path / "a.db"), rounds=3, epochs=100).read(histories=True)
     page = page_of(table)
     assert "20.31 ± 7.35" in page.text  # the paper's NetBase (figure 2b)
-    assert "The paper's digits are the full MNIST; these are mnist5k." in page.text
+    assert "The paper's digits are the full MNIST (--data mnist); these are mnist5k." in page.text
     assert "Beside the paper" not in page_of(table.assign(epochs=7)).text
 
 
@@ -159,7 +159,7 @@ def test_one_trial_says_what_it_can_and_why_not_more(study):
 
 def test_one_round_of_all_networks_has_no_intervals(study):
     page = page_of(study[study["round"] == 0])
-    assert "cannot be told yet: 1 round with all four networks, and at least 2 are needed" in page.text
+    assert "cannot be told yet: 1 round with all the networks, and at least 2 are needed" in page.text
     assert "nan" not in page.text.lower()
 
 
@@ -167,7 +167,7 @@ def test_a_study_half_done_counts_what_there_is(study):
     half = study[~((study.network == "NetWSAL") & (study["round"] > 4))]
     page = page_of(half)
     assert "not complete: the networks have these rounds: NetBase 12, NetWS 12, NetAL 12, NetWSAL 5" in page.text
-    assert "means over 5 rounds" in page.text
+    assert "Changes are means over 5 rounds." in page.text
 
 
 def test_a_round_that_no_network_shares_and_diverged_trainings_are_told(study):
@@ -175,7 +175,7 @@ def test_a_round_that_no_network_shares_and_diverged_trainings_are_told(study):
     apart["diverged"] = apart["round"] == 0
     apart["train_loss"] = [[None] * 8 if diverged else loss for diverged, loss in zip(apart.diverged, apart.train_loss)]
     page = page_of(apart)
-    assert "cannot be told yet: 0 rounds with all four networks" in page.text
+    assert "cannot be told yet: 0 rounds with all the networks" in page.text
     assert "NetBase 1 with one branch dead and 1 diverged, of 6" in page.text
 
 
@@ -248,5 +248,7 @@ def test_auxiliary_weights_share_the_networks_that_have_none(tmp_path):
     assert (table.network == "NetBase").sum() == 3
     page = page_of(table)
     assert "Of 2 settings, aux weight" in page.text
-    assert page.text.count("Auxiliary losses lower the test error") == 3  # the whole page's answer, and each setting's
+    assert (
+        page.text.count("Auxiliary losses are not shown to change the test error") == 3
+    )  # the whole page's answer, and each setting's
     assert np.isfinite(effects(table[(table.aux_weight != 0.1)]).difference).all()

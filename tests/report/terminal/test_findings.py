@@ -1,5 +1,6 @@
 """What analyse and power print: that tables fit, and that sentences say what the numbers say."""
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from twofold.analysis import findings, power_table
+from twofold.analysis import findings, paired_differences, power_table
 from twofold.networks import NETWORKS
 from twofold.report.terminal.findings import findings_sections, power_section
 from twofold.report.terminal.tables import Section
@@ -49,17 +50,22 @@ def test_effects_that_are_there_are_said_with_their_direction() -> None:
     )
     assert "Weight sharing lowers the test error by" in text
     assert "Auxiliary losses lower the test error by" in text
-    assert "lies" in text
-    assert "points above the one that it makes without" in text
+    assert "Weight sharing changes the test error by −" in text
+    assert "with them: a difference of +" in text
     assert "Told apart at 5 % after correction: NetBase and NetWS," in text
 
 
 def test_effects_that_are_not_there_are_not_claimed() -> None:
     random = np.random.default_rng(1)
-    text = printed(findings_sections(findings(table_of(0.2 + random.normal(0, 0.01, (20, 4))))))
-    assert text.count("no effect is shown") == 3
+    table = table_of(0.2 + random.normal(0, 0.01, (20, 4)))
+    text = printed(findings_sections(findings(table)), width=1000)
+    assert text.count("not shown to change the test error: the change may be") == 2
+    assert "it is not shown that these differ: the difference may be" in text
     assert "lowers" not in text
-    assert "Not told apart: NetBase and NetWS, NetBase and NetAL," in text
+    (alike,) = re.findall(r"Not shown to differ \(95 %\): (.*)\.", text)
+    row = paired_differences(table).iloc[0]
+    most = 100 * max(abs(row.ci_low), abs(row.ci_high))
+    assert alike.startswith(f"NetBase and NetWS (at most {most:.2f} points), NetBase and NetAL (at most ")
     assert "not clearly less than any other" in text
 
 

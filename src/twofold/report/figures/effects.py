@@ -58,5 +58,5 @@ def spread_figure(table: pd.DataFrame) -> Picture:
         logarithmic(axes, _CLOSE_RATIOS if high < 5 * low else _RATIOS)
         name_lines(axes, [pair_text(row, " / ") for row in rows_of(statistics)])
         axes.set_xlabel(pictures.RATIO_AXIS)
-        axes.set_title(pictures.spread_title(statistics.rounds.max()))
+        axes.set_title(pictures.spread_title(int(statistics.rounds.max())))
     return figure

@@ -224,7 +224,7 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
     there = [kind for kind in KINDS if kind in counted.index]
     chart = Chart(
         title=pictures.COLLAPSE_TITLE,
-        description=pictures.collapse_description({kind: counted[kind] for kind in there}),
+        description=pictures.collapse_description({kind: int(counted[kind]) for kind in there}),
         x=Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
         y=_percent_axis(trials.test_error),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
@@ -273,7 +273,7 @@ def curves_chart(trials: pd.DataFrame) -> Chart | None:
         step = max(1, len(epochs) // 20)
         chart.marks += [
             Mark(chart.at_x(epoch), chart.at_y(value), css(colour_of(network)), marker_of(network),
-                 pictures.loss_tip(network, epoch, value))
+                 pictures.loss_tip(network, int(epoch), float(value)))
             for epoch, value in list(zip(epochs, median))[step - 1 :: step]
         ]  # fmt: skip
     return chart

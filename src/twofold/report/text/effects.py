@@ -1,11 +1,9 @@
 """What the factors are worth, in sentences: direction, size, and how sure it is."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pandas as pd
 
 from twofold.report.text.numbers import interval, percent, points, points_interval
+from twofold.report.text.tables import Row, rows_of
 
 SIGNIFICANT = 0.05
 
@@ -16,7 +14,7 @@ _PLURAL = ("auxiliary losses",)
 
 def effect_sentences(effects: pd.DataFrame) -> list[str]:
     """A sentence for each row of `twofold.analysis.effects` that has a p-value, the factor of most effect first."""
-    rows: dict[str, Any] = {row["effect"]: row for _, row in effects.iterrows() if not pd.isna(row["p_holm"])}
+    rows = {row["effect"]: row for row in rows_of(effects) if not pd.isna(row["p_holm"])}
     interaction = rows.pop(_INTERACTION, None)
     ranked = sorted(rows.values(), key=lambda row: -abs(row["difference"]))
     sentences = [_factor(row) for row in ranked]
@@ -25,12 +23,12 @@ def effect_sentences(effects: pd.DataFrame) -> list[str]:
     return sentences
 
 
-def shown(row: Mapping[str, Any]) -> bool:
+def shown(row: Row) -> bool:
     """Whether an effect or a difference is shown: 0 lies outside its interval, and its corrected p is below 5 %."""
     return not row["ci_low"] <= 0 <= row["ci_high"] and row["p_holm"] < SIGNIFICANT
 
 
-def _factor(row: Mapping[str, Any]) -> str:
+def _factor(row: Row) -> str:
     name, several = row["effect"].capitalize(), row["effect"] in _PLURAL
     if not shown(row):
         verb = "are" if several else "is"
@@ -40,7 +38,7 @@ def _factor(row: Mapping[str, Any]) -> str:
     return f"{name} {verb} the test error by {percent(abs(row['difference']))} points (95 % interval {sizes})."
 
 
-def _together(sharing: Mapping[str, Any], interaction: Mapping[str, Any]) -> str:
+def _together(sharing: Row, interaction: Row) -> str:
     """How the change that weight sharing makes depends on auxiliary losses.
 
     Its effect is the mean of the changes without and with them, the interaction is what they differ by.
@@ -58,15 +56,15 @@ def _together(sharing: Mapping[str, Any], interaction: Mapping[str, Any]) -> str
     )
 
 
-def _span(row: Mapping[str, Any]) -> str:
+def _span(row: Row) -> str:
     return f"{_bare(row)} points (95 % interval)"
 
 
-def _bare(row: Mapping[str, Any]) -> str:
+def _bare(row: Row) -> str:
     return points_interval(row["ci_low"], row["ci_high"])
 
 
-def _alone(row: Mapping[str, Any]) -> str:
+def _alone(row: Row) -> str:
     """What to say of an interval that leaves out 0 where the corrected p-value is not small."""
     if row["ci_low"] <= 0 <= row["ci_high"]:
         return ""

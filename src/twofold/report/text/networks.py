@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class LayerFacts(Protocol):
     """A line of a network's table of layers, as `twofold.networks.layer_table` gives it."""
 

@@ -11,7 +11,7 @@ MISSING = "–"
 
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction in percent."""
-    return MISSING if value is None or pd.isna(value) else f"{100 * value:.{digits}f}"
+    return MISSING if value is None or pd.isna(value) else f"{100 * value:.{digits}f}".replace("-", "−")
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
@@ -30,8 +30,11 @@ def points_interval(low: float, high: float) -> str:
 
 
 def signed(value: float, digits: int = 2) -> str:
-    """A number with its sign."""
-    return MISSING if pd.isna(value) else f"{value:+.{digits}f}".replace("-", "−")
+    """A number with its sign; what rounds to 0 has none."""
+    if pd.isna(value):
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if not float(text) else text.replace("-", "−")
 
 
 def mean_and_sd(mean: float, sd: float) -> str:

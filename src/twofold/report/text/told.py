@@ -31,6 +31,6 @@ def done_trials(done: int, trials: int) -> str:
     return f"{done} of {trials} trials"
 
 
-def time_left(seconds: float | None) -> str:
+def time_left(seconds: int | float | None) -> str:
     """How long a run will go on."""
     return "time left unknown" if seconds is None else f"about {seconds / 60:.1f} min left"
