@@ -80,8 +80,8 @@ def test_data_flows_one_way():
     [
         ("data/pairs.py", "from twofold.training import Program"),
         ("networks/blocks.py", "import twofold.study.trial"),
-        ("analysis/summary.py", "def late():\n    from twofold.report import figures"),
-        ("export/pytorch.py", "from twofold.report.style import save"),
+        ("analysis/summary.py", "def late():\n    from twofold.report.figures import files"),
+        ("export/pytorch.py", "from twofold.report.places import write_file"),
         ("api.py", "from twofold.cli import main"),
     ],
 )

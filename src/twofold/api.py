@@ -279,7 +279,7 @@ class StudyResult:
 
         Raises `AnalysisError` where the study has several settings: a figure shows one.
         """
-        from twofold.report.figures import figure2
+        from twofold.report.figures.study import figure2
 
         by_round(self.table)
         return figure2(self.table)

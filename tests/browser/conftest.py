@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import twofold
-from twofold.report.demo import choose_models, demo_data, demo_page
+from twofold.report.page.demo import choose_models, demo_data, demo_page
 from twofold.results import ModelStore
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -8,7 +8,7 @@ import pytest
 import twofold
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.report.demo import choose_models, demo_data, demo_page, outputs_of
+from twofold.report.page.demo import choose_models, demo_data, demo_page, outputs_of
 from twofold.results import ModelStore
 
 pytestmark = pytest.mark.browser

@@ -3,8 +3,8 @@
 import pytest
 from tests.report.synthetic import fill
 
-from twofold.report.demo import demo_or_reason
-from twofold.report.page import report_page
+from twofold.report.page.demo import demo_or_reason
+from twofold.report.page.report import report_page
 from twofold.results import Store
 
 pytestmark = pytest.mark.browser

@@ -81,8 +81,8 @@ def test_two_precisions_at_once_are_not_for_the_kernel(optimizer):
         network = init_network(jax.random.key(0), weight_sharing=True)
         mixed = eqx.tree_at(lambda n: n.head2.bias, network, network.head2.bias.astype(jnp.float64))
         gradient = jax.tree.map(jnp.ones_like, mixed)
-        rate = jnp.float32(0.01)
-        ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), {"learning_rate": rate})
+        rate = {"learning_rate": jnp.float32(0.01)}
+        ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), rate)
         theirs, _ = optimizer.update(
             network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), {"learning_rate": rate}
         )

@@ -40,8 +40,13 @@ def analyse(
     """
     from twofold.analysis import findings
     from twofold.cli.output import print_findings, print_section, say
-    from twofold.report.findings_tables import findings_sections
+    from twofold.report.figures.catalogue import findings_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.places import check_folder
+    from twofold.report.terminal.findings import findings_sections
 
+    if figures is not None:
+        check_folder(figures, "figures")
     table = read_table(store, csv, which, settings, histories=figures is not None)
     found = findings(table)
     if json:
@@ -50,9 +55,5 @@ def analyse(
         for section in findings_sections(found):
             print_section(section)
     if figures is not None:
-        from twofold.report.findings import findings_figures
-        from twofold.report.style import save
-
-        for name, figure in findings_figures(table).items():
-            for path in save(figure, figures / name):
-                say(f"wrote {path}")
+        for line in write_figures(figures, findings_figures(table), "figures"):
+            say(line)

@@ -44,6 +44,8 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
+    # The shell of a notebook hands its backend on; all that is drawn here is written to files.
+    os.environ.pop("MPLBACKEND", None)
     try:
         words, notes = in_new_words(sys.argv[1:] if arguments is None else arguments)
         for note in notes:

@@ -29,11 +29,12 @@ def demo(
     Example: twofold demo -o demo.html
     """
     from twofold.cli.output import say
-    from twofold.report.demo import choose_models, demo_data, demo_page
-    from twofold.report.html import write_page
+    from twofold.report.page.demo import choose_models, demo_data, demo_page
+    from twofold.report.page.html import write_page
+    from twofold.report.places import check_file
     from twofold.results import ModelStore, models_folder
 
+    check_file(out)
     kept = ModelStore(models or models_folder(store))
     chosen = choose_models(kept.records(), relation=relation, data=data)
-    write_page(out, demo_page(demo_data(kept, chosen, data_dir)))
-    say(f"wrote {out}")
+    say(write_page(out, demo_page(demo_data(kept, chosen, data_dir))))

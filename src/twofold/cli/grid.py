@@ -50,11 +50,10 @@ def grid(
 
     from twofold.cli.output import print_json, print_table, say
     from twofold.cli.training import plan
-    from twofold.networks import in_order
-    from twofold.report.grid_figures import heatmap, rounds_figure
-    from twofold.report.grid_tables import choice_table, confirmation_table, grid_tables
-    from twofold.report.panels import only
-    from twofold.report.style import save
+    from twofold.report.figures.catalogue import grid_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.figures.parts import only
+    from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
     from twofold.settings import COMPARED, round_numbers
     from twofold.study import fresh_rounds
 
@@ -77,7 +76,5 @@ def grid(
             print_table(confirmation_table(only(table, setting), fresh, select_on))
     if run.json:
         print_json(table)
-    for network in in_order(table.network.tolist()):
-        for draw, name in ((rounds_figure, "rounds"), (heatmap, "heatmap")):
-            for path in save(draw(result.table, network), run.out / f"grid_{name}_{network}"):
-                say(f"wrote {path}", quiet=run.quiet)
+    for line in write_figures(run.out, grid_figures(result.table)):
+        say(line, quiet=run.quiet)

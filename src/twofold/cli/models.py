@@ -21,7 +21,7 @@ def models(
     import json as json_module
 
     from twofold.cli.output import print_table, say
-    from twofold.report.tables import models_table
+    from twofold.report.terminal.study import models_table
     from twofold.results import ModelStore, models_folder
 
     kept = ModelStore(models or models_folder(store))

@@ -5,14 +5,16 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, SEVERAL
+from twofold.cli.options import FLAG, SEVERAL, SOME_NETWORKS
+from twofold.networks import NETWORKS
+from twofold.settings import SETTINGS
 
 
 def networks(
     names: Annotated[
         list[str] | None,
         Parameter(
-            help="Networks, for example NetBase NetWSAL; by default all four: NetBase, NetWS, NetAL, NetWSAL.",
+            help=f"Networks, for example {SOME_NETWORKS}; by default all: {', '.join(NETWORKS)}.",
             **SEVERAL,
         ),
     ] = None,
@@ -28,17 +30,25 @@ def networks(
     import json as json_module
 
     from twofold.cli.output import print_table, say
-    from twofold.networks import NETWORKS, find_network
-    from twofold.report.architecture import figure1
-    from twofold.report.style import save
-    from twofold.report.tables import layer_rows, layers_table
+    from twofold.data import find_source
+    from twofold.networks import find_network
+    from twofold.report.figures.catalogue import network_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.places import check_folder
+    from twofold.report.terminal.networks import layer_rows, layers_table
+    from twofold.report.text.networks import NetworkFacts
 
-    chosen = [find_network(name) for name in (NETWORKS if names is None else names)]
+    check_folder(out)
+    found = [find_network(name) for name in (NETWORKS if names is None else names)]
+    task = find_source(str(SETTINGS["data"].default)).task
+    chosen = [
+        NetworkFacts(each.name, each.weight_sharing, each.auxiliary_losses, each.structure().layers(task))
+        for each in found
+    ]
     if json:
-        print(json_module.dumps([row for architecture in chosen for row in layer_rows(architecture)], indent=1))
+        print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
-        for architecture in chosen:
-            print_table(layers_table(architecture))
-    for architecture in chosen:
-        for path in save(figure1(architecture), out / f"figure1_{architecture.name}"):
-            say(f"wrote {path}")
+        for facts in chosen:
+            print_table(layers_table(facts))
+    for line in write_figures(out, network_figures(chosen)):
+        say(line)

@@ -54,10 +54,12 @@ DATA_DIR = Parameter(
 )
 MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
 
-_SOME = " ".join(list(NETWORKS)[::3])
+SOME_NETWORKS = " ".join(list(NETWORKS)[::3])
 Networks = Annotated[
     list[str] | None,
-    Parameter(help=f"Networks, for example --networks {_SOME}; by default all: {', '.join(NETWORKS)}.", **SEVERAL),
+    Parameter(
+        help=f"Networks, for example --networks {SOME_NETWORKS}; by default all: {', '.join(NETWORKS)}.", **SEVERAL
+    ),
 ]
 Rounds = Annotated[
     str,

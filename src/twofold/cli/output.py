@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold.analysis import Findings
-from twofold.report.findings_tables import Section
-from twofold.report.tables import turned
+from twofold.report.terminal.tables import Section, turned
 
 # Wider than any table.
 _UNBOUNDED = 1000

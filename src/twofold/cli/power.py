@@ -38,7 +38,7 @@ def power(
     """
     from twofold.analysis import power_table
     from twofold.cli.output import print_records, print_section
-    from twofold.report.findings_tables import power_section
+    from twofold.report.terminal.findings import power_section
 
     plan = power_table(read_table(store, csv, which, settings), difference)
     if json:

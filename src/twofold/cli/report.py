@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, MODELS, Given, selections, with_options
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, Given, selections, with_options
 from twofold.cli.selection import StoreOption, Which, read_store
 
 _ALL = Which()
@@ -32,14 +32,14 @@ def report(
     Example: twofold report -o report.html --title "Twenty rounds of MNIST"
     """
     from twofold.cli.output import say
-    from twofold.report.demo import demo_or_reason
-    from twofold.report.html import write_page
-    from twofold.report.page import report_page
-    from twofold.results import DEFAULT_URL, ModelStore, models_folder
+    from twofold.report.page.demo import demo_or_reason
+    from twofold.report.page.html import write_page
+    from twofold.report.page.report import report_page
+    from twofold.report.places import check_file
+    from twofold.results import ModelStore, models_folder
 
-    url = store or DEFAULT_URL
-    table = read_store(url, which, settings, histories=True)
-    kept = ModelStore(models or models_folder(url))
+    check_file(out)
+    table, url = read_store(store, which, settings, histories=True)
+    kept = ModelStore(models or models_folder(store or DEFAULT_STORE))
     demo, reason = demo_or_reason(kept, set(table.key), data_dir)
-    write_page(out, report_page(table, title=title, store=shown(url), demo=demo, demo_note=reason))
-    say(f"wrote {out}")
+    say(write_page(out, report_page(table, title=title, store=url, demo=demo, demo_note=reason)))

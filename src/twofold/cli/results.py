@@ -27,17 +27,16 @@ def results(
 
     from twofold.cli.output import print_json, print_table, say
     from twofold.errors import SettingError
-    from twofold.report.tables import settings_table
-    from twofold.results import DEFAULT_URL
+    from twofold.report.terminal.study import settings_table
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
-    table = read_store(store, which, settings)
+    table, url = read_store(store, which, settings)
     if json:
         print_json(table)
     elif csv:
         table.to_csv(sys.stdout, index=False)
     elif table.empty:
-        say(f"no trials in {store or DEFAULT_URL} yet; `twofold study` makes some")
+        say(f"no trials in {url} yet; `twofold study` makes some")
     else:
         print_table(settings_table(table))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL, WHICH, Given
+from twofold.cli.options import SEVERAL, SOME_NETWORKS, WHICH, Given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,7 @@ class Which:
 
     networks: Annotated[
         list[str] | None,
-        Parameter(help="Only these networks, for example --networks NetBase NetWS.", **SEVERAL),
+        Parameter(help=f"Only these networks, for example --networks {SOME_NETWORKS}.", **SEVERAL),
     ] = None
     rounds: Annotated[
         str | None,
@@ -49,17 +49,18 @@ class Which:
         }
 
 
-def read_store(url: str | None, which: Which, settings: Given, *, histories: bool = False) -> pd.DataFrame:
-    """The chosen trials of a store; with `histories` they have their losses and traces.
+def read_store(url: str | None, which: Which, settings: Given, *, histories: bool = False) -> tuple[pd.DataFrame, str]:
+    """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
     from twofold.analysis import select
     from twofold.results import DEFAULT_URL, Store
 
-    table = Store(url or DEFAULT_URL, create=False).read(histories=histories)
-    chosen = which.chosen(settings)
-    return select(table, chosen) if any(value is not None for value in chosen.values()) else table
+    store = Store(url or DEFAULT_URL, create=False)
+    table, chosen = store.read(histories=histories), which.chosen(settings)
+    some = any(value is not None for value in chosen.values())
+    return (select(table, chosen) if some else table), store.url
 
 
 def read_table(
@@ -75,7 +76,7 @@ def read_table(
     from twofold.results.table_file import read_csv
 
     if csv is None:
-        return as_trials(read_store(store, which, settings, histories=histories), ("network", "round"))
+        return as_trials(read_store(store, which, settings, histories=histories)[0], ("network", "round"))
     if store is not None:
         raise SettingError("`store` and `csv` exclude each other; give one of them")
     return select(read_csv(csv), which.chosen(settings))

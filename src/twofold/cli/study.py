@@ -22,11 +22,12 @@ def study(
     """
     from twofold.cli.output import print_table, say
     from twofold.cli.training import plan, train
-    from twofold.report.style import save
-    from twofold.report.tables import summary_table
+    from twofold.report.figures.catalogue import study_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.study import summary_table
 
     result = train(plan(networks, rounds, settings.given(), run), run)
     if not run.json:
         print_table(summary_table(result.table))
-    for path in save(result.figure(), run.out / "figure2"):
-        say(f"wrote {path}", quiet=run.quiet)
+    for line in write_figures(run.out, study_figures(result.table)):
+        say(line, quiet=run.quiet)

@@ -24,9 +24,9 @@ def sweep(
     from twofold.cli.output import print_table, say
     from twofold.cli.training import plan, train
     from twofold.errors import SettingError
-    from twofold.report.style import save
-    from twofold.report.sweep_figures import sweep_figure
-    from twofold.report.tables import summary_table
+    from twofold.report.figures.catalogue import sweep_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.study import summary_table
     from twofold.settings import several
 
     given = settings.given()
@@ -39,6 +39,5 @@ def sweep(
     result = train(plan(networks, rounds, given, run), run)
     if not run.json:
         print_table(summary_table(result.table))
-    for name in swept:
-        for path in save(sweep_figure(result.table, name), run.out / f"sweep_{name}"):
-            say(f"wrote {path}", quiet=run.quiet)
+    for line in write_figures(run.out, sweep_figures(result.table, swept)):
+        say(line, quiet=run.quiet)

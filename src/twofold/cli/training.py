@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any], run: RunOptions) -> "Study":
     """The study that the options ask for, once it is known that its figures can be written."""
     from twofold.api import Study
-    from twofold.report.style import check_folder
+    from twofold.report.places import check_folder
 
     check_folder(run.out)
     return Study(networks=choosing(networks), rounds=rounds, data_dir=run.data_dir, **settings)

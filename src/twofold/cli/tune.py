@@ -42,9 +42,10 @@ def tune(
 
     from twofold.cli.output import print_json, print_table, say
     from twofold.cli.training import plan
-    from twofold.report.style import save
-    from twofold.report.tune_figures import history_figure, importances_figure, slice_figure
-    from twofold.report.tune_tables import best_settings_table, comparison_table, scope
+    from twofold.report.figures.catalogue import tune_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.tune import best_settings_table, comparison_table
+    from twofold.report.text.names import scope
     from twofold.settings import SETTINGS, round_numbers
     from twofold.study import fresh_rounds
 
@@ -67,11 +68,6 @@ def tune(
     if run.json:
         print_json(pd.concat(tables, ignore_index=True).drop_duplicates("key"))
     proposals = {scope(found.networks): found.proposals for found in result.found}
-    figures = {
-        "history": history_figure(proposals),
-        "importances": importances_figure({scope(found.networks): found.importances for found in result.found}),
-        "aux_weight": slice_figure(proposals),
-    }
-    for name, figure in figures.items():
-        for path in save(figure, run.out / f"tune_{name}"):
-            say(f"wrote {path}", quiet=run.quiet)
+    importances = {scope(found.networks): found.importances for found in result.found}
+    for line in write_figures(run.out, tune_figures(proposals, importances)):
+        say(line, quiet=run.quiet)

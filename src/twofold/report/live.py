@@ -12,6 +12,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from twofold.report.text import told
+
 # On something that is no terminal (a log file), one line at most every so many seconds.
 _LINE_EVERY = 30.0
 
@@ -60,8 +62,7 @@ class LiveDisplay:
         """See `twofold.study.Listener`."""
         self._trials, self._stored = trials, stored
         if stored:
-            rest = f"training the other {trials - stored}" if stored < trials else "nothing is left to train"
-            self.note(f"{stored} of {trials} trials are in the store already; {rest}")
+            self.note(told.stored_trials(stored, trials))
         self._progress.update(self._task, total=epochs, visible=stored < trials)
 
     def advance(self, epochs: int) -> None:
@@ -84,11 +85,10 @@ class LiveDisplay:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _state(self) -> str:
-        return f"{self._stored + self._finished} of {self._trials} trials"
+        return told.done_trials(self._stored + self._finished, self._trials)
 
     def _time_left(self) -> str:
-        left = self._progress.tasks[0].time_remaining
-        return "time left unknown" if left is None else f"about {left / 60:.1f} min left"
+        return told.time_left(self._progress.tasks[0].time_remaining)
 
     def _render(self) -> Group:
         table = Table(box=None, pad_edge=False, header_style="bold")

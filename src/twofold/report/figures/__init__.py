@@ -1,0 +1,1 @@
+"""Figures: `catalogue` says which a command draws, `files` writes them; only drawing loads matplotlib."""

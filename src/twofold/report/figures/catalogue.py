@@ -1,0 +1,65 @@
+"""Which figures a command draws, by the names of their files."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from twofold.analysis import by_round, in_order, varying_settings
+from twofold.report.figures.files import Drawing
+from twofold.report.text.networks import NetworkFacts
+
+
+def study_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
+    """The paper's Figure 2. Raises `AnalysisError` where the study has several settings: the figure shows one."""
+    by_round(trials)
+    return {"figure2": Drawing("study:figure2", trials)}
+
+
+def sweep_figures(trials: pd.DataFrame, swept: Sequence[str]) -> dict[str, Drawing]:
+    """A figure for each setting that has several values."""
+    return {f"sweep_{name}": Drawing("sweep:sweep_figure", trials, {"quantity": name}) for name in swept}
+
+
+def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
+    """For each network every round, and a heatmap."""
+    drawings = {}
+    for network in in_order(trials.network.tolist()):
+        rows = trials[trials.network == network]
+        for name, draw in (("rounds", "rounds_figure"), ("heatmap", "heatmap_figure")):
+            drawings[f"grid_{name}_{network}"] = Drawing(f"grid:{draw}", rows, {"network": network})
+    return drawings
+
+
+def tune_figures(
+    proposals: Mapping[str, pd.DataFrame], importances: Mapping[str, Mapping[str, float]]
+) -> dict[str, Drawing]:
+    """The course of the searches, the importance of each setting, and the error against the auxiliary weight.
+
+    Both are by the networks of a search, in words.
+    """
+    return {
+        "tune_history": Drawing("tune:history_figure", proposals),
+        "tune_importances": Drawing("tune:importances_figure", importances),
+        "tune_aux_weight": Drawing("tune:slice_figure", proposals),
+    }
+
+
+def findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
+    """All the figures of findings that the trials allow.
+
+    For one setting these are effects, collapse, dead units over epochs and spread; for several, the collapse rates of
+    each, since rounds pair up within one setting only.
+    """
+    if varying_settings(trials):
+        return {"collapse_rates": Drawing("collapse:rates_figure", trials)}
+    return {
+        "effects": Drawing("effects:effects_figure", trials),
+        "collapse": Drawing("collapse:collapse_figure", trials),
+        "dead_units": Drawing("collapse:trace_figure", trials),
+        "spread": Drawing("effects:spread_figure", trials),
+    }
+
+
+def network_figures(networks: Sequence[NetworkFacts]) -> dict[str, Drawing]:
+    """The paper's Figure 1 of each network."""
+    return {f"figure1_{facts.name}": Drawing("architecture:figure1", facts) for facts in networks}

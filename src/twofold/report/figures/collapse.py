@@ -1,0 +1,173 @@
+"""Figures of collapse: errors and dead units, dead units over epochs, and how often branches die."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator
+
+from twofold.analysis import (
+    BOTH_DEAD,
+    BRANCH_UNITS,
+    HEALTHY,
+    KINDS,
+    ONE_DEAD,
+    OUTLIER,
+    AnalysisError,
+    collapse,
+    in_order,
+    kind_of,
+    varying_settings,
+)
+from twofold.report.figures.lines import headline, logarithmic, name_lines, wrapped
+from twofold.report.figures.looks import FAINT, KIND_COLOURS, KIND_MARKERS
+from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label, setting_text
+from twofold.report.text.tables import Row, rows_of
+
+# Where the logarithmic axis of epochs has its ticks.
+_EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+# As many letters of a setting's name stand in one line.
+_LETTERS = 36
+
+
+def collapse_figure(table: pd.DataFrame) -> Picture:
+    """The test error of every trial against its dead bottleneck units, a panel per network, coloured by kind."""
+    with house_style():
+        networks = in_order(list(table.network))
+        figure, panels = _panels(networks)
+        try:
+            kinds = kind_of(table)
+        except AnalysisError as error:
+            return _nothing(figure, panels, str(error))
+        dead = (table.dead_first + table.dead_second).to_numpy()
+        sideways = np.random.default_rng(0).uniform(
+            -0.3, 0.3, len(table)
+        )  # so that equal trials do not hide each other
+        for axes, network in zip(panels, networks):
+            for kind in KINDS:
+                chosen = ((table.network == network) & (kinds == kind)).to_numpy()
+                axes.scatter(
+                    (dead + sideways)[chosen], 100 * table.test_error[chosen], s=24, alpha=0.7, linewidths=0,
+                    color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind],
+                )  # fmt: skip
+            axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
+            axes.set(title=network, xlabel=pictures.DEAD_AXIS, xlim=(-1.2, 21.2))
+            axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
+        panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
+        headline(figure, pictures.collapse_title(pictures.rounds_of(table)))
+        panels[-1].annotate(
+            pictures.outliers_text(), (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
+            xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
+        )  # fmt: skip
+        _kind_legend(figure, panels[0], kinds, lines=False)
+    return figure
+
+
+def trace_figure(table: pd.DataFrame) -> Picture:
+    """The dead units of each branch after every epoch, a panel per network, coloured by how the trial ended.
+
+    Trials without a trace (`twofold study --trace` keeps it) are left out.
+    """
+    with house_style():
+        networks = in_order(list(table.network))
+        figure, panels = _panels(networks)
+        traced = table[table.dead_units_trace.notna()] if "dead_units_trace" in table else table[:0]
+        if traced.empty:
+            return _nothing(figure, panels, pictures.NO_TRACE)
+        kinds = kind_of(traced)
+        for axes, network in zip(panels, networks):
+            of_network = traced[traced.network == network]
+            if of_network.empty:
+                empty_panel(axes, pictures.NO_TRACE_OF_NETWORK)
+            # Healthy ones first, so that the few others are drawn over them.
+            for kind in KINDS:
+                for trace in of_network.dead_units_trace[kinds[of_network.index] == kind]:
+                    _draw_trace(axes, np.asarray(trace), kind, faint=kind == HEALTHY and len(of_network) > 10)
+            axes.set(title=network, xlabel="epoch")
+        panels[0].set(ylabel=pictures.BRANCH_AXIS, ylim=(-0.5, BRANCH_UNITS + 0.5))
+        panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
+        logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
+        panels[0].yaxis.set_major_locator(FixedLocator(range(0, BRANCH_UNITS + 1, 2)))
+        headline(figure, pictures.trace_title(pictures.rounds_of(traced)))
+        _kind_legend(figure, panels[0], kinds, lines=True)
+    return figure
+
+
+def rates_figure(table: pd.DataFrame) -> Picture:
+    """How often branches die in each setting, with Wilson's 95 % intervals, a panel per network."""
+    varied = varying_settings(table)
+    with house_style():
+        networks = in_order(list(table.network))
+        try:
+            rates = collapse(table, varied)
+        except AnalysisError as error:
+            figure, panels = _panels(networks)
+            return _nothing(figure, panels, str(error))
+        rates["setting"] = [setting_text({name: row[name] for name in varied}) for row in rows_of(rates)]
+        settings = [wrapped(name, _LETTERS) for name in dict.fromkeys(rates.setting)]
+        lines = sum(name.count("\n") + 1 for name in settings)
+        figure, panels = _panels(networks, height=1.7 + max(0.5 * len(settings), 0.18 * lines + 0.12 * len(settings)))
+        places = {name: place for place, name in enumerate(dict.fromkeys(rates.setting))}
+        for axes, network in zip(panels, networks):
+            for row in rows_of(rates[(rates.network == network) & rates.kind.isin([ONE_DEAD, BOTH_DEAD])]):
+                _draw_rate(axes, row, places[row["setting"]] + (-0.13 if row["kind"] == ONE_DEAD else 0.13))
+            axes.set(title=network, xlabel=pictures.RATE_AXIS)
+            name_lines(axes, settings)
+        shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
+        panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
+        headline(figure, pictures.rates_title(rates.rounds))
+        _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
+    return figure
+
+
+def _draw_rate(axes: Axes, row: Row, place: float) -> None:
+    middle, low, high = (100 * row[column] for column in ("rate", "ci_low", "ci_high"))
+    colour = KIND_COLOURS[row["kind"]]
+    axes.plot([low, high], [place, place], color=colour, linewidth=1.6)
+    axes.plot(middle, place, KIND_MARKERS[row["kind"]], color=colour, clip_on=False, zorder=3)
+
+
+def _panels(networks: Sequence[str], height: float = 3.6) -> tuple[Picture, list[Axes]]:
+    """A panel per network in one row, or two rows of two and more where there are more than four."""
+    columns = min(len(networks), 4)
+    rows = -(-len(networks) // columns)
+    figure, axes = new_picture(
+        max(5.4, 2.7 * columns), height * rows, nrows=rows, ncols=columns, sharex=True, sharey=True, squeeze=False
+    )
+    panels = list(axes.flat)
+    for unused in panels[len(networks) :]:
+        unused.set_axis_off()
+    return figure, panels[: len(networks)]
+
+
+def _nothing(figure: Picture, panels: list[Axes], why: str) -> Picture:
+    """The figure with the reason why it is empty in place of its panels."""
+    for axes in panels:
+        axes.set_axis_off()
+    figure.text(0.5, 0.5, wrapped(why), ha="center", va="center", color=FAINT)
+    return figure
+
+
+def _draw_trace(axes: Axes, trace: np.ndarray, kind: str, *, faint: bool) -> None:
+    """A line for each branch; a little apart, so that both are seen where they have equally many dead units."""
+    epochs = np.arange(1, len(trace) + 1)
+    for branch, offset in ((0, -0.1), (1, 0.1)):
+        axes.plot(
+            epochs, trace[:, branch] + offset, color=KIND_COLOURS[kind], linewidth=0.6 if faint else 1.1,
+            alpha=0.35 if faint else 0.9, marker="." if len(trace) == 1 else "",
+        )  # fmt: skip
+
+
+def _kind_legend(figure: Picture, axes: Axes, kinds: pd.Series, *, lines: bool) -> None:
+    """A legend of the kinds that occur, with its handles drawn outside of any panel's data."""
+    present = [kind for kind in KINDS if (kinds == kind).any()]
+    handles = [
+        axes.plot([], [], color=KIND_COLOURS[kind], marker="" if lines else KIND_MARKERS[kind],
+                  linestyle="-" if lines else "", linewidth=2, label=kind)[0]
+        for kind in present
+    ]  # fmt: skip
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

@@ -1,0 +1,51 @@
+"""Parts of figures that are read line by line, or panel by panel."""
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from twofold.report.figures.looks import INK
+from twofold.report.figures.style import Picture
+
+
+def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float) -> None:
+    """A mean and its interval on a line."""
+    if np.isfinite(low):
+        axes.errorbar(middle, place, xerr=[[middle - low], [high - middle]], color=INK, capsize=4, linewidth=1.4)
+    if np.isfinite(middle):
+        axes.plot(middle, place, marker="o", markersize=6, color=INK)
+
+
+def label(axes: Axes, x: float, place: int, text: str) -> None:
+    """Write over a line's interval what it says."""
+    axes.annotate(text, (x, place), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=9)
+
+
+def headline(figure: Picture, text: str) -> None:
+    """The title of a figure of several panels."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11)
+
+
+def logarithmic(axes: Axes, ticks: Sequence[float | int]) -> None:
+    """Make the horizontal axis logarithmic, with these ticks alone."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
+def name_lines(axes: Axes, names: Sequence[str]) -> None:
+    """Name the lines of a figure that is read from top to bottom."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+
+
+def wrapped(text: str, width: int = 60) -> str:
+    """The text in short lines, for the middle of a figure."""
+    return textwrap.fill(text, width)

@@ -1,0 +1,49 @@
+"""Colours and markers, for figures and pages; nothing of matplotlib."""
+
+from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
+from twofold.networks import NETWORKS
+
+# Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell things apart
+# without any colour.
+_PALETTE = (("#D55E00", "o"), ("#E69F00", "s"), ("#0072B2", "^"), ("#009E73", "D"))
+INK, FAINT = "#222222", "#8A8A8A"
+
+# The built-in networks take them in the order of the registry. Warm: no auxiliary losses. Cold: with them.
+_NETWORK_LOOKS = dict(zip(NETWORKS, _PALETTE))
+_OWN_LOOK = (INK, "X")
+
+# Each optimizer's colour and marker, where lines stand for optimizers.
+OPTIMIZER_LOOKS = {
+    "sgd": (INK, "o"),
+    "adam": ("#0072B2", "s"),
+    "adadelta": ("#009E73", "^"),
+    "adagrad": ("#E69F00", "D"),
+    "rmsprop": ("#CC79A7", "v"),
+}
+
+# Kinds of trials: of the same palette as the networks, and told apart by their markers as well.
+KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", DIVERGED: INK}
+KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", DIVERGED: "X"}
+
+# The flags of a network that are factors of a study.
+_FACTORS = ("weight_sharing", "auxiliary_losses")
+
+
+def colour_of(network: str) -> str:
+    """The network's colour; a user's own network is drawn in ink."""
+    return _NETWORK_LOOKS.get(network, _OWN_LOOK)[0]
+
+
+def marker_of(network: str) -> str:
+    """The network's marker."""
+    return _NETWORK_LOOKS.get(network, _OWN_LOOK)[1]
+
+
+def factor_looks() -> dict[str, str]:
+    """The factors whose worth is drawn, each with the built-in network that has that factor alone."""
+    alone = {}
+    for name, network in NETWORKS.items():
+        has = [factor for factor in _FACTORS if getattr(network, factor)]
+        if len(has) == 1:
+            alone[has[0].replace("_", " ")] = name
+    return alone

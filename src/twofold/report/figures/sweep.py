@@ -1,0 +1,129 @@
+"""The figure of a swept setting: what the networks and the factors are worth as it grows."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
+
+from twofold.analysis import effects, for_every_aux_weight, in_order, summary
+from twofold.networks import NETWORKS
+from twofold.report.figures.looks import FAINT, colour_of, factor_looks, marker_of
+from twofold.report.figures.panels import new_panels
+from twofold.report.figures.parts import only, panels_of
+from twofold.report.figures.style import Picture, empty_panel, house_style
+from twofold.report.text import pictures
+from twofold.report.text.names import error_label, setting_text
+from twofold.report.text.told import NO_TRIALS
+from twofold.settings import value_text, words
+
+# Values that span at least so large a factor are drawn on a logarithmic axis.
+_LOGARITHMIC_FROM = 5.0
+
+# The distance between the lines of one panel at each value, as a part of the axis.
+_APART = 0.012
+
+
+def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
+    """Each network's mean test error and its 95 % interval over the rounds, against the values of one setting.
+
+    Below it, where all the built-in networks were trained, by how much weight sharing and auxiliary losses change the
+    error (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
+    that vary.
+    """
+    settings = panels_of(table, within=[quantity])
+    trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
+    lines = 2 if len(table) and set(NETWORKS) <= set(table.network) else 1
+    with house_style():
+        size = (5.0 if len(settings) == 1 else 3.2, 3.2)
+        figure, grid = new_panels(lines * len(settings), size, columns=len(settings), sharex=True, sharey="row")
+        if table.empty:
+            empty_panel(grid[0, 0], NO_TRIALS)
+            return figure
+        values = sorted(trials[quantity].astype(float).unique().tolist())
+        for column, setting in enumerate(settings):
+            of_setting = only(trials, setting)
+            for axes in grid[:, column]:
+                _scale(axes, values)
+                axes.set_xlabel(words(quantity))
+                axes.label_outer()
+            grid[0, column].set_title(setting_text(setting, "\n"))
+            _draw_errors(grid[0, column], of_setting, quantity)
+            if lines == 2:
+                _draw_effects(grid[1, column], of_setting, quantity)
+        _name_vertical_axes(grid)
+        for axes in grid[:, -1]:
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return figure
+
+
+def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
+    rows = summary(trials, ["network", quantity])
+    networks = in_order(rows.network.tolist())
+    for network, sideways in zip(networks, _apart(len(networks))):
+        _draw_line(axes, rows[rows.network == network], quantity, "mean", sideways, look=network, label=network)
+
+
+def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
+    rows = pd.concat([effects(group).assign(**{quantity: value}) for value, group in trials.groupby(quantity)])
+    looks = factor_looks()
+    for (factor, look), sideways in zip(looks.items(), _apart(len(looks))):
+        _draw_line(axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor)
+    axes.axhline(0, color=FAINT, linewidth=1)
+
+
+def _name_vertical_axes(grid: np.ndarray) -> None:
+    grid[0, 0].set_ylabel(error_label())
+    grid[0, 0].set_ylim(bottom=0)  # last: it ends the scaling of the shared axis to what is drawn
+    if len(grid) == 2:
+        grid[1, 0].set_ylabel(pictures.CHANGE_AXIS)
+
+
+def _draw_line(
+    axes: Axes, rows: pd.DataFrame, quantity: str, centre: str, sideways: float, *, look: str, label: str
+) -> None:
+    rows = rows.sort_values(quantity)
+    middle, low, high = (100 * rows[name].to_numpy(float) for name in (centre, "ci_low", "ci_high"))
+    axes.errorbar(
+        _moved(axes, rows[quantity].to_numpy(float), sideways),
+        middle,
+        np.nan_to_num(np.stack([middle - low, high - middle])),  # a single round has no interval
+        color=colour_of(look),
+        marker=marker_of(look),
+        markersize=5,
+        linewidth=1.3,
+        capsize=2.5,
+        label=label,
+    )
+
+
+def _apart(count: int) -> np.ndarray:
+    """How far to move each of the lines sideways, so that their intervals do not hide each other."""
+    return _APART * (np.arange(count) - (count - 1) / 2)
+
+
+def _moved(axes: Axes, values: np.ndarray, sideways: float) -> np.ndarray:
+    """The places of the values on the axis, moved by a part of its length."""
+    to_part = axes.transData - axes.transAxes
+    parts = to_part.transform(np.column_stack([values, np.zeros_like(values)]))
+    return to_part.inverted().transform(parts + np.array([sideways, 0]))[:, 0]
+
+
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """An axis with a tick at each value: logarithmic where the values span much, with a place for 0 if it is one."""
+    positive = [value for value in values if value > 0]
+    low, high = values[0], values[-1]
+    if positive and high >= _LOGARITHMIC_FROM * positive[0]:
+        if low == 0:
+            axes.set_xscale("symlog", linthresh=positive[0], linscale=0.6)
+            axes.set_xlim(-0.5 * positive[0], high * 1.8)
+        else:
+            axes.set_xscale("log")
+            margin = (high / low) ** 0.08
+            axes.set_xlim(low / margin, high * margin)
+    else:
+        margin = 0.08 * (high - low) or 1.0
+        axes.set_xlim(low - margin, high + margin)
+    axes.set_xticks(values, [value_text(value) for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())

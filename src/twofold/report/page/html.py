@@ -1,0 +1,61 @@
+"""Pages: one self-contained HTML file each, which asks no other host for anything and opens from a disk."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from twofold import __version__
+from twofold.report.figures.looks import INK, colour_of, marker_of
+from twofold.report.places import not_writable, write_file
+from twofold.report.text.numbers import percent
+
+# Markers of matplotlib's as SVG paths around (0, 0), some eight units wide.
+_MARKER_PATHS = {
+    "o": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z",
+    "s": "M-3.5-3.5h7v7h-7Z",
+    "^": "M0-4.6 4.4 3.2h-8.8Z",
+    "D": "M0-5 5 0 0 5-5 0Z",
+    "X": "M-4-2.2-2.2-4 0-1.8 2.2-4 4-2.2 1.8 0 4 2.2 2.2 4 0 1.8-2.2 4-4 2.2-1.8 0Z",
+}
+
+
+def render(template: str, **values: Any) -> str:
+    """The text of a page; every value is escaped where it stands, so that no text becomes markup or script."""
+    return _environment().get_template(template).render(**values)
+
+
+def write_page(path: Path, text: str) -> str:
+    """Write a page and say so; its folder is made if it lacks. Raises `SettingError` where it cannot be written."""
+    try:
+        return write_file(path, text.encode())
+    except OSError as error:
+        raise not_writable(path, error) from error
+
+
+def css(colour: str) -> str:
+    """A colour of figures for a page: what is drawn in ink takes the page's own ink, which is light on dark."""
+    return "currentColor" if colour == INK else colour
+
+
+def swatch(network: str) -> Markup:
+    """The network's marker in its colour, to stand beside its name."""
+    return Markup(
+        '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><use href="#marker-{}" fill="{}"/></svg>'
+    ).format(marker_of(network), css(colour_of(network)))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("twofold.report.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, swatch=swatch)
+    environment.globals.update(version=__version__, markers=_MARKER_PATHS)
+    return environment

@@ -1,0 +1,186 @@
+"""The report: a study as one page, with the answer, every round, and how it was made."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from twofold.analysis import (
+    AnalysisError,
+    agreement,
+    choice,
+    collapse,
+    for_every_aux_weight,
+    grid_agreement,
+    in_order,
+    paired_differences,
+    summary,
+    varying_settings,
+)
+from twofold.report.figures.heatmap import Heatmap, heatmap_of
+from twofold.report.page.charts import (
+    NARROW,
+    WIDE,
+    Chart,
+    collapse_chart,
+    curves_chart,
+    effects_chart,
+    rounds_chart,
+    strip_chart,
+)
+from twofold.report.page.commands import commands
+from twofold.report.page.html import render
+from twofold.report.text import statistics
+from twofold.report.text.answer import QUESTION, answer, answer_of_settings, task_sentence
+from twofold.report.text.made import made_of
+from twofold.report.text.names import PAPERS_DATA, setting_text
+from twofold.report.text.tables import TextTable
+from twofold.report.text.trials import trials_table
+from twofold.settings import COMPARED
+
+# More settings, or trials, than these would make a page that nobody reads to its end.
+_MOST_SECTIONS = 24
+_MOST_TRIALS = 2000
+
+T = TypeVar("T")
+_Setting = dict[str, Any]
+_Groups = list[tuple[_Setting, pd.DataFrame]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of the trials of one setting."""
+
+    heading: str
+    answer: Sequence[str]
+    rounds: Sequence[Chart]  # wide, narrow
+    charts: Sequence[Chart]
+    tables: Sequence[TextTable]
+    commands: Sequence[str]
+
+
+def report_page(
+    table: pd.DataFrame, *, title: str, store: str, demo: Mapping[str, Any] | None = None, demo_note: str = ""
+) -> str:
+    """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
+
+    `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
+    None, `demo_note` says why there is nothing to draw on.
+    """
+    common = {"title": title, "store": store, "question": QUESTION, "demo": demo, "demo_note": demo_note}
+    if table.empty:
+        return render("report.html", **common, trials=0)
+    table = _once_each(table)
+    varied = varying_settings(table)
+    ranking = _ranking(table) if varied else None
+    groups = _by_setting(table, varied, ranking)
+    return render(
+        "report.html",
+        **common,
+        trials=len(table),
+        task=task_sentence(table),
+        answer=_overall_answer(table, groups, ranking, varied),
+        sections=[_section(setting, trials) for setting, trials in groups[:_MOST_SECTIONS]],
+        left_out=max(0, len(groups) - _MOST_SECTIONS),
+        heatmaps=_heatmaps(table, varied),
+        choice=None
+        if ranking is None
+        else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique()),
+        paper=_paper_table(table, varied),
+        every=trials_table(table, varied, _MOST_TRIALS),
+        made=made_of(table),
+    )
+
+
+def _once_each(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with one trial of each network, setting and round: validation pairs make no other training."""
+    same = [name for name in (*COMPARED, "network", "seed", "round") if name in table]
+    return table.drop_duplicates(same, keep="last").reset_index(drop=True)
+
+
+def _ranking(table: pd.DataFrame) -> pd.DataFrame | None:
+    """The settings from the best on, by validation error where every trial has one, else by test error.
+
+    None where no round has all the networks in any of them.
+    """
+    try:
+        ranking = choice(table, f"{_ranked_by(table)}_error")
+    except AnalysisError:
+        return None
+    return None if ranking["mean"].isna().all() else ranking
+
+
+def _ranked_by(table: pd.DataFrame) -> str:
+    """The kind of error by which settings are compared."""
+    return "validation" if table.validation_error.notna().all() else "test"
+
+
+def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | None) -> _Groups:
+    """The trials of each setting, the best settings first."""
+    if not varied:
+        return [({}, table)]
+    complete = for_every_aux_weight(table) if "aux_weight" in varied else table
+    groups = {setting: trials for setting, trials in complete.groupby(varied, sort=False)}
+    order = [] if ranking is None else list(ranking[varied].itertuples(index=False, name=None))
+    ranked = [setting for setting in order if setting in groups]
+    ranked += [setting for setting in groups if setting not in set(ranked)]
+    return [(dict(zip(varied, setting)), groups[setting].reset_index(drop=True)) for setting in ranked]
+
+
+def _overall_answer(table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str]) -> list[str]:
+    setting, trials = groups[0]
+    if not varied:
+        return answer(trials)
+    first = answer_of_settings(len(groups), ranking, setting, _ranked_by(table))
+    return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials)]
+
+
+def _section(setting: _Setting, trials: pd.DataFrame) -> Section:
+    charts = (_or_none(effects_chart, trials), strip_chart(trials), collapse_chart(trials), curves_chart(trials))
+    tables = (
+        statistics.summary_table(summary(trials)),
+        _differences(trials),
+        statistics.collapse_table(collapse(trials)),
+    )
+    return Section(
+        heading=setting_text(setting),
+        answer=answer(trials),
+        rounds=[rounds_chart(trials, width) for width in (WIDE, NARROW)],
+        charts=[chart for chart in charts if chart is not None],
+        tables=[table for table in tables if table is not None],
+        commands=list(commands(trials)),
+    )
+
+
+def _or_none(make: Callable[[pd.DataFrame], T], trials: pd.DataFrame) -> T | None:
+    """The chart or table, where the trials suffice for it; the answer says what they lack."""
+    try:
+        return make(trials)
+    except AnalysisError:
+        return None
+
+
+def _differences(trials: pd.DataFrame) -> TextTable | None:
+    differences = paired_differences(trials)
+    return statistics.differences_table(differences) if len(differences) else None
+
+
+def _paper_table(table: pd.DataFrame, varied: list[str]) -> TextTable | None:
+    """The paper's study, or its grid search, beside ours; None where no trial has its settings."""
+    in_grid = bool({"optimizer", "learning_rate"} & set(varied))
+    papers = table[table.data == PAPERS_DATA] if table.data.nunique() > 1 else table
+    if papers.empty:
+        return None
+    beside = (grid_agreement if in_grid else agreement)(papers)
+    by = ["network", "optimizer", "learning_rate"] if in_grid else ["network"]
+    return None if beside.empty else statistics.agreement_table(beside, list(papers.data), by)
+
+
+def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:
+    """A heatmap per network: the learning rates, or what else varies, from left to right."""
+    if not varied:
+        return []
+    across = "learning_rate" if "learning_rate" in varied else varied[-1]
+    down = [name for name in varied if name != across]
+    return [heatmap_of(table[table.network == network], across, down) for network in in_order(list(table.network))]

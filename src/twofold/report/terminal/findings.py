@@ -1,0 +1,55 @@
+"""What `twofold analyse` and `twofold power` print: tables, and under each a few sentences that say what it means."""
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from twofold.analysis import Findings
+from twofold.report.terminal.tables import Section, section
+from twofold.report.text import notes, statistics
+from twofold.report.text.names import PAPERS_DATA
+from twofold.report.text.tables import TextTable
+
+
+def findings_sections(findings: Findings) -> list[Section]:
+    """Everything that `twofold.analysis.findings` found, in the order of reading."""
+    sections = [Section(None, [notes.settings_note(findings)])]
+    for name, described in _STATISTICS.items():
+        if name in findings.reasons:
+            sections.append(Section(None, [notes.lacking_note(name, findings.reasons[name])]))
+        elif name in findings.tables:
+            sections.append(section(described(findings)))
+    if findings.varied:
+        sections.append(Section(None, [notes.choose_note(findings)]))
+    return sections
+
+
+def power_section(plan: pd.DataFrame) -> Section:
+    """How many rounds tell each two networks apart."""
+    return section(statistics.power_table(plan))
+
+
+def _summary(findings: Findings) -> TextTable:
+    return statistics.summary_table(findings.tables["summary"], findings.varied)
+
+
+def _collapse(findings: Findings) -> TextTable:
+    frame = findings.tables["collapse"]
+    if not findings.varied:
+        return statistics.collapse_table(frame)
+    leaky = "leaky_relu" in findings.settings.get("bottleneck_activation", ())
+    return statistics.rates_table(frame, findings.varied, leaky)
+
+
+# In the order of reading.
+_STATISTICS: dict[str, Callable[[Findings], TextTable]] = {
+    "summary": _summary,
+    "differences": lambda found: statistics.differences_table(found.tables["differences"]),
+    "effects": lambda found: statistics.effects_table(found.tables["effects"]),
+    "spreads": lambda found: statistics.spreads_table(found.tables["spreads"], found.tables["summary"]),
+    "collapse": _collapse,
+    "explained": lambda found: statistics.explained_table(found.tables["explained"], found.varied),
+    "agreement": lambda found: statistics.agreement_table(
+        found.tables["agreement"], found.settings.get("data", [PAPERS_DATA])
+    ),
+}

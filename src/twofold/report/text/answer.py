@@ -1,0 +1,126 @@
+"""The question of a study and its answer, in sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from twofold.analysis import (
+    BOTH_DEAD,
+    DIVERGED,
+    ONE_DEAD,
+    AnalysisError,
+    by_round,
+    effects,
+    in_order,
+    kind_of,
+    paired_differences,
+    summary,
+)
+from twofold.report.text.effects import SIGNIFICANT, effect_sentences
+from twofold.report.text.names import setting_text, statement
+from twofold.report.text.numbers import counted, interval, listed, percent
+
+QUESTION = "What are weight sharing and auxiliary losses worth?"
+
+_NOT_YET = "What the two factors are worth cannot be told yet"
+_FAILURES = {ONE_DEAD: "with one branch dead", BOTH_DEAD: "with both branches dead", DIVERGED: "diverged"}
+
+
+def task_sentence(trials: pd.DataFrame) -> str:
+    """What the networks have to do."""
+    data = listed(sorted(set(trials.data)))
+    statements = " or ".join(f"“{statement(relation)}”" for relation in dict.fromkeys(trials.relation))
+    return f"Each network sees two digits of {data} and has to say whether {statements} is true."
+
+
+def answer(trials: pd.DataFrame) -> list[str]:
+    """What the trials of one setting say, some sentences a line: effects, the best network, failed rounds.
+
+    Where a number cannot be given the line says why.
+    """
+    return [line for line in (_effects(trials), _best(trials), _unequal(trials), _failed(trials)) if line]
+
+
+def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mapping[str, Any], error: str) -> str:
+    """Which of so many settings is best by an error, and how sure that is; `ranking` is that of `choice`, if any."""
+    if ranking is None:
+        return f"The store holds {count} settings, in none of which all networks have a round in common."
+    best: Any = ranking.iloc[0]
+    others = int((ranking.chosen == "as good").sum())
+    return (
+        f"Of {count} settings, {setting_text(setting)} has the lowest {error} error averaged over the networks: "
+        f"{percent(best['mean'])} %{_sure(best)}. Of the others, {others} {'is' if others == 1 else 'are'} not shown "
+        "to be worse. The lowest of many looks better than it is: confirm it on fresh rounds."
+    )
+
+
+def _sure(row: Any) -> str:
+    return f" (95 % interval {interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
+
+
+def _effects(trials: pd.DataFrame) -> str:
+    try:
+        table = effects(trials)
+    except AnalysisError as error:
+        return f"{_NOT_YET}: {error}."
+    rounds = int(table["rounds"].min())
+    if rounds < 2:
+        return (
+            f"{_NOT_YET}: {counted(rounds, 'round')} with all the networks, and at least 2 are needed to know how sure "
+            "the answer is."
+        )
+    return " ".join([*effect_sentences(table), f"Changes are means over {rounds} rounds."])
+
+
+def _best(trials: pd.DataFrame) -> str:
+    table = summary(trials)
+    best: Any = table.iloc[int(table["mean"].argmin())]
+    error = f"{percent(best['mean'])} % of test pairs in {counted(int(best.rounds), 'round')}{_sure(best)}"
+    if len(table) == 1:
+        return f"{best.network} errs on {error}."
+    alike = _not_told_apart(trials, best.network)
+    doubt = f" It is not shown to err less than {listed(alike)}." if alike else ""
+    return f"{best.network} errs least: {error}.{doubt}"
+
+
+def _not_told_apart(trials: pd.DataFrame, network: str) -> list[str]:
+    """The networks from which this one is not told apart, each with the most that it could be better by."""
+    unclear = paired_differences(trials)
+    unclear = unclear[~(unclear.p_holm < SIGNIFICANT)]
+    return [_other(row, network) for row in unclear.to_dict("records") if network in (row["first"], row["second"])]
+
+
+def _other(row: Mapping[Any, Any], network: str) -> str:
+    other = row["first"] if row["second"] == network else row["second"]
+    better = -row["ci_low"] if row["second"] == network else row["ci_high"]
+    return other if pd.isna(better) else f"{other} (by at most {percent(max(better, 0.0))} points, 95 %)"
+
+
+def _unequal(trials: pd.DataFrame) -> str:
+    errors = by_round(trials)
+    counts = errors.notna().sum()
+    if counts.nunique() == 1 and errors.notna().all(axis=None):
+        return ""
+    rounds = ", ".join(f"{network} {count}" for network, count in counts.items())
+    return (
+        f"The study is not complete: the networks have these rounds: {rounds}; differences between networks are over "
+        "those that both have."
+    )
+
+
+def _failed(trials: pd.DataFrame) -> str:
+    kinds = kind_of(trials)
+    networks = []
+    for network in in_order(list(trials.network)):
+        counts = kinds[trials.network == network].value_counts()
+        failed = [f"{counts[kind]} {words}" for kind, words in _FAILURES.items() if kind in counts.index]
+        if failed:
+            networks.append(f"{network} {' and '.join(failed)}, of {counts.sum()}")
+    leaky = "bottleneck_activation" in trials and (trials.bottleneck_activation != "relu").all()
+    what = (
+        "Rounds in which units never fire (leaky, they pass something on all the same)"
+        if leaky
+        else "Rounds that went wrong"
+    )
+    return f"{what}: {'; '.join(networks)}." if networks else ""

@@ -1,0 +1,46 @@
+"""How results were made: names and values of all that decided them, and of what they cost."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from twofold.analysis import in_order
+from twofold.analysis.trials import with_losses
+from twofold.report.text.numbers import MISSING, duration
+from twofold.settings import SETTINGS, value_text
+
+
+def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """A name and its text for each thing."""
+    rounds = trials.groupby("network")["round"].nunique()
+    # A network without auxiliary losses has the weight 0, which nobody chose.
+    weighed = trials[with_losses(trials)]
+    settings = [
+        (declared.label, _distinct((weighed if name == "aux_weight" else trials)[name]))
+        for name, declared in SETTINGS.items()
+        if name in trials
+    ]
+    return [
+        ("trials", str(len(trials))),
+        ("rounds", ", ".join(f"{network} {rounds[network]}" for network in in_order(list(trials.network)))),
+        *settings,
+        ("digits", ", ".join(f"{row.data}: {row.fingerprint[:16]}…" for row in _digits(trials))),
+        ("Twofold", _distinct(trials.twofold_version)),
+        ("JAX", _distinct(trials.jax_version)),
+        ("device", _distinct(trials.device)),
+        ("training time", f"{duration(trials.seconds.sum())} in all, each trial counted by itself"),
+        ("finished", f"{_minute(min(trials.finished_at))} to {_minute(max(trials.finished_at))} UTC"),
+    ]
+
+
+def _digits(trials: pd.DataFrame) -> Iterable[Any]:
+    return trials[["data", "fingerprint"]].drop_duplicates().itertuples()
+
+
+def _distinct(values: pd.Series) -> str:
+    return ", ".join(value_text(value) for value in dict.fromkeys(values)) or MISSING
+
+
+def _minute(time: str) -> str:
+    return time[:16].replace("T", " ")

@@ -1,0 +1,49 @@
+"""What things are called: settings, relations, columns, groups of networks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twofold.settings import value_text, words
+
+# What the paper calls its digits; others are compared with it all the same, and the text says so.
+PAPERS_DATA = "mnist"
+
+# Values that say by themselves what they are a value of.
+_BARE = ("optimizer", "data")
+
+_STATEMENTS = {"<=": "first ≤ second", "<": "first < second", "==": "first = second"}
+
+# The verdicts of `twofold.analysis.choice`, for those who read.
+VERDICTS = {"best": "best", "as good": "not shown to be worse", "": "worse", "incomplete": "fewer rounds"}
+
+
+def statement(relation: str) -> str:
+    """A relation as a statement about a pair; one that has no signs is its own statement."""
+    return _STATEMENTS.get(relation, relation)
+
+
+def heading(name: str) -> str:
+    """A column's name as a table has it: a word a line, so that columns stay narrow."""
+    return words(name).replace(" ", "\n")
+
+
+def error_label(kind: str = "test") -> str:
+    """What an axis or a column of errors is called."""
+    return f"{kind} error (%)"
+
+
+def setting_text(setting: Mapping[str, Any], between: str = ", ") -> str:
+    """A setting as a reader would name it: adam, learning rate 0.001."""
+    return between.join(
+        value_text(value) if name in _BARE else f"{words(name)} {value_text(value)}" for name, value in setting.items()
+    )
+
+
+def scope(networks: Sequence[str]) -> str:
+    """The networks that a search is for."""
+    return networks[0] if len(networks) == 1 else f"{len(networks)} networks"
+
+
+def pair_text(row: Mapping[str, Any], sign: str = " − ") -> str:
+    """Two networks whose errors are compared, in the order in which they are subtracted or divided."""
+    return f"{row['second']}{sign}{row['first']}"

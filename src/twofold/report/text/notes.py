@@ -1,0 +1,207 @@
+"""What stands below tables: what a column means, what is told apart, why numbers are missing."""
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from twofold.analysis import OUTLIER, Findings
+from twofold.report.text.effects import SIGNIFICANT
+from twofold.report.text.names import PAPERS_DATA, setting_text
+from twofold.report.text.numbers import percent, signed
+from twofold.report.text.tables import Row, rows_of
+from twofold.settings import option, value_text, words
+
+SUMMARY = (
+    "IQM is the mean of the middle half of the rounds. Intervals are Student's, of the mean over rounds; they take "
+    "rounds as independent, though all draw from one pool of digits and so overlap a little."
+)
+DIVERGED_COUNT = "Diverged trainings count with the error of the answers that such a network gives."
+DIVERGED_CELLS = "†: so many trainings diverged (their loss was no longer finite); the mean has them in it."
+DIFFERENCES = "Negative: the network named first errs less. p is that of the sign-flip test, Holm its correction."
+CLEARLY = "Clearly: the interval (bootstrap over rounds) leaves out 1, and the corrected Brown-Forsythe p is below 5 %."
+DEAD = "A branch is dead if none of its ten bottleneck units is above 0 on any test image."
+LEAKY = "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
+VARIANCE = "Variance explained: the share of the error's variance over rounds that lies between the kinds."
+AGREEMENT = "z is the difference from the paper's mean in standard errors; p is that of Welch's test."
+POWER = (
+    "Differences are in points of test error, sd is that of the difference over rounds. Power is the chance that a "
+    "single paired t test at 5 %, without correction for other pairs, finds a true difference of the size to find, "
+    "if differences are normal. A difference seen in the pilot flatters, and the pilot's sd is itself an estimate: "
+    "take some rounds more."
+)
+UNCONFIRMED = "The best of many looks better than it is; --confirm shows by how much."
+ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse than the best."
+
+# A cell whose distance from the paper's is more standard errors than this does not agree with it.
+_AGREES_WITHIN = 3.0
+
+# The statistics of `twofold.analysis.findings`, as a sentence names them.
+_STATISTICS = {
+    "summary": "summary",
+    "differences": "paired differences",
+    "effects": "effects",
+    "spreads": "comparison of spreads",
+    "collapse": "account of collapse",
+    "explained": "account of outliers",
+    "agreement": "comparison with the paper",
+}
+
+
+def settings_note(findings: Findings) -> str:
+    """The settings that all trials share."""
+    fixed = {name: values[0] for name, values in findings.settings.items() if len(values) == 1}
+    listed = ", ".join(f"{words(name)} {value_text(value)}" for name, value in fixed.items())
+    return f"Settings: {listed}." if fixed else "The table tells of no setting that all trials share."
+
+
+def choose_note(findings: Findings) -> str:
+    """How to choose one of several settings."""
+    varied = findings.varied
+    several = [f"{words(name)} ({', '.join(map(value_text, findings.settings[name]))})" for name in varied]
+    return (
+        f"Several settings: {', '.join(several)}. Rounds pair up within one setting only: choose one with "
+        f"{' and '.join(map(option, varied))} for differences, effects, spreads and the comparison with the paper."
+    )
+
+
+def lacking_note(statistic: str, reason: str) -> str:
+    """Why a statistic cannot be given."""
+    return f"No {_STATISTICS[statistic]}: {reason}."
+
+
+def digits_note(data: Sequence[str]) -> list[str]:
+    """What to say beside the paper's numbers where the digits are not the paper's."""
+    others = sorted(set(data) - {PAPERS_DATA})
+    if not others:
+        return []
+    return [f"The paper's digits are the full MNIST (--data {PAPERS_DATA}); these are {', '.join(others)}."]
+
+
+def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """Which pairs of networks differ, and by how much the others could."""
+    tested = frame[frame.p_holm.notna()]
+    differ = [_both(row) for row in rows_of(tested[tested.p_holm < SIGNIFICANT])]
+    if differ:
+        yield f"Told apart at 5 % after correction: {', '.join(differ)}."
+    alike = [f"{_both(row)} (at most {_most(row)} points)" for row in rows_of(tested[tested.p_holm >= SIGNIFICANT])]
+    if alike:
+        yield f"Not shown to differ (95 %): {', '.join(alike)}."
+
+
+def _both(row: Row) -> str:
+    return f"{row['first']} and {row['second']}"
+
+
+def _most(row: Row) -> str:
+    """The largest difference that the interval holds, in points."""
+    return percent(max(abs(row["ci_low"]), abs(row["ci_high"])))
+
+
+def too_few_note(frame: pd.DataFrame) -> Iterator[str]:
+    """Says so where rounds are too few for any sign-flip p-value to fall below 5 % after correction."""
+    rounds = int(frame.rounds.max())
+    least = 2.0 ** (1 - rounds)
+    tested = int(frame.p.notna().sum())
+    if tested and least * tested >= SIGNIFICANT:
+        yield (
+            f"{rounds} rounds cannot show anything at 5 %: the least p-value that a sign-flip test of them can give is "
+            f"{least:.3f}, before correction for {tested} tests."
+        )
+
+
+def missing_notes(frame: pd.DataFrame) -> Iterator[str]:
+    """Why numbers are missing, and how many rounds were left out; what holds of several lines is said once."""
+    said: dict[str, list[str]] = {}
+    for row in rows_of(frame):
+        name = row.get("effect") or _both(row)
+        if row["note"]:
+            said.setdefault(f"{row['note']}.", []).append(name)
+        if row.get("left_out"):
+            text = f"rounds left out because a network lacks in them: {row['left_out']}."
+            said.setdefault(text, []).append(name)
+    for text, names in said.items():
+        yield text[0].upper() + text[1:] if len(names) == len(frame) else f"{'; '.join(names)}: {text}"
+
+
+def spread_notes(spreads: pd.DataFrame, summary: pd.DataFrame) -> Iterator[str]:
+    """Which network varies least, and than which others certainly so."""
+    of_network = summary.set_index("network")
+    if not of_network.sd.notna().any() or spreads.log_ratio.isna().all():
+        return
+    least = str(of_network.sd.idxmin())
+    own = spreads[((spreads["first"] == least) | (spreads["second"] == least)) & spreads.p_holm.notna()]
+    clear = ((own.ci_low > 0) | (own.ci_high < 0)) & (own.p_holm < SIGNIFICANT)
+    apart, alike = (_others(own[part], least) for part in (clear, ~clear))
+    yield f"{least} varies least (sd {percent(of_network.sd[least])} points)" + (
+        f"; clearly less than {apart}." if apart else "; not clearly less than any other."
+    )
+    if apart and alike:
+        yield f"Not clearly told apart from it: {alike}."
+    yield CLEARLY
+
+
+def _others(pairs: pd.DataFrame, network: str) -> str:
+    return ", ".join(row["second"] if row["first"] == network else row["first"] for row in rows_of(pairs))
+
+
+def outlier_notes(explained: pd.DataFrame, varied: Sequence[str]) -> Iterator[str]:
+    """Whether rounds of large errors have a dead branch, and which ones have none."""
+    beyond = f"beyond {percent(OUTLIER, 0)} % error"
+    if explained.unexplained.sum() == 0:
+        found = int(explained.outliers.sum())
+        yield f"All {found} rounds {beyond} have a dead branch or diverged." if found else f"No round is {beyond}."
+    for row in rows_of(explained[explained.unexplained > 0]):
+        setting = setting_text({name: row[name] for name in varied})
+        rounds = ", ".join(map(str, row["unexplained_rounds"]))
+        where = ", ".join(filter(None, (row["network"], setting, f"round {rounds}")))
+        yield f"{beyond.capitalize()}, both branches alive: {where}."
+
+
+def agreement_notes(beside: pd.DataFrame) -> Iterator[str]:
+    """Which networks differ from the paper's."""
+    for said, found in (
+        ("Other than in the paper", beside.p_holm < SIGNIFICANT),
+        ("Not shown to differ from the paper's", beside.p_holm >= SIGNIFICANT),
+    ):
+        if found.any():
+            yield f"{said}: {', '.join(beside.network[found])}."
+
+
+def cells_note(beside: pd.DataFrame) -> Iterator[str]:
+    """How many cells of a grid agree with the paper's, and which do not."""
+    compared = beside[beside.z.notna()]
+    if len(compared):
+        far = compared[compared.z.abs() > _AGREES_WITHIN]
+        named = [
+            f"{row['optimizer']} {value_text(row['learning_rate'])} (z = {signed(row['z'], 1)})" for row in rows_of(far)
+        ]
+        agree = f"{len(compared) - len(far)} of {len(compared)} cells agree with the paper within 3 standard errors"
+        yield f"{agree}{'; not: ' + ', '.join(named) if named else ''}."
+
+
+def choice_notes(choice: pd.DataFrame, listed: int) -> Iterator[str]:
+    """What the verdicts on settings mean, and how many settings the table leaves out."""
+    good, worse, incomplete = (
+        int(choice.chosen.isin(found).sum()) for found in (("best", "as good"), ("",), ("incomplete",))
+    )
+    if choice.rounds.max() < 2:
+        yield ONE_ROUND
+    else:
+        yield f"p is corrected over all pairs of settings. Worse at 5 %: {worse} of {len(choice)} settings."
+    if good > listed:
+        yield f"The first {listed} of {good} that are not shown to be worse."
+    if incomplete:
+        yield f"Not compared, having fewer rounds: {incomplete}."
+
+
+def confirmation_note(select_on: str, rounds: str) -> str:
+    """What the columns of a confirmation are."""
+    return (
+        f"Searched: the {select_on} error on the {rounds} of the search. Fresh: the same, on the fresh rounds. "
+        "Test: the test error there."
+    )
+
+
+def first_rows_note(shown: int, of: int) -> list[str]:
+    """Where a page's table of trials has not all of them."""
+    return [f"The first {shown} of {of}; `twofold results --csv` prints all."] if of > shown else []

@@ -1,0 +1,90 @@
+"""How numbers are written: errors as percent, differences as points, a missing value as an en dash."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+MISSING = "–"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A fraction in percent."""
+    return MISSING if value is None or pd.isna(value) else f"{100 * value:.{digits}f}".replace("-", "−")
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """An interval of fractions in percent."""
+    return MISSING if pd.isna(low) else f"{percent(low, digits)} to {percent(high, digits)}"
+
+
+def points(difference: float) -> str:
+    """A difference of fractions in percentage points, with its sign."""
+    return signed(100 * difference)
+
+
+def points_interval(low: float, high: float) -> str:
+    """An interval of differences in percentage points."""
+    return MISSING if pd.isna(low) else f"{points(low)} to {points(high)}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A number with its sign; what rounds to 0 has none."""
+    if pd.isna(value):
+        return MISSING
+    text = f"{value:+.{digits}f}"
+    return text[1:] if not float(text) else text.replace("-", "−")
+
+
+def mean_and_sd(mean: float, sd: float) -> str:
+    """A mean and its standard deviation, both fractions, in percent; without the deviation where there is none."""
+    return percent(mean) if pd.isna(sd) else f"{percent(mean)} ± {percent(sd)}"
+
+
+def p_value(p: float) -> str:
+    """A p-value to three places, never 0."""
+    return MISSING if pd.isna(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def ratio(log_ratio: float) -> str:
+    """A ratio, given by its logarithm."""
+    return MISSING if pd.isna(log_ratio) else f"{math.exp(log_ratio):.2f}"
+
+
+def ratio_interval(low: float, high: float) -> str:
+    """An interval of ratios, given by their logarithms."""
+    return MISSING if pd.isna(low) else f"{ratio(low)} to {ratio(high)}"
+
+
+def whole(number: Any) -> str:
+    """A whole number, which may be large."""
+    return MISSING if pd.isna(number) else f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: 1 round, 2 rounds."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """From the least to the greatest, or the one that they all are."""
+    low, high = min(numbers := list(numbers)), max(numbers)
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def shape_text(shape: Sequence[int], between: str = " × ") -> str:
+    """The shape of an array."""
+    return between.join(map(str, shape))
+
+
+def duration(seconds: float) -> str:
+    """How long something took, in the unit that suits it."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,181 @@
+"""What stands in figures and charts: titles, axes, legends, descriptions for those who cannot see them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from twofold.analysis import OUTLIER
+from twofold.report.text.names import error_label
+from twofold.report.text.numbers import (
+    counted,
+    interval,
+    listed,
+    mean_and_sd,
+    p_value,
+    percent,
+    points,
+    points_interval,
+    span,
+)
+from twofold.settings import words
+
+EVERY_ROUND = "Every round"
+MEAN_INTERVAL = "Mean, 95 % interval"
+EFFECT_AXIS = "change of the test error (points); left of 0: fewer errors"
+CHANGE_AXIS = "change of test error\n(points)"
+DEAD_AXIS = "dead units, of 20"
+BRANCH_AXIS = "dead units of a branch, of 10"
+RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
+RATE_AXIS = "% of rounds"
+NO_TRACE = "no trial has a trace of its dead units; twofold study --trace keeps it"
+NO_TRACE_OF_NETWORK = "no trial has a trace"
+NO_SEARCHES = "no searches yet"
+FEW_PROPOSALS = "too few proposals to tell"
+PROPOSAL, LOWEST = "a proposal", "lowest so far"
+HEAT_SCALE = "mean test error (%)"
+
+ROUNDS_TITLE = "The test error of every round"
+STRIP_TITLE = "Rounds, means and intervals"
+EFFECTS_TITLE = "Effects of the two factors"
+COLLAPSE_TITLE = "Errors and dead units"
+CURVES_TITLE = "Training loss: median and middle half of the rounds"
+CURVES_NOTE = "With auxiliary losses the loss has two terms more, so its height does not compare with that without."
+INTERACTION_NOTE = (
+    "The interaction is the change that weight sharing makes with auxiliary losses, less the one without."
+)
+
+
+def rounds_of(trials: pd.DataFrame) -> str:
+    """How many rounds there are in a table of trials."""
+    return counted(len(trials.drop_duplicates(["seed", "round"])), "round")
+
+
+def legend_text(network: str, errors: pd.Series) -> str:
+    """A network in the legend of Figure 2."""
+    return f"{network}  {mean_and_sd(errors.mean(), errors.std())} %"
+
+
+def grid_title(network: str) -> str:
+    """The figure of every round of a grid."""
+    return f"{network}: every round of the grid"
+
+
+def heatmap_title(network: str) -> str:
+    """The heatmap of a grid."""
+    return f"{network}: {error_label()}, mean ± sd"
+
+
+def effects_title(rounds: str) -> str:
+    """The figure of effects."""
+    return f"Effects: mean and 95 % interval, {rounds} (dots)"
+
+
+def collapse_title(rounds: str) -> str:
+    """The figure of errors and dead units."""
+    return f"Test error and dead bottleneck units, {rounds}"
+
+
+def trace_title(rounds: str) -> str:
+    """The figure of dead units over epochs."""
+    return f"Dead bottleneck units after every epoch, {rounds}"
+
+
+def spread_title(rounds: int) -> str:
+    """The figure of spreads."""
+    return f"Spread over {rounds} rounds: ratios and 95 % intervals"
+
+
+def rates_title(rounds: pd.Series) -> str:
+    """The figure of collapse rates."""
+    return f"Rounds in which branches died, of {span(rounds.tolist())}, with 95 % intervals"
+
+
+def no_spreads(notes: Sequence[str]) -> str:
+    """Why the figure of spreads is empty."""
+    return f"no spreads to compare: {'; '.join(dict.fromkeys(notes)) or 'there is but one network'}"
+
+
+def not_searched(quantity: str) -> str:
+    """Why the figure of a searched setting is empty."""
+    return f"no search looked at the {words(quantity)}"
+
+
+def outliers_text() -> str:
+    """What the line in the figure of errors and dead units is."""
+    return f"outliers: beyond {percent(OUTLIER, 0)} %"
+
+
+def effect_label(row: Mapping[str, Any]) -> str:
+    """An effect with its interval, as it stands over its line in a figure."""
+    known = not pd.isna(row["ci_low"])
+    return points(row["difference"]) + (f" ({points_interval(row['ci_low'], row['ci_high'])})" if known else "")
+
+
+def trial_tip(row: Any) -> str:
+    """What the mark of a trial tells."""
+    return f"{row.network}, round {row.round}: {percent(row.test_error)} %"
+
+
+def dead_tip(row: Any, kind: str) -> str:
+    """What the mark of a trial tells beside its dead units."""
+    return f"{trial_tip(row)}, dead units {row.dead_first} and {row.dead_second}: {kind}"
+
+
+def loss_tip(network: str, epoch: int, loss: float) -> str:
+    """What the mark of a training curve tells."""
+    return f"{network}, epoch {epoch}: median loss {loss:.3g}"
+
+
+def mean_line(row: Any) -> str:
+    """A network's mean and its interval."""
+    return f"{row.network}: {percent(row.mean)} %" + (
+        f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
+    )
+
+
+def effect_line(row: Any) -> str:
+    """An effect and its interval."""
+    span = f" ({points_interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
+    return f"{row.effect}: {points(row.difference)} points{span}"
+
+
+def effect_tip(row: Any) -> str:
+    """What the mark of an effect tells."""
+    return effect_line(row) + (f", p {p_value(row.p)}, Holm {p_value(row.p_holm)}" if row.rounds > 1 else "")
+
+
+def rounds_description(networks: Sequence[str]) -> str:
+    """The chart of every round, for those who cannot see it."""
+    return (
+        f"Line chart of test error in percent against round for {listed(networks)}; the table of all trials has every "
+        "value."
+    )
+
+
+def strip_description(lines: Sequence[str]) -> str:
+    """The chart of rounds and means, for those who cannot see it."""
+    return f"Strip plot. Mean test error: {'; '.join(lines)}. In brackets the 95 % intervals of the means."
+
+
+def effects_description(lines: Sequence[str]) -> str:
+    """The chart of effects, for those who cannot see it."""
+    return f"Changes of the test error with 95 % intervals: {'; '.join(lines)}."
+
+
+def collapse_description(counts: Mapping[str, int]) -> str:
+    """The chart of errors and dead units, for those who cannot see it."""
+    listed_kinds = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
+    return f"Scatter plot of test error against dead bottleneck units of both branches. Trials: {listed_kinds}."
+
+
+def curves_description(ends: Mapping[str, float]) -> str:
+    """The chart of training losses, for those who cannot see it."""
+    last = "; ".join(f"{network} {loss:.3g}" for network, loss in ends.items())
+    return f"Line chart of training loss against epoch. Median at the last epoch: {last}."
+
+
+def collapse_note(relu: bool) -> str:
+    """What a dead branch does, under the chart of errors and dead units."""
+    what = "A branch with ten dead units passes nothing on" if relu else "A unit is dead if it is never above 0"
+    return f"{what}; marks are moved sideways a little, to show them all."

@@ -1,0 +1,193 @@
+"""The tables of statistics: for each the one description of its columns and of what stands below it."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, ONE_DEAD, OUTLIER
+from twofold.report.text import notes
+from twofold.report.text.effects import effect_sentences
+from twofold.report.text.names import VERDICTS, pair_text
+from twofold.report.text.numbers import (
+    MISSING,
+    interval,
+    mean_and_sd,
+    p_value,
+    percent,
+    points,
+    points_interval,
+    ratio,
+    ratio_interval,
+    signed,
+    whole,
+)
+from twofold.report.text.tables import Column, Row, TextTable, count_column, over_rounds, rows_of, value_column
+from twofold.settings import COMPARED
+
+# As many settings are listed as are not shown to be worse than the best; in a small grid that may be all.
+_MOST_LISTED = 12
+
+MEAN = Column("mean %", lambda row: percent(row["mean"]))
+SD = Column("sd", lambda row: percent(row["sd"]))
+MEAN_INTERVAL = Column("95 % interval", lambda row: interval(row["ci_low"], row["ci_high"]))
+RANGE = Column("min to max", lambda row: interval(row["best"], row["worst"], 1))
+DIGIT_ERROR = Column("digit\nerror %", lambda row: percent(row["digit_error"]))
+DIFFERENCE = Column("difference", lambda row: points(row["difference"]))
+DIFFERENCE_INTERVAL = Column("95 % interval", lambda row: points_interval(row["ci_low"], row["ci_high"]))
+P = Column("p", lambda row: p_value(row["p"]))
+HOLM = Column("p (Holm)", lambda row: p_value(row["p_holm"]))
+PAPERS = Column("paper %", lambda row: mean_and_sd(row["paper_mean"], row["paper_sd"]))
+
+
+def summary_table(
+    summary: pd.DataFrame, varied: Sequence[str] = (), paper: pd.DataFrame | None = None, data: Sequence[str] = ()
+) -> TextTable:
+    """The rows of `twofold.analysis.summary`, by network and the settings that vary; beside them the paper's, if any.
+
+    `data` are the names of the digits: where they are not the paper's, a note says so.
+    """
+    columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
+    columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
+    columns += [RANGE, DIGIT_ERROR]
+    below = [notes.SUMMARY]
+    if summary.diverged.any():
+        columns.append(count_column("diverged"))
+        below.append(notes.DIVERGED_COUNT)
+    if paper is not None and len(paper):
+        summary = summary.merge(paper[["network", "paper_mean", "paper_sd"]], on="network", how="left")
+        columns.append(PAPERS)
+        below += notes.digits_note(data)
+    return over_rounds("Test error", columns, summary, below)
+
+
+def _one_digit(name: str) -> Callable[[Row], str]:
+    return lambda row: percent(row[name], 1)
+
+
+def differences_table(differences: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.paired_differences`."""
+    columns = [Column("networks", pair_text, words=True), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
+    below = [
+        notes.DIFFERENCES,
+        *notes.apart_notes(differences),
+        *notes.too_few_note(differences),
+        *notes.missing_notes(differences),
+    ]
+    return over_rounds("Paired differences of the test error, in points", columns, differences, below)
+
+
+def effects_table(effects: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.effects`."""
+    columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
+    below = [*effect_sentences(effects), *notes.too_few_note(effects), *notes.missing_notes(effects)]
+    return over_rounds("Effects on the test error, in points", columns, effects, below)
+
+
+def spreads_table(spreads: pd.DataFrame, summary: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.spread`; `summary` says how much each network varies."""
+    columns = [
+        Column("networks", lambda row: pair_text(row, " / "), words=True),
+        Column("ratio of sd", lambda row: ratio(row["log_ratio"])),
+        Column("95 % interval", lambda row: ratio_interval(row["ci_low"], row["ci_high"])),
+        Column("Brown-\nForsythe p", lambda row: p_value(row["p"])),
+        HOLM,
+    ]
+    below = [*notes.spread_notes(spreads, summary), *notes.missing_notes(spreads)]
+    return over_rounds("Spread over rounds: ratios of standard deviations", columns, spreads, below)
+
+
+def collapse_table(collapse: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.collapse` for one setting: a line per network and kind."""
+    shown = collapse[(collapse.kind != DIVERGED) | (collapse["count"] > 0)]
+    columns = [
+        value_column("network"),
+        value_column("kind"),
+        count_column("count"),
+        Column("% (95 % interval)", rate_text),
+        Column("error %", lambda row: percent(row["mean"])),
+        RANGE,
+    ]
+    return over_rounds("Collapse: branches whose ten units never fire", columns, shown, [notes.DEAD])
+
+
+def rates_table(collapse: pd.DataFrame, varied: Sequence[str], leaky: bool) -> TextTable:
+    """How often branches die, a line per network and setting; `leaky` where some of them are leaky."""
+    groups = ["network", *varied]
+    columns = [*map(value_column, groups)]
+    columns += [_rate(kind, collapse, groups) for kind in (ONE_DEAD, BOTH_DEAD)]
+    if (collapse["count"][collapse.kind == DIVERGED] > 0).any():
+        columns.append(_rate(DIVERGED, collapse, groups))
+    lines = collapse[collapse.kind == KINDS[0]]
+    title = "Collapse, in percent of rounds (Wilson's 95 % interval)"
+    return over_rounds(title, columns, lines, [notes.DEAD, *([notes.LEAKY] if leaky else [])])
+
+
+def _rate(kind: str, collapse: pd.DataFrame, groups: Sequence[str]) -> Column:
+    of_kind = {tuple(row[name] for name in groups): row for row in rows_of(collapse[collapse.kind == kind])}
+    heading = kind.replace(" dead", "\ndead") + " %"
+    return Column(heading, lambda row: rate_text(of_kind[tuple(row[name] for name in groups)]))
+
+
+def rate_text(row: Row) -> str:
+    """A share of rounds with its interval."""
+    return f"{percent(row['rate'], 1)} ({interval(row['ci_low'], row['ci_high'], 1)})"
+
+
+def explained_table(explained: pd.DataFrame, varied: Sequence[str] = ()) -> TextTable:
+    """The rows of `twofold.analysis.explained`."""
+    columns = [
+        *map(value_column, ("network", *varied)),
+        Column(f"beyond\n{percent(OUTLIER, 0)} % error", lambda row: str(row["outliers"])),
+        Column("of them\nunexplained", lambda row: str(row["unexplained"])),
+        Column("variance\nexplained %", lambda row: percent(row["variance_explained"], 1)),
+    ]
+    below = [notes.VARIANCE, *notes.outlier_notes(explained, varied)]
+    return over_rounds("Outliers and dead branches", columns, explained, below)
+
+
+def agreement_table(beside: pd.DataFrame, data: Sequence[str], by: Sequence[str] = ("network",)) -> TextTable:
+    """The rows of `twofold.analysis.agreement`, or of `grid_agreement` by optimizer and rate as well."""
+    grid = "p_bh" in beside
+    columns = [
+        *map(value_column, by),
+        Column("mean % ± sd", lambda row: mean_and_sd(row["mean"], row["sd"])),
+        PAPERS,
+        DIFFERENCE,
+        Column("z", lambda row: signed(row["z"])),
+        P,
+        Column("p (BH)", lambda row: p_value(row["p_bh"])) if grid else HOLM,
+    ]
+    found = notes.cells_note(beside) if grid else notes.agreement_notes(beside)
+    title = f"Beside the paper's {'grid search' if grid else 'study (Figure 2b)'}"
+    return over_rounds(title, columns, beside, [notes.AGREEMENT, *found, *notes.digits_note(data)])
+
+
+def power_table(plan: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.power_table`: how many rounds tell each two networks apart."""
+    columns = [
+        Column("networks", pair_text, words=True),
+        SD,
+        Column("observed", lambda row: points(row["observed"])),
+        Column("to find", lambda row: percent(row["difference"])),
+        Column("power\nnow %", lambda row: percent(row["power_now"], 0)),
+        Column("rounds\nfor 80 %", lambda row: whole(row["rounds_80"])),
+        Column("rounds\nfor 90 %", lambda row: whole(row["rounds_90"])),
+    ]
+    below = [notes.POWER, *notes.missing_notes(plan)]
+    return over_rounds("Rounds needed to tell two networks apart", columns, plan, below)
+
+
+def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> TextTable:
+    """The best setting of `twofold.analysis.choice`, and those that are not shown to be worse."""
+    columns = [
+        *(value_column(name) for name in COMPARED if name in choice),
+        MEAN,
+        MEAN_INTERVAL,
+        Column("behind", lambda row: MISSING if row["chosen"] == "best" else points(row["behind"])),
+        HOLM,
+        Column("", lambda row: VERDICTS[row["chosen"]]),
+    ]
+    good = choice[choice.chosen.isin(["best", "as good"])].head(_MOST_LISTED)
+    over = f", averaged over {networks} networks" if networks > 1 else ""
+    title = f"Best of {len(choice)} settings by {select_on} error{over}"
+    return over_rounds(title, columns, good, list(notes.choice_notes(choice, len(good))))

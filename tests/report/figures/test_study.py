@@ -1,0 +1,79 @@
+"""Figure 2: what is drawn is what the table says."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.report.made_up import made_up_trials
+
+from twofold.analysis import summary
+from twofold.networks import NETWORKS
+from twofold.report.figures.looks import colour_of, marker_of
+from twofold.report.figures.study import figure2
+
+
+def lines_of(figure):
+    """The lines of the left panel, by network."""
+    return {line.get_label().split()[0]: line for line in figure.axes[0].get_lines()}
+
+
+@pytest.mark.parametrize("rounds", [1, 4, 100])
+def test_every_round_of_every_network_is_drawn(rounds):
+    table = made_up_trials(rounds)
+    lines = lines_of(figure2(table))
+    assert list(lines) == list(NETWORKS)
+    for network, line in lines.items():
+        of_network = table[table.network == network]
+        np.testing.assert_array_equal(line.get_xdata(), of_network["round"])
+        np.testing.assert_allclose(line.get_ydata(), 100 * of_network.test_error)
+        assert line.get_color() == colour_of(network)
+        assert line.get_marker() == marker_of(network)
+
+
+def test_rounds_are_drawn_in_their_order_whatever_the_tables(trials):
+    shuffled = trials.sample(frac=1, random_state=0)
+    for network, line in lines_of(figure2(shuffled)).items():
+        expected = 100 * trials.test_error[trials.network == network]
+        np.testing.assert_allclose(line.get_ydata(), expected)
+
+
+def test_means_and_intervals_are_those_of_the_summary(trials):
+    right = figure2(trials).axes[1]
+    for bar, row in zip(right.containers, summary(trials).itertuples()):
+        ((low, high),) = bar[2][0].get_segments()
+        assert low[1] == pytest.approx(100 * row.ci_low)
+        assert high[1] == pytest.approx(100 * row.ci_high)
+    assert [label.get_text() for label in right.get_xticklabels()] == list(NETWORKS)
+
+
+def test_the_legend_gives_mean_and_sample_deviation(trials):
+    (legend,) = figure2(trials).legends
+    for network, text in zip(NETWORKS, legend.get_texts()):
+        errors = trials.test_error[trials.network == network]
+        assert text.get_text() == f"{network}  {100 * errors.mean():.2f} ± {100 * errors.std(ddof=1):.2f} %"
+
+
+def test_of_one_round_there_is_no_deviation_and_no_interval():
+    figure = figure2(made_up_trials(1))
+    assert all("±" not in text.get_text() for text in figure.legends[0].get_texts())
+    assert not figure.axes[1].containers
+
+
+def test_axes_say_what_they_show(trials):
+    left, right = figure2(trials).axes
+    assert (left.get_xlabel(), left.get_ylabel()) == ("round", "test error (%)")
+    assert left.get_ylim()[0] == 0
+    assert (left.get_title(loc="left"), right.get_title(loc="left")) == ("Every round", "Mean, 95 % interval")
+
+
+def test_an_empty_table_says_so():
+    texts = [text.get_text() for axes in figure2(pd.DataFrame()).axes for text in axes.texts]
+    assert texts == ["no trials yet"]
+
+
+def test_a_network_of_the_users_own_is_drawn_too(trials):
+    own = trials.replace({"network": {"NetWS": "A network with quite a long name"}})
+    figure = figure2(own)
+    assert len(figure.axes[0].get_lines()) == 4
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1

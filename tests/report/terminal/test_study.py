@@ -1,0 +1,146 @@
+"""Tables for the terminal: their numbers, and that no terminal cuts them."""
+
+import io
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from tests.report.made_up import made_up_trials
+
+from twofold.analysis import study_reference, summary
+from twofold.networks import NETWORKS, layer_table, parameter_count
+from twofold.report.terminal.networks import layers_table
+from twofold.report.terminal.study import settings_table, summary_table
+from twofold.report.terminal.tables import turned
+from twofold.report.text.networks import NetworkFacts
+from twofold.report.text.numbers import interval, p_value, percent
+
+PAPERS = {"test_pairs": 1000, "batch_size": 25, "epochs": 100, "shuffle": False, "normalise": False, "relation": "<="}
+PAPERS |= {"bottleneck_activation": "relu", "pairs": 1000, "data": "mnist"}
+
+
+def text_of(table, width=200) -> str:
+    console = Console(width=width, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue()
+
+
+def cells_of(table) -> dict[str, dict[str, str]]:
+    """The cells by first column and header."""
+    first, *others = table.columns
+    names = [str(cell) for cell in first.cells]
+    return {
+        name: {str(column.header): str(list(column.cells)[row]) for column in others} for row, name in enumerate(names)
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(0.12345, "12.35"), (0.0, "0.00"), (1.0, "100.00"), (None, "–"), (np.nan, "–")]
+)
+def test_percent(value, says):
+    assert percent(value) == says
+
+
+def test_interval_and_p_value():
+    assert interval(0.1, 0.2) == "10.00 to 20.00"
+    assert interval(float("nan"), float("nan")) == "–"
+    assert [p_value(p) for p in (0.0, 0.0009, 0.001, 0.05, 1.0, float("nan"))] == [
+        "< 0.001",
+        "< 0.001",
+        "0.001",
+        "0.050",
+        "1.000",
+        "–",
+    ]
+
+
+def test_the_summary_table_has_the_summarys_numbers(trials):
+    table = summary_table(trials)
+    cells = cells_of(table)
+    assert table.title == "Test error, 5 rounds"
+    assert list(cells) == list(NETWORKS)
+    for row in summary(trials).itertuples():
+        found = cells[row.network]
+        assert found["mean %"] == f"{100 * row.mean:.2f}"
+        assert found["sd"] == f"{100 * row.sd:.2f}"
+        assert found["95 % interval"] == f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}"
+        assert (found["median"], found["IQM"]) == (f"{100 * row.median:.1f}", f"{100 * row.iqm:.1f}")
+        assert found["min to max"] == f"{100 * row.best:.1f} to {100 * row.worst:.1f}"
+        assert found["digit\nerror %"] == ("4.00" if NETWORKS[row.network].auxiliary_losses else "–")
+        assert "paper %" not in found
+        assert "diverged" not in found
+
+
+def test_one_round_has_no_spread():
+    found = cells_of(summary_table(made_up_trials(1)))["NetBase"]
+    assert (found["sd"], found["95 % interval"]) == ("–", "–")
+
+
+def test_diverged_trials_are_counted(trials):
+    trials["diverged"] = trials.network.eq("NetWS") & trials["round"].ge(3)
+    assert {name: row["diverged"] for name, row in cells_of(summary_table(trials)).items()} == {
+        "NetBase": "0",
+        "NetWS": "2",
+        "NetAL": "0",
+        "NetWSAL": "0",
+    }
+
+
+def test_the_papers_numbers_stand_beside_the_papers_settings():
+    table = summary_table(made_up_trials(5, **PAPERS))
+    cells = cells_of(table)
+    for row in study_reference().itertuples():
+        assert cells[row.network]["paper %"] == f"{100 * row.paper_mean:.2f} ± {100 * row.paper_sd:.2f}"
+    assert "these are" not in str(table.caption)
+
+
+def test_on_other_digits_the_table_says_so():
+    table = summary_table(made_up_trials(5, **PAPERS | {"data": "mnist5k"}))
+    assert "paper %" in cells_of(table)["NetBase"]
+    assert "(--data mnist); these are mnist5k" in str(table.caption)
+
+
+@pytest.mark.parametrize("change", [{"epochs": 99}, {"learning_rate": 0.002}, {"optimizer": "sgd"}, {"relation": "<"}])
+def test_other_settings_have_no_paper_beside_them(change):
+    assert "paper %" not in cells_of(summary_table(made_up_trials(5, **PAPERS | change)))["NetBase"]
+
+
+def test_settings_that_vary_have_columns():
+    both = pd.concat([made_up_trials(2), made_up_trials(3, learning_rate=0.01)])
+    text = text_of(summary_table(both))
+    assert re.search(r"learning *\nnetwork +rate +rounds ", text)
+    for rate, rounds in (("0.001", 2), ("0.01", 3)):
+        for name in NETWORKS:
+            assert re.search(rf"{name} +{re.escape(rate)} +{rounds} ", text)
+    assert "Test error of 20 trials" in text_of(settings_table(both))
+
+
+def test_names_in_brackets_are_no_markup():
+    assert "/data/[old]/own.npz" in text_of(settings_table(made_up_trials(1, data="/data/[old]/own.npz")))
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_number_is_cut_on_a_narrow_terminal(width):
+    """Turned by 90 degrees, all the numbers are there, whole, and no line is longer than the terminal is wide."""
+    table = summary_table(made_up_trials(20, **PAPERS | {"data": "mnist5k"}))
+    text = text_of(turned(table), width)
+    assert "…" not in text
+    assert all(len(line) <= width for line in text.splitlines())
+    words = text.split()
+    for row in cells_of(table).values():
+        for cell in row.values():
+            assert set(cell.split()) <= set(words)
+
+
+def test_a_table_turned_twice_is_itself(trials):
+    table = summary_table(trials)
+    assert text_of(turned(turned(table))) == text_of(table)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_layers_add_up(name):
+    cells = cells_of(layers_table(NetworkFacts(name, True, True, layer_table(NETWORKS[name]))))
+    counts = [int(row["parameters"].replace(",", "")) for row in cells.values()]
+    assert counts[-1] == sum(counts[:-1]) == parameter_count(NETWORKS[name])

@@ -1,0 +1,78 @@
+"""The answer in sentences: the right direction, the right size, and no more certainty than there is."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from twofold.analysis import effects
+from twofold.report.text.answer import answer, task_sentence
+from twofold.report.text.numbers import points
+
+FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
+
+
+def trials_of(means, noise=1e-6, rounds=10):
+    """Trials with these mean errors of the four networks."""
+    draws = np.random.default_rng(1)
+    rows = [
+        {"network": network, "round": number, "test_error": mean + draws.normal(0, noise), "seed": 0}
+        for number in range(rounds)
+        for network, mean in zip(FOUR, means, strict=True)
+    ]
+    return pd.DataFrame(rows).assign(dead_first=0, dead_second=0, diverged=False, data="mnist", relation="<")
+
+
+def test_gains_are_told_with_their_sizes():
+    (first, second) = answer(trials_of((0.20, 0.18, 0.08, 0.06)))
+    assert first.startswith(
+        "Auxiliary losses lower the test error by 12.00 points (95 % interval 12.00 to 12.00). Weight sharing lowers "
+    )
+    assert "lowers the test error by 2.00 points (95 % interval 2.00 to 2.00)" in first
+    assert "Changes are means over 10 rounds." in first
+    assert second.startswith("NetWSAL errs least: 6.00 % of test pairs in 10 rounds (95 % interval 6.00 to 6.00)")
+
+
+def test_harm_is_told_as_harm():
+    first = answer(trials_of((0.10, 0.13, 0.20, 0.23)))[0]
+    assert first.startswith("Auxiliary losses raise the test error by 10.00 points (")
+    assert "Weight sharing raises the test error by 3.00 points (" in first
+
+
+def test_what_is_not_shown_is_called_so_with_how_much_it_may_be():
+    table = trials_of((0.1, 0.1, 0.1, 0.1), noise=0.02)
+    first, second = answer(table)
+    assert first.count("not shown to change the test error") == 2
+    assert "it is not shown that these differ" in first
+    row = effects(table).set_index("effect").loc["weight sharing"]
+    assert f"Weight sharing is not shown to change the test error: the change may be {points(row.ci_low)} to " in first
+    assert re.search(r"It is not shown to err less than \w+ \(by at most \d\.\d\d points, 95 %\)", second)
+
+
+def test_the_interaction_is_the_change_of_the_change():
+    first = answer(trials_of((0.20, 0.15, 0.10, 0.10)))[0]
+    change = (
+        "Weight sharing changes the test error by −5.00 points without auxiliary losses and by 0.00 points with them"
+    )
+    assert f"{change}: a difference of +5.00 points (95 % interval +5.00 to +5.00)." in first
+
+
+def test_rounds_that_went_wrong_are_counted_by_network_and_kind():
+    table = trials_of((0.2, 0.2, 0.1, 0.1))
+    base = table.network == "NetBase"
+    table.loc[base & (table["round"] < 3), "dead_first"] = 10
+    table.loc[base & (table["round"] == 0), "dead_second"] = 10
+    table.loc[(table.network == "NetAL") & (table["round"] == 5), "diverged"] = True
+    assert answer(table)[-1] == (
+        "Rounds that went wrong: NetBase 2 with one branch dead and 1 with both branches dead, of 10; "
+        "NetAL 1 diverged, of 10."
+    )
+
+
+@pytest.mark.parametrize(
+    ("relation", "words"),
+    [("<=", "“first ≤ second”"), ("==", "“first = second”"), ("same parity", "“same parity”"), ("odd", "“odd”")],
+)
+def test_the_task_is_told_in_words(relation, words):
+    assert f"whether {words} is true" in task_sentence(trials_of((0.1,) * 4).assign(relation=relation))
