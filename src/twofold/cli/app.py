@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # The shell of a notebook hands its backend on; all that is drawn here is written to files.
     os.environ.pop("MPLBACKEND", None)
     try:
-        words, notes = in_new_words(sys.argv[1:] if arguments is None else arguments)
-        for note in notes:
+        words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
+        if note:
             print(f"twofold: {note}", file=sys.stderr)
         app(words)
         sys.stdout.flush()

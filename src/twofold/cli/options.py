@@ -99,6 +99,7 @@ def with_options(**made: type[Given]) -> Callable[[C], C]:
 def _class(name: str, made: Sequence[_Field]) -> type[Given]:
     columns = [(n, annotation, dataclasses.field(default=default)) for n, annotation, default in made]
     cls = dataclasses.make_dataclass(name, columns, bases=(Given,), frozen=True, kw_only=True)
+    cls.__module__ = __name__  # cyclopts looks into no class of the standard library, where it was made
     return Parameter(name="*")(cls)
 
 
@@ -115,7 +116,7 @@ def _one(declared: Declaration) -> _Field:
     unknown = "" if declared.default is not None else f" F{_example(declared, declared.example)[1:]}."
     text = Parameter(help=declared.help + _choices(declared) + unknown, group=GROUPS[declared.group])
     if declared.type is bool:
-        return declared.name, Annotated[bool, text, Parameter(**FLAG)], declared.default
+        return declared.name, Annotated[bool, text], declared.default
     kind = declared.type if declared.default is not None else declared.type | None
     converter = _CONVERTERS.get(declared.type, Parameter())
     return declared.name, Annotated[kind, text, converter], declared.default
@@ -163,18 +164,25 @@ def _only(declared: Declaration) -> _Field:
     return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
 
 
+# One study is of one set of images; how many validation pairs there are changes no training, so there is nothing to
+# compare.
+_ONE_ALONE = ("data", "validation_pairs")
+
+
 def one_value() -> type[Given]:
     """Every setting with one value: `twofold study`."""
     return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
 
 
 def several_values(**defaults: Any) -> type[Given]:
-    """Every setting with one value or several, but the images: `twofold grid` and `twofold sweep`.
+    """Every setting with one value or several, but for what a study has one of: `twofold grid` and `twofold sweep`.
 
     `defaults` are what the command takes where nothing is given, in the place of the settings' own.
     """
-    made = [_one(SETTINGS["data"])]
-    made += [_several(declared, defaults.get(name)) for name, declared in SETTINGS.items() if name != "data"]
+    made = [
+        _one(declared) if name in _ONE_ALONE else _several(declared, defaults.get(name))
+        for name, declared in SETTINGS.items()
+    ]
     return _class("SeveralValues", made)
 
 
@@ -193,7 +201,7 @@ def selections() -> type[Given]:
 class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
-    data_dir: Annotated[Path | None, DATA_DIR] = None
+    data_dir: Annotated[Path | None, DATA_DIR, Parameter(group=GROUPS[TASK])] = None
     workers: Annotated[
         int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None
@@ -227,13 +235,14 @@ _OLD["--replicates"] = "--rounds"
 _OLD_IN = ("grid", "tune")
 
 
-def in_new_words(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The arguments with options as they are called now, and what to tell the user of those that were not."""
-    new, notes = [], []
+def in_new_words(arguments: Sequence[str]) -> tuple[list[str], str]:
+    """The arguments with options as they are called now, and what to say of those that were not, if anything."""
+    new: list[str] = []
+    old: dict[str, str] = {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if arguments[0] in _OLD_IN and name in _OLD:
-            notes.append(f"`{name}` is called `{_OLD[name]}` now; the old name will go with the next version")
-            name = _OLD[name]
-        new.append(f"{name}{equals}{value}")
-    return new, notes
+            old[name] = _OLD[name]
+        new.append(f"{old.get(name, name)}{equals}{value}")
+    renamed = ", ".join(f"{before} is {now} now" for before, now in old.items())
+    return new, f"{renamed}; the old spelling goes with the next version" if old else ""

@@ -27,10 +27,10 @@ def sweep(
     from twofold.report.figures.catalogue import sweep_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.study import summary_table
-    from twofold.settings import several
+    from twofold.settings import COMPARED, several
 
     given = settings.given()
-    swept = [name for name, values in given.items() if len(set(several(values))) > 1]
+    swept = [name for name, values in given.items() if name in COMPARED and len(set(several(values))) > 1]
     if not swept:
         raise SettingError(
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "

@@ -1,6 +1,7 @@
 """The figure of a swept setting: what the networks and the factors are worth as it grows."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from twofold.report.figures.style import Picture, empty_panel, house_style
 from twofold.report.text import pictures
 from twofold.report.text.names import error_label, setting_text
 from twofold.report.text.told import NO_TRIALS
-from twofold.settings import value_text, words
+from twofold.settings import SETTINGS, value_text, words
 
 # Values that span at least so large a factor are drawn on a logarithmic axis.
 _LOGARITHMIC_FROM = 5.0
@@ -30,7 +31,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
 
     Below it, where all the built-in networks were trained, by how much weight sharing and auxiliary losses change the
     error (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
-    that vary.
+    that vary. Numbers have lines from one to the next; names and flags stand side by side.
     """
     settings = panels_of(table, within=[quantity])
     trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
@@ -41,35 +42,42 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
         if table.empty:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
-        values = sorted(trials[quantity].astype(float).unique().tolist())
+        values = _values(trials[quantity], quantity)
+        measured = _measured(trials[quantity])
+        if not measured:  # in the order of the names, side by side
+            trials = trials.assign(**{quantity: trials[quantity].map(values.index)})
         for column, setting in enumerate(settings):
             of_setting = only(trials, setting)
             for axes in grid[:, column]:
-                _scale(axes, values)
+                _scale(axes, values) if measured else _side_by_side(axes, values)
                 axes.set_xlabel(words(quantity))
                 axes.label_outer()
             grid[0, column].set_title(setting_text(setting, "\n"))
-            _draw_errors(grid[0, column], of_setting, quantity)
+            _draw_errors(grid[0, column], of_setting, quantity, joined=measured)
             if lines == 2:
-                _draw_effects(grid[1, column], of_setting, quantity)
+                _draw_effects(grid[1, column], of_setting, quantity, joined=measured)
         _name_vertical_axes(grid)
         for axes in grid[:, -1]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure
 
 
-def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
+def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
     rows = summary(trials, ["network", quantity])
     networks = in_order(rows.network.tolist())
     for network, sideways in zip(networks, _apart(len(networks))):
-        _draw_line(axes, rows[rows.network == network], quantity, "mean", sideways, look=network, label=network)
+        _draw_line(
+            axes, rows[rows.network == network], quantity, "mean", sideways, look=network, label=network, joined=joined
+        )
 
 
-def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
+def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
     rows = pd.concat([effects(group).assign(**{quantity: value}) for value, group in trials.groupby(quantity)])
     looks = factor_looks()
     for (factor, look), sideways in zip(looks.items(), _apart(len(looks))):
-        _draw_line(axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor)
+        _draw_line(
+            axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor, joined=joined
+        )
     axes.axhline(0, color=FAINT, linewidth=1)
 
 
@@ -81,7 +89,7 @@ def _name_vertical_axes(grid: np.ndarray) -> None:
 
 
 def _draw_line(
-    axes: Axes, rows: pd.DataFrame, quantity: str, centre: str, sideways: float, *, look: str, label: str
+    axes: Axes, rows: pd.DataFrame, quantity: str, centre: str, sideways: float, *, look: str, label: str, joined: bool
 ) -> None:
     rows = rows.sort_values(quantity)
     middle, low, high = (100 * rows[name].to_numpy(float) for name in (centre, "ci_low", "ci_high"))
@@ -93,6 +101,7 @@ def _draw_line(
         marker=marker_of(look),
         markersize=5,
         linewidth=1.3,
+        linestyle="-" if joined else "",
         capsize=2.5,
         label=label,
     )
@@ -108,6 +117,24 @@ def _moved(axes: Axes, values: np.ndarray, sideways: float) -> np.ndarray:
     to_part = axes.transData - axes.transAxes
     parts = to_part.transform(np.column_stack([values, np.zeros_like(values)]))
     return to_part.inverted().transform(parts + np.array([sideways, 0]))[:, 0]
+
+
+def _measured(column: pd.Series) -> bool:
+    """Whether the values are numbers, which have places on an axis, and not names or flags."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _values(column: pd.Series, quantity: str) -> list[Any]:
+    """The values in order: numbers as they grow, names as they are declared."""
+    distinct = column.unique().tolist()
+    declared = SETTINGS[quantity].choices
+    return sorted(distinct, key=declared.index if set(distinct) <= set(declared) else None)
+
+
+def _side_by_side(axes: Axes, values: Sequence[Any]) -> None:
+    """An axis with a place for each name."""
+    axes.set_xlim(-0.5, len(values) - 0.5)
+    axes.set_xticks(range(len(values)), [value_text(value) for value in values])
 
 
 def _scale(axes: Axes, values: Sequence[float]) -> None:
