@@ -345,10 +345,9 @@ def plain(value: Any) -> Any:
     Of a number in less than double precision it is the one with the fewest digits, as it prints: 0.001 for
     `np.float32(0.001)`. The engine computes in single precision, to which both are the same.
     """
-    if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
-        return value
-    item = value.item()
-    return float(str(value)) if isinstance(item, float) else item
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    convert = {"b": bool, "i": int, "u": int, "f": lambda number: float(str(number))}.get(kind)
+    return value if convert is None or value.ndim else convert(value)
 
 
 def round_numbers(rounds: Any) -> range:

@@ -1,6 +1,7 @@
 """Options that several commands share; those of settings are made from their declarations."""
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +90,13 @@ def with_options(**made: type[Given]) -> Callable[[C], C]:
     """
 
     def decorate(command: C) -> C:
+        signature = inspect.signature(command)
+        parameters = [
+            parameter.replace(annotation=made[name], default=made[name]()) if name in made else parameter
+            for name, parameter in signature.parameters.items()
+        ]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__.update(made)
-        command.__kwdefaults__ = {**(command.__kwdefaults__ or {}), **{name: cls() for name, cls in made.items()}}
         return command
 
     return decorate

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -68,7 +68,7 @@ class SearchSpace:
     where: Mapping[str, tuple]
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Self:
+    def of(cls, given: Mapping[str, Any]) -> "SearchSpace":
         """The space that `twofold.settings` declares, with what is given in its place; one value fixes a setting.
 
         Raises `SettingError` where a setting cannot be searched, or its choices or range cannot be used.

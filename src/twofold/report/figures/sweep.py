@@ -22,8 +22,8 @@ from twofold.settings import SETTINGS, value_text, words
 # Values that span at least so large a factor are drawn on a logarithmic axis.
 _LOGARITHMIC_FROM = 5.0
 
-# The distance between the lines of one panel at each value, as a part of the axis.
-_APART = 0.012
+# The distance between the lines of one panel at each value, as a part of the axis; and where there are no lines.
+_APART, _FAR_APART = 0.012, 0.045
 
 
 def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
@@ -65,7 +65,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
 def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
     rows = summary(trials, ["network", quantity])
     networks = in_order(rows.network.tolist())
-    for network, sideways in zip(networks, _apart(len(networks))):
+    for network, sideways in zip(networks, _apart(len(networks), joined)):
         _draw_line(
             axes, rows[rows.network == network], quantity, "mean", sideways, look=network, label=network, joined=joined
         )
@@ -74,7 +74,7 @@ def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: boo
 def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
     rows = pd.concat([effects(group).assign(**{quantity: value}) for value, group in trials.groupby(quantity)])
     looks = factor_looks()
-    for (factor, look), sideways in zip(looks.items(), _apart(len(looks))):
+    for (factor, look), sideways in zip(looks.items(), _apart(len(looks), joined)):
         _draw_line(
             axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor, joined=joined
         )
@@ -107,9 +107,9 @@ def _draw_line(
     )
 
 
-def _apart(count: int) -> np.ndarray:
+def _apart(count: int, joined: bool) -> np.ndarray:
     """How far to move each of the lines sideways, so that their intervals do not hide each other."""
-    return _APART * (np.arange(count) - (count - 1) / 2)
+    return (_APART if joined else _FAR_APART) * (np.arange(count) - (count - 1) / 2)
 
 
 def _moved(axes: Axes, values: np.ndarray, sideways: float) -> np.ndarray:
