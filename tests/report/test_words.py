@@ -126,8 +126,7 @@ def everything_that_names_settings(table):
     varied = varying_settings(table)
     network = next(iter(NETWORKS))
     of_network = table[table.network == network]
-    found = findings(table)
-    sections = findings_sections(found)
+    sections = findings_sections(findings(table))
     yield "study", printed([summary_table(table)])
     yield "results", printed([settings_table(table)])
     yield "grid", printed(grid_tables(table))
