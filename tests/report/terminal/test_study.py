@@ -59,7 +59,7 @@ def test_interval_and_p_value():
 def test_the_summary_table_has_the_summarys_numbers(trials):
     table = summary_table(trials)
     cells = cells_of(table)
-    assert table.title == "Test error, 5 rounds"
+    assert str(table.title) == "Test error, 5 rounds"
     assert list(cells) == list(NETWORKS)
     for row in summary(trials).itertuples():
         found = cells[row.network]

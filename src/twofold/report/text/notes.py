@@ -30,6 +30,7 @@ POWER = (
     "take some rounds more."
 )
 UNCONFIRMED = "The best of many looks better than it is; --confirm shows by how much."
+COMPARISON = "Test error on {rounds}: the setting found, and the paper's"
 ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse than the best."
 
 # A cell whose distance from the paper's is more standard errors than this does not agree with it.
