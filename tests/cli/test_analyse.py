@@ -80,9 +80,9 @@ def test_several_remedies_give_a_line_each_and_no_comparison_by_round(store: str
     text = capsys.readouterr().out
     assert "choose one with --normalise and --bottleneck-activation" in text
     assert [line.split()[:3] for line in text.splitlines() if line.startswith("NetBase")][:3] == [
-        ["NetBase", "False", "relu"],
-        ["NetBase", "True", "relu"],
-        ["NetBase", "False", "leaky_relu"],
+        ["NetBase", "no", "relu"],
+        ["NetBase", "yes", "relu"],
+        ["NetBase", "no", "leaky_relu"],
     ]
 
 

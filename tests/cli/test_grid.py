@@ -57,8 +57,8 @@ def test_the_choice_follows_the_error_that_it_selects_on(run):
 def test_a_single_cell_is_a_grid(run):
     code, out, _ = run("grid", *SMALL, "--networks", "NetWS", "--rounds", "1", "--learning-rates", "0.001")
     assert code == 0
-    assert "Best of 1 settings" in out
-    assert "One round tells nothing of chance" in out
+    assert "Best of 1 setting by" in out
+    assert "One round says nothing of chance" in out
 
 
 @pytest.mark.parametrize(

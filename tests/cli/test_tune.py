@@ -19,8 +19,8 @@ def test_each_network_is_searched_for_itself_and_drawn(run, tmp_path):
     assert code == 0
     lines = [line.split() for line in out.splitlines() if " found " in line or " paper " in line]
     assert [line[0] for line in lines] == ["NetWS", "paper", "NetWSAL", "paper"]
-    assert lines[0][-2] == "–"  # NetWS has no auxiliary weight to tune
-    assert lines[1][1:5] == ["adam", "0.001", "25", "100"]
+    assert lines[0][4] == "–"  # NetWS has no auxiliary weight to tune
+    assert lines[1][1:6] == ["adam", "0.001", "–", "25", "100"]
     assert lines[1][-1] == "–"  # and the search did not try the paper's setting
     assert "--confirm shows by how much" in " ".join(out.split())
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}

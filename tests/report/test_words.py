@@ -126,8 +126,7 @@ def everything_that_names_settings(table):
     varied = varying_settings(table)
     network = next(iter(NETWORKS))
     of_network = table[table.network == network]
-    found = findings(table)
-    sections = findings_sections(found)
+    sections = findings_sections(findings(table))
     yield "study", printed([summary_table(table)])
     yield "results", printed([settings_table(table)])
     yield "grid", printed(grid_tables(table))
@@ -142,11 +141,9 @@ def everything_that_names_settings(table):
     yield "figure of a sweep", drawn(sweep_figure(table, "learning_rate"))
     yield "figure of rates", drawn(rates_figure(table))
     yield "commands", "\n".join(" ".join(commands(group)) for _, group in table.groupby("learning_rate"))
-    best = {(network,): ({"learning_rate": rate}, of_network) for rate in table.learning_rate.unique()}
-    yield (
-        "tuned",
-        printed([best_settings_table({key: value}, value[0], 2, confirmed=True) for key, value in best.items()]),
-    )
+    proposals = of_network[["learning_rate", "validation_error"]]
+    tuned = [{"learning_rate": rate} for rate in table.learning_rate.unique()]
+    yield "tuned", printed(best_settings_table({(network,): (one, proposals)}, one, 2, confirmed=True) for one in tuned)
 
 
 def numbers(text):

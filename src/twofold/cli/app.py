@@ -29,6 +29,8 @@ app = App(
     help="""What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.
 
     Example: twofold study --rounds 20
+
+    docs/glossary.md says what the words mean.
     """,
     help_format="markdown",
     version=__version__,

@@ -25,7 +25,7 @@ def test_the_same_rows_give_the_same_files_and_are_not_drawn_again(trials, tmp_p
     write_figures(two, study_figures(trials.copy()))
     assert contents(one) == contents(two)
     monkeypatch.setattr(Drawing, "figure", None)
-    assert write_figures(one, study_figures(trials)) == [f"{one}/figure2.png and figure2.svg show these rows already"]
+    assert write_figures(one, study_figures(trials)) == [f"{one}/figure2.png and figure2.svg are up to date"]
 
 
 def with_error(trials):

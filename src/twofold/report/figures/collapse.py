@@ -58,7 +58,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
             axes.set(title=network, xlabel=pictures.DEAD_AXIS, xlim=(-1.2, 21.2))
             axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
-        headline(figure, pictures.collapse_title(pictures.rounds_of(table)))
+        headline(figure, pictures.COLLAPSE_FIGURE.format(rounds=pictures.rounds_of(table)))
         panels[-1].annotate(
             pictures.outliers_text(), (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
             xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
@@ -92,7 +92,7 @@ def trace_figure(table: pd.DataFrame) -> Picture:
         panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
         logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
         panels[0].yaxis.set_major_locator(FixedLocator(range(0, BRANCH_UNITS + 1, 2)))
-        headline(figure, pictures.trace_title(pictures.rounds_of(traced)))
+        headline(figure, pictures.TRACE_FIGURE.format(rounds=pictures.rounds_of(traced)))
         _kind_legend(figure, panels[0], kinds, lines=True)
     return figure
 

@@ -37,7 +37,7 @@ def effects_figure(table: pd.DataFrame) -> Picture:
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
         name_lines(axes, [row.capitalize() for row in statistics.effect])
         axes.set_xlabel(pictures.EFFECT_AXIS)
-        axes.set_title(pictures.effects_title(counted(len(rounds.dropna()), "round")))
+        axes.set_title(pictures.EFFECTS_FIGURE.format(rounds=counted(len(rounds.dropna()), "round")))
     return figure
 
 
@@ -58,5 +58,5 @@ def spread_figure(table: pd.DataFrame) -> Picture:
         logarithmic(axes, _CLOSE_RATIOS if high < 5 * low else _RATIOS)
         name_lines(axes, [pair_text(row, " / ") for row in rows_of(statistics)])
         axes.set_xlabel(pictures.RATIO_AXIS)
-        axes.set_title(pictures.spread_title(int(statistics.rounds.max())))
+        axes.set_title(pictures.SPREAD_FIGURE.format(rounds=counted(int(statistics.rounds.max()), "round")))
     return figure

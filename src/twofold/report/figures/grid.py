@@ -34,7 +34,7 @@ def rounds_figure(trials: pd.DataFrame, network: str) -> Picture:
     with house_style():
         columns = min(MOST_COLUMNS, max(1, trials.learning_rate.nunique()))
         figure, grid = new_panels(len(settings), (3.6, 3.0), columns=columns, sharey=True)
-        figure.suptitle(pictures.grid_title(network), x=0.01, ha="left", weight="bold")
+        figure.suptitle(pictures.GRID_FIGURE.format(network=network), x=0.01, ha="left", weight="bold")
         if trials.empty:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
@@ -57,7 +57,7 @@ def heatmap_figure(trials: pd.DataFrame, network: str) -> Picture:
     with house_style():
         size = (max(3.2, 1.15 * len(rates) + 0.4), max(1.6, 0.62 * trials.optimizer.nunique() + 0.6))
         figure, grid = new_panels(len(settings), size)
-        figure.suptitle(pictures.heatmap_title(network), x=0.01, ha="left", weight="bold")
+        figure.suptitle(pictures.HEATMAP_FIGURE.format(network=network), x=0.01, ha="left", weight="bold")
         if trials.empty:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure

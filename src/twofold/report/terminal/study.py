@@ -10,8 +10,7 @@ from rich.table import Table
 from twofold.analysis import agreement, in_order, summary, varying_settings
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import statistics
-from twofold.report.text.names import error_label
-from twofold.report.text.numbers import counted, percent
+from twofold.report.text.numbers import counted
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import COMPARED
 
@@ -47,13 +46,8 @@ def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     columns = [
         *map(value_column, ("network", *varied)),
         count_column("round"),
-        *map(_error, ("validation", "test")),
-        statistics.DIGIT_ERROR,
+        *map(statistics.error_column, ("validation", "test", "digit")),
         Column("file", lambda row: f"{row['key'][:12]}…"),
     ]
     rows = rows_of(kept.sort_values(["network", *varied, "round"], kind="stable"))
     return drawn(TextTable(f"{counted(len(rows), 'network')} in {folder}", columns, rows))
-
-
-def _error(kind: str) -> Column:
-    return Column(error_label(kind), lambda row: percent(row[f"{kind}_error"]))

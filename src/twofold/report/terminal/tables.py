@@ -23,8 +23,8 @@ def rich_table(
 ) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-        padding=(0, 1, 0, 0), caption=caption, caption_justify="left",
+        title=Text(title, style="bold", no_wrap=True, overflow="ignore"), title_justify="left",
+        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left",
     )  # fmt: skip
     for place, name in enumerate(columns):
         # Where room lacks, cells break into lines: a number without its last digits would be another number.

@@ -62,7 +62,7 @@ def comparison_table(found: pd.DataFrame, papers: pd.DataFrame, *, together: boo
         span = points_interval(row["ci_low"], row["ci_high"])
         rows.append([network, *errors, points(row["difference"]), span, p_value(row["p"])])
     return rich_table(
-        f"Test error on {counted(len(ours), 'fresh round')}: found and paper's",
+        notes.COMPARISON.format(rounds=counted(len(ours), "fresh round")),
         ["network", "found %", "paper %", "difference", "95 % interval", "p"],
         rows,
     )

@@ -19,6 +19,7 @@ from twofold.analysis import (
 )
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences
 from twofold.report.text.names import setting_text, statement
+from twofold.report.text.notes import UNCONFIRMED
 from twofold.report.text.numbers import counted, interval, listed, percent
 
 QUESTION = "What are weight sharing and auxiliary losses worth?"
@@ -51,7 +52,7 @@ def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mappin
     return (
         f"Of {count} settings, {setting_text(setting)} has the lowest {error} error averaged over the networks: "
         f"{percent(best['mean'])} %{_sure(best)}. Of the others, {others} {'is' if others == 1 else 'are'} not shown "
-        "to be worse. The lowest of many looks better than it is: confirm it on fresh rounds."
+        f"to be worse. {UNCONFIRMED}"
     )
 
 

@@ -29,7 +29,8 @@ POWER = (
     "if differences are normal. A difference seen in the pilot flatters, and the pilot's sd is itself an estimate: "
     "take some rounds more."
 )
-UNCONFIRMED = "The best of many looks better than it is; --confirm shows by how much."
+UNCONFIRMED = "The best of many looks better than it is; on fresh rounds, --confirm shows by how much."
+COMPARISON = "Test error on {rounds}: the setting found, and the paper's"
 ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse than the best."
 
 # A cell whose distance from the paper's is more standard errors than this does not agree with it.
@@ -172,9 +173,8 @@ def cells_note(beside: pd.DataFrame) -> Iterator[str]:
     compared = beside[beside.z.notna()]
     if len(compared):
         far = compared[compared.z.abs() > _AGREES_WITHIN]
-        named = [
-            f"{row['optimizer']} {value_text(row['learning_rate'])} (z = {signed(row['z'], 1)})" for row in rows_of(far)
-        ]
+        by = [*(["network"] if beside.network.nunique() > 1 else []), "optimizer", "learning_rate"]
+        named = [f"{' '.join(value_text(row[name]) for name in by)} (z = {signed(row['z'], 1)})" for row in rows_of(far)]
         agree = f"{len(compared) - len(far)} of {len(compared)} cells agree with the paper within 3 standard errors"
         yield f"{agree}{'; not: ' + ', '.join(named) if named else ''}."
 

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis import OUTLIER
-from twofold.report.text.names import error_label
 from twofold.report.text.numbers import (
     counted,
     interval,
@@ -35,6 +34,15 @@ FEW_PROPOSALS = "too few proposals to tell"
 PROPOSAL, LOWEST = "a proposal", "lowest so far"
 HEAT_SCALE = "mean test error (%)"
 
+# Titles of figures, to be filled in.
+GRID_FIGURE = "{network}: every round of the grid"
+HEATMAP_FIGURE = "{network}: test error (%), mean ± sd"
+EFFECTS_FIGURE = "Effects: mean and 95 % interval, {rounds} (dots)"
+COLLAPSE_FIGURE = "Test error and dead bottleneck units, {rounds}"
+TRACE_FIGURE = "Dead bottleneck units after every epoch, {rounds}"
+SPREAD_FIGURE = "Spread over {rounds}: ratios and 95 % intervals"
+
+# Titles of charts.
 ROUNDS_TITLE = "The test error of every round"
 STRIP_TITLE = "Rounds, means and intervals"
 EFFECTS_TITLE = "Effects of the two factors"
@@ -54,36 +62,6 @@ def rounds_of(trials: pd.DataFrame) -> str:
 def legend_text(network: str, errors: pd.Series) -> str:
     """A network in the legend of Figure 2."""
     return f"{network}  {mean_and_sd(errors.mean(), errors.std())} %"
-
-
-def grid_title(network: str) -> str:
-    """The figure of every round of a grid."""
-    return f"{network}: every round of the grid"
-
-
-def heatmap_title(network: str) -> str:
-    """The heatmap of a grid."""
-    return f"{network}: {error_label()}, mean ± sd"
-
-
-def effects_title(rounds: str) -> str:
-    """The figure of effects."""
-    return f"Effects: mean and 95 % interval, {rounds} (dots)"
-
-
-def collapse_title(rounds: str) -> str:
-    """The figure of errors and dead units."""
-    return f"Test error and dead bottleneck units, {rounds}"
-
-
-def trace_title(rounds: str) -> str:
-    """The figure of dead units over epochs."""
-    return f"Dead bottleneck units after every epoch, {rounds}"
-
-
-def spread_title(rounds: int) -> str:
-    """The figure of spreads."""
-    return f"Spread over {rounds} rounds: ratios and 95 % intervals"
 
 
 def rates_title(rounds: pd.Series) -> str:

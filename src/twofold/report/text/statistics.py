@@ -10,6 +10,7 @@ from twofold.report.text.effects import effect_sentences
 from twofold.report.text.names import VERDICTS, pair_text
 from twofold.report.text.numbers import (
     MISSING,
+    counted,
     interval,
     mean_and_sd,
     p_value,
@@ -31,7 +32,6 @@ MEAN = Column("mean %", lambda row: percent(row["mean"]))
 SD = Column("sd", lambda row: percent(row["sd"]))
 MEAN_INTERVAL = Column("95 % interval", lambda row: interval(row["ci_low"], row["ci_high"]))
 RANGE = Column("min to max", lambda row: interval(row["best"], row["worst"], 1))
-DIGIT_ERROR = Column("digit\nerror %", lambda row: percent(row["digit_error"]))
 DIFFERENCE = Column("difference", lambda row: points(row["difference"]))
 DIFFERENCE_INTERVAL = Column("95 % interval", lambda row: points_interval(row["ci_low"], row["ci_high"]))
 P = Column("p", lambda row: p_value(row["p"]))
@@ -48,7 +48,7 @@ def summary_table(
     """
     columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
     columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
-    columns += [RANGE, DIGIT_ERROR]
+    columns += [RANGE, error_column("digit")]
     below = [notes.SUMMARY]
     if summary.diverged.any():
         columns.append(count_column("diverged"))
@@ -58,6 +58,11 @@ def summary_table(
         columns.append(PAPERS)
         below += notes.digits_note(data)
     return over_rounds("Test error", columns, summary, below)
+
+
+def error_column(kind: str, digits: int = 2) -> Column:
+    """The column of a trial's errors of a kind: on its test, validation or training pairs, or of naming digits."""
+    return Column(f"{kind}\nerror %", lambda row: percent(row[f"{kind}_error"], digits))
 
 
 def _one_digit(name: str) -> Callable[[Row], str]:
@@ -189,5 +194,5 @@ def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> TextTab
     ]
     good = choice[choice.chosen.isin(["best", "as good"])].head(_MOST_LISTED)
     over = f", averaged over {networks} networks" if networks > 1 else ""
-    title = f"Best of {len(choice)} settings by {select_on} error{over}"
+    title = f"Best of {counted(len(choice), 'setting')} by {select_on} error{over}"
     return over_rounds(title, columns, good, list(notes.choice_notes(choice, len(good))))

@@ -16,8 +16,8 @@ def replaced(file: Path) -> str:
 
 
 def unchanged(file: Path, other: str) -> str:
-    """A figure that need not be drawn again; `other` is the name of its second file."""
-    return f"{file} and {other} show these rows already"
+    """A figure whose rows are those that it shows already; `other` is the name of its second file."""
+    return f"{file} and {other} are up to date"
 
 
 def stored_trials(stored: int, trials: int) -> str:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from twofold.report.text.names import heading
 from twofold.report.text.notes import first_rows_note
-from twofold.report.text.numbers import percent
-from twofold.report.text.statistics import DIGIT_ERROR
+from twofold.report.text.statistics import error_column
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import value_text
 
@@ -18,15 +16,11 @@ def trials_table(trials: pd.DataFrame, varied: Sequence[str], most: int) -> Text
     columns = [
         *map(value_column, ("network", *varied, *several_seeds)),
         count_column("round"),
-        *(_error(name, kind) for name, kind in (("test", "test"), ("validation", "validation"), ("training", "train"))),
-        DIGIT_ERROR,
+        *(error_column(kind, 1) for kind in ("test", "validation", "train")),
+        error_column("digit"),
         *map(count_column, ("dead_first", "dead_second")),
         Column("diverged", lambda row: value_text(row["diverged"]) if row["diverged"] else ""),
         Column("seconds", lambda row: f"{row['seconds']:.2f}"),
     ]
     shown = trials.head(most)
     return TextTable("Every trial", columns, rows_of(shown), first_rows_note(len(shown), len(trials)))
-
-
-def _error(name: str, kind: str) -> Column:
-    return Column(heading(name) + " %", lambda row: percent(row[f"{kind}_error"], 1))
