@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
@@ -346,7 +346,8 @@ def plain(value: Any) -> Any:
     `np.float32(0.001)`. The engine computes in single precision, to which both are the same.
     """
     kind = getattr(getattr(value, "dtype", None), "kind", "")
-    convert = {"b": bool, "i": int, "u": int, "f": lambda number: float(str(number))}.get(kind)
+    ways: dict[str, Callable[[Any], Any]] = {"b": bool, "i": int, "u": int, "f": lambda number: float(str(number))}
+    convert = ways.get(kind)
     return value if convert is None or value.ndim else convert(value)
 
 

@@ -21,7 +21,7 @@ from twofold.analysis import (
     kind_of,
 )
 from twofold.analysis.collapse import BRANCH_UNITS
-from twofold.networks.pair_network import DIGITS
+from twofold.data import load_digits
 
 Made = Callable[..., pd.DataFrame]
 
@@ -33,7 +33,7 @@ def table_of(rows: list[tuple[float, int, int]], network: str = "NetBase") -> pd
 
 
 def test_a_branch_has_as_many_units_as_there_are_digits() -> None:
-    assert BRANCH_UNITS == DIGITS
+    assert load_digits("mnist5k").task.classes == BRANCH_UNITS
 
 
 def test_kinds_by_hand() -> None:

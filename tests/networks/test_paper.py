@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from tests.networks.plain import plain_network
 
+from twofold.data import Task
 from twofold.errors import SettingError
-from twofold.networks import NETWORKS, find_network, layer_table, parameter_count
+from twofold.networks import NETWORKS, find_network
 from twofold.networks.paper import init_network
+
+
+def layers(name, image_size=(14, 14)):
+    return NETWORKS[name].structure().layers(Task(*image_size, channels=1, classes=10))
 
 
 def network_and_images(weight_sharing, image_size, n=4):
@@ -90,7 +95,7 @@ def test_initial_weights_depend_on_the_key_and_the_structure_alone():
 )
 def test_parameter_counts(name, parameters):
     """NetWSAL's 55,948 is the paper's: a branch of 53,002 and a head of 2,946. Separate branches have two of them."""
-    assert parameter_count(NETWORKS[name]) == parameters
+    assert sum(row.parameters for row in layers(name)) == parameters
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -98,7 +103,7 @@ def test_parameter_counts(name, parameters):
 def test_layer_table_is_that_of_the_network(name, image_size):
     architecture = NETWORKS[name]
     network = init_network(jax.random.key(0), weight_sharing=architecture.weight_sharing, image_size=image_size)
-    rows = layer_table(architecture, image_size)
+    rows = layers(name, image_size)
     assert sum(row.parameters for row in rows) == sum(leaf.size for leaf in jax.tree.leaves(network))
     for row in rows[2:]:
         layer = getattr(network, row.layer.split(":")[0])
@@ -108,8 +113,9 @@ def test_layer_table_is_that_of_the_network(name, image_size):
 def test_a_table_of_layers_starts_no_device():
     """A notebook may look at one before a study, which then can still make each core a device."""
     code = """
-from twofold.networks import NETWORKS, layer_table
-layer_table(NETWORKS["NetWSAL"])
+from twofold.data import Task
+from twofold.networks import NETWORKS
+NETWORKS["NetWSAL"].structure().layers(Task(14, 14, channels=1, classes=10))
 from twofold.training.devices import use_devices
 print(use_devices(2)[1])
 """

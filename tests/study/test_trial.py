@@ -5,13 +5,16 @@ import dataclasses
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.training.programs import MNIST
 
 from twofold.data import RELATIONS
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.networks.paper import SLOPES
+from twofold.settings import SETTINGS
 from twofold.study import Trial
 from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.run import numbers_of, program_of
 
 WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
 
@@ -90,10 +93,15 @@ def test_two_trials_have_one_key_if_and_only_if_they_are_one_training(one, two):
 @settings(deadline=None)
 @given(trials)
 def test_the_program_is_that_of_the_settings(trial):
-    assert trial.program.weight_sharing == NETWORKS[trial.network].weight_sharing
-    assert (trial.program.optimizer, trial.program.shuffle) == (trial.optimizer, trial.shuffle)
-    assert trial.program.batch_size == trial.batch_size
-    assert trial.negative_slope == {"relu": 0.0, "leaky_relu": 0.01}[trial.bottleneck_activation]
+    structure = trial.architecture.structure()
+    program = program_of(structure, MNIST, trial)
+    assert program.structure.weight_sharing == NETWORKS[trial.network].weight_sharing
+    for name, declared in SETTINGS.items():
+        compiled = declared.role == "program"
+        assert getattr(program.settings, name) == (getattr(trial, name) if compiled else declared.default)
+    numbers = numbers_of(structure, trial)
+    assert set(numbers) == set(program.numbers) == {"learning_rate", "aux_weight", "negative_slope"}
+    assert numbers["negative_slope"] == {"relu": 0.0, "leaky_relu": 0.01}[trial.bottleneck_activation]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,14 @@ def run(code):
 
 
 def test_every_core_is_a_device():
-    assert run("from twofold.training import use_devices; d, notes = use_devices(); print(len(d), notes)") == (
+    assert run("from twofold.training.devices import use_devices; d, notes = use_devices(); print(len(d), notes)") == (
         run("import os; print(len(os.sched_getaffinity(0)), [])")
     )
 
 
 def test_where_jax_runs_already_its_devices_are_used_and_a_note_says_so():
     out = run(
-        "import jax; jax.devices()\nfrom twofold.training import use_devices\n"
+        "import jax; jax.devices()\nfrom twofold.training.devices import use_devices\n"
         "devices, notes = use_devices(2)\nprint(len(devices), notes)"
     )
     assert out.startswith("1 ['JAX was running already with 1 of 2 devices")

@@ -83,7 +83,5 @@ def test_two_precisions_at_once_are_not_for_the_kernel(optimizer):
         gradient = jax.tree.map(jnp.ones_like, mixed)
         rate = {"learning_rate": jnp.float32(0.01)}
         ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), rate)
-        theirs, _ = optimizer.update(
-            network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), {"learning_rate": rate}
-        )
+        theirs, _ = optimizer.update(network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), rate)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)

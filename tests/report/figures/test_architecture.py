@@ -4,14 +4,19 @@ import itertools
 
 import pytest
 
-from twofold.networks import NETWORKS, find_network, layer_table
+from twofold.data import Task
+from twofold.networks import NETWORKS, find_network
 from twofold.report.figures.architecture import figure1
 from twofold.report.text.networks import NetworkFacts
 
 
+def layers_of(network, image_size):
+    return network.structure().layers(Task(*image_size, channels=1, classes=10))
+
+
 def facts_of(architecture, image_size=(14, 14)):
     """What the command tells the drawing."""
-    layers = layer_table(architecture, image_size)
+    layers = layers_of(architecture, image_size)
     return NetworkFacts(architecture.name, architecture.weight_sharing, architecture.auxiliary_losses, layers)
 
 
@@ -34,7 +39,7 @@ def test_the_drawing_says_what_the_flags_say(name):
 @pytest.mark.parametrize("image_size", [(14, 14), (16, 22), (10, 10)])
 def test_the_shapes_are_those_of_the_network(image_size):
     texts = drawn(NETWORKS["NetBase"], image_size)
-    shapes = [row.output_shape for row in layer_table(NETWORKS["NetBase"], image_size)]
+    shapes = [row.output_shape for row in layers_of(NETWORKS["NetBase"], image_size)]
     for shape in shapes:
         assert "×".join(map(str, shape)) in texts
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from tests.report.made_up import made_up_trials
 
 from twofold.analysis import study_reference, summary
-from twofold.networks import NETWORKS, layer_table, parameter_count
+from twofold.data import Task
+from twofold.networks import NETWORKS
 from twofold.report.terminal.networks import layers_table
 from twofold.report.terminal.study import settings_table, summary_table
 from twofold.report.terminal.tables import turned
@@ -141,6 +142,7 @@ def test_a_table_turned_twice_is_itself(trials):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_layers_add_up(name):
-    cells = cells_of(layers_table(NetworkFacts(name, True, True, layer_table(NETWORKS[name]))))
+    layers = NETWORKS[name].structure().layers(Task(14, 14, channels=1, classes=10))
+    cells = cells_of(layers_table(NetworkFacts(name, True, True, layers)))
     counts = [int(row["parameters"].replace(",", "")) for row in cells.values()]
-    assert counts[-1] == sum(counts[:-1]) == parameter_count(NETWORKS[name])
+    assert counts[-1] == sum(counts[:-1]) == sum(row.parameters for row in layers)

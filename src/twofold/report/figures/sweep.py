@@ -137,7 +137,7 @@ def _side_by_side(axes: Axes, values: Sequence[Any]) -> None:
     axes.set_xticks(range(len(values)), [value_text(value) for value in values])
 
 
-def _scale(axes: Axes, values: Sequence[float]) -> None:
+def _scale(axes: Axes, values: Sequence[int | float]) -> None:
     """An axis with a tick at each value: logarithmic where the values span much, with a place for 0 if it is one."""
     positive = [value for value in values if value > 0]
     low, high = values[0], values[-1]

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from twofold.analysis import in_order
-from twofold.data import RELATIONS, Digits, draw_pairs, load_digits
+from twofold.data import RELATIONS, AnyArray, Digits, draw_pairs, load_digits
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import find_network
 from twofold.networks.protocol import Outputs, Structure
@@ -144,7 +144,7 @@ def _error(record: Record) -> tuple[float, int]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _call(structure: Structure, network: PyTree, images: jax.Array, numbers: Mapping[str, float]) -> Outputs:
+def _call(structure: Structure, network: PyTree, images: jax.Array, numbers: Mapping[str, AnyArray]) -> Outputs:
     return structure.apply(network, structure.arrange(images), numbers)
 
 
