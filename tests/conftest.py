@@ -17,6 +17,7 @@ _COMPILED = {"__init__.py", "settings.py", "foreign.py", "geometry.py", "vectors
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")
 
+from twofold.settings import SETTINGS  # noqa: E402
 from twofold.training.devices import use_devices  # noqa: E402
 
 use_devices(2)
@@ -74,24 +75,14 @@ def _made_up_trial(random: np.random.Generator, network: str, number: int, colla
         both = random.random() < 0.5 or network == "NetWS"
         error, dead = (random.normal(0.46, 0.02), [10, 10]) if both else (random.normal(0.33, 0.02), [10, dead[1]])
     return {
+        **{name: declared.default for name, declared in SETTINGS.items()},
         "network": network,
         "round": number,
-        "seed": 0,
         "weight_sharing": "WS" in network,
         "auxiliary_losses": losses,
         "data": "mnist",
-        "relation": "<=",
-        "pairs": 1000,
-        "test_pairs": 1000,
         "validation_pairs": 1000,
-        "normalise": False,
-        "optimizer": "adam",
-        "learning_rate": 0.001,
         "aux_weight": 1.0 if losses else 0.0,
-        "batch_size": 25,
-        "epochs": 100,
-        "shuffle": False,
-        "bottleneck_activation": "relu",
         "train_error": 0.0,
         "validation_error": float(np.round(error, 3)),
         "test_error": float(np.round(error, 3)),

@@ -94,7 +94,7 @@ def test_twenty_steps_are_pytorchs(optimizer, learning_rate, pairs):
     module = fresh_module("NetWSAL").double()
     their_optimizer = TORCH_OPTIMIZERS[optimizer](module.parameters(), lr=learning_rate)
     with jax.enable_x64(True):
-        ours = twenty_steps(from_pytorch(module), optimizer, learning_rate, in_double(pairs))
+        ours = twenty_steps(from_pytorch(module), in_double(pairs), optimizer=optimizer, learning_rate=learning_rate)
         for first in range(0, PAIRS, BATCH):
             their_optimizer.zero_grad()
             torch_loss(module, in_double(pairs), slice(first, first + BATCH), 1.0)[0].backward()
@@ -124,14 +124,14 @@ def in_double(pairs):
     return pairs._replace(images=pairs.images.astype(np.float64) / 255)
 
 
-def twenty_steps(network, optimizer, learning_rate, pairs):
+def twenty_steps(network, pairs, **settings):
     """The network after one epoch of the engine's own training."""
-    chosen = {"optimizer": optimizer, "learning_rate": learning_rate, "batch_size": BATCH}
+    chosen = {**settings, "batch_size": BATCH}
     training = program(**chosen)
     values = {name: jnp.float64(value) for name, value in numbers(**chosen).items()}
     arguments = Arguments(jnp.zeros(2, jnp.uint32), values, epochs=jnp.int32(1))
     _, batches = START(training, arguments, pairs)
-    state = State(network, OPTIMIZERS[optimizer].init(network), jnp.int32(0))
+    state = State(network, OPTIMIZERS[settings["optimizer"]].init(network), jnp.int32(0))
     return TRAIN(training, state, arguments, pairs, batches, pairs, jnp.int32(1))[0].network
 
 

@@ -4,28 +4,25 @@ from typing import Any
 
 import pytest
 
+from twofold.settings import SETTINGS
+
 
 @pytest.fixture(scope="session")
 def row() -> dict[str, Any]:
     """The row of a trial of NetWSAL with two epochs."""
     return {
+        **{name: declared.default for name, declared in SETTINGS.items()},
         "key": "k",
         "network": "NetWSAL",
         "round": 0,
         "weight_sharing": True,
         "auxiliary_losses": True,
-        "optimizer": "adam",
         "learning_rate": 1e-20,
-        "aux_weight": 1.0,
-        "batch_size": 25,
         "epochs": 2,
-        "shuffle": False,
         "pairs": 100,
         "test_pairs": 50,
         "validation_pairs": 10,
         "relation": "same parity",
-        "normalise": False,
-        "bottleneck_activation": "relu",
         "data": "zwölf Ziffern.npz",
         "fingerprint": "f" * 32,
         "seed": 2**63 - 1,
