@@ -9,16 +9,10 @@ import pandas as pd
 import pytest
 
 from twofold.analysis import AnalysisError, as_trials, by_round, findings, select, settings_of, varying_settings
-from twofold.analysis.trials import FOUR
 from twofold.errors import SettingError
-from twofold.networks import NETWORKS
 from twofold.results.table_file import read_csv
 
 Made = Callable[..., pd.DataFrame]
-
-
-def test_the_four_are_the_networks() -> None:
-    assert tuple(NETWORKS) == FOUR
 
 
 @pytest.mark.parametrize("loaded", ["twofold.analysis", "twofold.results.table_file"])
@@ -45,7 +39,7 @@ def test_an_empty_table_says_how_to_fill_it() -> None:
 
 
 def test_a_column_that_lacks_is_named(made_up: Made) -> None:
-    with pytest.raises(AnalysisError, match="no column `test_error`; it has network"):
+    with pytest.raises(AnalysisError, match="no column `test_error`; it has data, relation"):
         findings(made_up(2).drop(columns="test_error"))
 
 

@@ -101,11 +101,11 @@ def test_a_mouse_that_rests_does_not_take_the_place_of_the_arrow_keys(visit, fil
 def test_the_table_sorts_by_numbers_and_by_names_and_back(visit, files):
     page = visit(files["study"])
     column = "Array.from(document.querySelectorAll('#trials tbody tr'), row => row.cells[{}].textContent)"
-    page.get_by_role("button", name="test %").click()
+    page.get_by_role("button", name="test error %").click()
     errors = [float(text) for text in page.evaluate(column.format(2))]
     assert errors == sorted(errors)
-    assert page.locator("#trials th[aria-sort=ascending]").inner_text().startswith("test %")
-    page.get_by_role("button", name="test %").click()
+    assert page.locator("#trials th[aria-sort=ascending]").inner_text().startswith("test error %")
+    page.get_by_role("button", name="test error %").click()
     assert [float(text) for text in page.evaluate(column.format(2))] == sorted(errors, reverse=True)
     page.get_by_role("button", name="digit error %").click()
     assert page.evaluate(column.format(5))[-4:] == ["–"] * 4

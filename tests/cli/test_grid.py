@@ -8,9 +8,9 @@ from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
 from twofold.results import claims
 
-SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizers", "sgd"]
+SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizer", "sgd"]
 # Steps so large that the loss of every network leaves the floating-point numbers.
-RATES = ["--learning-rates", "0.001", "1e6"]
+RATES = ["--learning-rate", "0.001", "1e6"]
 CELLS = ["--networks", "NetWS", "NetWSAL", "--rounds", "2", *RATES]
 
 
@@ -55,7 +55,7 @@ def test_the_choice_follows_the_error_that_it_selects_on(run):
 
 
 def test_a_single_cell_is_a_grid(run):
-    code, out, _ = run("grid", *SMALL, "--networks", "NetWS", "--rounds", "1", "--learning-rates", "0.001")
+    code, out, _ = run("grid", *SMALL, "--networks", "NetWS", "--rounds", "1", "--learning-rate", "0.001")
     assert code == 0
     assert "Best of 1 setting by" in out
     assert "One round says nothing of chance" in out
@@ -64,9 +64,9 @@ def test_a_single_cell_is_a_grid(run):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["--optimizers", "adm"], 2, "did you mean adam?"),
-        (["--batch-sizes", "33"], 2, "`batch_size` (=33) must divide `pairs` (=1000)"),
-        (["--learning-rates", "0"], 2, "`learning_rate` (=0.0) must be greater than 0"),
+        (["--optimizer", "adm"], 2, "did you mean adam?"),
+        (["--batch-size", "33"], 2, "`batch_size` (=33) must divide `pairs` (=1000)"),
+        (["--learning-rate", "0"], 2, "`learning_rate` (=0.0) must be greater than 0"),
         (["--select-on", "train"], 2, "--select-on"),
         (["--pairs", "1250"], 2, "needs validation pairs"),
         (["--pairs", "1300"], 4, "`pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
@@ -85,7 +85,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
 
 def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     watched_store(tmp_path / "twofold.db")
-    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rates", "0.001"]
+    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rate", "0.001"]
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 20
     # What the dead run had claimed is free after two minutes; here at once.

@@ -10,8 +10,8 @@ from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 from twofold.results import claims
 
 TASK = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60"]
-SPACE = ["--optimizers", "sgd", "--batch-sizes", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
-SMALL = ["tune", *TASK, *SPACE, "--replicates", "2"]
+SPACE = ["--optimizer", "sgd", "--batch-size", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
+SMALL = ["tune", *TASK, *SPACE, "--rounds", "2"]
 
 
 def test_each_network_is_searched_for_itself_and_drawn(run, tmp_path):
@@ -47,10 +47,10 @@ def test_one_setting_for_all_networks_is_confirmed_on_fresh_rounds(run):
     ("arguments", "message"),
     [
         (["--learning-rate", "1", "0.1"], "`learning_rate` (=1 0.1) must be a range"),
-        (["--optimizers", "adm"], "did you mean adam?"),
-        (["--batch-sizes", "33"], "`batch_size` (=33) must divide `pairs` (=1000)"),
+        (["--optimizer", "adm"], "did you mean adam?"),
+        (["--batch-size", "33"], "`batch_size` (=33) must divide `pairs` (=1000)"),
         (["--budget", "2"], "`budget` (=2) must be at least the 3 trainings of one proposal"),
-        (["--replicates", "0"], "`replicates` (=0) must be at least 1"),
+        (["--rounds", "0"], "`rounds` (=0) must be at least 1"),
         (["--pairs", "1250"], "needs validation pairs"),
         (["--networks", "NetFoo"], "`network` (='NetFoo') is unknown"),
     ],

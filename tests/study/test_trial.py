@@ -22,6 +22,7 @@ WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
 # gives it. Keys are in the stores of users: a change here makes them train everything again, and needs a new version.
 WSAL_KEY = "9d5415e7fdaf9dda9176fd5ef0ff668350057ff095e6adc2492266702328dc97"
 
+
 def other_value(declared):
     """Another value of a setting than its default."""
     if declared.type is bool:

@@ -150,9 +150,12 @@ def test_the_auxiliary_weight_is_searched_where_there_are_auxiliary_losses(netwo
         ({"optimizer": ("adm",)}, "did you mean adam"),
         ({"optimizer": ()}, "`optimizer` is empty"),
         ({"learning_rate": (0.1, 0.01)}, r"`learning_rate` \(=0.1 0.01\) must be a range"),
-        ({"learning_rate": (0.0, 0.01)}, r"`learning_rate` \(=0 0.01\) must be a range"),
-        ({"epochs": (0, 5)}, r"`epochs` \(=0 5\) must be a range"),
-        ({"aux_weight": (1.0, float("inf"))}, r"`aux_weight` \(=1 inf\) must be a range"),
+        ({"learning_rate": (0.0, 0.01)}, r"`learning_rate` \(=0.0\) must be greater than 0"),
+        ({"epochs": (0, 5)}, r"`epochs` \(=0\) must be at least 1"),
+        ({"aux_weight": (1.0, float("inf"))}, r"`aux_weight` \(=inf\) must be a finite number"),
+        ({"aux_weight": (0.0, 1.0)}, r"`aux_weight` \(=0 1\) must be a range"),
+        ({"epochs": (1, 2, 3)}, r"`epochs` \(=1 2 3\) must be a range"),
+        ({"pairs": (100, 200)}, "unknown"),
     ],
 )
 def test_a_space_that_cannot_be_searched_is_an_error(space, message):

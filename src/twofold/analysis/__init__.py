@@ -37,8 +37,6 @@ from twofold.analysis.power import rounds_needed as rounds_needed
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
-from twofold.analysis.trials import FOUR as FOUR
-from twofold.analysis.trials import SETTINGS as SETTINGS
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round

@@ -7,10 +7,8 @@ from typing import Any
 import pandas as pd
 
 from twofold.errors import DataError, SettingError, TwofoldError
-from twofold.networks import NETWORKS, in_order
+from twofold.networks import in_order
 from twofold.settings import COMPARED, value_text
-
-FOUR, SETTINGS = tuple(NETWORKS), COMPARED  # until report/ is in rooms
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
 # data set's name may have stood for other digits once.

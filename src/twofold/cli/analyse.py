@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, WHICH, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, WHICH, Given, selections, with_options
 from twofold.cli.selection import StoreOption, Which, read_table
 
 _ALL = Which()
@@ -28,7 +28,7 @@ def analyse(
         ),
     ] = None,
     which: Which = _ALL,
-    settings: Given,
+    settings: Given = NOTHING,
 ) -> None:
     """Say what weight sharing and auxiliary losses are worth, and how certain that is.
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from twofold.cli.options import Confirm, Given, Networks, Rounds, RunOptions, several_values, with_options
+from twofold.cli.options import NOTHING, Confirm, Given, Networks, Rounds, RunOptions, several_values, with_options
 
 _SELECTION = Group("How a setting is chosen", sort_key=4)
 _RUN = RunOptions()
@@ -33,7 +33,7 @@ def grid(
             group=_SELECTION,
         ),
     ] = None,
-    settings: Given,
+    settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
     """Train every combination of the settings given, and choose the best for all the networks.

@@ -79,6 +79,9 @@ class Given:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
+# What a command's argument has where none of its options was given.
+NOTHING = Given()
+
 _Field = tuple[str, Any, Any]
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -119,8 +122,10 @@ def _example(declared: Declaration, values: str) -> str:
 
 def _one(declared: Declaration) -> _Field:
     """An option with one value."""
-    unknown = "" if declared.default is not None else f" F{_example(declared, declared.example)[1:]}."
-    text = Parameter(help=declared.help + _choices(declared) + unknown, group=GROUPS[declared.group])
+    help = declared.help + _choices(declared)
+    if declared.default is None:
+        help = f"{help.removesuffix('.')}, {_example(declared, declared.example)}."
+    text = Parameter(help=help, group=GROUPS[declared.group])
     if declared.type is bool:
         return declared.name, Annotated[bool, text], declared.default
     kind = declared.type if declared.default is not None else declared.type | None
@@ -133,7 +138,7 @@ def _several(declared: Declaration, default: Any = None) -> _Field:
     shown = " ".join(map(value_text, default)) if default else value_text(declared.default)
     by_default = f"; by default {shown}" if declared.default is not None else ""
     if declared.type is bool:
-        text = f"{declared.help} With --no-{declared.option[2:]} as well: both ways."
+        text = f"{declared.help} Both ways: for example {declared.option} --no-{declared.option[2:]}."
         return declared.name, Annotated[list[bool] | None, Parameter(help=text, group=GROUPS[declared.group])], None
     text = (
         f"{declared.help}{_choices(declared)} One value or several, {_example(declared, declared.example)}{by_default}."

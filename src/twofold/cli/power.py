@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, WHICH, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, WHICH, Given, selections, with_options
 from twofold.cli.selection import StoreOption, Which, read_table
 
 _ALL = Which()
@@ -30,7 +30,7 @@ def power(
         ),
     ] = None,
     which: Which = _ALL,
-    settings: Given,
+    settings: Given = NOTHING,
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, Given, selections, with_options
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, NOTHING, Given, selections, with_options
 from twofold.cli.selection import StoreOption, Which, read_store
 
 _ALL = Which()
@@ -22,7 +22,7 @@ def report(
     models: Annotated[Path | None, MODELS] = None,
     store: StoreOption = None,
     which: Which = _ALL,
-    settings: Given,
+    settings: Given = NOTHING,
 ) -> None:
     """Write a page about all the trials in the store: the answer, every round, and how they were made.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
 from twofold.cli.selection import StoreOption, Which, read_store
 
 _ALL = Which()
@@ -17,7 +17,7 @@ def results(
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
     store: StoreOption = None,
     which: Which = _ALL,
-    settings: Given,
+    settings: Given = NOTHING,
 ) -> None:
     """List the trials that a store holds: a line per setting, or with --json or --csv a row per trial.
 

@@ -1,6 +1,6 @@
 """`twofold study`: the paper's study, and any like it."""
 
-from twofold.cli.options import Given, Networks, Rounds, RunOptions, one_value, with_options
+from twofold.cli.options import NOTHING, Given, Networks, Rounds, RunOptions, one_value, with_options
 
 _RUN = RunOptions()
 
@@ -10,7 +10,7 @@ def study(
     *,
     networks: Networks = None,
     rounds: Rounds = "20",
-    settings: Given,
+    settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
     """Train networks in rounds of fresh data and fresh weights, and compare their errors.

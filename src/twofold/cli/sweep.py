@@ -1,6 +1,6 @@
 """`twofold sweep`: the error against one setting or several."""
 
-from twofold.cli.options import Given, Networks, Rounds, RunOptions, several_values, with_options
+from twofold.cli.options import NOTHING, Given, Networks, Rounds, RunOptions, several_values, with_options
 
 _RUN = RunOptions()
 
@@ -10,7 +10,7 @@ def sweep(
     *,
     networks: Networks = None,
     rounds: Rounds = "20",
-    settings: Given,
+    settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
     """Train every combination of the values given, and draw the error against each setting that has several.

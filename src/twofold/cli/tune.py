@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import WHOLE, Confirm, Given, Networks, Rounds, RunOptions, ranges, with_options
+from twofold.cli.options import NOTHING, WHOLE, Confirm, Given, Networks, Rounds, RunOptions, ranges, with_options
 
 _RUN = RunOptions()
 
@@ -26,7 +26,7 @@ def tune(
             "numbered from 1000: for example --confirm 20, or --confirm for 50; by default not at all."
         ),
     ] = None,
-    settings: Given,
+    settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
     """Search optimizer, learning rate, batch size, epochs and auxiliary weight for the lowest validation error.

@@ -15,14 +15,19 @@ if TYPE_CHECKING:
 # Each CPU device keeps to one core: trials run side by side, not their matrix products.
 _CPU_FLAG = "--xla_cpu_multi_thread_eigen"
 
+# By this users may have said how many CPU devices there are.
+_COUNT_FLAG = "xla_force_host_platform_device_count"
+
 
 def check_workers(workers: int | None) -> None:
     """Raise `SettingError` for a number of workers that no machine like this one has; JAX is not started for it."""
     if workers is None:
         return
     check_whole("workers", workers, least=1)
-    if "jax" not in sys.modules and workers > _cores():
-        raise _too_many(workers, _cores())
+    wanted = sys.modules["jax"].config.jax_num_cpu_devices if "jax" in sys.modules else 0
+    there = max(_cores(), wanted)
+    if workers > there and _COUNT_FLAG not in os.environ.get("XLA_FLAGS", ""):
+        raise _too_many(workers, there)
 
 
 def use_devices(workers: int | None = None) -> tuple[list["jax.Device"], list[str]]:
@@ -69,7 +74,7 @@ def _configure(cores: int) -> None:
     if _CPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAG}=false".strip()
     try:
-        if "xla_force_host_platform_device_count" not in flags:
+        if _COUNT_FLAG not in flags:
             jax.config.update("jax_num_cpu_devices", cores)
     except RuntimeError:
         return  # JAX has started

@@ -174,9 +174,8 @@ def cells_note(beside: pd.DataFrame) -> Iterator[str]:
     if len(compared):
         far = compared[compared.z.abs() > _AGREES_WITHIN]
         by = [*(["network"] if beside.network.nunique() > 1 else []), "optimizer", "learning_rate"]
-        named = [
-            f"{' '.join(value_text(row[name]) for name in by)} (z = {signed(row['z'], 1)})" for row in rows_of(far)
-        ]
+        cells = [(" ".join(value_text(row[name]) for name in by), signed(row["z"], 1)) for row in rows_of(far)]
+        named = [f"{cell} (z = {z})" for cell, z in cells]
         agree = f"{len(compared) - len(far)} of {len(compared)} cells agree with the paper within 3 standard errors"
         yield f"{agree}{'; not: ' + ', '.join(named) if named else ''}."
 

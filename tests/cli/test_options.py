@@ -1,0 +1,139 @@
+"""Options are spelled alike in every command, whole numbers are whole, and old spellings work for one version more."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from tests.cli.program import run as run_program
+
+from twofold.cli import main
+from twofold.cli.app import app
+
+TRAINING = ("study", "grid", "sweep", "tune")
+SMALL = ["--networks", "NetWS", "--epochs", "1", "--pairs", "50", "--test-pairs", "50", "--quiet"]
+
+
+def whole_options():
+    """Every option of every command that takes whole numbers."""
+    for command in ("study", "grid", "sweep", "tune", "results", "analyse", "power", "report"):
+        for argument in app[command].assemble_argument_collection():
+            if "int" in str(argument.hint) or argument.name == "--rounds":
+                yield command, argument.name
+
+
+@pytest.mark.parametrize(("command", "option"), list(whole_options()))
+@pytest.mark.parametrize("value", ["2.5", "1e1", "two", "2.0", ""])
+def test_what_is_not_whole_is_refused_by_the_options_name(command, option, value, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([command, option, value]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert option.removeprefix("--") in err.replace("_", "-")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_option_is_spelled_alike():
+    """In the commands that train, an option of one is an option of all but for what only one of them does."""
+    names = {c: {a.name for a in app[c].assemble_argument_collection()} for c in TRAINING}
+    own = {"study": set(), "sweep": set(), "grid": {"--confirm", "--select-on"}}
+    own["tune"] = {"--confirm", "--together", "--budget"}
+    common = set.intersection(*names.values())
+    for command, all_of_it in names.items():
+        assert all_of_it - common == own[command]
+        assert not [name for name in all_of_it if name.endswith("s") and name.removesuffix("s") in common]
+
+
+def test_rounds_may_be_a_range_in_every_command(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command, more in (("study", []), ("grid", ["--optimizer", "adam", "sgd"]), ("sweep", ["--pairs", "50", "100"])):
+        words = [word for word in SMALL if command != "sweep" or word != "--pairs"]
+        if command == "sweep":
+            words.remove("50")
+        assert main([command, *words, *more, "--rounds", "7-8", "--json"]) == 0
+        assert {row["round"] for row in json.loads(capsys.readouterr().out)} == {7, 8}
+    for command in ("analyse", "results"):
+        assert main([command, "--rounds", "8-8", "--pairs", "50", "--json"]) == 0
+        assert '"round": 7' not in capsys.readouterr().out
+    assert main(["results", "--rounds", "3"]) == 2
+    assert "no trial has `round`" in capsys.readouterr().err
+
+
+def test_old_spellings_work_and_say_so(tmp_path):
+    old = run_program("grid", *SMALL, "--rounds", "1", "--optimizers", "adam", "--learning-rates=0.001", cwd=tmp_path)
+    assert old.returncode == 0, old.stderr
+    assert "--optimizers is --optimizer now, --learning-rates is --learning-rate now" in old.stderr
+    new = run_program("grid", *SMALL, "--rounds", "1", "--optimizer", "adam", "--learning-rate", "0.001", cwd=tmp_path)
+    assert (new.returncode, new.stdout) == (0, old.stdout)
+    assert "spelling" not in new.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["study", "--networks", "NetBase", "--aux-weight", "0.5"],
+        ["sweep", "--networks", "NetBase", "NetWS", "--aux-weight", "0.5", "1"],
+        ["grid", "--networks", "NetBase", "--aux-weight", "2"],
+        ["tune", "--networks", "NetWS", "--aux-weight", "0.5", "1"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_setting_that_no_network_uses_is_refused_by_name(words, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--quiet"]) == 2
+    err = capsys.readouterr().err
+    assert "`aux_weight` cannot be used by NetBase" in err or "`aux_weight` cannot be used by NetWS" in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", TRAINING)
+def test_a_folder_that_cannot_be_written_is_found_before_training(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "blocked").touch()
+    more = ["--pairs", "50", "100"] if command == "sweep" else []
+    assert main([command, "--quiet", "--out", "blocked/figures", *more]) == 2
+    err = capsys.readouterr().err
+    assert "`out` (=blocked/figures) cannot be written" in err
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["blocked"]
+
+
+READING = {
+    "results": [],
+    "analyse": ["--figures", "figures"],
+    "power": [],
+    "report": [],
+    "models": [],
+    "study": ["--rounds", "2", *SMALL],
+}
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studied")
+    done = run_program("study", "--rounds", "2", *SMALL, "--networks", "NetAL", cwd=folder)
+    assert done.returncode == 2  # an option twice
+    assert run_program("study", "--rounds", "2", *SMALL, cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("command", READING)
+def test_what_only_reads_does_not_import_jax(command, studied):
+    """And so does a study that has nothing to train."""
+    code = f"import sys; from twofold.cli import main; code = main({[command, *READING[command]]!r}); "
+    code += "print([n for n in ('jax', 'numba', 'alembic') if n in sys.modules], file=sys.stderr); sys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=studied, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.endswith("[]\n"), done.stderr
+
+
+def test_figures_of_the_same_rows_are_not_drawn_again(studied):
+    figure = studied / "figures" / "figure2.png"
+    before = figure.stat().st_mtime_ns
+    code = f"import sys; from twofold.cli import main; code = main({['study', *READING['study']]!r}); "
+    code += "print('matplotlib' in sys.modules, file=sys.stderr); sys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=studied, capture_output=True, text=True, check=False)
+    assert done.stderr.endswith("False\n"), done.stderr
+    assert figure.stat().st_mtime_ns == before
