@@ -16,6 +16,12 @@ class SettingError(TwofoldError, ValueError):
     exit_code = 2
 
 
+class OptionError(TwofoldError):
+    """The text of an option of the command line cannot be read."""
+
+    exit_code = 2
+
+
 class StoreError(TwofoldError):
     """The results store cannot be opened, read or written."""
 

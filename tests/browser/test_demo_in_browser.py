@@ -8,7 +8,8 @@ import pytest
 import twofold
 from twofold.data import draw_pairs, load_digits
 from twofold.networks import NETWORKS
-from twofold.report.page.demo import choose_models, demo_data, demo_page, outputs_of
+from twofold.report.page.demo import choose_models, demo_data, demo_page
+from twofold.report.page.kept import outputs_of
 from twofold.results import ModelStore
 
 pytestmark = pytest.mark.browser

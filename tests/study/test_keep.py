@@ -8,7 +8,7 @@ import pytest
 
 from twofold.data import load_digits
 from twofold.errors import SettingError, StoreError
-from twofold.report.page.demo import find_mistakes
+from twofold.report.page.kept import find_mistakes
 from twofold.results import ModelStore, Store
 from twofold.study import factorial
 from twofold.study.conduct import Silence, conduct

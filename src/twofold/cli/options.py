@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
+from twofold.errors import OptionError, SettingError
 from twofold.networks import NETWORKS
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, value_text
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
@@ -40,8 +41,17 @@ def _each(convert: Callable[[str], Any], what: str, type_: Any, tokens: Sequence
         try:
             values.append(convert(token.value))
         except ValueError:
-            raise ValueError(f'"{token.value}" is not {what}') from None
+            raise OptionError(f"`{token.keyword}` (={token.value}) must be {what}") from None
     return values if "list" in str(type_) else values[0]
+
+
+def _rounds(type_: Any, tokens: Sequence[Token]) -> str:
+    """The text that names rounds, once it is known that it does."""
+    try:
+        round_numbers(tokens[0].value)
+    except SettingError as error:
+        raise OptionError(str(error)) from error
+    return tokens[0].value
 
 
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
@@ -62,8 +72,10 @@ Networks = Annotated[
         help=f"Networks, for example --networks {SOME_NETWORKS}; by default all: {', '.join(NETWORKS)}.", **SEVERAL
     ),
 ]
+ROUNDS = Parameter(converter=_rounds)
 Rounds = Annotated[
     str,
+    ROUNDS,
     Parameter(
         help="Rounds, each with fresh pairs and fresh weights: 20 means rounds 0 to 19, and 1000-1049 those.",
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.cli.options import ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,7 @@ class Which:
     ] = None
     rounds: Annotated[
         str | None,
+        ROUNDS,
         Parameter(help="Only these rounds, for example --rounds 20 for rounds 0 to 19, or --rounds 1000-1049."),
     ] = None
 

@@ -11,7 +11,8 @@ import twofold
 from twofold.data import RELATIONS, load_digits
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
-from twofold.report.page.demo import choose_models, demo_data, demo_or_reason, demo_page, find_mistakes, outputs_of
+from twofold.report.page.demo import choose_models, demo_data, demo_or_reason, demo_page
+from twofold.report.page.kept import find_mistakes, outputs_of
 from twofold.results import ModelStore, Store
 
 

@@ -1,0 +1,89 @@
+"""What kept networks say: of images, and of the pairs that they were tested on. It computes, and so needs JAX."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PyTree
+
+from twofold.data import AnyArray, Digits, draw_pairs
+from twofold.networks import find_network
+from twofold.networks.protocol import Outputs, Structure
+from twofold.report.page.encoding import base64_of
+from twofold.results import Model
+from twofold.settings import SETTINGS, Settings
+
+_MISTAKES_SHOWN = 12
+
+Record = Mapping[str, Any]
+
+
+def outputs_of(
+    model: Model, images: Float[np.ndarray, "n 2 h w"]
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 10"]]:
+    """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
+    scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
+    images_seen = jnp.asarray(scaled, jnp.float32)
+    outputs = _call(_structure(model.record), model.network, images_seen, _numbers(model.record))
+    return np.asarray(outputs.logits), np.asarray(outputs.class_logits)
+
+
+def find_mistakes(model: Model, digits: Digits) -> dict[str, Any]:
+    """How many of its own test pairs the network gets wrong, and those of them that it was surest of.
+
+    Keys: `wrong`, `of`, and `pairs`, a list of {images, classes, probability} with the probability that the
+    network gave to the relation.
+    """
+    record = model.record
+    pairs = draw_pairs(
+        digits,
+        seed=record["seed"],
+        round=record["round"],
+        split="test",
+        pairs=record["test_pairs"],
+        relation=record["relation"],
+    )
+    logits, _ = outputs_of(model, pairs.images)
+    probability = np.asarray(jax.nn.softmax(logits, axis=-1))[:, 1]
+    wrong = np.flatnonzero(logits.argmax(axis=-1) != pairs.targets)
+    surest = wrong[np.argsort(-np.abs(probability[wrong] - 0.5), kind="stable")]
+    return {
+        "wrong": len(wrong),
+        "of": len(pairs.targets),
+        "pairs": [
+            {
+                "images": [base64_of(image) for image in pairs.images[place]],
+                "classes": pairs.classes[place].tolist(),
+                "probability": float(probability[place]),
+            }
+            for place in surest[:_MISTAKES_SHOWN]
+        ],
+    }
+
+
+def encoded(model: Model) -> dict[str, Any]:
+    """The network as the page's script reads it: its layers, and what to do to images before and after."""
+    record = model.record
+    layers = {
+        name: {"shape": list(layer.weight.shape), "weight": base64_of(layer.weight), "bias": base64_of(layer.bias)}
+        for name, layer in vars(model.network).items()
+    }
+    wanted = ("network", "auxiliary_losses", "image_size", "pixel_mean", "pixel_deviation", "round", "test_error")
+    return {**{name: record[name] for name in wanted}, **_numbers(record), "layers": layers}
+
+
+@partial(jax.jit, static_argnums=0)
+def _call(structure: Structure, network: PyTree, images: jax.Array, numbers: Mapping[str, AnyArray]) -> Outputs:
+    return structure.apply(network, structure.arrange(images), numbers)
+
+
+def _structure(record: Record) -> Structure:
+    return find_network(record["network"]).structure()
+
+
+def _numbers(record: Record) -> dict[str, float]:
+    """What the network takes beside images. A setting that is newer than the record had its default."""
+    return _structure(record).numbers(Settings(**{name: record[name] for name in SETTINGS if name in record}))
