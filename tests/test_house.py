@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import twofold
+from twofold.networks import NETWORKS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "twofold"
@@ -158,6 +159,23 @@ def test_nothing_is_left_for_later(file):
     assert not re.search(r"\b(TODO|FIXME|XXX|HACK)\b", text)
     tree = ast.parse(text)
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.Assert)], "user input needs an error of ours"
+
+
+def names_of_networks(package: Path) -> list[str]:
+    """The files outside networks/ that name a network, by what they say: settings and factors are asked instead."""
+    files = [path for ending in ("py", "js", "html", "css") for path in sorted(package.rglob(f"*.{ending}"))]
+    outside = [path for path in files if path.relative_to(package).parts[0] != "networks"]
+    pattern = re.compile(rf"\b({'|'.join(NETWORKS)})\b")
+    return [str(path.relative_to(package)) for path in outside if pattern.search(path.read_text(encoding="utf-8"))]
+
+
+def test_nothing_outside_networks_names_a_network(tmp_path):
+    assert names_of_networks(PACKAGE) == []
+    copy = tmp_path / "twofold"  # and the test can fail
+    shutil.copytree(PACKAGE, copy)
+    with (copy / "report" / "live.py").open("a", encoding="utf-8") as end:
+        end.write('\nif network == "NetWS":\n    pass\n')
+    assert names_of_networks(copy) == ["report/live.py"]
 
 
 INIT_FILES = [path for path in FILES if path.name == "__init__.py" and path.parent != PACKAGE]

@@ -43,7 +43,7 @@ class Study(Settings):
     "1000-1049". `validation_pairs=None` draws 1000, or as many as remain in the training images. What each setting is
     stands in `twofold study --help`.
 
-    >>> Study(networks=["NetBase", "NetWSAL"], rounds=2, epochs=5).run().table  # doctest: +SKIP
+    >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
 
     networks: str | Sequence[str] = tuple(NETWORKS)

@@ -1,6 +1,6 @@
 """The paper's numbers beside ours.
 
-`reference.json` holds the means and sample standard deviations of the test error, in percent, that the report
+`reference.json` holds the means and sample standard deviations of the test error, in percent, that the paper
 (figures 2a and 2b, section IV) and the notebook behind it print.
 """
 

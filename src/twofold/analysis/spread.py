@@ -38,8 +38,8 @@ def log_sd_ratio(both: np.ndarray) -> tuple[float, float, float]:
     seeded bootstrap samples of rounds (Efron and Tibshirani 1993, section 12.5, "bootstrap standard error"). The
     percentile interval is too narrow for 20 rounds.
 
-    In simulations it covers 94-98 % for normal errors from 5 rounds on. Where one round in seven collapses, as in
-    NetBase, it covers 92-97 % from 20 rounds on, but 75-92 % with 5 or 10: so few may hold no collapse at all, and
+    In simulations it covers 94-98 % for normal errors from 5 rounds on. Where one round in seven collapses, as with
+    neither factor, it covers 92-97 % from 20 rounds on, but 75-92 % with 5 or 10: so few may hold no collapse, and
     then nothing in them tells of the spread that is to come.
     """
     n = len(both)

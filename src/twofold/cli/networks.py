@@ -25,7 +25,7 @@ def networks(
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.
 
-    Example: twofold networks NetWSAL
+    Example: twofold networks --out drawings
     """
     import json as json_module
 

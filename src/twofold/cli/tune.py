@@ -36,7 +36,7 @@ def tune(
     the course of the searches, the importance of each setting, and the error against the auxiliary weight. Needs
     Optuna (pip install 'twofold[tune]').
 
-    Example: twofold tune --networks NetWSAL --budget 300 --optimizer adam sgd --confirm 50
+    Example: twofold tune --together --budget 300 --optimizer adam sgd --confirm 50
     """
     import pandas as pd
 

@@ -66,7 +66,7 @@ def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Te
 
 
 def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -> PairModule:
-    """A fresh module for NetBase, NetWS, NetAL or NetWSAL.
+    """A fresh module for one of the paper's networks.
 
     Raises `SettingError` where there is no network of that name.
     """

@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 
 def outputs_of(
     model: Model, images: Float[np.ndarray, "n 2 h w"]
-) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 10"]]:
+) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 classes"]]:
     """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
     scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
     images_seen = jnp.asarray(scaled, jnp.float32)

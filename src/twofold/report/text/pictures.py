@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import OUTLIER
+from twofold.analysis import BRANCH_UNITS, OUTLIER
 from twofold.report.text.numbers import (
     counted,
     interval,
@@ -23,8 +23,8 @@ EVERY_ROUND = "Every round"
 MEAN_INTERVAL = "Mean, 95 % interval"
 EFFECT_AXIS = "change of the test error (points); left of 0: fewer errors"
 CHANGE_AXIS = "change of test error\n(points)"
-DEAD_AXIS = "dead units, of 20"
-BRANCH_AXIS = "dead units of a branch, of 10"
+DEAD_AXIS = f"dead units, of {2 * BRANCH_UNITS}"
+BRANCH_AXIS = f"dead units of a branch, of {BRANCH_UNITS}"
 RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
 RATE_AXIS = "% of rounds"
 NO_TRACE = "no trial has a trace of its dead units; twofold study --trace keeps it"
