@@ -10,7 +10,7 @@ Importing this is cheap: the engine is loaded when one of the names is first use
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from twofold.api import Study as Study

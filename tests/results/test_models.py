@@ -38,14 +38,29 @@ def network_of(name):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_comes_back_bit_by_bit_with_its_record(store, name):
-    network = network_of(name)
-    store.add(network, RECORD)
+    network, record = network_of(name), {**RECORD, "network": name}
+    store.add(network, record)
     model = store.load("k")
-    assert model.record == RECORD
+    assert model.record == record
     same = jax.tree.map(lambda a, b: np.array_equal(a, b) and a.dtype == b.dtype, network, model.network)
     assert all(jax.tree.leaves(same))
     images = jax.random.uniform(jax.random.key(1), (3, 2, 14, 14), maxval=255.0)
     np.testing.assert_array_equal(model.network(images).logits, network(images).logits)
+
+
+def test_a_network_of_other_shapes_is_refused_when_it_is_loaded(store):
+    store.add(network_of("NetBase"), {**RECORD, "network": "NetWS"})
+    with pytest.raises(StoreError, match=r"its tensor 'conv1.weight' is \(2, 3, 3, 1, 32\), not \(1, 3, 3, 1, 32\)"):
+        store.load("k")
+    store.add(network_of("NetWS"), {**RECORD, "network": "NetWS", "image_size": [20, 20]})
+    with pytest.raises(StoreError, match=r"its tensor 'dense1.weight'"):
+        store.load("k")
+
+
+def test_a_network_that_nobody_knows_is_refused(store):
+    store.add(network_of("NetWS"), {**RECORD, "network": "NetOfAnother"})
+    with pytest.raises(StoreError, match="there is no network NetOfAnother"):
+        store.load("k")
 
 
 def test_the_settings_stand_in_the_head_of_the_file_as_json(store):
