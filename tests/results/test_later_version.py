@@ -138,7 +138,7 @@ def test_a_run_that_is_killed_while_it_migrates_leaves_the_store_as_it_was(later
     before = contents(path)
     assert opened(later, path, KILLED="") == ("", -signal.SIGKILL)
     assert contents(path) == before
-    assert len(Store(str(path)).read()) == 86
+    assert len(Store(str(path), create=False).read()) == 86
     assert opened(later, path) == (f"{SAYS}.2.bak", 0)
     assert version(path) == [(LAST,)]
     assert {"drop_rate", "schedule", "averaged"} < set(contents(path)["trials"][0])
