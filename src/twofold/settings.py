@@ -236,6 +236,16 @@ class Settings:
         search=Search((0.01, 10.0)),
         help="The weight of the auxiliary losses, for networks that have them.",
     )
+    weight_decay: Setting[float] = setting(
+        default=0.0,
+        role="number",
+        since="0.2",
+        least=0.0,
+        off=0.0,
+        example="0 0.0001 0.01",
+        search=Search((1e-6, 0.1), by_default=False),
+        help="The optimizer's weight decay: how much of the weights is added to their gradient.",
+    )
     batch_size: Setting[int] = setting(
         default=25,
         role="program",

@@ -84,17 +84,19 @@ def test_logits_losses_and_gradients_are_pytorchs(name, pairs):
     assert_same_network(gradient, gradients_of(module))
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 @pytest.mark.parametrize("learning_rate", [0.001, 0.005, 0.01])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_twenty_steps_are_pytorchs(optimizer, learning_rate, pairs):
+def test_twenty_steps_are_pytorchs(optimizer, learning_rate, weight_decay, pairs):
     """Parameters after one epoch of 20 batches, both frameworks in double precision.
 
     In single precision Adam, Adagrad and RMSprop turn the rounding of a gradient near 0 into a whole step.
     """
     module = fresh_module("NetWSAL").double()
-    their_optimizer = TORCH_OPTIMIZERS[optimizer](module.parameters(), lr=learning_rate)
+    their_optimizer = TORCH_OPTIMIZERS[optimizer](module.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    chosen = {"optimizer": optimizer, "learning_rate": learning_rate, "weight_decay": weight_decay}
     with jax.enable_x64(True):
-        ours = twenty_steps(from_pytorch(module), in_double(pairs), optimizer=optimizer, learning_rate=learning_rate)
+        ours = twenty_steps(from_pytorch(module), in_double(pairs), **chosen)
         for first in range(0, PAIRS, BATCH):
             their_optimizer.zero_grad()
             torch_loss(module, in_double(pairs), slice(first, first + BATCH), 1.0)[0].backward()

@@ -38,7 +38,12 @@ class Optimizer(NamedTuple):
     def update(
         self, network: PyTree, gradient: PyTree, memory: Memory, settings: Mapping[str, Float[Array, ""]]
     ) -> tuple[PyTree, Memory]:
-        """The network and the memory after a step; `settings` has the `learning_rate`."""
+        """The network and the memory after a step; `settings` has the `learning_rate`, and a `weight_decay` if any.
+
+        Weight decay adds to the gradient of all parameters, biases too, as `torch.optim` does it.
+        """
+        if "weight_decay" in settings:
+            gradient = jax.tree.map(lambda g, p: g + settings["weight_decay"] * p, gradient, network)
         parameters, structure = jax.tree.flatten(network)
         real, steps = parameters[0].dtype, memory.steps + 1
         numbers = jnp.stack([jnp.asarray(n, real) for n in self.numbers(settings["learning_rate"], steps.astype(real))])
