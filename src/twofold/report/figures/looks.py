@@ -2,6 +2,7 @@
 
 from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
 from twofold.networks import NETWORKS
+from twofold.settings import SETTINGS
 
 # Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell things apart
 # without any colour.
@@ -12,14 +13,18 @@ INK, FAINT = "#222222", "#8A8A8A"
 _NETWORK_LOOKS = dict(zip(NETWORKS, _PALETTE))
 _OWN_LOOK = (INK, "X")
 
-# Each optimizer's colour and marker, where lines stand for optimizers.
-OPTIMIZER_LOOKS = {
-    "sgd": (INK, "o"),
-    "adam": ("#0072B2", "s"),
-    "adadelta": ("#009E73", "^"),
-    "adagrad": ("#E69F00", "D"),
-    "rmsprop": ("#CC79A7", "v"),
-}
+# Each optimizer's colour and marker, where lines stand for optimizers: in the order in which they are declared.
+_OPTIMIZER_PALETTE = (
+    (INK, "o"),
+    ("#0072B2", "s"),
+    ("#009E73", "^"),
+    ("#E69F00", "D"),
+    ("#CC79A7", "v"),
+    ("#D55E00", "P"),
+    ("#56B4E9", "X"),
+    (FAINT, "*"),
+)
+OPTIMIZER_LOOKS = dict(zip(SETTINGS["optimizer"].choices, _OPTIMIZER_PALETTE, strict=False))
 
 # Kinds of trials: of the same palette as the networks, and told apart by their markers as well.
 KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", DIVERGED: INK}
