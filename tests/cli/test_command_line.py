@@ -100,7 +100,7 @@ BAD_WORDS = {
         ["study", "--batch-size", "30"],
         "`batch_size` (=30) must divide `pairs` (=1000); the nearest that does is 25",
     ),
-    "an unknown optimizer": (["study", "--optimizer", "adamw"], "did you mean adam?"),
+    "an unknown optimizer": (["study", "--optimizer", "adma"], "did you mean adam?"),
     "an unknown relation": (["study", "--relation", ">="], "`relation` (='>=') is unknown"),
     "an unknown activation": (["study", "--bottleneck-activation", "elu"], "`bottleneck_activation` (='elu')"),
     "no workers": (["study", "--workers", "0"], "`workers` (=0) must be at least 1"),
