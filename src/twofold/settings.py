@@ -213,10 +213,10 @@ class Settings:
     optimizer: Setting[str] = setting(
         default="adam",
         role="program",
-        choices=("sgd", "adam", "adadelta", "adagrad", "rmsprop"),
+        choices=("sgd", "adam", "adadelta", "adagrad", "rmsprop", "adamw"),
         example="adam sgd",
         search=Search(("sgd", "adam", "adadelta", "adagrad", "rmsprop"), "choices"),
-        help="The optimizer.",
+        help="The optimizer; adamw is adam with a weight decay of its own kind, so give it a --weight-decay.",
     )
     learning_rate: Setting[float] = setting(
         default=0.001,
@@ -244,7 +244,8 @@ class Settings:
         off=0.0,
         example="0 0.0001 0.01",
         search=Search((1e-6, 0.1), by_default=False),
-        help="The optimizer's weight decay: how much of the weights is added to their gradient.",
+        help="The optimizer's weight decay: how much of the weights is added to their gradient; of adamw, by how much of "
+        "a step they shrink.",
     )
     batch_size: Setting[int] = setting(
         default=25,

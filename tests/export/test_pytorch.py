@@ -20,6 +20,7 @@ torch.set_num_threads(1)  # tests run side by side, one on each core
 # Compiled once per optimizer: the learning rate is an argument.
 START, TRAIN = (jax.jit(function, static_argnums=0) for function in (start, train_epochs))
 TORCH_OPTIMIZERS = {
+    "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "adadelta": torch.optim.Adadelta,
@@ -112,7 +113,7 @@ def test_a_huge_gradient_is_not_the_end(optimizer, step, huge):
     ours, steps = OPTIMIZERS[optimizer], [np.float32(huge), *np.ones(3, np.float32)]
     parameters, kept = [jnp.ones(1)], [[jnp.zeros(1)] for _ in range(ours.memories)]
     theirs = torch.ones(1, requires_grad=True)
-    their_optimizer = TORCH_OPTIMIZERS[optimizer]([theirs], lr=0.01)
+    their_optimizer = TORCH_OPTIMIZERS[optimizer]([theirs], lr=0.01, weight_decay=0.0)
     for number, gradient in enumerate(steps, 1):
         numbers = jnp.stack([jnp.float32(n) for n in ours.numbers(jnp.float32(0.01), jnp.float32(number))])
         parameters, *kept = step(ours, numbers, [jnp.full(1, gradient)], parameters, kept)

@@ -1,4 +1,4 @@
-"""The five optimizers of the paper, with the defaults of the paper's framework."""
+"""The five optimizers of the paper, with the defaults of the paper's framework, and AdamW."""
 
 from collections.abc import Callable, Mapping
 from math import log
@@ -24,12 +24,14 @@ class Memory(NamedTuple):
 class Optimizer(NamedTuple):
     """A rule of `twofold.training.kernels`, how many numbers it keeps of a parameter, and what it takes beside them.
 
-    `numbers` gives the rule's for a learning rate and a count of steps, the present one included.
+    `numbers` gives the rule's for a learning rate and a count of steps, the present one included. Weight decay that is
+    `decoupled` shrinks the parameters (Loshchilov and Hutter 2019, algorithm 2), else it adds to the gradient.
     """
 
     rule: Callable
     memories: int
     numbers: Callable[[Float[Array, ""], Float[Array, ""]], Numbers]
+    decoupled: bool = False
 
     def init(self, network: PyTree) -> Memory:
         """What is remembered before the first step."""
@@ -40,9 +42,11 @@ class Optimizer(NamedTuple):
     ) -> tuple[PyTree, Memory]:
         """The network and the memory after a step; `settings` has the `learning_rate`, and a `weight_decay` if any.
 
-        Weight decay adds to the gradient of all parameters, biases too, as `torch.optim` does it.
+        Weight decay is that of all parameters, biases too, as `torch.optim` has it.
         """
-        if "weight_decay" in settings:
+        if "weight_decay" in settings and self.decoupled:
+            network = jax.tree.map(lambda p: p * (1 - settings["learning_rate"] * settings["weight_decay"]), network)
+        elif "weight_decay" in settings:
             gradient = jax.tree.map(lambda g, p: g + settings["weight_decay"] * p, gradient, network)
         parameters, structure = jax.tree.flatten(network)
         real, steps = parameters[0].dtype, memory.steps + 1
@@ -93,5 +97,6 @@ OPTIMIZERS = {
     "adadelta": Optimizer(kernels.adadelta, 2, lambda rate, steps: Numbers(rate, 0.9, 1 - 0.9, eps=1e-6)),
     "adagrad": Optimizer(kernels.adagrad, 1, lambda rate, steps: Numbers(rate, eps=1e-10)),
     "rmsprop": Optimizer(kernels.rmsprop, 1, lambda rate, steps: Numbers(rate, 0.99, 1 - 0.99, eps=1e-8)),
+    "adamw": Optimizer(kernels.adam, 2, _adam, decoupled=True),
 }
 check_names("optimizer", OPTIMIZERS)
