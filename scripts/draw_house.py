@@ -9,6 +9,7 @@ which have no arrows.
 
 import argparse
 import ast
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -16,21 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-ORDER = [
-    "errors",
-    "settings",
-    "native",
-    "data",
-    "networks",
-    "training",
-    "results",
-    "study",
-    "analysis",
-    "report",
-    "export",
-    "api",
-    "cli",
-]
+# Of a contract in pyproject.toml: the room above imports from those below it.
+LAYERS = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
+ORDER = [room.strip().split(".")[1] for layer in reversed(LAYERS) for room in layer.split(":")]
 # Rooms that nearly all others import from: arrows to them would hide the rest.
 FOR_ALL = ("errors", "settings")
 INK, FAINT, AGAINST, ROOM = "#222222", "#8A8A8A", "#D55E00", "#EAF3F8"

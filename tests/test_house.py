@@ -1,10 +1,12 @@
 """The house's own rules: imports go one way, what is public is explained, and nothing is left for later."""
 
 import ast
+import itertools
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,24 +18,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "twofold"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# The rooms from left to right: each imports only from its left, or from itself (pyproject.toml has the same).
-ROOMS = [
-    "errors",
-    "settings",
-    "native",
-    "data",
-    "networks",
-    "training",
-    "results",
-    "study",
-    "analysis",
-    "report",
-    "export",
-    "api",
-    "cli",
-]
+# The rooms from left to right, as pyproject.toml has them from below: each imports only from its left, or from itself.
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+LAYERS = [[room.strip().split(".")[1] for room in layer.split(":")] for layer in reversed(CONTRACTS[0]["layers"])]
+ROOMS = [room for layer in LAYERS for room in layer]
 # Neighbours that may not look at each other.
-APART = {("export", "report"), ("report", "export"), ("data", "native"), ("native", "data")}
+APART = {pair for layer in LAYERS for pair in itertools.permutations(layer, 2)}
 
 
 def room_of(module: str) -> str | None:

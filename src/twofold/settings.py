@@ -244,8 +244,8 @@ class Settings:
         off=0.0,
         example="0 0.0001 0.01",
         search=Search((1e-6, 0.1), by_default=False),
-        help="The optimizer's weight decay: how much of the weights is added to their gradient; of adamw, by how much of "
-        "a step they shrink.",
+        help="The optimizer's weight decay: so much of the weights is added to their gradient; adamw shrinks them by it "
+        "instead.",
     )
     batch_size: Setting[int] = setting(
         default=25,

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, WHICH, Given, selections, with_options
-from twofold.cli.selection import StoreOption, Which, read_table
+from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
+from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
 
@@ -20,13 +20,7 @@ def analyse(
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
     store: StoreOption = None,
-    csv: Annotated[
-        Path | None,
-        Parameter(
-            help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
-            group=WHICH,
-        ),
-    ] = None,
+    csv: CsvOption = None,
     which: Which = _ALL,
     settings: Given = NOTHING,
 ) -> None:

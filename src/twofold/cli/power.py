@@ -1,12 +1,11 @@
 """`twofold power`: how many rounds are enough."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, WHICH, Given, selections, with_options
-from twofold.cli.selection import StoreOption, Which, read_table
+from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
+from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
 
@@ -22,13 +21,7 @@ def power(
     ] = None,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
     store: StoreOption = None,
-    csv: Annotated[
-        Path | None,
-        Parameter(
-            help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
-            group=WHICH,
-        ),
-    ] = None,
+    csv: CsvOption = None,
     which: Which = _ALL,
     settings: Given = NOTHING,
 ) -> None:

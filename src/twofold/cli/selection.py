@@ -22,6 +22,14 @@ StoreOption = Annotated[
     ),
 ]
 
+CsvOption = Annotated[
+    Path | None,
+    Parameter(
+        help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
+        group=WHICH,
+    ),
+]
+
 
 @Parameter(name="*", group=WHICH)
 @dataclass(frozen=True, kw_only=True)
