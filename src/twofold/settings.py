@@ -244,7 +244,7 @@ class Settings:
         off=0.0,
         example="0 0.0001 0.01",
         search=Search((1e-6, 0.1), by_default=False),
-        help="The optimizer's weight decay: so much of the weights is added to their gradient; adamw shrinks them by it "
+        help="The optimizer's weight decay: so much of the weights is added to their gradient; adamw shrinks them "
         "instead.",
     )
     batch_size: Setting[int] = setting(
