@@ -16,7 +16,7 @@ import pandas as pd
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, unknown_choice
-from twofold.networks import NETWORKS, check_used
+from twofold.networks import PAPERS, check_used
 from twofold.report.live import LiveDisplay
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
@@ -46,7 +46,7 @@ class Study(Settings):
     >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
 
-    networks: str | Sequence[str] = tuple(NETWORKS)
+    networks: str | Sequence[str] = PAPERS
     rounds: int | str | range = 20
     data_dir: str | Path | None = None
 
@@ -78,10 +78,12 @@ class Study(Settings):
         """
         check_workers(workers)
         trials = self.trials()
-        self._check_used(store, trials)
+        unused = self._check_used(store, trials)
         opened = Store(store)
         keeper = self._keeper(keep_models, opened, store, models)(trials)
         with _listener(opened, progress) as listener:
+            if unused:
+                listener.note(unused)
             devices = _devices(workers, listener)
             conduct(trials, self._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return StudyResult(study=self, store=opened, trials=trials)
@@ -181,19 +183,19 @@ class Study(Settings):
         kept = ModelStore(models_folder(url) if models is None else Path(models))
         return lambda trials: Keeper(keep, kept, opened, trials, self._source)
 
-    def _check_used(self, store: str, trials: Sequence[Trial]) -> None:
-        """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them."""
+    def _check_used(self, store: str, trials: Sequence[Trial]) -> str:
+        """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them.
+
+        Then it is said that they make no difference.
+        """
         chosen = [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
         try:
             check_used(self._networks, chosen)
-        except SettingError:
-            if any(len(several(getattr(self, name))) > 1 for name in chosen):
+        except SettingError as error:
+            if any(len(several(getattr(self, name))) > 1 for name in chosen) or not _all_stored(store, trials):
                 raise
-            with contextlib.suppress(StoreError):
-                keys = [trial.key for trial in trials]
-                if len(Store(store, create=False).present(keys)) == len(keys):
-                    return
-            raise
+            return f"{error}; all trials are in the store, which are those without it"
+        return ""
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -215,6 +217,14 @@ def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
     for old in _OLD_WORDS.keys() & space.keys():
         warnings.warn(f"`{old}` is called `{_OLD_WORDS[old]}` now", DeprecationWarning, stacklevel=3)
     return {_OLD_WORDS.get(name, name): value for name, value in space.items()}
+
+
+def _all_stored(store: str, trials: Sequence[Trial]) -> bool:
+    """Whether there is a store that has them all."""
+    with contextlib.suppress(StoreError):
+        keys = [trial.key for trial in trials]
+        return len(Store(store, create=False).present(keys)) == len(keys)
+    return False
 
 
 @contextlib.contextmanager

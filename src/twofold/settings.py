@@ -401,4 +401,6 @@ def _number(declared: Declaration, value: Any) -> float:
         raise SettingError(f"`{declared.name}` (={value}) must be greater than {declared.above:g}")
     if value < declared.least:
         raise SettingError(f"`{declared.name}` (={value}) must be at least {declared.least:g}")
+    if value > declared.most:
+        raise SettingError(f"`{declared.name}` (={value}) must be at most {declared.most:g}")
     return float(value)

@@ -19,8 +19,8 @@ from twofold.analysis import (
     is_papers,
     study_reference,
 )
-from twofold.networks import NETWORKS
-from twofold.training.optimizers import OPTIMIZERS
+from twofold.networks import PAPERS
+from twofold.settings import SETTINGS
 
 Made = Callable[..., pd.DataFrame]
 
@@ -28,11 +28,11 @@ Made = Callable[..., pd.DataFrame]
 def test_reference_holds_every_cell_of_the_paper_as_fractions() -> None:
     content = json.loads((resources.files("twofold.analysis") / "reference.json").read_text(encoding="utf-8"))
     study = study_reference().set_index("network")
-    assert list(study.index) == list(NETWORKS)
+    assert list(study.index) == list(PAPERS)
     assert study.paper_mean["NetWSAL"] == pytest.approx(content["figure_2b_course_machine"]["NetWSAL"][0] / 100)
     grid = grid_reference()
     assert len(grid) == 4 * 5 * 3
-    assert set(grid.optimizer) == set(OPTIMIZERS)
+    assert set(grid.optimizer) == set(SETTINGS["optimizer"].search.values)
     assert set(grid.learning_rate) == {0.001, 0.005, 0.01}
     assert not grid.duplicated(["network", "optimizer", "learning_rate"]).any()
 

@@ -75,7 +75,7 @@ def test_logits_losses_and_gradients_are_pytorchs(name, pairs):
     def loss(network):
         outputs = network(jnp.asarray(pairs.images[rows]))
         return our_loss(
-            outputs, jnp.asarray(pairs.targets[rows]), jnp.asarray(pairs.classes[rows]), aux_weight
+            outputs, jnp.asarray(pairs.targets[rows]), jnp.asarray(pairs.classes[rows]), {"aux_weight": aux_weight}
         ), outputs
 
     (value, outputs), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(network)

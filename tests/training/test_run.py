@@ -39,12 +39,12 @@ def test_the_loss_adds_a_mean_for_each_digit():
     targets, classes = jax.random.randint(keys[2], (6,), 0, 2), jax.random.randint(keys[3], (6, 2), 0, 10)
     digits = [cross_entropy(outputs.class_logits[:, side], classes[:, side]) for side in (0, 1)]
     expected = cross_entropy(outputs.logits, targets) + 0.3 * (digits[0] + digits[1])
-    np.testing.assert_allclose(pair_loss(outputs, targets, classes, 0.3), expected, rtol=1e-6)
+    np.testing.assert_allclose(pair_loss(outputs, targets, classes, {"aux_weight": 0.3}), expected, rtol=1e-6)
 
 
 def test_without_auxiliary_losses_class_logits_do_not_matter():
     outputs = Outputs(jnp.zeros((4, 2)), jnp.full((4, 2, 10), jnp.inf))
-    loss = pair_loss(outputs, jnp.zeros(4, jnp.int32), jnp.zeros((4, 2), jnp.int32), 0.0)
+    loss = pair_loss(outputs, jnp.zeros(4, jnp.int32), jnp.zeros((4, 2), jnp.int32), {"aux_weight": 0.0})
     np.testing.assert_allclose(loss, np.log(2), rtol=1e-6)
 
 

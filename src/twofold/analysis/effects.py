@@ -5,7 +5,7 @@ import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
 from twofold.analysis.trials import AnalysisError, by_round
-from twofold.networks import NETWORKS
+from twofold.networks import NETWORKS, PAPERS
 
 
 def _sign(flag: bool) -> int:
@@ -16,10 +16,10 @@ def _sign(flag: bool) -> int:
 # (Montgomery, "Design and Analysis of Experiments", chapter 6). A main effect is the mean change that the factor makes;
 # the interaction is how much the change that weight sharing makes differs with auxiliary losses from without.
 EFFECTS: dict[str, dict[str, float]] = {
-    "weight sharing": {name: _sign(network.weight_sharing) / 2 for name, network in NETWORKS.items()},
-    "auxiliary losses": {name: _sign(network.auxiliary_losses) / 2 for name, network in NETWORKS.items()},
+    "weight sharing": {name: _sign(NETWORKS[name].weight_sharing) / 2 for name in PAPERS},
+    "auxiliary losses": {name: _sign(NETWORKS[name].auxiliary_losses) / 2 for name in PAPERS},
     "interaction": {
-        name: _sign(network.weight_sharing) * _sign(network.auxiliary_losses) for name, network in NETWORKS.items()
+        name: _sign(NETWORKS[name].weight_sharing) * _sign(NETWORKS[name].auxiliary_losses) for name in PAPERS
     },
 }
 
@@ -42,9 +42,9 @@ def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
     Raises `AnalysisError` where one of them lacks altogether.
     """
     errors = by_round(table)
-    lacking = [name for name in NETWORKS if name not in errors]
+    lacking = [name for name in PAPERS if name not in errors]
     if lacking:
         raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
-    four = errors[list(NETWORKS)].to_numpy(float)  # rounds, 4
+    four = errors[list(PAPERS)].to_numpy(float)  # rounds, 4
     weights = np.column_stack([list(effect.values()) for effect in EFFECTS.values()])  # 4, effects
     return pd.DataFrame(four @ weights, index=errors.index, columns=list(EFFECTS))

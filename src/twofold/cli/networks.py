@@ -50,5 +50,9 @@ def networks(
     else:
         for facts in chosen:
             print_table(layers_table(facts))
-    for line in write_figures(out, network_figures(chosen)):
+    drawn = [facts for facts in chosen if NETWORKS[facts.name].portable]
+    for line in write_figures(out, network_figures(drawn)):
         say(line)
+    for facts in chosen:
+        if facts not in drawn:
+            say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")

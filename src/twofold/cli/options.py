@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from cyclopts import Group, Parameter, Token
 
 from twofold.errors import OptionError, SettingError
-from twofold.networks import NETWORKS
+from twofold.networks import PAPERS
 from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
@@ -65,11 +65,12 @@ DATA_DIR = Parameter(
 )
 MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
 
-SOME_NETWORKS = " ".join(list(NETWORKS)[::3])
+SOME_NETWORKS = " ".join(PAPERS[::3])
 Networks = Annotated[
     list[str] | None,
     Parameter(
-        help=f"Networks, for example --networks {SOME_NETWORKS}; by default all: {', '.join(NETWORKS)}.", **SEVERAL
+        help=f"Networks, for example --networks {SOME_NETWORKS}; by default the paper's four: {', '.join(PAPERS)}.",
+        **SEVERAL,
     ),
 ]
 ROUNDS = Parameter(converter=_rounds)
@@ -248,8 +249,8 @@ class RunOptions:
 
 
 def choosing(networks: Sequence[str] | None) -> Any:
-    """The networks asked for, or all."""
-    return tuple(NETWORKS) if networks is None else networks
+    """The networks asked for, or the paper's."""
+    return PAPERS if networks is None else networks
 
 
 # What options were called in version 0.1, in the commands that had them; they work for one version more.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from twofold.errors import SettingError
 from twofold.networks import Network, find_network
 from twofold.networks.blocks import pooled_size
 from twofold.networks.paper import Layer, PairNetwork
@@ -68,9 +69,11 @@ def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Te
 def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -> PairModule:
     """A fresh module for one of the paper's networks.
 
-    Raises `SettingError` where there is no network of that name.
+    Raises `SettingError` where there is no network of that name, or it is none of those.
     """
     architecture = find_network(network) if isinstance(network, str) else network
+    if not architecture.portable:
+        raise SettingError(f"`network` (={architecture.name}) cannot be exported: it is none of the paper's networks")
     rows, columns = pooled_size(*pooled_size(*image_size))
     return PairModule(weight_sharing=architecture.weight_sharing, features=rows * columns * _FEATURE_CHANNELS)
 

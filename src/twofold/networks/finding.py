@@ -18,7 +18,9 @@ class Network:
 
     `weight_sharing` and `auxiliary_losses` are its factors: with the first both branches have the same weights (a
     siamese network); with the second each branch is also judged by how well it names its image's class. `uses` are
-    those settings of networks that make a difference to it (see `twofold.settings.Declaration.of_network`).
+    those settings of networks that make a difference to it (see `twofold.settings.Declaration.of_network`). `home` is
+    where its structure is, "module:class"; the class is called with `weight_sharing`. `portable` says whether it can be
+    exported, drawn, and asked in a page: what does so knows the layers of the paper's networks.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Network:
     auxiliary_losses: bool
     uses: frozenset[str]
     home: str
+    portable: bool = False
 
     def structure(self) -> "Structure":
         """What is compiled of it. Auxiliary losses are not: networks that differ in them alone are one program."""
@@ -36,21 +39,23 @@ class Network:
 
 def _papers(name: str, *, weight_sharing: bool = False, auxiliary_losses: bool = False) -> Network:
     uses = {"bottleneck_activation", *(["aux_weight"] if auxiliary_losses else [])}
-    return Network(name, weight_sharing, auxiliary_losses, frozenset(uses), "twofold.networks.paper:Twin")
+    return Network(
+        name, weight_sharing, auxiliary_losses, frozenset(uses), "twofold.networks.paper:Twin", portable=True
+    )
 
 
-# The paper's four, in its order (section III).
-NETWORKS = MappingProxyType(
-    {
-        network.name: network
-        for network in (
-            _papers("NetBase"),
-            _papers("NetWS", weight_sharing=True),
-            _papers("NetAL", auxiliary_losses=True),
-            _papers("NetWSAL", weight_sharing=True, auxiliary_losses=True),
-        )
-    }
+# The paper's four, in its order (section III): what is trained by default, and what effects are computed from, being
+# every combination of the two factors.
+_FOUR = (
+    _papers("NetBase"),
+    _papers("NetWS", weight_sharing=True),
+    _papers("NetAL", auxiliary_losses=True),
+    _papers("NetWSAL", weight_sharing=True, auxiliary_losses=True),
 )
+PAPERS = tuple(network.name for network in _FOUR)
+
+# All networks that are built in; a new one is added at the end.
+NETWORKS = MappingProxyType({network.name: network for network in (*_FOUR,)})
 
 
 def find_network(name: str) -> Network:

@@ -1,5 +1,7 @@
 """The loss of a batch of pairs (paper, section III)."""
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
@@ -8,12 +10,14 @@ from twofold.networks.protocol import Outputs
 
 
 def pair_loss(
-    outputs: Outputs, targets: Int32[Array, " n"], classes: Int32[Array, "n 2"], aux_weight: float | Array
+    outputs: Outputs, targets: Int32[Array, " n"], classes: Int32[Array, "n 2"], numbers: Mapping[str, float | Array]
 ) -> Float[Array, ""]:
     """The cross entropy of the answer plus `aux_weight` times those of both images' classes, means over the batch.
 
-    With an `aux_weight` of 0 the class logits take no part, not even where they are infinite.
+    `numbers` are those of the training, of which `aux_weight` is one. Where it is 0 the class logits take no part, not
+    even where they are infinite.
     """
+    aux_weight = numbers["aux_weight"]
     class_logits = jnp.where(aux_weight > 0, outputs.class_logits, 0.0)
     return cross_entropy(outputs.logits, targets) + aux_weight * 2 * cross_entropy(class_logits, classes)
 

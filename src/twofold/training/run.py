@@ -141,7 +141,7 @@ def train_epochs(
 
     def loss(network: PyTree, batch: Batches) -> Float[Array, ""]:
         outputs = program.structure.apply(network, batch.images, numbers)
-        return pair_loss(outputs, batch.targets, batch.classes, numbers["aux_weight"])
+        return pair_loss(outputs, batch.targets, batch.classes, numbers)
 
     def step(carry: tuple, batch: Batches) -> tuple[tuple, Float[Array, ""]]:
         network, memory = carry

@@ -1,15 +1,23 @@
 """Colours and markers, for figures and pages; nothing of matplotlib."""
 
 from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
-from twofold.networks import NETWORKS
+from twofold.networks import NETWORKS, PAPERS
 from twofold.settings import SETTINGS
 
 # Okabe and Ito's palette, which stays apart under the common kinds of colour blindness; the markers tell things apart
 # without any colour.
-_PALETTE = (("#D55E00", "o"), ("#E69F00", "s"), ("#0072B2", "^"), ("#009E73", "D"))
+_PALETTE = (
+    ("#D55E00", "o"),
+    ("#E69F00", "s"),
+    ("#0072B2", "^"),
+    ("#009E73", "D"),
+    ("#CC79A7", "v"),
+    ("#56B4E9", "P"),
+)
 INK, FAINT = "#222222", "#8A8A8A"
 
-# The built-in networks take them in the order of the registry. Warm: no auxiliary losses. Cold: with them.
+# The built-in networks take them in the order of the registry; of the first four the warm ones have no auxiliary
+# losses.
 _NETWORK_LOOKS = dict(zip(NETWORKS, _PALETTE))
 _OWN_LOOK = (INK, "X")
 
@@ -45,10 +53,10 @@ def marker_of(network: str) -> str:
 
 
 def factor_looks() -> dict[str, str]:
-    """The factors whose worth is drawn, each with the built-in network that has that factor alone."""
+    """The factors whose worth is drawn, each with the network of the paper that has that factor alone."""
     alone = {}
-    for name, network in NETWORKS.items():
-        has = [factor for factor in _FACTORS if getattr(network, factor)]
+    for name in PAPERS:
+        has = [factor for factor in _FACTORS if getattr(NETWORKS[name], factor)]
         if len(has) == 1:
             alone[has[0].replace("_", " ")] = name
     return alone

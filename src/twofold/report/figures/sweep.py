@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from twofold.analysis import effects, for_every_aux_weight, in_order, summary
-from twofold.networks import NETWORKS
+from twofold.networks import PAPERS
 from twofold.report.figures.looks import FAINT, colour_of, factor_looks, marker_of
 from twofold.report.figures.panels import new_panels
 from twofold.report.figures.parts import only, panels_of
@@ -29,13 +29,13 @@ _APART, _FAR_APART = 0.012, 0.045
 def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
     """Each network's mean test error and its 95 % interval over the rounds, against the values of one setting.
 
-    Below it, where all the built-in networks were trained, by how much weight sharing and auxiliary losses change the
+    Below it, where all the paper's networks were trained, by how much weight sharing and auxiliary losses change the
     error (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
     that vary. Numbers have lines from one to the next; names and flags stand side by side.
     """
     settings = panels_of(table, within=[quantity])
     trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
-    lines = 2 if len(table) and set(NETWORKS) <= set(table.network) else 1
+    lines = 2 if len(table) and set(PAPERS) <= set(table.network) else 1
     with house_style():
         size = (5.0 if len(settings) == 1 else 3.2, 3.2)
         figure, grid = new_panels(lines * len(settings), size, columns=len(settings), sharex=True, sharey="row")

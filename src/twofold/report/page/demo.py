@@ -9,6 +9,7 @@ import numpy as np
 from twofold.analysis import in_order
 from twofold.data import RELATIONS, Digits, load_digits
 from twofold.errors import DataError, SettingError, StoreError
+from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
 from twofold.report.page.html import render
 from twofold.report.text.demo import NONE_KEPT, no_demo
@@ -26,7 +27,7 @@ def choose_models(
     All answer one question about one set of digits. Raises `SettingError` where none is kept, or where they answer
     several questions, or of several sets of digits, and neither `relation` nor `data` says which is meant.
     """
-    sound = [record for record in records if not record["diverged"]]
+    sound = [record for record in records if not record["diverged"] and _known(record)]
     if not sound:
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
     for name, chosen in (("relation", relation), ("data", data)):
@@ -86,6 +87,11 @@ def demo_or_reason(
 def demo_page(data: Mapping[str, Any]) -> str:
     """The demo as a page of its own, from `demo_data`."""
     return render("demo.html", demo=data)
+
+
+def _known(record: Record) -> bool:
+    """Whether the page's script can compute the network's answers."""
+    return record["network"] in NETWORKS and NETWORKS[record["network"]].portable
 
 
 def _error(record: Record) -> tuple[float, int]:

@@ -35,7 +35,7 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.RANGE,
     ]
     rows = rows_of(summary(trials, ["network", *varied]))
-    return drawn(TextTable(f"Test error of {len(trials)} trials", columns, rows))
+    return drawn(TextTable(f"Test error of {counted(len(trials), 'trial')}", columns, rows))
 
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:

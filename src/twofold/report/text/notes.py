@@ -7,7 +7,7 @@ import pandas as pd
 from twofold.analysis import OUTLIER, Findings
 from twofold.report.text.effects import SIGNIFICANT
 from twofold.report.text.names import PAPERS_DATA, setting_text
-from twofold.report.text.numbers import percent, signed
+from twofold.report.text.numbers import counted, percent, signed
 from twofold.report.text.tables import Row, rows_of
 from twofold.settings import option, value_text, words
 
@@ -106,7 +106,7 @@ def too_few_note(frame: pd.DataFrame) -> Iterator[str]:
     if tested and least * tested >= SIGNIFICANT:
         yield (
             f"{rounds} rounds cannot show anything at 5 %: the least p-value that a sign-flip test of them can give is "
-            f"{least:.3f}, before correction for {tested} tests."
+            f"{least:.3f}, before correction for {counted(tested, 'test')}."
         )
 
 
