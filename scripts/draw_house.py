@@ -19,7 +19,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 # Of a contract in pyproject.toml: the room above imports from those below it.
 LAYERS = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
-ORDER = [room.strip().split(".")[1] for layer in reversed(LAYERS) for room in layer.split(":")]
+ORDER = [room.strip().split(".")[1] for layer in reversed(LAYERS) for room in layer.split("|")]
 # Rooms that nearly all others import from: arrows to them would hide the rest.
 FOR_ALL = ("errors", "settings")
 INK, FAINT, AGAINST, ROOM = "#222222", "#8A8A8A", "#D55E00", "#EAF3F8"

@@ -11,9 +11,19 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before anything of twofold is imported: every shape and type in a signature is checked at every call; but not where
-# functions are compiled and no longer Python's, and not in the declarations, whose types are for type checkers.
+# functions are compiled and no longer Python's, not in the declarations,
+# whose types are for type checkers, and not in what users call, who are told of a slip by us.
 _SOURCE = Path(__file__).parents[1] / "src"
-_COMPILED = {"__init__.py", "settings.py", "foreign.py", "geometry.py", "vectors.py", "winograd.py", "kernels.py"}
+_COMPILED = {
+    "__init__.py",
+    "settings.py",
+    "api.py",
+    "foreign.py",
+    "geometry.py",
+    "vectors.py",
+    "winograd.py",
+    "kernels.py",
+}
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")
 

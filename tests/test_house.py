@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The rooms from left to right, as pyproject.toml has them from below: each imports only from its left, or from itself.
 CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-LAYERS = [[room.strip().split(".")[1] for room in layer.split(":")] for layer in reversed(CONTRACTS[0]["layers"])]
+LAYERS = [[room.strip().split(".")[1] for room in layer.split("|")] for layer in reversed(CONTRACTS[0]["layers"])]
 ROOMS = [room for layer in LAYERS for room in layer]
 # Neighbours that may not look at each other.
 APART = {pair for layer in LAYERS for pair in itertools.permutations(layer, 2)}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +23,7 @@ from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.conduct import conduct
-from twofold.study.keep import Keeper
+from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
 from twofold.training.devices import check_workers
 
@@ -50,6 +51,12 @@ class Study(Settings):
     rounds: int | str | range = 20
     data_dir: str | Path | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.networks, str):
+            if not isinstance(self.networks, Iterable):
+                raise SettingError(f"`networks` (={self.networks!r}) must be the name of a network, or several")
+            object.__setattr__(self, "networks", tuple(self.networks))
+
     def trials(self) -> list[Trial]:
         """The plan: every trial of the study, in the order of its rounds.
 
@@ -61,7 +68,7 @@ class Study(Settings):
         self,
         *,
         workers: int | None = None,
-        store: str = DEFAULT_URL,
+        store: str | Path = DEFAULT_URL,
         progress: bool = True,
         trace: bool = False,
         keep_models: str = "none",
@@ -77,6 +84,7 @@ class Study(Settings):
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """
         check_workers(workers)
+        check_keep(keep_models)
         trials = self.trials()
         unused = self._check_used(store, trials)
         opened = Store(store)
@@ -94,7 +102,7 @@ class Study(Settings):
         budget: int = 600,
         together: bool = False,
         workers: int | None = None,
-        store: str = DEFAULT_URL,
+        store: str | Path = DEFAULT_URL,
         progress: bool = True,
         trace: bool = False,
         keep_models: str = "none",
@@ -119,9 +127,11 @@ class Study(Settings):
             raise SettingError("tuning needs Optuna; install it with: pip install 'twofold[tune]'") from error
         budget = check_whole("budget", budget, least=1)
         check_workers(workers)
+        check_keep(keep_models)
         self.check_selection("validation")
         chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
-        check_used(self._networks, [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network])
+        asked = [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network]
+        check_used(self._networks, [*asked, *self._of_networks])
         searches = self._searches(SearchSpace.of(chosen), together)
         opened = Store(store)
         with _listener(opened, progress) as listener:
@@ -167,35 +177,42 @@ class Study(Settings):
         """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
         from twofold.study.tune import Search
 
-        first = {name: getattr(self, name) for name in space.where}
-        for name, value in first.items():
-            if len(several(value)) != 1:
-                raise SettingError(f"`{name}` (={value!r}) must be one value for a search to start from")
+        values = {name: several(getattr(self, name)) for name in SETTINGS}
+        for name, given in values.items():
+            if len(given) != 1:
+                raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
+        first = {name: SETTINGS[name].checked(values[name][0]) for name in space.where}
         return [
             Search(networks=group, space=space, trials=partial(self._trials_of, group), first=first)
             for group in ([self._networks] if together else [(name,) for name in self._networks])
         ]
 
     def _keeper(
-        self, keep: str, opened: Store, url: str, models: str | Path | None
+        self, keep: str, opened: Store, url: str | Path, models: str | Path | None
     ) -> Callable[[Sequence[Trial]], Keeper]:
         """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
         kept = ModelStore(models_folder(url) if models is None else Path(models))
         return lambda trials: Keeper(keep, kept, opened, trials, self._source)
 
-    def _check_used(self, store: str, trials: Sequence[Trial]) -> str:
+    def _check_used(self, store: str | Path, trials: Sequence[Trial]) -> str:
         """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them.
 
         Then it is said that they make no difference.
         """
-        chosen = [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
         try:
-            check_used(self._networks, chosen)
+            check_used(self._networks, self._of_networks)
         except SettingError as error:
-            if any(len(several(getattr(self, name))) > 1 for name in chosen) or not _all_stored(store, trials):
+            if any(len(several(getattr(self, name))) > 1 for name in self._of_networks) or not _all_stored(
+                store, trials
+            ):
                 raise
             return f"{error}; all trials are in the store, which are those without it"
         return ""
+
+    @property
+    def _of_networks(self) -> list[str]:
+        """The settings of networks that are not left at their defaults."""
+        return [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
 
     @property
     def _networks(self) -> tuple[str, ...]:
@@ -215,11 +232,13 @@ _OLD_WORDS = {"optimizers": "optimizer", "batch_sizes": "batch_size"}
 
 def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
     for old in _OLD_WORDS.keys() & space.keys():
+        if _OLD_WORDS[old] in space:
+            raise SettingError(f"`{old}` and `{_OLD_WORDS[old]}` are one; give the latter")
         warnings.warn(f"`{old}` is called `{_OLD_WORDS[old]}` now", DeprecationWarning, stacklevel=3)
     return {_OLD_WORDS.get(name, name): value for name, value in space.items()}
 
 
-def _all_stored(store: str, trials: Sequence[Trial]) -> bool:
+def _all_stored(store: str | Path, trials: Sequence[Trial]) -> bool:
     """Whether there is a store that has them all."""
     with contextlib.suppress(StoreError):
         keys = [trial.key for trial in trials]
@@ -229,11 +248,11 @@ def _all_stored(store: str, trials: Sequence[Trial]) -> bool:
 
 @contextlib.contextmanager
 def _listener(store: Store, progress: bool) -> Iterator[Listener]:
-    """Who is told how a run goes on; first what the store has to tell of itself."""
+    """Who is told how a run goes on. What the store has to tell, such as where a copy of it is, is told in any case."""
+    for note in store.notes:
+        print(note, file=sys.stderr)
     display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
     with display as listener:
-        for note in store.notes:
-            listener.note(note)
         yield listener
 
 

@@ -34,10 +34,12 @@ class DataError(TwofoldError):
     exit_code = 4
 
 
-def unknown_choice(argument: str, value: str, choices: Iterable[str]) -> SettingError:
+def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> SettingError:
     """The error for a name that is none of the choices, with the likeliest that was meant."""
     names = list(choices)
-    near = difflib.get_close_matches(value.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
+    text = str(value).lower()
+    near = difflib.get_close_matches(text, [name.lower() for name in names], n=1, cutoff=0.5)
+    near = near if len(text) > 2 else []  # of a sign or two nobody knows what was meant
     meant = next((name for name in names if near and name.lower() == near[0]), None)
     hint = f"did you mean {meant}? " if meant else ""
     return SettingError(f"`{argument}` (={value!r}) is unknown; {hint}known: {', '.join(names)}")

@@ -100,6 +100,11 @@ class Declaration:
         """The setting's name in tables, figures and pages."""
         return words(self.name)
 
+    @property
+    def axis(self) -> str:
+        """The name of an axis of its values: with the unit, where that says more."""
+        return self.label if not self.unit or self.label.endswith(self.unit) else f"{self.label} ({self.unit})"
+
     def checked(self, value: Any) -> Any:
         """The value as a trial keeps it: NumPy's numbers become Python's. Raises `SettingError` where it cannot be."""
         value = plain(value)
@@ -113,8 +118,10 @@ class Declaration:
         elif self.choices:
             if value not in self.choices:
                 raise unknown_choice(self.name, str(value), self.choices)
-        else:
+        elif isinstance(value, str | os.PathLike):
             value = os.fspath(value)
+        else:
+            raise SettingError(f"`{self.name}` (={value!r}) must be one name or path")
         return value
 
 
@@ -148,6 +155,12 @@ def settings_class(cls: type[C]) -> type[C]:
     """A frozen dataclass of keywords; its name lets type checkers see settings as what `Setting` says."""
     return dataclass(frozen=True, kw_only=True)(cls)
 
+
+# No study has so many rounds; more are a slip of the keyboard.
+_MOST_ROUNDS = 1_000_000
+
+# The least and the largest number that single precision holds, in which the engine computes.
+_LEAST_SINGLE, _MOST_SINGLE = 1.17549435e-38, 3.4028234e38
 
 # The largest whole number that every database holds.
 _LARGEST = 2**63 - 1
@@ -216,7 +229,7 @@ class Settings:
         choices=("sgd", "adam", "adadelta", "adagrad", "rmsprop", "adamw"),
         example="adam sgd",
         search=Search(("sgd", "adam", "adadelta", "adagrad", "rmsprop"), "choices"),
-        help="The optimizer; adamw is adam with a weight decay of its own kind, so give it a --weight-decay.",
+        help="The optimizer; adamw is adam with decoupled weight decay: without --weight-decay it is adam.",
     )
     learning_rate: Setting[float] = setting(
         default=0.001,
@@ -279,7 +292,7 @@ class Settings:
         unused="relu",
         choices=("relu", "leaky_relu"),
         example="relu leaky_relu",
-        help="The activation of the class units of each branch.",
+        help="The activation of the bottleneck units of each branch.",
     )
     seed: Setting[int] = setting(
         default=0,
@@ -375,10 +388,14 @@ def round_numbers(rounds: Any) -> range:
     else:
         if isinstance(rounds, str) and not rounds.strip().isdecimal():
             raise SettingError(f"`rounds` (={rounds}) must be a whole number such as 20, or a range such as 1000-1049")
-        number = int(rounds) if isinstance(rounds, str) else rounds
-        return range(check_whole("rounds", number, least=1))
-    if not found or min(found) < 0:
+        number = plain(int(rounds) if isinstance(rounds, str) else rounds)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise SettingError(f"`rounds` (={number!r}) must be a whole number, a range, or a text such as '1000-1049'")
+        found = range(check_whole("rounds", number, least=1))
+    if not found or min(found[0], found[-1]) < 0:
         raise SettingError(f"`rounds` (={rounds}) must be a range of at least one round from 0 up, for example 0-19")
+    if max(found[0], found[-1]) >= _MOST_ROUNDS:
+        raise SettingError(f"`rounds` (={rounds}) must be below {_MOST_ROUNDS}")
     return found
 
 
@@ -395,8 +412,10 @@ def check_whole(name: str, value: object, *, least: int | float, most: int | flo
 
 
 def _number(declared: Declaration, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise SettingError(f"`{declared.name}` (={value!r}) must be a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST_SINGLE:
+        raise SettingError(f"`{declared.name}` (={value!r}) must be a finite number of single precision")
+    if 0 < abs(value) < _LEAST_SINGLE:
+        raise SettingError(f"`{declared.name}` (={value!r}) is 0 in single precision; give a larger number, or 0")
     if not value > declared.above:
         raise SettingError(f"`{declared.name}` (={value}) must be greater than {declared.above:g}")
     if value < declared.least:

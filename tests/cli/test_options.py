@@ -136,3 +136,45 @@ def test_figures_of_the_same_rows_are_not_drawn_again(studied):
     done = subprocess.run([sys.executable, "-c", code], cwd=studied, capture_output=True, text=True, check=False)
     assert done.stderr.endswith("False\n"), done.stderr
     assert figure.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["study", "--pairs", "50", "60"], "`--pairs 50 60`: one value is expected (grid and sweep take several)"),
+        (["study", "--rounds", "1", "2"], "`--rounds 1 2`: one value is expected"),
+        (["tune", "--seed", "1", "2"], "`--seed 1 2`: one value is expected"),
+        (["study", "5"], "5: no such argument is expected"),
+        (["study", "--rounds", "9" * 20], "`rounds`"),
+        (["study", "--rounds", "0-99999999999999"], "`rounds`"),
+        (["sweep", "--seed", "0", "1"], "`seed` cannot be swept"),
+        (["grid", "--replicates", "2"], "Unknown option"),
+        (["power", "--difference", "ten"], "`--difference` (=ten) must be a number"),
+        (["study", "--relation", ">="], "`relation` (='>=') is unknown; known: <=, <, ==, same parity"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_slip_is_told_by_the_option(words, says, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    assert says in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["results", "--rounds", "0-999999"], ["results", "--aux-weight", "-1"]])
+def test_what_chooses_nothing_is_told_in_one_short_line(words, studied, capsys, monkeypatch):
+    monkeypatch.chdir(studied)
+    code = main(words)
+    err = capsys.readouterr().err
+    assert code == (0 if "--rounds" in words else 2)
+    assert len(err) < 200
+
+
+def test_a_figure_that_cannot_be_replaced_is_found_before_training(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "figures" / "figure2.png").mkdir(parents=True)
+    assert main(["study", "--rounds", "1", *SMALL]) == 2
+    assert "figure2.png is a folder" in capsys.readouterr().err
+    assert not (tmp_path / "twofold.db").exists()

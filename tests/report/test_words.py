@@ -97,7 +97,7 @@ def test_what_only_reads_loads_no_engine(file):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [str(node.module)]
             assert not [name for name in modules if name.startswith(ENGINE)]
             if modules == ["twofold.networks"]:
-                assert [alias.name for alias in node.names] == ["NETWORKS"]
+                assert {alias.name for alias in node.names} <= {"NETWORKS", "PAPERS"}
 
 
 def printed(tables):

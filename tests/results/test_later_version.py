@@ -119,7 +119,7 @@ def path(tmp_path):
 
 def version(path):
     """The number of a store's version."""
-    return sql(path, "select version_num from alembic_version")
+    return sql(path, "select version_num from twofold_version")
 
 
 SAYS = f"the store was brought to version {LAST}; the file as it was is kept as twofold.db.version-{VERSIONS[0]}"

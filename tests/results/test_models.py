@@ -86,7 +86,7 @@ def test_a_store_knows_what_it_keeps(store):
     store.remove("a")
     store.remove("a")
     assert store.present(["a", "b"]) == {"b"}
-    with pytest.raises(StoreError, match=r"there is no model .*a\.safetensors; `twofold models`"):
+    with pytest.raises(StoreError, match=r"there is no kept network .*a\.safetensors; `twofold models`"):
         store.load("a")
 
 

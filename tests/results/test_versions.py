@@ -132,8 +132,8 @@ def test_writing_brings_a_store_to_the_newest_version(old, tmp_path, row):
         assert {trial[name] for trial in after["trials"]} == {SETTINGS[name].default}
     Store(str(tmp_path / "fresh.db"))
     wanted = schema(tmp_path / "fresh.db")
-    if "alembic_version" not in schema(path):
-        wanted.pop("alembic_version")  # the first version's own store, as long as that version is the newest
+    if "twofold_version" not in schema(path):
+        wanted.pop("twofold_version")  # the first version's own store, as long as that version is the newest
     assert schema(path) == wanted
     defaults = {name: SETTINGS[name].default for name in SETTINGS if name not in row}
     Store(str(path)).add(row | defaults | {"key": "new"})
@@ -171,7 +171,7 @@ def make_again(beside, content):
 def test_a_fresh_store_has_the_newest_version_and_its_columns(tmp_path):
     store = Store(str(tmp_path / "fresh.db"))
     assert store.notes == []
-    assert sql(tmp_path / "fresh.db", "select version_num from alembic_version") == [(NEWEST,)]
+    assert sql(tmp_path / "fresh.db", "select version_num from twofold_version") == [(NEWEST,)]
     made = schema(tmp_path / "fresh.db")
     for name, table in metadata.tables.items():
         columns, keys, *_ = made[name]
@@ -184,7 +184,7 @@ def test_a_fresh_store_has_the_newest_version_and_its_columns(tmp_path):
 def test_a_store_of_a_later_version_is_refused(tmp_path, version, create):
     path = tmp_path / "later.db"
     Store(str(path))
-    sql(path, "update alembic_version set version_num = ?", version)
+    sql(path, "update twofold_version set version_num = ?", version)
     before = files(tmp_path)
     with pytest.raises(
         StoreError, match=rf"later\.db has version {version}, .* up to {NEWEST}; install a newer twofold, .*--store"
@@ -208,7 +208,7 @@ def test_a_store_without_a_column_of_its_version_is_refused(old, create):
 @pytest.mark.parametrize("create", [True, False])
 def test_a_number_of_another_programs_version_makes_no_store(tmp_path, create):
     path = tmp_path / "theirs.db"
-    sql(path, "create table alembic_version (version_num varchar(32))")
+    sql(path, "create table twofold_version (version_num varchar(32))")
     before = path.read_bytes()
     with pytest.raises(StoreError, match="no store of twofold"):
         Store(str(path), create=create)

@@ -25,7 +25,7 @@ _FIXED = {
     for name in COMPARED
     if name not in ("data", "optimizer", "learning_rate", "aux_weight")
 }
-_STUDY = {"optimizer": "adam", "learning_rate": 0.001}
+_STUDY = {name: SETTINGS[name].default for name in ("optimizer", "learning_rate")}
 _GRID_NAME = "grid_search_10_rounds"
 _STUDY_NAME = "figure_2b_course_machine"
 

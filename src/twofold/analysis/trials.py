@@ -111,14 +111,26 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         if name not in trials:
             raise AnalysisError(f"`{name}` cannot be chosen: the table of trials has no such column")
         values = list(choices)
+        if not values:
+            raise SettingError(f"`{name}` is empty; give at least one value")
         fitting = trials[name].isin(values)
-        if name == "aux_weight":
+        if name == "aux_weight" and (fitting.any() or not with_losses(trials).any()):
             fitting |= ~with_losses(trials)
         if not fitting.any():
-            there = ", ".join(map(value_text, sorted(trials[name].unique())))
-            raise SettingError(f"no trial has `{name}` {' or '.join(map(value_text, values))}; there is {there}")
+            there = _listed(sorted(trials[name].unique()), ", ")
+            raise SettingError(f"no trial has `{name}` {_listed(values)}; there is {there}")
         trials = trials[fitting]
     return trials.reset_index(drop=True)
+
+
+# A list of more values than this says less than its ends.
+_MOST_LISTED = 12
+
+
+def _listed(values: Sequence[Any], between: str = " or ") -> str:
+    """The values in words: all of them, or the first and the last of many."""
+    texts = [value_text(value) for value in values]
+    return between.join(texts) if len(texts) <= _MOST_LISTED else f"{texts[0]} to {texts[-1]}"
 
 
 def _check_numbers(name: str, column: pd.Series) -> None:

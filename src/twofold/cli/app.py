@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from twofold import __version__
 from twofold.cli.analyse import analyse
@@ -57,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
+    except UnusedCliTokensError as error:
+        print(f"twofold: {_too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
+        return SettingError.exit_code
     except CycloptsError as error:
         print(f"twofold: {_one_line(str(error))}; see twofold --help", file=sys.stderr)
         return SettingError.exit_code
@@ -68,6 +71,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # What is still buffered goes nowhere, or Python would complain about the same pipe on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def _too_many(words: Sequence[str], unused: Sequence[str]) -> str:
+    """What is wrong with words that no option takes: most often an option was given two values."""
+    place = next((at for at, word in enumerate(words) if word in unused), 0)
+    before = [at for at in range(place) if words[at].startswith("--")]
+    if not before:
+        return f"{' '.join(unused)}: no such argument is expected"
+    several = " (grid and sweep take several)" if words[0] == "study" else ""
+    return f"`{' '.join(words[before[-1] : place + 1])}`: one value is expected{several}"
 
 
 def _one_line(text: str) -> str:

@@ -254,19 +254,24 @@ def choosing(networks: Sequence[str] | None) -> Any:
 
 
 # What options were called in version 0.1, in the commands that had them; they work for one version more.
-_OLD = {option(f"{name}s"): option(name) for name in ("optimizer", "learning_rate", "aux_weight", "batch_size")}
-_OLD["--replicates"] = "--rounds"
-_OLD_IN = ("grid", "tune")
+_OLD = {
+    "grid": {option(f"{name}s"): option(name) for name in ("optimizer", "learning_rate", "aux_weight", "batch_size")},
+    "tune": {
+        **{option(f"{name}s"): option(name) for name in ("optimizer", "batch_size")},
+        "--replicates": "--rounds",
+    },
+}
 
 
 def in_new_words(arguments: Sequence[str]) -> tuple[list[str], str]:
     """The arguments with options as they are called now, and what to say of those that were not, if anything."""
     new: list[str] = []
     old: dict[str, str] = {}
+    known = _OLD.get(arguments[0], {}) if arguments else {}
     for argument in arguments:
         name, equals, value = argument.partition("=")
-        if arguments[0] in _OLD_IN and name in _OLD:
-            old[name] = _OLD[name]
+        if name in known:
+            old[name] = known[name]
         new.append(f"{old.get(name, name)}{equals}{value}")
     renamed = ", ".join(f"{before} is {now} now" for before, now in old.items())
     return new, f"{renamed}; the old spelling goes with the next version" if old else ""

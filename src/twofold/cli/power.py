@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -15,6 +15,7 @@ def power(
     *,
     difference: Annotated[
         float | None,
+        NUMBER,
         Parameter(
             help="The difference to find, for example --difference 0.01, one point; by default the one observed."
         ),

@@ -31,6 +31,10 @@ def sweep(
 
     given = settings.given()
     swept = [name for name, values in given.items() if name in COMPARED and len(set(several(values))) > 1]
+    if not swept and len(several(given.get("seed", 0))) > 1:
+        raise SettingError(
+            "`seed` cannot be swept: other seeds are more rounds; give several values of a setting as well"
+        )
     if not swept:
         raise SettingError(
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "

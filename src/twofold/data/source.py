@@ -1,7 +1,8 @@
 """What is known of a set of images before it is read: a study that has nothing to train needs no more.
 
-The facts of files that were read once are kept in the user's cache folder, by each file's path, size, time of change
-and inode. Whatever is wrong with that folder, the files are read again, and nothing else happens.
+The facts of files that were read once are kept in the user's cache folder, by each file's path, size, inode and times
+of change (of its content, and of anything about it). Whatever is wrong with that folder, the files are read again, and
+nothing else happens.
 """
 
 import json
@@ -58,9 +59,10 @@ class Source:
 
     @cached_property
     def _digits(self) -> Digits:
+        before = _name(self.place)
         digits = self.place.read()
         if digits.fingerprint != self.fingerprint:
-            _keep(self.place, digits)
+            _keep(self.place, before, digits)
             raise DataError(f"the images of {self.name} have changed since they were looked at; run the command again")
         return digits
 
@@ -73,8 +75,9 @@ def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
     place = find_digits(name_or_path, data_dir)
     facts = _kept(place)
     if facts is None:
+        before = _name(place)
         digits = place.read()
-        facts = _keep(place, digits)
+        facts = _keep(place, before, digits)
         source = Source(place, **_shallow(facts))
         source.__dict__["_digits"] = digits  # read already
         return source
@@ -93,17 +96,20 @@ def _kept(place: Place) -> _Facts | None:
     return None
 
 
-def _keep(place: Place, digits: Digits) -> _Facts:
+def _keep(place: Place, before: str, digits: Digits) -> _Facts:
+    """Keep what was read of files, unless they are no longer as they were before that."""
     facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task)
     with suppress(OSError, ValueError, TypeError):
+        if _name(place) != before:
+            return facts
         file = _file()
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
             everything = _read()
         except (OSError, ValueError):
             everything = {}
-        everything.pop(_name(place), None)
-        everything[_name(place)] = asdict(facts)
+        everything.pop(before, None)
+        everything[before] = asdict(facts)
         latest = dict(list(everything.items())[-_MOST_KEPT:])
         partial = file.with_suffix(f".{os.getpid()}.partial")
         partial.write_text(json.dumps(latest))
@@ -125,4 +131,4 @@ def _file() -> Path:
 def _name(place: Place) -> str:
     """What tells these files, as they are now, from all others."""
     status = [(str(path.resolve()), path.stat()) for path in place.files]
-    return json.dumps([(path, s.st_size, s.st_mtime_ns, s.st_ino) for path, s in status])
+    return json.dumps([(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for path, s in status])

@@ -59,18 +59,18 @@ class LiveDisplay:
             self.console.print(self._render())
 
     def begin(self, trials: int, stored: int, epochs: int) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._trials, self._stored = trials, stored
         if stored:
             self.note(told.stored_trials(stored, trials))
         self._progress.update(self._task, total=epochs, visible=stored < trials)
 
     def advance(self, epochs: int) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._progress.update(self._task, advance=epochs, description=self._state())
 
     def done(self, row: dict[str, Any]) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._finished += 1
         self._errors.setdefault(row["network"], []).append(100 * row["test_error"])
         self._progress.update(self._task, description=self._state())
@@ -81,7 +81,7 @@ class LiveDisplay:
             self.note(f"{self._state()}, {self._time_left()}")
 
     def note(self, text: str) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _state(self) -> str:

@@ -15,6 +15,9 @@ def check_folder(folder: Path, name: str = "out") -> None:
     """
     try:
         _try(_nearest(folder))
+        for figure in (*folder.glob("*.png"), *folder.glob("*.svg")):
+            if figure.is_dir():
+                raise IsADirectoryError(None, f"{figure.name} is a folder")
     except (OSError, ValueError) as error:
         raise not_a_folder(folder, error, name) from error
 

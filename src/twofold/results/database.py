@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,8 +14,11 @@ from twofold.errors import StoreError, cause_of
 DEFAULT_URL = "sqlite:///twofold.db"
 
 
-def parse_url(url: str) -> sa.URL:
+def parse_url(url: str | os.PathLike[str]) -> sa.URL:
     """The SQLAlchemy URL of a store: itself, or the path of an SQLite file. Raises `StoreError` where it is neither."""
+    if not isinstance(url, str | os.PathLike) or not os.fspath(url).strip():
+        raise StoreError(f"`store` (={url!r}) must be a URL or the path of a file, for example results.db")
+    url = os.fspath(url)
     try:
         return sa.make_url(url if "://" in url else f"sqlite:///{url}")
     except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number

@@ -19,7 +19,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from twofold.errors import StoreError, cause_of
-from twofold.results.versions import MIGRATIONS, NEWEST, Standing, look
+from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
 # Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
 _SERVER_LOCK = int.from_bytes(b"twofold", "big")
@@ -61,7 +61,7 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
 def run(connection: sa.Connection, after: str, upto: str) -> None:
     """Run the scripts after one version ("base": all) up to another ("head": the newest) and note the number."""
     scripts = ScriptDirectory(str(MIGRATIONS), version_locations=[str(MIGRATIONS)])
-    context = MigrationContext.configure(connection)
+    context = MigrationContext.configure(connection, opts={"version_table": STAMP})
     with _one_at_a_time, Operations.context(context):
         for script in reversed(list(scripts.iterate_revisions(upto, after))):
             script.module.upgrade()

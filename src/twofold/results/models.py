@@ -104,11 +104,11 @@ class ModelStore:
     def _existing(self, key: str) -> Path:
         path = self.path(key)
         if not path.is_file():
-            raise StoreError(f"there is no model {path}; `twofold models` lists those that are kept")
+            raise StoreError(f"there is no kept network {path}; `twofold models` lists those that are")
         return path
 
 
-def models_folder(store_url: str) -> Path:
+def models_folder(store_url: str | Path) -> Path:
     """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here.
 
     Raises `StoreError` for a URL that is none.

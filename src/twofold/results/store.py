@@ -38,7 +38,7 @@ class Store:
     Raises `StoreError` where the database cannot be opened, is not one of ours, or is of a later version.
     """
 
-    def __init__(self, url: str = DEFAULT_URL, *, create: bool = True) -> None:
+    def __init__(self, url: str | Path = DEFAULT_URL, *, create: bool = True) -> None:
         parsed = parse_url(url)
         self.url = parsed.render_as_string(hide_password=True)
         self.notes: list[str] = []

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from twofold.errors import DataError, cause_of
+from twofold.settings import FIRST, SETTINGS
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -13,7 +14,10 @@ def read_csv(path: Path) -> pd.DataFrame:
     Raises `DataError` where there is no such file, or it is none of that kind.
     """
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path)
+        # Of a file that an earlier version made: what its trials were trained with, though it does not say so.
+        later = {n: s.default for n, s in SETTINGS.items() if s.since != FIRST and n not in table}
+        return table.assign(**later)
     except OSError as error:
         raise DataError(
             f"cannot read {path} ({cause_of(error)}); `twofold results --csv > {path}` makes one"

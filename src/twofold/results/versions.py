@@ -20,8 +20,9 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 VERSIONS = tuple(sorted(path.name.partition("_")[0] for path in MIGRATIONS.glob("[0-9]*_*.py")))
 FIRST, NEWEST = VERSIONS[0], VERSIONS[-1]
 
-# Alembic's own table, which has the number of a store's version.
-_STAMP = sa.table("alembic_version", sa.column("version_num", sa.String))
+# The table that has the number of a store's version. Alembic's own name for it may be another program's on a server.
+STAMP = "twofold_version"
+_STAMP = sa.table(STAMP, sa.column("version_num", sa.String))
 
 
 @dataclass(frozen=True)

@@ -71,13 +71,16 @@ def conduct(
                 time.sleep(_LOOK_EVERY)
         # Which networks are the best shows only now; some may have been stored without being kept.
         while again := _missing(trials, store, trace, keeper):
-            listener.note(f"training {len(again)} trials once more, whose networks were not kept")
+            listener.note(
+                f"trained once more, since their networks were not kept: {len(again)} of the {len(trials)} trials"
+            )
             if not trainer().train(again, Silence()):
                 time.sleep(_LOOK_EVERY)
         if keeper:
             keeper.finish()
     finally:
-        store.release_claims(owner)
+        if trainer.cache_info().misses:  # else nothing was claimed, and the store is left alone
+            store.release_claims(owner)
 
 
 def _tell_of_others(trials: Sequence[Trial], store: Store, listener: Listener) -> None:

@@ -14,6 +14,12 @@ from twofold.study.trial import Trial
 KEEP = ("none", "best", "all")
 
 
+def check_keep(keep: str) -> None:
+    """Raise `SettingError` unless `keep` is one of `KEEP`."""
+    if keep not in KEEP:
+        raise unknown_choice("keep_models", keep, KEEP)
+
+
 class Keeper:
     """Keeps networks of a plan in a model store.
 
@@ -29,8 +35,7 @@ class Keeper:
     def __init__(
         self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits | Source
     ) -> None:
-        if keep not in KEEP:
-            raise unknown_choice("keep_models", keep, KEEP)
+        check_keep(keep)
         if keep != "none":
             models.make_folder()  # rather than find out after the first training that it cannot be done
         self._keep, self._models, self._store, self._digits = keep, models, store, digits

@@ -78,8 +78,11 @@ def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[
     """
     programs = {trial: program_of(trial.architecture.structure(), task, trial, trace=trace) for trial in trials}
 
+    # Equal programs have one number, in the order in which the trials come to them.
+    numbers = {program: number for number, program in enumerate(dict.fromkeys(programs.values()))}
+
     def shape(trial: Trial) -> tuple:
-        return (repr(programs[trial]), trial.pairs, trial.test_pairs, trial.validation_pairs)
+        return (numbers[programs[trial]], trial.pairs, trial.test_pairs, trial.validation_pairs)
 
     for _, group in itertools.groupby(sorted(trials, key=lambda t: (shape(t), t.epochs)), key=shape):
         alike = list(group)

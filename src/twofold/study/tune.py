@@ -62,10 +62,12 @@ def searchable() -> tuple[str, ...]:
 class SearchSpace:
     """What to search: choices of a setting, or the ends (low, high) of its range, both included.
 
-    Ranges are searched on a logarithmic scale.
+    Ranges are searched on a logarithmic scale. A setting with one value keeps to it. `written` is `where` as it was
+    given, before 1 became 1.0: by it the first version told searches apart.
     """
 
     where: Mapping[str, tuple]
+    written: Mapping[str, tuple]
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> "SearchSpace":
@@ -73,15 +75,16 @@ class SearchSpace:
 
         Raises `SettingError` where a setting cannot be searched, or its choices or range cannot be used.
         """
-        where = {}
+        where, written = {}, {}
         for name in given:
             if name not in searchable():
                 raise unknown_choice("a setting to search", name, searchable())
         for name in searchable():
             search = SETTINGS[name].search
             if search and (name in given or search.by_default):
-                where[name] = _space(SETTINGS[name], search, several(given.get(name, search.values)))
-        return cls(MappingProxyType(where))
+                written[name] = tuple(several(given.get(name, search.values)))
+                where[name] = _space(SETTINGS[name], search, written[name])
+        return cls(MappingProxyType(where), MappingProxyType(written))
 
     def distributions(self, networks: Iterable[str]) -> dict[str, BaseDistribution]:
         """The space as Optuna has it, of the settings that one of the networks uses."""
@@ -94,12 +97,12 @@ class SearchSpace:
 
     def identity(self) -> dict[str, tuple]:
         """What tells this space from others: the first version's settings, all of them, and those searched beside."""
-        return {_FIRST_SPACE.get(name, name): values for name, values in self.where.items()}
+        return {_FIRST_SPACE.get(name, name): values for name, values in self.written.items()}
 
     def has(self, name: str, value: Any) -> bool:
         """Whether the space has this value of a setting that it searches."""
         values = self.where[name]
-        return value in values if _by_choices(SETTINGS[name]) else values[0] <= value <= values[1]
+        return value in values if _by_choices(SETTINGS[name]) else values[0] <= value <= values[-1]
 
 
 def _by_choices(declared: Declaration) -> bool:
@@ -110,16 +113,16 @@ def _space(declared: Declaration, search: Space, values: Sequence[Any]) -> tuple
     if not values:
         raise SettingError(f"`{declared.name}` is empty; give at least one value")
     checked = tuple(declared.checked(value) for value in values)
-    if search.of == "choices":
+    if search.of == "choices" or len(checked) == 1:
         return checked
     if len(checked) > 2 or not 0 < checked[0] <= checked[-1]:
         shown = " ".join(map(value_text, checked))
         raise SettingError(f"`{declared.name}` (={shown}) must be a range: the low end, above 0, then the high")
-    return checked[0], checked[-1]
+    return checked
 
 
 def _distribution(declared: Declaration, values: tuple) -> BaseDistribution:
-    if _by_choices(declared):
+    if _by_choices(declared) or len(values) == 1:
         return CategoricalDistribution(values)
     kind = IntDistribution if declared.type is int else FloatDistribution
     return kind(*values, log=True)
@@ -255,7 +258,7 @@ class _Progress:
         self._trained = self._epochs = 0
 
     def begin(self, trials: int, stored: int, epochs: int) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._left -= stored
         self._trained += trials - stored
         self._epochs += epochs
@@ -263,15 +266,15 @@ class _Progress:
         self._listener.begin(self._left, 0, self._epochs + round(ahead))
 
     def advance(self, epochs: int) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._listener.advance(epochs)
 
     def done(self, row: dict[str, Any]) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._listener.done(row)
 
     def note(self, text: str) -> None:
-        """See `twofold.study.Listener`."""
+        """See `twofold.study.listener.Listener`."""
         self._listener.note(text)
 
 
@@ -281,7 +284,7 @@ def _check(search: Search, budget: int) -> None:
     if budget < search.cost:
         raise SettingError(
             f"`budget` (={budget}) must be at least the {search.cost} trainings of one proposal "
-            "(the replicates of every network that it is for)"
+            "(the rounds of every network that it is for)"
         )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
@@ -24,6 +25,8 @@ def check_workers(workers: int | None) -> None:
     if workers is None:
         return
     check_whole("workers", workers, least=1)
+    if find_spec("jax_plugins") and os.environ.get("JAX_PLATFORMS") != "cpu":
+        return  # there may be GPUs, more than cores
     wanted = sys.modules["jax"].config.jax_num_cpu_devices if "jax" in sys.modules else 0
     there = max(_cores(), wanted)
     if workers > there and _COUNT_FLAG not in os.environ.get("XLA_FLAGS", ""):

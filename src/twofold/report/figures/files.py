@@ -56,12 +56,15 @@ class Drawing:
 
 @cache
 def _program() -> str:
-    """What draws: the versions, and the code of the figures and of what stands in them."""
+    """What draws: the versions, and the code of the figures, of what stands in them, and of what computes it."""
     code = hashlib.sha256()
-    for room in ("figures", "text"):
-        for file in sorted((Path(__file__).parents[1] / room).glob("*.py")):
+    package = Path(__file__).parents[2]
+    for room in ("report/figures", "report/text", "analysis", "networks"):
+        for file in sorted((package / room).glob("*.py")):
             code.update(file.read_bytes())
-    return f"{__version__} {version('matplotlib')} {code.hexdigest()}"
+    code.update((package / "settings.py").read_bytes())
+    versions = [version(name) for name in ("matplotlib", "numpy", "pandas", "scipy")]
+    return f"{__version__} {versions} {code.hexdigest()}"
 
 
 def write_figures(folder: Path, drawings: Mapping[str, Drawing], name: str = "out") -> list[str]:

@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from twofold.report.figures.heatmap import COLOURS, GUESS, Heatmap, heatmap_of
+from twofold.report.figures.lines import rounds_and_errors
 from twofold.report.figures.looks import OPTIMIZER_LOOKS
 from twofold.report.figures.panels import MOST_COLUMNS, filled, new_panels
 from twofold.report.figures.parts import only, panels_of
@@ -71,17 +72,17 @@ def heatmap_figure(trials: pd.DataFrame, network: str) -> Picture:
 def _draw_rounds(axes: Axes, trials: pd.DataFrame) -> None:
     for optimizer, of_optimizer in trials.groupby("optimizer", sort=False):
         colour, marker = OPTIMIZER_LOOKS[str(optimizer)]
-        lines = of_optimizer.sort_values("round")
-        few = len(lines) <= _MARKED_ROUNDS
+        rounds, errors = rounds_and_errors(of_optimizer)
+        few = len(rounds) <= _MARKED_ROUNDS
         axes.plot(
-            lines["round"],
-            100 * lines.test_error,
+            rounds,
+            errors,
             color=colour,
             marker=marker if few else "",
             markersize=4.5,
             linewidth=1.2 if few else 0.8,
         )
-        lost = lines[lines.diverged.astype(bool)]
+        lost = of_optimizer[of_optimizer.diverged.astype(bool)]
         axes.plot(lost["round"], 100 * lost.test_error, **_DIVERGED, zorder=3)
     axes.set(xlabel="round", ylabel=error_label())
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -49,3 +50,13 @@ def name_lines(axes: Axes, names: Sequence[str]) -> None:
 def wrapped(text: str, width: int = 60) -> str:
     """The text in short lines, for the middle of a figure."""
     return textwrap.fill(text, width)
+
+
+def rounds_and_errors(trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """The rounds and the test errors in percent, in order, with a gap from one seed to the next."""
+    numbers: list[float] = []
+    errors: list[float] = []
+    for _, of_seed in trials.sort_values("round").groupby("seed" if "seed" in trials else np.zeros(len(trials))):
+        numbers += [*of_seed["round"].tolist(), np.nan]
+        errors += [*(100 * of_seed.test_error).tolist(), np.nan]
+    return np.array(numbers[:-1], float), np.array(errors[:-1], float)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
+from twofold.report.figures.lines import rounds_and_errors
 from twofold.report.figures.looks import FAINT, INK, colour_of, marker_of
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
@@ -40,11 +41,9 @@ def figure2(table: pd.DataFrame) -> Picture:
 
 
 def _draw_rounds(axes: Axes, network: str, trials: pd.DataFrame) -> None:
-    trials = trials.sort_values("round")
     dense = len(trials) > 40
     axes.plot(
-        trials["round"],
-        100 * trials.test_error,
+        *rounds_and_errors(trials),
         color=colour_of(network),
         marker=marker_of(network),
         markersize=3 if dense else 5,

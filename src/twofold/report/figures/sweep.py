@@ -17,10 +17,16 @@ from twofold.report.figures.style import Picture, empty_panel, house_style
 from twofold.report.text import pictures
 from twofold.report.text.names import error_label, setting_text
 from twofold.report.text.told import NO_TRIALS
-from twofold.settings import SETTINGS, value_text, words
+from twofold.settings import SETTINGS, value_text
 
 # Values that span at least so large a factor are drawn on a logarithmic axis.
 _LOGARITHMIC_FROM = 5.0
+
+# Values that are closer than this part of the axis stand side by side, as names do.
+_CLOSE = 0.04
+
+# Labels longer than this are turned, or they would hide each other.
+_LONG = 8
 
 # The distance between the lines of one panel at each value, as a part of the axis; and where there are no lines.
 _APART, _FAR_APART = 0.012, 0.045
@@ -50,7 +56,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
             of_setting = only(trials, setting)
             for axes in grid[:, column]:
                 _scale(axes, values) if measured else _side_by_side(axes, values)
-                axes.set_xlabel(words(quantity))
+                axes.set_xlabel(SETTINGS[quantity].axis)
                 axes.label_outer()
             grid[0, column].set_title(setting_text(setting, "\n"))
             _draw_errors(grid[0, column], of_setting, quantity, joined=measured)
@@ -120,8 +126,15 @@ def _moved(axes: Axes, values: np.ndarray, sideways: float) -> np.ndarray:
 
 
 def _measured(column: pd.Series) -> bool:
-    """Whether the values are numbers, which have places on an axis, and not names or flags."""
-    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+    """Whether the values have places on an axis: numbers, unless some are too close to each other for their labels."""
+    if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
+        return False
+    values = np.unique(column.to_numpy(float))
+    positive = values[values > 0]
+    if len(positive) > 1 and positive[-1] >= _LOGARITHMIC_FROM * positive[0]:
+        values = np.log10(positive)
+    gaps = np.diff(values)
+    return len(gaps) < 2 or bool(gaps.min() >= _CLOSE * (values[-1] - values[0]))
 
 
 def _values(column: pd.Series, quantity: str) -> list[Any]:
@@ -134,7 +147,9 @@ def _values(column: pd.Series, quantity: str) -> list[Any]:
 def _side_by_side(axes: Axes, values: Sequence[Any]) -> None:
     """An axis with a place for each name."""
     axes.set_xlim(-0.5, len(values) - 0.5)
-    axes.set_xticks(range(len(values)), [value_text(value) for value in values])
+    labels = [value_text(value) for value in values]
+    long = max(map(len, labels)) > _LONG
+    axes.set_xticks(range(len(values)), labels, rotation=25 if long else 0, ha="right" if long else "center")
 
 
 def _scale(axes: Axes, values: Sequence[int | float]) -> None:

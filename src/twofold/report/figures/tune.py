@@ -84,7 +84,7 @@ def slice_figure(proposals: Mapping[str, pd.DataFrame], quantity: str = "aux_wei
             axes.xaxis.set_major_formatter("{x:g}")
             axes.label_outer()
         handles, labels = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(3, max(1, len(labels))))
     return figure
 
 

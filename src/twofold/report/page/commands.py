@@ -12,17 +12,13 @@ from twofold.settings import SETTINGS, option, plain, value_text
 
 
 def commands(trials: pd.DataFrame) -> Iterable[str]:
-    """The commands, one per seed, that make these trials; a call of Python where rounds do not count from 0."""
+    """The commands that make these trials: one for each seed and for each run of rounds without a gap."""
     for _, of_seed in trials.groupby("seed"):
-        rounds = sorted(set(of_seed["round"]))
-        settings = _settings(of_seed)
-        networks = in_order(list(of_seed.network))
-        if rounds == list(range(len(rounds))):
-            yield _command(settings, networks, len(rounds))
-        else:
-            whole = rounds == list(range(rounds[0], rounds[-1] + 1))
-            for first, last in [(rounds[0], rounds[-1])] if whole else [(n, n) for n in rounds]:
-                yield _call(settings, networks, range(first, last + 1))
+        settings, networks = _settings(of_seed), in_order(list(of_seed.network))
+        rounds = pd.Series(sorted(set(of_seed["round"])))
+        for _, run in rounds.groupby(rounds.diff().ne(1).cumsum()):
+            first, last = int(run.iloc[0]), int(run.iloc[-1])
+            yield _command(settings, networks, f"{first}-{last}" if first else str(last + 1))
 
 
 def _settings(trials: pd.DataFrame) -> dict[str, Any]:
@@ -34,13 +30,8 @@ def _settings(trials: pd.DataFrame) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value != SETTINGS[name].default}
 
 
-def _command(settings: Mapping[str, Any], networks: Sequence[str], rounds: int) -> str:
-    options = ["twofold", "study", "--networks", *networks, "--rounds", str(rounds)]
+def _command(settings: Mapping[str, Any], networks: Sequence[str], rounds: str) -> str:
+    options = ["twofold", "study", "--networks", *networks, "--rounds", rounds]
     for name, value in settings.items():
         options += [option(name)] + ([] if value is True else [value_text(value)])
     return shlex.join(options)
-
-
-def _call(settings: Mapping[str, Any], networks: Sequence[str], rounds: range) -> str:
-    given = "".join(f", {name}={value!r}" for name, value in settings.items())
-    return f"twofold.Study(networks={list(networks)!r}, rounds={rounds!r}{given}).run()"

@@ -10,6 +10,7 @@ from twofold.report.terminal.tables import drawn, rich_table
 from twofold.report.text import notes, statistics
 from twofold.report.text.names import heading
 from twofold.report.text.numbers import MISSING, counted, interval, mean_and_sd, percent, points
+from twofold.report.text.pictures import rounds_of
 from twofold.report.text.tables import rows_of
 from twofold.settings import value_text, words
 
@@ -38,7 +39,7 @@ def confirmation_table(search: pd.DataFrame, fresh: pd.DataFrame, select_on: str
         [network, *_confirmed(search[search.network == network], fresh[fresh.network == network], column)]
         for network in in_order(fresh.network.tolist())
     ]
-    seen, new = search["round"].nunique(), fresh["round"].nunique()
+    seen, new = (len(trials.drop_duplicates(["seed", "round"])) for trials in (search, fresh))
     if len(rows) > 1:
         search, fresh = (_network_mean(trials, column) for trials in (search, fresh))
         rows.append(["mean", *_confirmed(search, fresh, column)])
@@ -65,7 +66,7 @@ def _network_table(network: str, trials: pd.DataFrame) -> Table:
             rows.append(["  paper", *[""] * len(others), *cells])
             agreements.append(agreement)
     return rich_table(
-        f"{network}: test error %, mean ± sd of {counted(trials['round'].nunique(), 'round')}",
+        f"{network}: test error %, mean ± sd of {rounds_of(trials)}",
         [*map(heading, ("optimizer", *others)), *(f"{words('learning_rate')}\n{value_text(rate)}" for rate in rates)],
         rows,
         left=1 + len(others),

@@ -13,7 +13,7 @@ from twofold.settings import SETTINGS, value_text
 
 def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
     """A name and its text for each thing."""
-    rounds = trials.groupby("network")["round"].nunique()
+    rounds = trials.drop_duplicates(["network", "seed", "round"]).network.value_counts()
     # A network without auxiliary losses has the weight 0, which nobody chose.
     weighed = trials[with_losses(trials)]
     settings = [

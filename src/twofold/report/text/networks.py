@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class LayerFacts(Protocol):
-    """A line of a network's table of layers, as `twofold.networks.layer_table` gives it."""
+    """A line of a network's table of layers, as a network's structure gives it."""
 
     @property
     def layer(self) -> str:

@@ -56,7 +56,8 @@ INTERACTION_NOTE = (
 
 def rounds_of(trials: pd.DataFrame) -> str:
     """How many rounds there are in a table of trials."""
-    return counted(len(trials.drop_duplicates(["seed", "round"])), "round")
+    by = [name for name in ("seed", "round") if name in trials]
+    return counted(len(trials.drop_duplicates(by)), "round")
 
 
 def legend_text(network: str, errors: pd.Series) -> str:

@@ -101,7 +101,7 @@ function readDigit(network, image, side) {
   return dense(relu(dense(hidden, layer("dense1"))), layer("dense2"));
 }
 
-// What the network says of two images: {logits, digitLogits}, as twofold.networks.Outputs has them for one pair.
+// What the network says of two images: {logits, digitLogits}, as twofold.networks.protocol.Outputs has them for one pair.
 function comparePair(network, first, second) {
   const digitLogits = [readDigit(network, first, 0), readDigit(network, second, 1)];
   const both = digitLogits.flatMap((units) => Array.from(units, (u) => (u > 0 ? u : network.negative_slope * u)));
