@@ -20,7 +20,7 @@ from twofold.analysis import (
     explained,
     kind_of,
 )
-from twofold.analysis.collapse import BRANCH_UNITS
+from twofold.analysis.collapse import BRANCH_UNITS, _wilson
 from twofold.data import load_digits
 
 Made = Callable[..., pd.DataFrame]
@@ -51,6 +51,13 @@ def test_rates_and_errors_by_hand() -> None:
     assert healthy.sd == pytest.approx(np.sqrt(0.005))
     assert np.isnan(rows.loc[ONE_DEAD].sd)
     assert rows.loc[DIVERGED, ["mean", "sd", "best", "worst"]].isna().all()
+
+
+@given(n=st.integers(1, 400), share=st.floats(0, 1))
+def test_wilson_intervals_are_scipys(n: int, share: float) -> None:
+    count = round(share * n)
+    theirs = stats.binomtest(count, n).proportion_ci(method="wilson")
+    assert _wilson(count, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_wilson_interval_by_its_formula() -> None:

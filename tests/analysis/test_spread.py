@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from twofold.analysis import spread
-from twofold.analysis.spread import log_sd_ratio
+from twofold.analysis.spread import _brown_forsythe, log_sd_ratio
 
 Made = Callable[..., pd.DataFrame]
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -113,3 +113,10 @@ def test_brown_forsythe_seldom_finds_what_is_not_there() -> None:
     alone = np.mean([stats.levene(*random.normal(0.2, 0.02, (2, 50))).pvalue < 0.05 for _ in range(1500)])
     assert 0.01 <= common <= 0.05
     assert 0.03 <= alone <= 0.07
+
+
+@given(st.integers(3, 60), st.integers(0, 10_000), st.floats(0.1, 10))
+def test_the_brown_forsythe_test_is_scipys(n: int, seed: int, factor: float) -> None:
+    both = np.random.default_rng(seed).normal(0.2, 0.02, (n, 2)) * (1, factor)
+    theirs = stats.levene(both[:, 0], both[:, 1], center="median").pvalue
+    assert _brown_forsythe(both) == pytest.approx(theirs, rel=1e-9, abs=1e-12)

@@ -102,8 +102,17 @@ def _variance_explained(trials: pd.DataFrame) -> float:
 
 
 def _rate(count: int, n: int) -> dict[str, float | int]:
-    interval = scipy.stats.binomtest(count, n).proportion_ci(method="wilson")
-    return {"rounds": n, "count": count, "rate": count / n, "ci_low": interval.low, "ci_high": interval.high}
+    low, high = _wilson(count, n)
+    return {"rounds": n, "count": count, "rate": count / n, "ci_low": low, "ci_high": high}
+
+
+def _wilson(count: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate (Wilson 1927, p. 209). Written here since `scipy.stats` takes half a second."""
+    rate, z2 = count / n, float(scipy.special.ndtri(0.975)) ** 2
+    middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
+    # At the ends the interval is closed: rounding must not open it.
+    return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
 def _errors(errors: np.ndarray) -> dict[str, float]:
