@@ -142,7 +142,7 @@ class Study(Settings):
                 store=opened,
                 devices=_devices(workers, listener),
                 listener=listener,
-                seed=self.seed,
+                seed=several(self.seed)[0],
                 trace=trace,
                 keeper_of=self._keeper(keep_models, opened, store, models),
             )
@@ -202,9 +202,8 @@ class Study(Settings):
         try:
             check_used(self._networks, self._of_networks)
         except SettingError as error:
-            if any(len(several(getattr(self, name))) > 1 for name in self._of_networks) or not _all_stored(
-                store, trials
-            ):
+            varied = any(len(several(getattr(self, name))) > 1 for name in self._of_networks)
+            if varied or not _all_stored(store, trials):
                 raise
             return f"{error}; all trials are in the store, which are those without it"
         return ""
@@ -216,7 +215,7 @@ class Study(Settings):
 
     @property
     def _networks(self) -> tuple[str, ...]:
-        return (self.networks,) if isinstance(self.networks, str) else tuple(self.networks)
+        return tuple(several(self.networks))
 
     @cached_property
     def _source(self) -> Source:

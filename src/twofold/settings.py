@@ -325,9 +325,9 @@ SETTINGS = _declarations()
 COMPARED = tuple(name for name, declared in SETTINGS.items() if declared.compared)
 
 
-def of_role(*roles: Role) -> tuple[str, ...]:
-    """The names of the settings with one of these roles."""
-    return tuple(name for name, declared in SETTINGS.items() if declared.role in roles)
+def of_role(role: Role) -> tuple[str, ...]:
+    """The names of the settings with this role."""
+    return tuple(name for name, declared in SETTINGS.items() if declared.role == role)
 
 
 def check_names(name: str, registry: Iterable[str]) -> None:

@@ -133,6 +133,16 @@ def _example(declared: Declaration, values: str) -> str:
     return f"for example {declared.option} {values}"
 
 
+def _converter(declared: Declaration) -> Parameter:
+    return _CONVERTERS.get(declared.type, Parameter())
+
+
+def _list_of(declared: Declaration, text: str, group: Group) -> _Field:
+    """An option with values one after another, or none."""
+    parameter = Parameter(help=text, group=group, **SEVERAL)
+    return declared.name, Annotated[list[declared.type] | None, parameter, _converter(declared)], None
+
+
 def _one(declared: Declaration) -> _Field:
     """An option with one value."""
     help = declared.help + _choices(declared)
@@ -142,8 +152,7 @@ def _one(declared: Declaration) -> _Field:
     if declared.type is bool:
         return declared.name, Annotated[bool, text], declared.default
     kind = declared.type if declared.default is not None else declared.type | None
-    converter = _CONVERTERS.get(declared.type, Parameter())
-    return declared.name, Annotated[kind, text, converter], declared.default
+    return declared.name, Annotated[kind, text, _converter(declared)], declared.default
 
 
 def _several(declared: Declaration, default: Any = None) -> _Field:
@@ -156,9 +165,7 @@ def _several(declared: Declaration, default: Any = None) -> _Field:
     text = (
         f"{declared.help}{_choices(declared)} One value or several, {_example(declared, declared.example)}{by_default}."
     )
-    parameter = Parameter(help=text, group=GROUPS[declared.group], **SEVERAL)
-    converter = _CONVERTERS.get(declared.type, Parameter())
-    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+    return _list_of(declared, text, GROUPS[declared.group])
 
 
 def _range(declared: Declaration) -> _Field:
@@ -171,9 +178,7 @@ def _range(declared: Declaration) -> _Field:
     what = "The choices" if search.of == "choices" else "The lowest and the highest value"
     example = declared.example if search.of == "choices" else shown
     text = f"{declared.help} {what}, or one value to keep to, {_example(declared, example)}; by default {by_default}."
-    parameter = Parameter(help=text, group=SPACE, **SEVERAL)
-    converter = _CONVERTERS.get(declared.type, Parameter())
-    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+    return _list_of(declared, text, SPACE)
 
 
 def _only(declared: Declaration) -> _Field:
@@ -183,9 +188,7 @@ def _only(declared: Declaration) -> _Field:
         return declared.name, Annotated[bool | None, Parameter(help=text, group=WHICH)], None
     values = declared.example or value_text(declared.default)
     text = f"Only trials with these values of {declared.label}, {_example(declared, values)}."
-    parameter = Parameter(help=text, group=WHICH, **SEVERAL)
-    converter = _CONVERTERS.get(declared.type, Parameter())
-    return declared.name, Annotated[list[declared.type] | None, parameter, converter], None
+    return _list_of(declared, text, WHICH)
 
 
 # One study is of one set of images; how many validation pairs there are changes no training, so there is nothing to
@@ -246,11 +249,6 @@ class RunOptions:
         """The options as `twofold.Study.run` takes them."""
         names = ("workers", "store", "trace", "keep_models", "models")
         return {**{name: getattr(self, name) for name in names}, "progress": not self.quiet}
-
-
-def choosing(networks: Sequence[str] | None) -> Any:
-    """The networks asked for, or the paper's."""
-    return PAPERS if networks is None else networks
 
 
 # What options were called in version 0.1, in the commands that had them; they work for one version more.

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, NOTHING, Given, selections, with_options
-from twofold.cli.selection import StoreOption, Which, read_store
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, NOTHING, Given, StoreUrl, selections, with_options
+from twofold.cli.selection import Which, read_store
 
 _ALL = Which()
 
@@ -20,7 +20,7 @@ def report(
     ] = "A study of two-branch networks",
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
-    store: StoreOption = None,
+    store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
 ) -> None:
@@ -40,6 +40,6 @@ def report(
 
     check_file(out)
     table, url = read_store(store, which, settings, histories=True)
-    kept = ModelStore(models or models_folder(store or DEFAULT_STORE))
+    kept = ModelStore(models or models_folder(store))
     demo, reason = demo_or_reason(kept, set(table.key), data_dir)
     say(write_page(out, report_page(table, title=title, store=url, demo=demo, demo_note=reason)))

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
-from twofold.cli.selection import StoreOption, Which, read_store
+from twofold.cli.options import DEFAULT_STORE, FLAG, NOTHING, Given, StoreUrl, selections, with_options
+from twofold.cli.selection import Which, read_store
 
 _ALL = Which()
 
@@ -15,7 +15,7 @@ def results(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
-    store: StoreOption = None,
+    store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
 ) -> None:

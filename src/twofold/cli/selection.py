@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.cli.options import DEFAULT_STORE, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.settings import round_numbers, several
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,7 @@ StoreOption = Annotated[
     str | None,
     Parameter(
         help="The results store: an SQLAlchemy URL, or the path of an SQLite file, for example --store mine.db; by "
-        "default sqlite:///twofold.db.",
+        f"default {DEFAULT_STORE}.",
         group=WHICH,
     ),
 ]
@@ -48,8 +49,6 @@ class Which:
 
     def chosen(self, settings: Given) -> dict[str, list[Any] | None]:
         """The columns and the values chosen, with those of the settings."""
-        from twofold.settings import round_numbers, several
-
         rounds = None if self.rounds is None else list(round_numbers(self.rounds))
         return {
             "network": self.networks,
@@ -58,15 +57,15 @@ class Which:
         }
 
 
-def read_store(url: str | None, which: Which, settings: Given, *, histories: bool = False) -> tuple[pd.DataFrame, str]:
+def read_store(url: str, which: Which, settings: Given, *, histories: bool = False) -> tuple[pd.DataFrame, str]:
     """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
     from twofold.analysis import select
-    from twofold.results import DEFAULT_URL, Store
+    from twofold.results import Store
 
-    store = Store(url or DEFAULT_URL, create=False)
+    store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
     return (select(table, chosen) if some else table), store.url
@@ -85,7 +84,8 @@ def read_table(
     from twofold.results.table_file import read_csv
 
     if csv is None:
-        return as_trials(read_store(store, which, settings, histories=histories)[0], ("network", "round"))
+        table, _ = read_store(DEFAULT_STORE if store is None else store, which, settings, histories=histories)
+        return as_trials(table, ("network", "round"))
     if store is not None:
         raise SettingError("`store` and `csv` exclude each other; give one of them")
     return select(read_csv(csv), which.chosen(settings))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twofold.cli.options import RunOptions, choosing
+from twofold.cli.options import RunOptions
+from twofold.networks import PAPERS
 
 if TYPE_CHECKING:
     from twofold.api import Study, StudyResult
@@ -15,7 +16,7 @@ def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any
     from twofold.report.places import check_folder
 
     check_folder(run.out)
-    return Study(networks=choosing(networks), rounds=rounds, data_dir=run.data_dir, **settings)
+    return Study(networks=PAPERS if networks is None else networks, rounds=rounds, data_dir=run.data_dir, **settings)
 
 
 def train(study: "Study", run: RunOptions) -> "StudyResult":

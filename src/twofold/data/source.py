@@ -73,19 +73,13 @@ def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
     Files that were never read are, since only so it is known what is in them.
     """
     place = find_digits(name_or_path, data_dir)
-    facts = _kept(place)
-    if facts is None:
-        before = _name(place)
-        digits = place.read()
-        facts = _keep(place, before, digits)
-        source = Source(place, **_shallow(facts))
-        source.__dict__["_digits"] = digits  # read already
-        return source
-    return Source(place, **_shallow(facts))
-
-
-def _shallow(facts: _Facts) -> dict[str, Any]:
-    return dict(vars(facts))
+    if (facts := _kept(place)) is not None:
+        return Source(place, **vars(facts))
+    before = _name(place)
+    digits = place.read()
+    source = Source(place, **vars(_keep(place, before, digits)))
+    source.__dict__["_digits"] = digits  # read already
+    return source
 
 
 def _kept(place: Place) -> _Facts | None:
