@@ -23,6 +23,8 @@ _COMPILED = {
     "vectors.py",
     "winograd.py",
     "kernels.py",
+    "rules.py",
+    "steps.py",
 }
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")

@@ -12,7 +12,8 @@ from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytor
 from twofold.networks import NETWORKS
 from twofold.networks.paper import PairNetwork, init_network
 from twofold.training.losses import pair_loss as our_loss
-from twofold.training.optimizers import OPTIMIZERS, native_step, portable_step
+from twofold.native.operations import native_step, portable_step
+from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.run import Arguments, State, start, train_epochs
 
 PAIRS, BATCH = 500, 25

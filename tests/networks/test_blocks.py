@@ -8,14 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.networks.plain import plain_block
 
-from twofold.native import operations as native
+from twofold.native import operations
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
-from twofold.networks import blocks
 
 # Each new shape is a new compilation.
 FEW = settings(max_examples=8, deadline=None)
 
-both_ways = pytest.mark.parametrize("features", [native.features, blocks.portable_features], ids=["native", "portable"])
+both_ways = pytest.mark.parametrize("features", [operations.native_features, operations.portable_features], ids=["native", "portable"])
 
 
 def plain_features(images, kernel1, bias1, kernel2, bias2):

@@ -11,10 +11,11 @@ import pytest
 from tests.native.frames import Guarded, call
 
 from twofold.networks.paper import init_network
-from twofold.training import kernels
-from twofold.training.optimizers import OPTIMIZERS, native_step, portable_step
+from twofold.native.rules import Numbers
+from twofold.native.operations import native_step, portable_step
+from twofold.training.optimizers import OPTIMIZERS
 
-NUMBERS = kernels.Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)
+NUMBERS = Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)
 
 every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
 

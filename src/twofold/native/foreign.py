@@ -4,33 +4,35 @@ A handler is a function of the address of a call frame, which says where argumen
 on such frames and on pointers, to which Numba has compiled all that a handler calls.
 """
 
-import hashlib
-import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from threading import Lock
 from typing import Any
 
-import jax
 import numba
 import numpy as np
-from jaxtyping import Array
-from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
-# Where things stand in the interface's structures, in bytes (xla/ffi/api/c_api.h, version 0.1 and after).
-_FRAME_EXTENSION, _FRAME_ARGUMENTS, _FRAME_RESULT_COUNT, _FRAME_RESULTS = 8, 72, 96, 112
-_BUFFER_DATA, _BUFFER_RANK, _BUFFER_DIMENSIONS = 24, 32, 40
-_EXTENSION_KIND, _EXTENSION_METADATA, _METADATA_VERSION = 8, 24, 24
+from twofold.native.layout import (
+    ARGUMENTS,
+    BUFFER_DATA,
+    BUFFER_DIMENSIONS,
+    BUFFER_RANK,
+    EXTENSION,
+    EXTENSION_KIND,
+    EXTENSION_METADATA,
+    METADATA_EXTENSION,
+    METADATA_VERSION,
+    RESULT_COUNT,
+    RESULTS,
+    version_of_header,
+)
 
-# The extension of a call frame that asks for the handler's version; and the answer: major 0, and in the upper half of
-# the word minor 1.
-_METADATA_EXTENSION, _VERSION = 1, 1 << 32
+# What a handler answers when XLA asks for which version it is: that of the header beside this jaxlib, in which the
+# places above were looked for (see `layout`). Major in the lower half of the word, minor in the upper.
+_MAJOR, _MINOR = version_of_header()
+_VERSION = _MINOR << 32 | _MAJOR
 
 # Sums may be taken in another order, but what is not finite is not taken for impossible. All functions become part of
-# their handler: left to itself, a process that compiles would call those that it has compiled by themselves, one that
-# reads the handler from the cache those within it, which is not the same to the last bit.
+# their handler, so that an object file has all that it calls.
 OPTIONS = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
     "error_model": "numpy",
@@ -42,10 +44,6 @@ compiled = numba.njit(**OPTIONS)
 
 # For functions that only call others: LLVM works through each level of functions anew, which takes its time.
 inlined = numba.njit(fastmath=OPTIONS["fastmath"], error_model="numpy", inline="always")
-
-# The handlers that XLA knows, by their names there: it must not be told twice, nor may one be thrown away.
-_HANDLERS: dict[str, Any] = {}
-_LOCK = Lock()
 
 
 @intrinsic
@@ -110,27 +108,27 @@ def _buffer(frame, where, index):
 @inlined
 def argument(frame, index, like):
     """The pointer to the numbers of an argument, of the type of `like`."""
-    return _pointer(_word(_buffer(frame, _FRAME_ARGUMENTS, index) + np.uintp(_BUFFER_DATA)), like)
+    return _pointer(_word(_buffer(frame, ARGUMENTS, index) + np.uintp(BUFFER_DATA)), like)
 
 
 @inlined
 def result(frame, index, like):
     """The pointer to the numbers of a result, of the type of `like`."""
-    return _pointer(_word(_buffer(frame, _FRAME_RESULTS, index) + np.uintp(_BUFFER_DATA)), like)
+    return _pointer(_word(_buffer(frame, RESULTS, index) + np.uintp(BUFFER_DATA)), like)
 
 
 @inlined
 def dimension(frame, index, axis):
     """The length of an axis of an argument."""
-    buffer = _buffer(frame, _FRAME_ARGUMENTS, index)
-    return np.int64(_word(_word(buffer + np.uintp(_BUFFER_DIMENSIONS)) + np.uintp(8 * axis)))
+    buffer = _buffer(frame, ARGUMENTS, index)
+    return np.int64(_word(_word(buffer + np.uintp(BUFFER_DIMENSIONS)) + np.uintp(8 * axis)))
 
 
 @inlined
 def length(frame, index):
     """How many numbers an argument has."""
     numbers = np.int64(1)
-    for axis in range(np.int64(_word(_buffer(frame, _FRAME_ARGUMENTS, index) + np.uintp(_BUFFER_RANK)))):
+    for axis in range(np.int64(_word(_buffer(frame, ARGUMENTS, index) + np.uintp(BUFFER_RANK)))):
         numbers *= dimension(frame, index, axis)
     return numbers
 
@@ -138,7 +136,7 @@ def length(frame, index):
 @inlined
 def results(frame):
     """How many results there are."""
-    return np.int64(_word(frame + np.uintp(_FRAME_RESULT_COUNT)))
+    return np.int64(_word(frame + np.uintp(RESULT_COUNT)))
 
 
 @inlined
@@ -148,46 +146,22 @@ def begins(frame):
     It has none where XLA only asks, at registration, which version of the interface it follows: that is answered here.
     """
     _align_stack()
-    extension = _word(frame + np.uintp(_FRAME_EXTENSION))
-    if extension == 0 or np.int32(_word(extension + np.uintp(_EXTENSION_KIND))) != _METADATA_EXTENSION:
+    extension = _word(frame + np.uintp(EXTENSION))
+    if extension == 0 or np.int32(_word(extension + np.uintp(EXTENSION_KIND))) != METADATA_EXTENSION:
         return True
-    _put_word(_word(extension + np.uintp(_EXTENSION_METADATA)) + np.uintp(_METADATA_VERSION), np.uintp(_VERSION))
+    _put_word(_word(extension + np.uintp(EXTENSION_METADATA)) + np.uintp(METADATA_VERSION), np.uintp(_VERSION))
     return False
 
 
-def can_run(*arrays: Array) -> bool:
-    """Whether JAX runs on a processor, and all arrays are of one precision that handlers know."""
-    types = {array.dtype.name for array in arrays}
-    return jax.default_backend() == "cpu" and types in ({"float32"}, {"float64"})
+def machine_code(handler: Callable, name: str) -> tuple[str, bytes]:
+    """Machine code for this processor of a handler in Python: the symbol that it goes by, and an object file.
 
-
-def digest(*modules: str) -> str:
-    """What tells apart the versions of the modules that a handler is compiled from, and of this one."""
-    files = [str(sys.modules[module].__file__) for module in (__name__, *modules)]
-    return hashlib.sha256(b"".join(Path(file).read_bytes() for file in files)).hexdigest()[:16]
-
-
-def compile_handler(function: Callable, name: str) -> Any:
-    """The handler that `function` describes, compiled or read from Numba's cache.
-
-    What Numba keeps goes by the name, in which the sources of all that the function calls have a part: see `digest`.
-    What cannot be read is thrown away; where nothing can be kept, the function is compiled anew.
+    The function takes where to put its result, where to put an error of Python's, and the address of the call frame.
+    Nothing here raises an error. Numba's own wrapper for callers in C would bring in what reports one.
     """
+    handler.__qualname__ = name
     signature = numba.types.uintp(numba.types.uintp)
-    function.__qualname__ = name
-    with suppress(Exception):  # whatever is wrong with a folder or a file
-        return numba.cfunc(signature, cache=True)(function)
-    with suppress(Exception):
-        FunctionCache(function).flush()
-        return numba.cfunc(signature, cache=True)(function)
-    return numba.cfunc(signature)(function)  # what is wrong with the function is raised
-
-
-def register(function: Callable, name: str) -> str:
-    """The name under which XLA knows the handler that `function` describes; it is compiled when first wanted."""
-    with _LOCK:
-        if name not in _HANDLERS:
-            handler = compile_handler(function, name)
-            jax.ffi.register_ffi_target(name, jax.ffi.pycapsule(handler.address), platform="cpu")
-            _HANDLERS[name] = handler
-    return name
+    dispatcher = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(handler)
+    dispatcher.compile(signature)
+    compiled_handler = dispatcher.overloads[signature.args]
+    return compiled_handler.fndesc.llvm_func_name, compiled_handler.library._get_compiled_object()

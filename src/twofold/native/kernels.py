@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.native import foreign, geometry, vectors, winograd
+from twofold.native import geometry
 from twofold.native.foreign import (
     argument,
     begins,
@@ -40,9 +40,6 @@ from twofold.native.winograd import (
     tile_inputs_back,
     tile_outputs,
 )
-
-# As the files are when they are imported.
-_SOURCES = foreign.digest(*(module.__name__ for module in (geometry, vectors, winograd)), __name__)
 
 # As a factor of a real number it keeps its precision, as Python's own number would not.
 _0 = np.int8(0)
@@ -472,9 +469,9 @@ def _weight_gradient_handler(real):
     return weight_gradient
 
 
-_HANDLERS = {"forward": _forward_handler, "backward": _backward_handler, "weight_gradient": _weight_gradient_handler}
-
-
-def handler(name: str, real: np.dtype) -> tuple[Callable, str]:
-    """What `foreign.register` wants for the kernel `name` (forward, backward, weight_gradient) and a type of reals."""
-    return _HANDLERS[name](real.type(0)), f"twofold_{name}_{real.name}_{_SOURCES}"
+# A handler in Python for Numba by its name, for a real number of the type that it is for.
+HANDLERS: dict[str, Callable[[np.generic], Callable]] = {
+    "forward": _forward_handler,
+    "backward": _backward_handler,
+    "weight_gradient": _weight_gradient_handler,
+}

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from twofold.data import AnyArray, Task
 from twofold.native.geometry import CHANNELS1, CHANNELS2
-from twofold.networks.blocks import dense, features, pooled_size
+from twofold.native.operations import features
+from twofold.networks.blocks import dense, pooled_size
 from twofold.networks.protocol import LayerRow, Outputs
 from twofold.settings import Settings, check_names
 

@@ -1,0 +1,53 @@
+"""The user's cache folder: what is kept there can be made again, so whatever is wrong with it costs time, nothing else.
+
+A file begins with the hash of its content, which is checked before anything is done with it: of machine code a single
+changed bit may crash the program or, worse, change its numbers.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import platformdirs
+
+_HASH = hashlib.sha256
+_HASH_SIZE = _HASH().digest_size
+
+
+def cache_folder() -> Path:
+    """The folder; it may lack, and may be one that cannot be made or written."""
+    return platformdirs.user_cache_path("twofold")
+
+
+def read_kept(name: str) -> bytes | None:
+    """What is kept under a name (a path within the folder); None where that is nothing, or damaged."""
+    with suppress(OSError):
+        kept = (cache_folder() / name).read_bytes()
+        content = kept[_HASH_SIZE:]
+        if _HASH(content).digest() == kept[:_HASH_SIZE]:
+            return content
+    return None
+
+
+def keep(name: str, content: bytes, most: int) -> None:
+    """Keep content under a name, in the place of what was there, if that can be done.
+
+    The file appears whole or not at all. Of the files in its folder the latest `most` stay.
+    """
+    file = cache_folder() / name
+    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(_HASH(content).digest() + content)
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+        _forget(file.parent, most)
+
+
+def _forget(folder: Path, most: int) -> None:
+    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files[most:]:
+        file.unlink(missing_ok=True)

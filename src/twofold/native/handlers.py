@@ -1,0 +1,211 @@
+"""Our operations for this processor, as XLA knows them: machine code that was compared with the portable way before.
+
+The first time with these versions and this processor it is compiled and compared, each in a process of its own, and
+then kept in the cache folder. Here it is only loaded. Where a process fails, crashes or hangs, or TWOFOLD_NATIVE=0 is
+set, everything is computed by operations that every platform has.
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import jax
+import llvmlite.binding as llvm
+from jaxtyping import Array
+
+from twofold.cache import keep, read_kept
+from twofold.errors import SettingError
+from twofold.native.packing import Code, pack, unpack
+from twofold.native.stages import STAGE
+
+VARIABLE = "TWOFOLD_NATIVE"
+
+# What a row says of how it was computed.
+NATIVE, PORTABLE = "native", "portable"
+
+# The two processes; the second gets what the first wrote.
+COMPILE, COMPARE = "twofold.native.compiling", "twofold.native.probe"
+
+# Seconds for one of them, whose stages end by themselves where they hang.
+_SECONDS = 900
+
+# Variables that change what JAX, XLA or Numba does, or where Python looks for modules.
+_NOT_FOR_THEM = ("JAX_", "XLA_", "NUMBA_", "PYTHON")
+
+_MOST_KEPT = 8
+
+_LOCK = Lock()
+
+# By name and type of numbers: symbol and object file; and what XLA has been told of, by its name there.
+_CODE: dict[tuple[str, str], tuple[str, bytes]] = {}
+_REGISTERED: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whether our operations are used for a type of numbers, and why not. `fresh` if that was found out just now."""
+
+    engine: str
+    reason: str = ""
+    fresh: bool = False
+
+
+def can_run(*arrays: Array) -> bool:
+    """Whether all arrays are of one precision that handlers know, on a processor whose operations can be trusted."""
+    types = {array.dtype.name for array in arrays}
+    known = types in ({"float32"}, {"float64"}) and jax.default_backend() == "cpu"
+    return known and trust(*types).engine == NATIVE
+
+
+def engine() -> str:
+    """How trainings are computed here: "native" or "portable"."""
+    return trust("float32").engine if jax.default_backend() == "cpu" else PORTABLE
+
+
+def is_known(real: str = "float32") -> bool:
+    """Whether it is known already, from an earlier time, if our operations can be trusted."""
+    return _turned_off() or read_kept(_place(real)) is not None
+
+
+@cache
+def trust(real: str) -> Trust:
+    """Whether our operations are used for this type of numbers; found out once, which takes some seconds.
+
+    Raises `SettingError` for a value of TWOFOLD_NATIVE that is neither 0 nor 1.
+    """
+    if _turned_off():
+        return Trust(PORTABLE, f"{VARIABLE}=0 is set")
+    with _LOCK:
+        kept = read_kept(_place(real))
+        if kept is not None:
+            code, reason = unpack(kept)
+        else:
+            code, reason = _compiled_and_compared(real)
+            keep(_place(real), pack(code, reason), _MOST_KEPT)
+        use(code, real)
+    return Trust(PORTABLE if reason else NATIVE, reason, fresh=kept is None)
+
+
+def use(code: Code, real: str) -> None:
+    """Take this code for the handlers of a type of numbers."""
+    _CODE.update({(name, real): symbol_and_code for name, symbol_and_code in code.items()})
+
+
+def register(name: str, real: str) -> str:
+    """The name by which XLA knows a handler; machine code is loaded when it is first wanted."""
+    target = f"twofold_{name}_{real}_{_digest()}"
+    with _LOCK:
+        if target not in _REGISTERED:
+            loaded = _loaded(*_CODE[name, real])
+            address = loaded.get_function_address(_ENTRY)
+            jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(address), platform="cpu")
+            _REGISTERED[target] = loaded  # which must not be thrown away
+    return target
+
+
+# A function as XLA calls it, around one as Numba makes it, whose error there never is.
+_ENTRY = "entry"
+_WRAPPER = """
+declare i32 @"{symbol}"(i64*, i8**, i64)
+define i64 @entry(i64 %frame) {{
+  %result = alloca i64
+  %error = alloca i8*
+  %status = call i32 @"{symbol}"(i64* %result, i8** %error, i64 %frame)
+  ret i64 0
+}}
+"""
+
+
+def _loaded(symbol: str, code: bytes) -> Any:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(_WRAPPER.format(symbol=symbol)), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
+
+
+def _turned_off() -> bool:
+    value = os.environ.get(VARIABLE, "1")
+    if value not in ("0", "1"):
+        raise SettingError(f"{VARIABLE} (={value!r}) must be 1 or 0; 0 turns twofold's own operations off")
+    return value == "0"
+
+
+def _place(real: str) -> str:
+    return f"native/{_digest()}-{real}"
+
+
+@cache
+def _digest() -> str:
+    """What tells apart machine code for other processors, by other versions, or from other sources."""
+    versions = [_version(name) for name in ("jaxlib", "numba", "llvmlite")]
+    features = sorted(name for name, there in llvm.get_host_cpu_features().items() if there)
+    machine = repr((versions, sys.version_info[:2], llvm.get_process_triple(), llvm.get_host_cpu_name(), features))
+    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    return hashlib.sha256(machine.encode() + sources).hexdigest()[:16]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _compiled_and_compared(real: str) -> tuple[Code, str]:
+    """The code, once it is known that it does what it should; or none, and why."""
+    written, reason = _run(COMPILE, real, b"")
+    if not reason:
+        _, reason = _run(COMPARE, real, written)
+    try:
+        return ({}, reason) if reason else unpack(written)
+    except ValueError:
+        return {}, "what was compiled cannot be read"
+
+
+def _run(module: str, real: str, given: bytes) -> tuple[bytes, str]:
+    """What a process writes to standard output; and what went wrong, if anything."""
+    environment = {n: v for n, v in os.environ.items() if not n.startswith(_NOT_FOR_THEM) and n != VARIABLE}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", module, real],
+            # Numba reads a file of settings from where it is started.
+            cwd=tempfile.gettempdir(),
+            env=environment,
+            input=given,
+            capture_output=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return b"", f"{module} took over {_SECONDS} s"
+    except OSError as error:
+        return b"", f"{module} could not be started ({error.strerror})"
+    return done.stdout, _what_went_wrong(done.returncode, done.stderr.decode(errors="replace"))
+
+
+def _what_went_wrong(exit_code: int, errors: str) -> str:
+    """From its last stage and its last words, why a process ended as it did; empty where all was well."""
+    if exit_code == 0:
+        return ""
+    lines = [line for line in errors.splitlines() if line.strip()]
+    stages = [line.removeprefix(STAGE) for line in lines if line.startswith(STAGE)]
+    if any(line.startswith("Timeout (") for line in lines):
+        what = "it took too long"
+    elif exit_code < 0:
+        what = f"it crashed ({signal.Signals(-exit_code).name})"
+    else:
+        what = lines[-1] if lines and not lines[-1].startswith(STAGE) else f"it ended with exit code {exit_code}"
+    return f"at '{stages[-1]}': {what}" if stages else what

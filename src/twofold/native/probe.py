@@ -1,0 +1,113 @@
+"""Compares our operations with the portable way, in a process of its own: a crash or a hang is that process's alone.
+
+    python -m twofold.native.probe float32 < code
+
+From standard input comes what `twofold.native.compiling` wrote. Where the numbers are others, the last line on standard
+error says so and the exit code is not 0.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from twofold.native import handlers, operations
+from twofold.native.geometry import CHANNELS1, CHANNELS2
+from twofold.native.packing import unpack
+from twofold.native.rules import RULES, Numbers, memories_of
+from twofold.native.stages import stage
+
+# Branches, images, height and width: whole blocks of images and not, one tile and more, odd sizes.
+_SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
+
+# Programs that run once: compiled in a third of the time.
+_FAST = {"xla_backend_optimization_level": "0"}
+
+# Of the largest number of an array: sums are taken in another order.
+_TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
+
+
+def main() -> None:
+    """Compare every operation."""
+    (real,) = sys.argv[1:]
+    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_enable_x64", real == "float64")
+    code, _ = unpack(sys.stdin.buffer.read())
+    handlers.use(code, real)
+    for name, compare in _comparisons(real):
+        with stage(f"compare {name}"):
+            compare()
+
+
+def _comparisons(real: str) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Each operation, and what compares its two ways."""
+    yield "features", partial(_compare_features, real)
+    yield "product", partial(_compare_product, real)
+    for rule in RULES:
+        yield rule.__name__, partial(_compare_step, rule, real)
+
+
+def _compare_features(real: str) -> None:
+    random = np.random.default_rng(0)
+    for g, n, height, width in _SHAPES:
+        shapes = ((g, n, height, width), (g, 3, 3, 1, CHANNELS1), (g, CHANNELS1))
+        shapes += ((g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
+        arrays = [random.normal(size=shape).astype(real) for shape in shapes]
+        _compare(operations.native_features, operations.portable_features, arrays, range(1, 5))
+
+
+def _compare_product(real: str) -> None:
+    random = np.random.default_rng(0)
+    for g, n, inputs, outputs in ((1, 1, 4, 64), (2, 7, 20, 128)):
+        arrays = [random.normal(size=shape).astype(real) for shape in ((g, n, inputs), (g, inputs, outputs))]
+        _compare(operations.native_product, operations.portable_product, arrays, range(2))
+
+
+def _compare(native: Callable, portable: Callable, arguments: list[np.ndarray], by: range) -> None:
+    """Compares values and gradients of two ways; what is not finite has to show in both."""
+    ours, theirs = (_with_gradients(way, arguments, by) for way in (native, portable))
+    _same(ours(*arguments), theirs(*arguments))
+    outputs, _ = ours(np.full_like(arguments[0], np.nan), *arguments[1:])
+    if np.isfinite(outputs).all():
+        raise SystemExit("what is not a number does not show in its results")
+
+
+def _with_gradients(way: Callable, arguments: list[np.ndarray], by: range) -> Callable:
+    """A compiled function of the arguments: outputs, and gradients by some of them of the sum of the outputs' sines."""
+
+    def total(*arguments: Any) -> Any:
+        outputs = way(*arguments)
+        return jnp.sin(outputs).sum(), outputs
+
+    def found(*arguments: Any) -> Any:
+        (_, outputs), gradients = jax.value_and_grad(total, tuple(by), has_aux=True)(*arguments)
+        return outputs, gradients
+
+    return jax.jit(found).lower(*arguments).compile(_FAST)
+
+
+def _compare_step(rule: Callable, real: str) -> None:
+    random = np.random.default_rng(0)
+    numbers = np.array(Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8), real)
+    shapes = [(3,), (2, 5, 7), (1, 1029)]
+    gradients, parameters = ([random.normal(size=shape).astype(real) for shape in shapes] for _ in range(2))
+    kept = [[random.random(shape).astype(real) for shape in shapes] for _ in range(memories_of(rule))]
+    arrays = (numbers, gradients, parameters, kept)
+    ways = (partial(way, rule) for way in (operations.native_step, operations.portable_step))
+    ours, theirs = (jax.jit(way).lower(*arrays).compile(_FAST)(*arrays) for way in ways)
+    _same(ours, theirs)
+
+
+def _same(ours: Any, theirs: Any) -> None:
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        allowed = _TOLERANCES[b.dtype.name] * float(abs(b).max())
+        if a.shape != b.shape or not float(abs(a - b).max()) <= allowed:  # NaN is not
+            raise SystemExit("its numbers are others than those of the portable way")
+
+
+if __name__ == "__main__":
+    main()
