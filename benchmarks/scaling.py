@@ -47,7 +47,7 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
         def done(self, row: dict[str, Any]) -> None:
             self.done_at.setdefault(row["weight_sharing"], []).append(time.time())
 
-    devices, _ = use_devices()
+    devices = use_devices()
     study = Study(rounds=trials // len(NETWORKS), epochs=epochs, data=data)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:

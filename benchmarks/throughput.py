@@ -116,7 +116,7 @@ class Experts:
 def measure(repeats: int, torch_epochs: int, trials: int) -> dict[str, Any]:
     """All measurements: a list of seconds per training for each network and way."""
     begin = time.perf_counter()
-    devices, _ = use_devices()
+    devices = use_devices()
     digits = load_digits("mnist5k")
     engine, experts = Engine(digits, devices), Experts(len(devices))
     torch.set_num_threads(len(devices))

@@ -262,10 +262,7 @@ def _devices(workers: int | None, listener: Listener) -> Callable[[], Sequence[j
     def devices() -> Sequence[jax.Device]:
         from twofold.training.devices import use_devices
 
-        found, notes = use_devices(workers)
-        for note in notes:
-            listener.note(note)
-        return found
+        return use_devices(workers, listener.note)
 
     return devices
 

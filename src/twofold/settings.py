@@ -294,6 +294,14 @@ class Settings:
         example="relu leaky_relu",
         help="The activation of the bottleneck units of each branch.",
     )
+    precision: Setting[str] = setting(
+        default="float32",
+        role="program",
+        since="0.2",
+        choices=("float32", "tf32"),
+        example="float32 tf32",
+        help="The precision of products on a GPU; tf32 is faster, and rounds each factor to 11 bits.",
+    )
     seed: Setting[int] = setting(
         default=0,
         role="pairs",

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from twofold.data import load_digits
-from twofold.data.download import PUBLISHED, Publication, cache_folder, download
+from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.errors import DataError
 
 
@@ -113,7 +113,7 @@ def test_a_named_source_is_downloaded_into_the_users_cache_once(publication, ser
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(PUBLISHED, "mnist", publication("good"))
     first = load_digits("mnist")
-    assert (cache_folder() / "mnist" / "train-images-idx3-ubyte.gz").is_file()
+    assert (download_folder() / "mnist" / "train-images-idx3-ubyte.gz").is_file()
     server.asked.clear()
     assert load_digits("mnist").fingerprint == first.fingerprint
     assert server.asked == []

@@ -6,6 +6,8 @@ import os
 import numpy as np
 import pytest
 
+import twofold.cache
+from twofold.cache import keep, read_kept
 from twofold.data import Task, find_source, load_digits
 from twofold.data import source as source_module
 from twofold.errors import DataError
@@ -14,8 +16,13 @@ from twofold.errors import DataError
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     """A cache folder of the test's own."""
-    monkeypatch.setattr(source_module, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
+
+
+def names(cache):
+    """What is kept, by the names that `twofold.cache` knows."""
+    return [str(file.relative_to(cache)) for file in cache.rglob("*") if file.is_file()]
 
 
 @pytest.fixture
@@ -91,11 +98,9 @@ def test_images_that_are_not_those_of_the_facts_are_never_used(own, cache):
     """Where a file was changed and its size, time and inode were not, or the cache is another's."""
     path = own()
     right = find_source(path).fingerprint
-    (kept,) = cache.iterdir()
-    wrong = json.loads(kept.read_text())
-    for content in wrong.values():
-        content["fingerprint"] = "0" * 32
-    kept.write_text(json.dumps(wrong))
+    (name,) = names(cache)
+    wrong = {**json.loads(read_kept(name)), "fingerprint": "0" * 32}
+    keep(name, json.dumps(wrong).encode(), 1)
     with pytest.raises(DataError, match="have changed since"):
         find_source(path).load()
     assert find_source(path).load().fingerprint == right  # the command run again
@@ -105,8 +110,8 @@ def test_images_that_are_not_those_of_the_facts_are_never_used(own, cache):
 def test_a_damaged_cache_is_as_none(content, own, cache):
     path = own()
     right = facts(find_source(path))
-    (kept,) = cache.iterdir()
-    kept.write_bytes(content)
+    (name,) = names(cache)
+    keep(name, content, 1)
     assert facts(find_source(path)) == right
     assert facts(find_source(path)) == right
 
@@ -114,16 +119,15 @@ def test_a_damaged_cache_is_as_none(content, own, cache):
 def test_facts_of_another_shape_are_as_none(own, cache):
     path = own()
     right = facts(find_source(path))
-    (kept,) = cache.iterdir()
-    names = list(json.loads(kept.read_text()))
+    (name,) = names(cache)
     for content in ({"fingerprint": "0" * 32}, 5, {"task": {}}, []):
-        kept.write_text(json.dumps(dict.fromkeys(names, content)))
+        keep(name, json.dumps(content).encode(), 1)
         assert facts(find_source(path)) == right
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(own, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr(source_module, "cache_folder", lambda: tmp_path / "file" / "cache")
+    monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "file" / "cache")
     path = own()
     assert facts(find_source(path)) == facts(find_source(path))
 
@@ -134,5 +138,4 @@ def test_the_latest_facts_are_kept(own, cache, monkeypatch):
     for step in range(4):
         os.utime(path, ns=(step, step))
         find_source(path)
-    (kept,) = cache.iterdir()
-    assert len(json.loads(kept.read_text())) == 2
+    assert len(names(cache)) == 2

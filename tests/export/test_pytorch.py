@@ -9,10 +9,11 @@ from tests.training.programs import numbers, program
 
 from twofold.data import draw_pairs, load_digits
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
+from twofold.native.operations import native_step, portable_step
+from twofold.native.rules import memories_of
 from twofold.networks import NETWORKS
 from twofold.networks.paper import PairNetwork, init_network
 from twofold.training.losses import pair_loss as our_loss
-from twofold.native.operations import native_step, portable_step
 from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.run import Arguments, State, start, train_epochs
 
@@ -112,12 +113,12 @@ def test_twenty_steps_are_pytorchs(optimizer, learning_rate, weight_decay, pairs
 def test_a_huge_gradient_is_not_the_end(optimizer, step, huge):
     """Its square overflows in single precision; as in PyTorch the parameter then rests, and is not lost."""
     ours, steps = OPTIMIZERS[optimizer], [np.float32(huge), *np.ones(3, np.float32)]
-    parameters, kept = [jnp.ones(1)], [[jnp.zeros(1)] for _ in range(ours.memories)]
+    parameters, kept = [jnp.ones(1)], [[jnp.zeros(1)] for _ in range(memories_of(ours.rule))]
     theirs = torch.ones(1, requires_grad=True)
     their_optimizer = TORCH_OPTIMIZERS[optimizer]([theirs], lr=0.01, weight_decay=0.0)
     for number, gradient in enumerate(steps, 1):
         numbers = jnp.stack([jnp.float32(n) for n in ours.numbers(jnp.float32(0.01), jnp.float32(number))])
-        parameters, *kept = step(ours, numbers, [jnp.full(1, gradient)], parameters, kept)
+        parameters, *kept = step(ours.rule, numbers, [jnp.full(1, gradient)], parameters, kept)
         theirs.grad = torch.full((1,), float(gradient))
         their_optimizer.step()
         np.testing.assert_allclose(parameters[0], theirs.detach(), rtol=1e-5)

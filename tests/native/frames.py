@@ -4,7 +4,7 @@ import ctypes
 
 import numpy as np
 
-from twofold.native import foreign
+from twofold.native import handlers
 
 WORD = ctypes.c_uint64
 MARGIN = 4096  # bytes
@@ -26,8 +26,8 @@ class Guarded:
         return all((margin == 0xFF).all() for margin in self.margins)
 
 
-def call(described, arguments, results):
-    """Call a handler as XLA does, with a call frame (xla/ffi/api/c_api.h)."""
+def call(name, real, arguments, results):
+    """Call a handler for a type of numbers as XLA does, with a call frame (xla/ffi/api/c_api.h)."""
     kept = []
 
     def buffer(guarded):
@@ -41,5 +41,4 @@ def call(described, arguments, results):
     frame = (WORD * 22)()
     frame[9], frame[14] = map(ctypes.addressof, lists)
     frame[12] = len(results)
-    handler = foreign.compile_handler(*described)
-    assert ctypes.CFUNCTYPE(WORD, WORD)(handler.address)(ctypes.addressof(frame)) == 0
+    assert ctypes.CFUNCTYPE(WORD, WORD)(handlers.address_of(name, real))(ctypes.addressof(frame)) == 0

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tests.native.frames import Guarded, call
 
-from twofold.networks.paper import init_network
-from twofold.native.rules import Numbers
 from twofold.native.operations import native_step, portable_step
+from twofold.native.rules import Numbers, memories_of
+from twofold.networks.paper import init_network
 from twofold.training.optimizers import OPTIMIZERS
 
 NUMBERS = Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)
@@ -25,7 +25,9 @@ def random_step(optimizer, real):
     shapes = [(3,), (2, 5, 7), (1, 129)]
     keys = iter(jax.random.split(jax.random.key(0), 12))
     gradients, parameters = ([jax.random.normal(next(keys), shape, real) for shape in shapes] for _ in range(2))
-    kept = [[jax.random.uniform(next(keys), shape, real) for shape in shapes] for _ in range(optimizer.memories)]
+    kept = [
+        [jax.random.uniform(next(keys), shape, real) for shape in shapes] for _ in range(memories_of(optimizer.rule))
+    ]
     return jnp.asarray(NUMBERS, real), gradients, parameters, kept
 
 
@@ -35,7 +37,7 @@ def test_both_forms_of_a_step_are_the_same(optimizer, real, tolerance):
     with jax.enable_x64(real == "float64"):
         numbers, *arrays = random_step(optimizer, real)
         native, portable = (
-            jax.jit(lambda *a, step=step: step(optimizer, numbers, *a))(*arrays)
+            jax.jit(lambda *a, step=step: step(optimizer.rule, numbers, *a))(*arrays)
             for step in (native_step, portable_step)
         )
         close = lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)  # noqa: E731
@@ -50,10 +52,9 @@ def test_the_native_step_keeps_to_its_arrays(optimizer, real):
     numbers, gradients, parameters, kept = random_step(optimizer, "float32")
     guarded = [Guarded(array.shape, real, array) for array in (numbers, *gradients)]
     changed = [Guarded(array.shape, real, array) for arrays in (parameters, *kept) for array in arrays]
-    described = kernels.handler(optimizer.rule, optimizer.memories, np.dtype(real))
-    call(described, [*guarded, *changed], changed)
+    call(optimizer.rule.__name__, real, [*guarded, *changed], changed)
     assert all(array.is_intact() for array in (*guarded, *changed))
-    expected = jax.tree.leaves(portable_step(optimizer, numbers, gradients, parameters, kept))
+    expected = jax.tree.leaves(portable_step(optimizer.rule, numbers, gradients, parameters, kept))
     for ours, theirs in zip(changed, expected, strict=True):
         np.testing.assert_allclose(ours.array, theirs, rtol=1e-5, atol=1e-6)
 
@@ -62,7 +63,7 @@ def test_the_native_step_keeps_to_its_arrays(optimizer, real):
 def test_what_is_not_finite_shows(optimizer):
     numbers, gradients, parameters, kept = random_step(optimizer, "float32")
     for step in (native_step, portable_step):
-        after, *_ = step(optimizer, numbers, [gradients[0].at[1].set(jnp.nan), *gradients[1:]], parameters, kept)
+        after, *_ = step(optimizer.rule, numbers, [gradients[0].at[1].set(jnp.nan), *gradients[1:]], parameters, kept)
         np.testing.assert_array_equal(np.isnan(after[0]), [False, True, False])
 
 

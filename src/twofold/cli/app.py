@@ -20,6 +20,7 @@ from twofold.cli.study import study
 from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
+from twofold.training.environment import clean_environment
 
 # What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
 _INTERRUPTED = 130
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
     # The shell of a notebook hands its backend on; all that is drawn here is written to files.
     os.environ.pop("MPLBACKEND", None)
+    clean_environment()
     try:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int32
 
-from twofold.data.download import PUBLISHED, Publication, cache_folder, download
+from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.data.idx import read_idx
 from twofold.data.task import Task
 from twofold.errors import DataError, cause_of, unknown_choice
@@ -122,7 +122,7 @@ def _find_published(publication: Publication, data_dir: Path | None) -> Path:
         for folder in (parent / publication.name, parent / publication.torchvision_name / "raw"):
             if any(_file_in(folder, file) for file in publication.sha256):
                 return folder
-    cached = cache_folder() / publication.name
+    cached = download_folder() / publication.name
     download(publication, cached)
     return cached
 

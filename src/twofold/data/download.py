@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 import pooch
 
+from twofold.cache import cache_folder
 from twofold.errors import DataError, cause_of
 
 # Seconds without an answer after which a mirror counts as unreachable.
@@ -71,9 +71,9 @@ PUBLISHED = {
 }
 
 
-def cache_folder() -> Path:
-    """Where downloads are kept: the user's cache folder."""
-    return platformdirs.user_cache_path("twofold") / "data"
+def download_folder() -> Path:
+    """Where downloads are kept: in the user's cache folder."""
+    return cache_folder() / "data"
 
 
 def download(publication: Publication, folder: Path) -> None:

@@ -5,21 +5,20 @@ of change (of its content, and of anything about it). Whatever is wrong with tha
 nothing else happens.
 """
 
+import hashlib
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from twofold.cache import keep, read_kept
 from twofold.data.digits import Digits, Place, find_digits
-from twofold.data.download import cache_folder
 from twofold.data.task import Task
 from twofold.errors import DataError
 
 # Raise it when files that are the same come to other facts: when images are prepared in another way.
-_VERSION = 1
+_VERSION = 2
 
 # Facts of so many sets of files are kept, the latest.
 _MOST_KEPT = 200
@@ -85,7 +84,8 @@ def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
 def _kept(place: Place) -> _Facts | None:
     """What is kept of these files as they are now, if anything."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        content = _read()[_name(place)]
+        name = _name(place)
+        content = json.loads(read_kept(_file(name)) or b"null")
         return _Facts(**{**content, "task": Task(**content["task"])})
     return None
 
@@ -93,33 +93,14 @@ def _kept(place: Place) -> _Facts | None:
 def _keep(place: Place, before: str, digits: Digits) -> _Facts:
     """Keep what was read of files, unless they are no longer as they were before that."""
     facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task)
-    with suppress(OSError, ValueError, TypeError):
-        if _name(place) != before:
-            return facts
-        file = _file()
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            everything = _read()
-        except (OSError, ValueError):
-            everything = {}
-        everything.pop(before, None)
-        everything[before] = asdict(facts)
-        latest = dict(list(everything.items())[-_MOST_KEPT:])
-        partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(latest))
-        partial.replace(file)
+    with suppress(OSError):
+        if _name(place) == before:
+            keep(_file(before), json.dumps(asdict(facts)).encode(), _MOST_KEPT)
     return facts
 
 
-def _read() -> dict[str, Any]:
-    content = json.loads(_file().read_text())
-    if not isinstance(content, dict):
-        raise ValueError("no object")
-    return content
-
-
-def _file() -> Path:
-    return cache_folder() / f"facts{_VERSION}.json"
+def _file(name: str) -> str:
+    return f"facts{_VERSION}/{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()}"
 
 
 def _name(place: Place) -> str:

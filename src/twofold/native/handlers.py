@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import jax
@@ -43,11 +43,12 @@ _NOT_FOR_THEM = ("JAX_", "XLA_", "NUMBA_", "PYTHON")
 
 _MOST_KEPT = 8
 
-_LOCK = Lock()
+_LOCK = RLock()
 
-# By name and type of numbers: symbol and object file; and what XLA has been told of, by its name there.
+# By type of numbers; by name and type: symbol and object file; and what XLA has been told of, by its name there.
+_TRUST: dict[str, "Trust"] = {}
 _CODE: dict[tuple[str, str], tuple[str, bytes]] = {}
-_REGISTERED: dict[str, Any] = {}
+_REGISTERED: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -76,40 +77,43 @@ def is_known(real: str = "float32") -> bool:
     return _turned_off() or read_kept(_place(real)) is not None
 
 
-@cache
 def trust(real: str) -> Trust:
     """Whether our operations are used for this type of numbers; found out once, which takes some seconds.
 
     Raises `SettingError` for a value of TWOFOLD_NATIVE that is neither 0 nor 1.
     """
-    if _turned_off():
-        return Trust(PORTABLE, f"{VARIABLE}=0 is set")
     with _LOCK:
-        kept = read_kept(_place(real))
-        if kept is not None:
-            code, reason = unpack(kept)
-        else:
+        if real not in _TRUST and _turned_off():
+            _TRUST[real] = Trust(PORTABLE, f"{VARIABLE}=0 is set")
+        elif real not in _TRUST and (kept := read_kept(_place(real))) is not None:
+            use(*unpack(kept), real=real)
+        elif real not in _TRUST:
             code, reason = _compiled_and_compared(real)
             keep(_place(real), pack(code, reason), _MOST_KEPT)
-        use(code, real)
-    return Trust(PORTABLE if reason else NATIVE, reason, fresh=kept is None)
+            use(code, reason, real=real, fresh=True)
+        return _TRUST[real]
 
 
-def use(code: Code, real: str) -> None:
-    """Take this code for the handlers of a type of numbers."""
-    _CODE.update({(name, real): symbol_and_code for name, symbol_and_code in code.items()})
+def use(code: Code, reason: str = "", *, real: str, fresh: bool = False) -> None:
+    """Take this code for the handlers of a type of numbers; or none, and the reason for that."""
+    _CODE.update({(name, real): symbol_and_object for name, symbol_and_object in code.items()})
+    _TRUST[real] = Trust(PORTABLE if reason else NATIVE, reason, fresh)
 
 
 def register(name: str, real: str) -> str:
-    """The name by which XLA knows a handler; machine code is loaded when it is first wanted."""
+    """The name by which XLA knows a handler, which is registered when it is first wanted."""
     target = f"twofold_{name}_{real}_{_digest()}"
     with _LOCK:
         if target not in _REGISTERED:
-            loaded = _loaded(*_CODE[name, real])
-            address = loaded.get_function_address(_ENTRY)
-            jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(address), platform="cpu")
-            _REGISTERED[target] = loaded  # which must not be thrown away
+            jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(address_of(name, real)), platform="cpu")
+            _REGISTERED.add(target)  # XLA must not be told twice
     return target
+
+
+def address_of(name: str, real: str) -> int:
+    """Where the machine code of a handler is, once it is loaded."""
+    trust(real)
+    return _loaded(*_CODE[name, real]).get_function_address(_ENTRY)
 
 
 # A function as XLA calls it, around one as Numba makes it, whose error there never is.
@@ -125,6 +129,7 @@ define i64 @entry(i64 %frame) {{
 """
 
 
+@cache  # what is loaded must not be thrown away
 def _loaded(symbol: str, code: bytes) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

@@ -33,17 +33,15 @@ def features(
     PyTorch's does (where not all pixels that they see are the same, rounding may tell equals apart).
     """
     arguments = (images, kernel1, bias1, kernel2, bias2)
-    return native_features(*arguments) if _has_features(*arguments) else portable_features(*arguments)
+    return native_features(*arguments) if has_features(*arguments) else portable_features(*arguments)
 
 
 def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
     """The product of a fully connected layer."""
-    return native_product(inputs, weight) if _has_product(inputs, weight) else portable_product(inputs, weight)
+    return native_product(inputs, weight) if has_product(inputs, weight) else portable_product(inputs, weight)
 
 
-def step(
-    rule: Callable, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]
-) -> list[list]:
+def step(rule: Callable, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]) -> list[list]:
     """Lists of parameters and of memories after a step by a rule of `twofold.native.rules`.
 
     `kept` has a list of the parameters' memories of each kind.
@@ -53,8 +51,8 @@ def step(
     return take(rule, numbers, gradients, parameters, kept)
 
 
-def _has_features(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
-    """Whether there is machine code for these shapes and this precision; it looks at no shape but that of the images."""
+def has_features(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
+    """Whether there is machine code for these shapes and this precision; it looks only at the shape of the images."""
     arrays = (images, kernel1, bias1, kernel2, bias2)
     g, n, height, width = images.shape
     shapes = ((g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
@@ -62,7 +60,7 @@ def _has_features(images: Array, kernel1: Array, bias1: Array, kernel2: Array, b
     return fitting and handlers.can_run(*arrays)
 
 
-def _has_product(inputs: Array, weight: Array) -> bool:
+def has_product(inputs: Array, weight: Array) -> bool:
     """Whether there is machine code for the gradient of a weight of this shape."""
     branches, rows, columns = weight.shape
     fitting = inputs.shape[0] == branches and rows % 4 == 0 and columns % CHANNELS2 == 0 and inputs.shape[1] > 0
@@ -150,7 +148,7 @@ native_features.defvjp(_forward, _backward)
 def native_product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
     """`product`, with the gradient of the weights in our machine code.
 
-    XLA is fast at the product and at the gradient of the inputs, but not at that of the weights, for which it transposes.
+    XLA is fast at the product and at the gradient of the inputs, but not at that of the weights: it transposes for it.
     """
     return inputs @ weight
 

@@ -25,7 +25,7 @@ from twofold.native.stages import stage
 _SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
 
 # Programs that run once: compiled in a third of the time.
-_FAST = {"xla_backend_optimization_level": "0"}
+_FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
 
 # Of the largest number of an array: sums are taken in another order.
 _TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
@@ -37,7 +37,7 @@ def main() -> None:
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_enable_x64", real == "float64")
     code, _ = unpack(sys.stdin.buffer.read())
-    handlers.use(code, real)
+    handlers.use(code, real=real)
     for name, compare in _comparisons(real):
         with stage(f"compare {name}"):
             compare()
@@ -54,8 +54,8 @@ def _comparisons(real: str) -> Iterator[tuple[str, Callable[[], None]]]:
 def _compare_features(real: str) -> None:
     random = np.random.default_rng(0)
     for g, n, height, width in _SHAPES:
-        shapes = ((g, n, height, width), (g, 3, 3, 1, CHANNELS1), (g, CHANNELS1))
-        shapes += ((g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
+        first, second = (g, 3, 3, 1, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2)
+        shapes: list[tuple[int, ...]] = [(g, n, height, width), first, (g, CHANNELS1), second, (g, CHANNELS2)]
         arrays = [random.normal(size=shape).astype(real) for shape in shapes]
         _compare(operations.native_features, operations.portable_features, arrays, range(1, 5))
 

@@ -1,4 +1,4 @@
-"""What a process that compiles or compares tells whoever waits for it: where it stands, so that it is known where it ended."""
+"""Stages of a process that compiles or compares: whoever waits for it is told where it stands, so where it ended."""
 
 import faulthandler
 import sys

@@ -52,6 +52,8 @@ trials = sa.Table(
     sa.Column("twofold_version", sa.String, nullable=False),
     sa.Column("jax_version", sa.String, nullable=False),
     sa.Column("device", sa.String, nullable=False),
+    # "native" or "portable": see `twofold.native.handlers`. Null where an earlier version trained.
+    sa.Column("engine", sa.String),
     sa.Column("finished_at", sa.String, nullable=False),
 )
 

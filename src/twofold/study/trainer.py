@@ -15,6 +15,8 @@ import jax
 
 from twofold import __version__
 from twofold.data import Digits, Source, Task, draw_pairs, standardise
+from twofold.errors import SettingError
+from twofold.native import handlers
 from twofold.results import Store
 from twofold.settings import of_role
 from twofold.study.keep import Keeper
@@ -47,6 +49,7 @@ class Trainer:
     def train(self, trials: Sequence[Trial], listener: Listener) -> set[str]:
         """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
         on_progress = _progress(listener, functools.partial(self._store.renew_claims, self._owner))
+        _check_precision(trials, self._devices[0])
         trained = set()
         for program, group in _groups(trials, self._task, self._trace):
             jobs = (_job(trial, self._load) for trial in group if self._claim(trial))
@@ -69,6 +72,21 @@ class Trainer:
         if not self._store.present([trial.key], traced=self._trace):
             self._store.add(row)
         return row
+
+
+# From this generation on NVIDIA's GPUs have TF32; JAX gives it as text.
+_FIRST_WITH_TF32 = 8.0
+
+
+def _check_precision(trials: Sequence[Trial], device: jax.Device) -> None:
+    """Raise `SettingError` for a precision that the device has not, and would leave unsaid."""
+    if any(trial.precision == "tf32" for trial in trials):
+        generation = getattr(device, "compute_capability", None)
+        if generation is None or float(generation) < _FIRST_WITH_TF32:
+            raise SettingError(
+                f"`precision` (=tf32) needs a GPU of NVIDIA's with compute capability {_FIRST_WITH_TF32:g} or more; "
+                f"here is {device_name(device)}; use float32"
+            )
 
 
 def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
@@ -150,6 +168,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "twofold_version": __version__,
         "jax_version": jax.__version__,
         "device": device_name(device),
+        "engine": handlers.engine(),
         "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
 

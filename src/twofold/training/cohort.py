@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -22,6 +22,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int, PyTree, UInt32
 
 from twofold.data import PairSet
+from twofold.training.compiled import compile_or_load
+from twofold.training.environment import pinned
 from twofold.training.run import (
     MOST_EPOCHS,
     Arguments,
@@ -41,7 +43,7 @@ _MEMORY_SHARE = 0.8
 _MOST_TOGETHER = 256
 
 # For a function that runs once in a training: compiled in half the time.
-_RUNS_ONCE = {"xla_backend_optimization_level": "1"}
+_RUNS_ONCE: Mapping[str, str | bool] = {"xla_backend_optimization_level": "1"}
 
 # Compiles one function after another, beside the main thread.
 _COMPILER = ThreadPoolExecutor(max_workers=1)
@@ -119,7 +121,13 @@ def train_cohorts(
             engine = _engine(program, _shapes(data), devices, each)
         cohort = [first, *itertools.islice(waiting, engine.size - 1)]
         loaded = [data, *(job.load() for job in cohort[1:])]
-        yield from zip(cohort, _train_cohort(engine, cohort, loaded, on_progress))
+        with _pinned(program, devices):
+            outcomes = list(_train_cohort(engine, cohort, loaded, on_progress))
+        yield from zip(cohort, outcomes)
+
+
+def _pinned(program: Program, devices: Sequence[jax.Device]) -> AbstractContextManager[None]:
+    return pinned(devices[0].platform, program.settings.precision)
 
 
 def _balanced(fitting: int, share: int) -> int:
@@ -252,6 +260,11 @@ def _no_garbage_collection() -> Iterator[None]:
 @_no_garbage_collection()
 def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
     """Compile the three functions of a training, for cohorts on these devices."""
+    with _pinned(program, devices):
+        return _compiled_engine(program, shapes, devices, together)
+
+
+def _compiled_engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
     mesh = Mesh(np.array(devices), ("trial",))
     sharding = NamedSharding(mesh, PartitionSpec("trial"))
     size = together * len(devices)
@@ -270,9 +283,15 @@ def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toge
     )
     train = spread(partial(train_epochs, program), shared=1, donate=(0,))
     # XLA compiles one function while the next is traced; the last one can wait until a training is through.
-    starting = _COMPILER.submit(begin.lower(arguments, data.train).compile, _RUNS_ONCE)
-    training = _COMPILER.submit(train.lower(state, arguments, data.train, batches, data.test, length).compile)
-    evaluating = _COMPILER.submit(spread(partial(_evaluate_all, program)).lower(state.network, data, arguments).compile)
+
+    def compiling(
+        lowered: jax.stages.Lowered, options: Mapping[str, str | bool] | None = None
+    ) -> Future[jax.stages.Compiled]:
+        return _COMPILER.submit(_compile, program, devices, lowered, options)
+
+    starting = compiling(begin.lower(arguments, data.train), _RUNS_ONCE)
+    training = compiling(train.lower(state, arguments, data.train, batches, data.test, length))
+    evaluating = compiling(spread(partial(_evaluate_all, program)).lower(state.network, data, arguments))
     return _Engine(
         start=starting.result(),
         train_epochs=training.result(),
@@ -281,6 +300,17 @@ def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toge
         size=size,
         trace=program.trace,
     )
+
+
+def _compile(
+    program: Program,
+    devices: tuple[jax.Device, ...],
+    lowered: jax.stages.Lowered,
+    options: Mapping[str, str | bool] | None = None,
+) -> jax.stages.Compiled:
+    # What is pinned is so for one thread.
+    with _pinned(program, devices):
+        return compile_or_load(lowered, devices, options)
 
 
 def _over_trials(

@@ -1,23 +1,23 @@
-"""Setting JAX up: every processor core a device of its own."""
+"""Setting JAX up: every processor core a device of its own, as far as this process has a share of it."""
 
+import math
 import os
 import sys
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import platformdirs
-
-from twofold.errors import SettingError
+from twofold.errors import SettingError, cause_of
 from twofold.settings import check_whole
+from twofold.training.environment import COUNT_FLAG, check_flags
 
 if TYPE_CHECKING:
     import jax
 
-# Each CPU device keeps to one core: trials run side by side, not their matrix products.
-_CPU_FLAG = "--xla_cpu_multi_thread_eigen"
-
-# By this users may have said how many CPU devices there are.
-_COUNT_FLAG = "xla_force_host_platform_device_count"
+# Where Linux says which share of the processors a container has.
+_GROUPS = Path("/sys/fs/cgroup")
+_MEMBERSHIP = Path("/proc/self/cgroup")
 
 
 def check_workers(workers: int | None) -> None:
@@ -28,61 +28,124 @@ def check_workers(workers: int | None) -> None:
     if find_spec("jax_plugins") and os.environ.get("JAX_PLATFORMS") != "cpu":
         return  # there may be GPUs, more than cores
     wanted = sys.modules["jax"].config.jax_num_cpu_devices if "jax" in sys.modules else 0
-    there = max(_cores(), wanted)
-    if workers > there and _COUNT_FLAG not in os.environ.get("XLA_FLAGS", ""):
+    there = max(usable_cores(), wanted)
+    if workers > there and COUNT_FLAG not in os.environ.get("XLA_FLAGS", ""):
         raise _too_many(workers, there)
 
 
-def use_devices(workers: int | None = None) -> tuple[list["jax.Device"], list[str]]:
-    """The devices to train on, and what to tell the user about them.
+def use_devices(workers: int | None = None, tell: Callable[[str], None] = lambda _: None) -> "Sequence[jax.Device]":
+    """The devices to train on; `tell` gets what the user should know about them.
 
-    `workers` is how many: by default all GPUs (or TPUs), else all processor cores. Where JAX is running already, its
-    devices cannot be changed: what there is is used, and a note says so where it is less than wanted.
+    `workers` is how many: by default all GPUs (or TPUs), else as many processor cores as this process has a share of.
+    One worker leaves the number of JAX's devices as it is. Where JAX is running already, its devices cannot be changed:
+    what there is is used, and `tell` is told where it is less than wanted. On a processor it is told where our own
+    operations are not used, or are compared first (see `twofold.native.handlers`).
 
-    Raises `SettingError` for a number that is not positive, or more than there can be.
+    Raises `SettingError` for a number that is not positive, or more than there can be, for devices that JAX cannot
+    find, and for flags of XLA that could change a number.
     """
-    import jax
 
     if workers is not None:
         workers = check_whole("workers", workers, least=1)
-    cores = _cores()
-    _configure(workers or cores)
-    devices = jax.devices()
-    there = max(cores, len(devices)) if devices[0].platform == "cpu" else len(devices)
+    check_flags()
+    _configure(workers or processor_share())
+    devices = _devices()
+    on_processor = devices[0].platform == "cpu"
+    there = max(usable_cores(), len(devices)) if on_processor else len(devices)
     if workers is not None and workers > there:
         raise _too_many(workers, there)
-    wanted = workers or (cores if devices[0].platform == "cpu" else len(devices))
-    notes = []
+    wanted = workers or (processor_share() if on_processor else len(devices))
     if len(devices) < wanted:
-        notes.append(
+        tell(
             f"JAX was running already with {len(devices)} of {wanted} devices, which is what is used; "
             "to use all, start twofold before anything else that uses JAX"
         )
-    return devices[:wanted], notes
+    if on_processor:
+        _trust_operations(tell)
+    return devices[:wanted]
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """The cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+
+
+def processor_share(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> int:
+    """The cores that this process may run on, or fewer where it may not have all of their time, as in a container.
+
+    Linux keeps the quota in files of the control groups that the process is in, and of those above them.
+    """
+    quotas = [_quota(folder) for folder in _own_groups(groups, membership)]
+    return min([usable_cores(), *(max(1, math.ceil(quota)) for quota in quotas if quota)])
+
+
+def _own_groups(groups: Path, membership: Path) -> list[Path]:
+    """The folders of the control groups of this process, in both versions of their layout, and of those above."""
+    folders = []
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        # In a container a group's path may be that of the host, while what is mounted is the group itself.
+        for base in (groups, groups / "cpu", groups / "cpu,cpuacct"):
+            own = base / path.lstrip("/")
+            folders += [base, own, *(above for above in own.parents if base in above.parents)]
+    return folders
+
+
+def _quota(folder: Path) -> float | None:
+    """How many cores' time a control group may have; None where nothing says so."""
+    try:
+        if (file := folder / "cpu.max").exists():
+            quota, period = file.read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # "max" is no number
+        return None
+
+
+def _devices() -> "list[jax.Device]":
+    import jax
+
+    try:
+        return jax.devices()
+    except RuntimeError as error:
+        wanted = jax.config.jax_platforms  # type: ignore[attr-defined]
+        raise SettingError(
+            f"JAX_PLATFORMS (={wanted}): JAX finds no such device here ({cause_of(error)}); "
+            "leave it out to train on what there is: env -u JAX_PLATFORMS twofold ..."
+        ) from error
 
 
 def _too_many(workers: int, there: int) -> SettingError:
     return SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
 
 
-def _configure(cores: int) -> None:
-    """What has to be said before JAX starts; does nothing where it has started."""
+def _configure(devices: int) -> None:
+    """Say how many devices a processor is, before JAX starts; does nothing where it has started."""
     import jax
 
-    flags = os.environ.get("XLA_FLAGS", "")
-    if _CPU_FLAG not in flags:
-        os.environ["XLA_FLAGS"] = f"{flags} {_CPU_FLAG}=false".strip()
-    try:
-        if _COUNT_FLAG not in flags:
-            jax.config.update("jax_num_cpu_devices", cores)
-    except RuntimeError:
-        return  # JAX has started
-    config: Any = jax.config  # whose options come without types
-    if config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("twofold") / "compiled"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if devices > 1 and COUNT_FLAG not in os.environ.get("XLA_FLAGS", ""):
+        try:
+            jax.config.update("jax_num_cpu_devices", devices)
+        except RuntimeError:
+            return  # JAX has started
+
+
+def _trust_operations(tell: Callable[[str], None]) -> None:
+    """Find out whether our operations can be used here, and tell what the user should know."""
+    from twofold.native import handlers
+
+    if not handlers.is_known():
+        tell("twofold's own operations are compiled for this processor and compared, once: about 15 seconds")
+    found = handlers.trust("float32")
+    if found.fresh and found.reason:
+        tell(
+            f"twofold's own operations are not used on this machine ({found.reason}); trainings give as good numbers, "
+            "but take several times as long"
+        )

@@ -10,11 +10,14 @@ from tests.networks.plain import plain_block
 
 from twofold.native import operations
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.networks import blocks
 
 # Each new shape is a new compilation.
 FEW = settings(max_examples=8, deadline=None)
 
-both_ways = pytest.mark.parametrize("features", [operations.native_features, operations.portable_features], ids=["native", "portable"])
+both_ways = pytest.mark.parametrize(
+    "features", [operations.native_features, operations.portable_features], ids=["native", "portable"]
+)
 
 
 def plain_features(images, kernel1, bias1, kernel2, bias2):
@@ -101,23 +104,23 @@ def test_what_is_not_finite_shows(features, value, which):
 
 def test_on_a_processor_the_native_kernels_do_the_work():
     arguments = random_arguments(1, 2, 14, 14)
-    assert "twofold_forward_float32" in jax.jit(blocks.features).lower(*arguments).as_text()
+    assert "twofold_forward_float32" in jax.jit(operations.features).lower(*arguments).as_text()
 
 
 def test_what_the_kernels_cannot_do_is_done_otherwise():
     """Two precisions at once, other channels; and parameters of one branch for two, or no images."""
     images, *parameters = random_arguments(1, 2, 14, 14)
     plain = plain_features(images, *parameters)
-    halves = jax.jit(blocks.features)(images.astype(jnp.float16), *parameters)
+    halves = jax.jit(operations.features)(images.astype(jnp.float16), *parameters)
     np.testing.assert_allclose(halves, plain, rtol=0.01, atol=0.01 * float(plain.max()))
-    assert not native.can_do(jnp.concatenate([images, images]), *parameters)
-    assert not native.can_do(images[:, :0], *parameters)
+    assert not operations.has_features(jnp.concatenate([images, images]), *parameters)
+    assert not operations.has_features(images[:, :0], *parameters)
     few = (parameters[0][..., :3], parameters[1][..., :3], parameters[2][..., :3, :5], parameters[3][..., :5])
-    np.testing.assert_allclose(blocks.features(images, *few), plain_features(images, *few), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(operations.features(images, *few), plain_features(images, *few), rtol=1e-4, atol=1e-3)
 
 
 def total(parameters, images):
-    return jnp.sin(native.features(images, *parameters)).sum()
+    return jnp.sin(operations.native_features(images, *parameters)).sum()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +142,7 @@ def test_what_is_kept_for_the_gradient_serves_more_than_once(transform):
     images, *parameters = random_arguments(2, 6, 14, 14)
 
     def several(parameters):
-        outputs, gradient = jax.vjp(lambda p: native.features(images, *p), parameters)
+        outputs, gradient = jax.vjp(lambda p: operations.native_features(images, *p), parameters)
         return [gradient(outputs) for _ in range(3)]
 
     first, second, third = transform(several)(parameters)
@@ -195,6 +198,6 @@ def test_the_first_dense_layer_has_the_kernel_and_the_last_has_none():
 def test_the_kernel_is_not_for_shapes_that_it_would_misread():
     """One branch's weights for the inputs of two, two precisions, no images; columns or rows that do not fit."""
     x, w = jnp.ones((2, 5, 8)), jnp.ones((2, 8, 64))
-    assert native.can_multiply(x, w)
+    assert operations.has_product(x, w)
     others = [(x, w[:1]), (x.astype(jnp.float16), w), (x[:, :0], w), (x, w[..., :63]), (x[..., :7], w[:, :7])]
-    assert not any(native.can_multiply(*each) for each in others)
+    assert not any(operations.has_product(*each) for each in others)

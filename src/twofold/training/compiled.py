@@ -1,0 +1,62 @@
+"""Compiled programs, kept between runs in the cache folder.
+
+JAX has such a cache as well; but an entry that was damaged there may run, or is warned about for ever. Here the hash of
+what is kept is checked before it runs, and what does not fit is compiled anew and replaced.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import jax
+import jaxlib.version
+from jax.experimental import serialize_executable
+
+from twofold.cache import keep, read_kept
+from twofold.native.processor import processor
+
+_MOST_KEPT = 200
+
+# Each CPU device keeps to one core: trials run side by side, not their matrix products.
+_ONE_CORE = {"xla_cpu_multi_thread_eigen": False}
+
+
+def compile_or_load(
+    lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options: Mapping[str, str | bool] | None = None
+) -> Any:
+    """The compiled program (`jax.stages.Compiled`), from an earlier run if it is the same with the same versions.
+
+    `devices` are those that it was lowered for, `options` XLA's, by their names.
+    """
+    options = {**(_ONE_CORE if devices[0].platform == "cpu" else {}), **(options or {})}
+    name = f"programs/{_digest(lowered, devices, options)}"
+    if kept := read_kept(name):
+        with suppress(Exception):  # whatever a library has against it
+            return serialize_executable.deserialize_and_load(
+                kept, lowered.in_tree, lowered.out_tree, backend=devices[0].client, execution_devices=devices
+            )
+    compiled = lowered.compile(options)
+    with suppress(Exception):  # not every program can be kept
+        keep(name, serialize_executable.serialize(compiled)[0], _MOST_KEPT)
+    return compiled
+
+
+def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options: Mapping[str, str | bool]) -> str:
+    """What tells a compiled program from all others."""
+    client = devices[0].client
+    machine = processor() if client.platform == "cpu" else devices[0].device_kind
+    parts = (
+        jax.__version__,
+        jaxlib.version.__version__,
+        client.platform,
+        client.platform_version,
+        machine,
+        [device.id for device in devices],
+        os.environ.get("XLA_FLAGS", ""),
+        sorted(options.items()),
+        str(lowered.in_tree),
+        str(lowered.out_tree),
+    )
+    return hashlib.sha256(f"{parts}{lowered.as_text()}".encode()).hexdigest()

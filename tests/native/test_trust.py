@@ -1,0 +1,172 @@
+"""When our operations are used: what fails, crashes, hangs, differs or was damaged is not, and nothing else happens."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import twofold.cache
+from twofold.cache import keep, read_kept
+from twofold.errors import SettingError
+from twofold.native import handlers, layout, packing
+
+# What a fault does: a line of Python that is run before a module of the probe is.
+FAULTS = {
+    "raises": ("twofold.native.compiling", "raise RuntimeError('no compiler here')", "no compiler here"),
+    "crashes compiling": ("twofold.native.compiling", "os.kill(os.getpid(), 6)", "SIGABRT"),
+    "crashes comparing": ("twofold.native.probe", "os.kill(os.getpid(), 11)", "SIGSEGV"),
+    "writes nothing": ("twofold.native.compiling", "os._exit(0)", "cannot be read"),
+    "exits": ("twofold.native.probe", "os._exit(3)", "exit code 3"),
+    "differs": (
+        "twofold.native.probe",
+        "from twofold.native import operations as o; f = o.native_product; "
+        "o.native_product = lambda x, w: 1.01 * f(x, w)",
+        "at 'compare product': its numbers are others",
+    ),
+    "hides what is not finite": (
+        "twofold.native.probe",
+        "from twofold.native import operations as o; f = o.native_product; "
+        "o.native_product = lambda x, w: __import__('jax').numpy.nan_to_num(f(x, w))",
+        "at 'compare product': what is not a number does not show",
+    ),
+    "hangs": (
+        "twofold.native.probe",
+        "import time; from twofold.native import operations as o, stages; stages.STAGE_SECONDS = 2; "
+        "o.native_features = lambda *a: time.sleep(60)",
+        "at 'compare features': it took too long",
+    ),
+}
+
+# The module that is named first, run as a program; before it a line, if it is the one that is to be broken.
+RUN_WITH_FAULT = """
+import os, runpy, sys
+module, *sys.argv[1:] = sys.argv[1:]
+if module == os.environ["BROKEN_MODULE"]:
+    exec(os.environ["FAULT"])
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+"""
+
+
+@pytest.fixture
+def nothing_known(tmp_path, monkeypatch):
+    """A process that knows nothing yet, with a cache folder of its own."""
+    monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(handlers, "_TRUST", {})
+    monkeypatch.setattr(handlers, "_CODE", dict(handlers._CODE))
+    return tmp_path / "cache"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, monkeypatch):
+    module, line, reason = FAULTS[fault]
+    real_run = subprocess.run
+    ran = []
+
+    def run(command, **options):
+        ran.append(command[3])
+        if command[3] == handlers.COMPILE != module:  # the machine code that there is
+            return subprocess.CompletedProcess(command, 0, code_of_this_processor(), b"")
+        environment = {**options.pop("env"), "BROKEN_MODULE": module, "FAULT": line}
+        return real_run([sys.executable, "-P", "-c", RUN_WITH_FAULT, *command[3:]], env=environment, **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = handlers.trust("float32")
+    assert (found.engine, found.fresh) == (handlers.PORTABLE, True)
+    assert reason in found.reason
+    monkeypatch.setattr(handlers, "_TRUST", {})
+    ran.clear()
+    again = handlers.trust("float32")
+    assert (again.engine, again.reason, again.fresh, ran) == (handlers.PORTABLE, found.reason, False, [])
+
+
+def code_of_this_processor() -> bytes:
+    """What is kept for the tests' own process."""
+    code = {name: handlers._CODE[name, real] for name, real in handlers._CODE if real == "float32"}
+    return packing.pack(code)
+
+
+def test_what_works_is_used_and_compiled_once(nothing_known, monkeypatch):
+    assert not handlers.is_known()
+    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, "", fresh=True)
+    assert handlers.is_known()
+    monkeypatch.setattr(handlers, "_TRUST", {})
+    monkeypatch.setattr(subprocess, "run", None)  # no process is started
+    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE)
+
+
+def test_turned_off_and_mistyped(nothing_known, monkeypatch):
+    monkeypatch.setenv(handlers.VARIABLE, "0")
+    assert handlers.is_known()
+    assert handlers.trust("float32") == handlers.Trust(handlers.PORTABLE, "TWOFOLD_NATIVE=0 is set")
+    monkeypatch.setattr(handlers, "_TRUST", {})
+    monkeypatch.setenv(handlers.VARIABLE, "no")
+    with pytest.raises(SettingError, match=r"TWOFOLD_NATIVE \(='no'\) must be 1 or 0"):
+        handlers.trust("float32")
+
+
+def test_a_python_that_cannot_be_started(nothing_known, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert "could not be started" in handlers.trust("float32").reason
+
+
+def test_other_sources_or_another_processor_are_compiled_anew(monkeypatch):
+    names = [handlers._place("float32")]
+    for name, value in (("_version", lambda _: "9.9"), ("processor", lambda: "another processor")):
+        with monkeypatch.context() as patch:
+            patch.setattr(handlers, name, value)
+            handlers._digest.cache_clear()
+            names.append(handlers._place("float32"))
+    handlers._digest.cache_clear()
+    assert len(set(names)) == len(names)
+
+
+def test_a_flipped_bit_in_what_is_kept_is_seen(nothing_known):
+    content = code_of_this_processor()
+    keep("native/x", content, 8)
+    file = nothing_known / "native" / "x"
+    whole = file.read_bytes()
+    random = np.random.default_rng(0)
+    for bit in random.integers(0, 8 * len(whole), 200):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(changed)
+        assert read_kept("native/x") is None
+    file.write_bytes(whole)
+    assert read_kept("native/x") == content
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 7, b"\xff" * 100, (9).to_bytes(8, "little") + b"{}       "])
+def test_what_is_not_packed_code_is_refused(content):
+    with pytest.raises(ValueError, match=r".*"):
+        packing.unpack(content)
+
+
+def test_the_layout_is_that_of_this_jaxlib():
+    layout.check_layout()
+    major, minor = layout.version_of_header()
+    assert (major, minor) >= (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ("int64_t rank;", "int64_t new_field;\n int64_t rank;", "Buffer.rank stands at byte 40, not 32"),
+        ("void* data;", "void* elsewhere;", "XLA_FFI_Buffer has no `data`"),
+        ("struct XLA_FFI_Rets {", "struct XLA_FFI_Returned {", "there is no XLA_FFI_Rets"),
+        ("XLA_FFI_Extension_Metadata = 1,", "XLA_FFI_Extension_Metadata = 2,", "another number"),
+    ],
+)
+def test_another_layout_is_seen(before, after, said, monkeypatch):
+    header = layout._header()
+    assert before in header
+    monkeypatch.setattr(layout, "_header", lambda: header.replace(before, after))
+    with pytest.raises(layout.LayoutError, match=re.escape(said)):
+        layout.check_layout()
+
+
+def test_a_header_that_lacks_or_has_no_version(monkeypatch):
+    monkeypatch.setattr(layout, "_header", lambda: "")
+    with pytest.raises(layout.LayoutError, match="no version"):
+        layout.version_of_header()
