@@ -171,12 +171,14 @@ def _version(name: str) -> str:
 def _compiled_and_compared(real: str) -> tuple[Code, str]:
     """The code, once it is known that it does what it should; or none, and why."""
     written, reason = _run(COMPILE, real, b"")
-    if not reason:
-        _, reason = _run(COMPARE, real, written)
+    if reason:
+        return {}, reason
     try:
-        return ({}, reason) if reason else unpack(written)
+        code, _ = unpack(written)
     except ValueError:
         return {}, "what was compiled cannot be read"
+    _, reason = _run(COMPARE, real, written)
+    return ({}, reason) if reason else (code, "")
 
 
 def _run(module: str, real: str, given: bytes) -> tuple[bytes, str]:
