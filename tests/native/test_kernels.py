@@ -69,6 +69,7 @@ def printed(program, cache, *arguments, **variables):
     return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
 
+@pytest.mark.slow
 def test_machine_code_is_kept_and_goes_by_the_source(tmp_path):
     def hits(source):
         return int(printed(COMPILE, tmp_path, source))
@@ -111,6 +112,7 @@ print(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(network)).
 """
 
 
+@pytest.mark.slow
 def test_results_are_the_same_whether_compiled_or_read_from_the_cache(tmp_path):
     assert printed(TRAIN, tmp_path) == printed(TRAIN, tmp_path)
 
@@ -131,6 +133,7 @@ assert abs(ours - plain).max() < 1e-4
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is x86-64's")
 def test_a_processor_with_narrow_registers(tmp_path):
     """As on a processor with AVX2 and no AVX-512: fewer columns and channels at once."""
