@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-browser check format bench clean
+.PHONY: study test test-all test-browser test-wheel check format bench clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
 
 test: $(VENV)/.installed-test
 	$(BIN)/pytest -n 2
+
+test-all: $(VENV)/.installed-test
+	$(BIN)/pytest -n 2 -m "not browser and not wheel"
+
+test-wheel: $(VENV)/.installed-wheel
+	$(BIN)/pytest -m wheel tests/packaging
 
 test-browser: $(VENV)/.installed-browser
 	$(BIN)/pytest -m browser tests/browser
@@ -39,6 +45,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[test]'
+	touch $@
+
+$(VENV)/.installed-wheel: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[test,wheel]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python

@@ -104,6 +104,7 @@ assert len(result.table) == 2
 """
 
 
+@pytest.mark.slow
 def test_where_jax_runs_already_with_one_device_that_one_is_used(tmp_path):
     """With a note, on a machine that has more cores."""
     command = [sys.executable, "-c", IN_A_NOTEBOOK, json.dumps(SMALL)]

@@ -66,6 +66,7 @@ def test_differences_that_are_equal_in_every_round_are_no_accident():
     assert choice(pd.concat([trials, shifted], ignore_index=True), by=BY).chosen.tolist() == ["best", ""]
 
 
+@pytest.mark.slow
 def test_equal_settings_are_rarely_told_from_the_best_of_them():
     """The best is known only after looking; all the same, any false "worse" comes up in about 5 % of grids at most."""
     found = 0

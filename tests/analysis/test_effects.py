@@ -74,6 +74,7 @@ def test_identical_errors_have_no_effect() -> None:
     assert rows.difference.to_numpy() == pytest.approx(0)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_and_null_effects_are_rarely_found() -> None:
     """On 8 rounds with a common part: weight sharing is worth 0, auxiliary losses -0.1, and they interact by 0."""
     random = np.random.default_rng(3)

@@ -85,6 +85,7 @@ def test_other_optimizers_are_compared_with_the_grid_alone(made_up: Made) -> Non
     assert list(rows.p_bh) == pytest.approx(benjamini_hochberg(rows.p))
 
 
+@pytest.mark.slow
 def test_the_same_law_is_seldom_found_to_disagree(made_up: Made) -> None:
     """Rounds drawn from normal laws with the paper's means and deviations, as if the paper were right."""
     random = np.random.default_rng(12)

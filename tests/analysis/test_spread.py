@@ -85,6 +85,7 @@ def test_errors_equally_far_from_their_median_have_a_ratio_but_no_test() -> None
     assert row.note.startswith("no Brown-Forsythe test")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("draw", "n", "least", "most"),
     [

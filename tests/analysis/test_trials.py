@@ -48,7 +48,7 @@ def test_a_column_that_lacks_is_named(made_up: Made) -> None:
     [
         ("test_error", "bad", r"`test_error` \(='bad'\) must be a number"),
         ("test_error", 12.5, r"`test_error` \(=12.5\) must be a fraction between 0 and 1; divide percents by 100"),
-        ("round", "one", r"`round` \(='one'\) must be a number"),
+        ("round", "one", r"`round` \(='one'\) must be a whole number"),
     ],
 )
 def test_what_is_no_error_or_round_is_shown(made_up: Made, column: str, value: object, message: str) -> None:

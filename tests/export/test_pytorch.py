@@ -4,8 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import torch
 from tests.training.programs import numbers, program
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
 from twofold.data import draw_pairs, load_digits
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch

@@ -62,6 +62,7 @@ sys.stdout.buffer.write(pack(compile_all("float32")))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is x86-64's")
 def test_a_processor_with_narrow_registers():
     """As on a processor with AVX2 and no AVX-512: fewer columns and channels at once; compared as anywhere."""

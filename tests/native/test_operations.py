@@ -52,6 +52,7 @@ def assert_as_plain(features, arguments, tolerance):
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * float(jnp.abs(b).max()))
 
 
+@pytest.mark.slow
 @both_ways
 @FEW
 @given(g=st.integers(1, 2), n=st.integers(1, 2 * BLOCK + 1), height=st.integers(10, 30), width=st.integers(10, 30))
@@ -165,6 +166,7 @@ def test_gradients_of_steps_in_a_scan():
     jax.tree.map(np.testing.assert_array_equal, scanned, parameters)
 
 
+@pytest.mark.slow
 @FEW
 @given(
     g=st.integers(1, 2),

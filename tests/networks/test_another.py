@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import twofold
 
 SOURCE = Path(twofold.__file__).parent
@@ -94,7 +96,9 @@ else:
 """
 
 
+@pytest.mark.slow
 def test_a_network_that_is_added_is_there(tmp_path):
+    pytest.importorskip("torch")
     copy = tmp_path / "twofold"
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     (copy / "networks" / "tiny.py").write_text(TINY, "utf-8")

@@ -125,6 +125,7 @@ def version(path):
 SAYS = f"the store was brought to version {LAST}; the file as it was is kept as twofold.db.version-{VERSIONS[0]}"
 
 
+@pytest.mark.slow
 def test_a_setting_needs_its_declaration_and_one_script(later):
     """All that holds for stores of each version holds for those of the next versions as well."""
     tests = ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/results/test_versions.py"]

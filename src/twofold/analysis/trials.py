@@ -8,6 +8,7 @@ import pandas as pd
 
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
+from twofold.results.cells import TYPES, value_of
 from twofold.settings import COMPARED, value_text
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
@@ -25,8 +26,9 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     """The table with what is told in more than one way told in one, checked for the columns that are needed.
 
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
-    `diverged` is false and `seed` is 0 where the column lacks. Raises `AnalysisError` where the table is empty, lacks
-    a column, or has something else than fractions for errors or than numbers for rounds.
+    `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
+    this table as texts or objects, is read as from a file. Raises `AnalysisError` where the table is empty, lacks a
+    column, or has something else than fractions for errors, than numbers, or than true or false, where these belong.
     """
     if table.empty:
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
@@ -41,9 +43,12 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     for name, value in defaults.items():
         if name not in trials:
             trials[name] = value
+    for name in TYPES:
+        if name in trials and _untyped(name, trials[name].dtype):
+            trials[name] = _typed(name, trials[name])
     for name in needs:
-        if name == "round" or name.endswith("_error"):
-            _check_numbers(name, trials[name])
+        if name.endswith("_error"):
+            _check_fractions(name, trials[name])
     return trials
 
 
@@ -133,13 +138,25 @@ def _listed(values: Sequence[Any], between: str = " or ") -> str:
     return between.join(texts) if len(texts) <= _MOST_LISTED else f"{texts[0]} to {texts[-1]}"
 
 
-def _check_numbers(name: str, column: pd.Series) -> None:
-    numbers = pd.to_numeric(column, errors="coerce")
-    wrong = column[numbers.isna() & column.notna()]
-    if len(wrong):
-        raise AnalysisError(f"`{name}` (={wrong.iloc[0]!r}) must be a number")
-    beyond = numbers[(numbers < 0) | (numbers > 1)]
-    if name.endswith("_error") and len(beyond):
+def _untyped(name: str, dtype: Any) -> bool:
+    """Whether a column of this type may hold something else than a store has in the column of that name."""
+    if TYPES[name] is bool:
+        return str(dtype) != "bool"
+    return TYPES[name] in (int, float) and not pd.api.types.is_numeric_dtype(dtype)
+
+
+def _typed(name: str, column: pd.Series) -> pd.Series:
+    """The column with the values that its cells stand for. Only a number may be missing."""
+    try:
+        values = [cell if TYPES[name] is not bool and pd.isna(cell) else value_of(name, cell) for cell in column]
+    except DataError as error:
+        raise AnalysisError(str(error)) from error
+    return pd.Series(values, index=column.index)
+
+
+def _check_fractions(name: str, column: pd.Series) -> None:
+    beyond = column[(column < 0) | (column > 1)]
+    if len(beyond):
         raise AnalysisError(
             f"`{name}` (={beyond.iloc[0]:g}) must be a fraction between 0 and 1; divide percents by 100"
         )

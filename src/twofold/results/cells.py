@@ -1,0 +1,148 @@
+"""What a cell of a table of trials holds, whoever wrote it: of which type it is follows from its column's name."""
+
+import ast
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from twofold.errors import DataError, SettingError
+from twofold.results.schema import trials
+from twofold.settings import SETTINGS, plain
+
+# The columns of a store, with the type of their values in Python; a history is a list.
+TYPES: dict[str, type] = {
+    column.name: list if isinstance(column.type, sa.JSON) else column.type.python_type for column in trials.c
+}
+
+# Columns in which a value may be missing.
+_NULLABLE = {column.name for column in trials.c if column.nullable}
+
+# How spreadsheets and people write true and false, in the languages that translate them.
+_TRUE, _FALSE = (
+    {word.casefold() for word in words.split()}
+    for words in (
+        "True t yes y WAHR ja j VRAI oui VERDADERO sí si VERO sì VERDADEIRO sim WAAR SANT SANN SAND PRAWDA tak "
+        "PRAVDA ano TOSI IGAZ DOĞRU ADEVĂRAT ИСТИНА да",
+        "False f no n FALSCH nein FAUX non FALSO não ONWAAR nee FALSKT FALSK USANN nej nei FAŁSZ nie "
+        "NEPRAVDA ne EPÄTOSI HAMIS YANLIŞ FALS ЛОЖЬ нет",
+    )
+)
+
+# How tables write that there is no value.
+_MISSING = {"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "none", "null"}
+
+# What a spreadsheet shows where a formula of its own fails.
+_FAILED = re.compile(r"#[^\s#]*[!?/][^\s#]*|#NV|Err:\d+")
+
+_NUMBER = re.compile(r"[+-]?(?P<whole>\d*)(?P<sign>[.,]?)(?P<part>\d*)(?P<power>e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+
+# The largest whole number of a table.
+_LARGEST = 2**63 - 1
+
+
+def value_of(name: str, cell: Any, decimal: str = ".") -> Any:
+    """The value of a cell in the column of that name, as a store gives it: NaN or None where it is missing.
+
+    `decimal` is the sign before the decimals of a number. Raises `DataError` where the cell holds something else than
+    its column may.
+    """
+    text, kind = str(plain(cell)).strip(), TYPES[name]
+    missing = text.casefold() in _MISSING if kind is not str else not text
+    if missing and name in _NULLABLE:
+        return float("nan") if kind is float else None
+    if missing:
+        raise DataError(f"`{name}` (={text!r}) must have a value")
+    if _FAILED.fullmatch(text):
+        raise _wrong(name, text, "a value, not a spreadsheet's error")
+    value = _READ[kind](name, text, decimal)
+    try:
+        return SETTINGS[name].checked(value) if name in SETTINGS else value
+    except SettingError as error:
+        raise DataError(str(error)) from error
+
+
+def decimal_sign(cells: Iterable[str]) -> str:
+    """The sign before the decimals of these numbers: that of the first which cannot be taken for one of thousands."""
+    for cell in cells:
+        match = _number(cell.strip())
+        if match and match["sign"] and not _maybe_thousands(match):
+            return match["sign"]
+    return "."
+
+
+def _bool(name: str, text: str, decimal: str) -> bool:
+    word = text.casefold()
+    match = _number(text)
+    number = float(_plain_number(match, decimal)) if match and match["sign"] in ("", decimal) else None
+    if word not in _TRUE | _FALSE and number not in (0, 1):
+        raise _wrong(name, text, "True or False")
+    return word in _TRUE or number == 1
+
+
+def _int(name: str, text: str, decimal: str) -> int:
+    match = _number(text)
+    if not match or not match["whole"] or match["sign"] not in ("", decimal):
+        raise _wrong(name, text, "a whole number")
+    if match["part"].strip("0") and not match["power"]:
+        raise _wrong(name, text, "a whole number")
+    if match["power"] and int(match["power"][1:]) != len(match["part"]):
+        raise _wrong(name, text, "a whole number with all its digits; have the spreadsheet show them before it saves")
+    if match["sign"] and _maybe_thousands(match):
+        raise _wrong(name, text, f"a whole number; {match['sign']!r} may stand before its thousands or its decimals")
+    number = int(text[: match.end("whole")] + (match["part"] if match["power"] else ""))
+    if abs(number) > _LARGEST:
+        raise _wrong(name, text, f"at most {_LARGEST}")
+    return number
+
+
+def _float(name: str, text: str, decimal: str) -> float:
+    match = _number(text)
+    if not match:
+        raise _wrong(name, text, "a number")
+    if match["sign"] not in ("", decimal):
+        raise _wrong(
+            name,
+            text,
+            f"a number with {decimal!r} before its decimals, as others of the table, and no sign between thousands",
+        )
+    number = float(_plain_number(match, decimal))
+    if name.endswith("_error") and not 0 <= number <= 1:
+        raise _wrong(name, text, "a fraction between 0 and 1; divide percents by 100")
+    return number
+
+
+def _str(name: str, text: str, decimal: str) -> str:
+    return text
+
+
+def _list(name: str, text: str, decimal: str) -> list:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = None
+    if not isinstance(value, list):
+        raise _wrong(name, text if len(text) < 40 else f"{text[:40]}…", "a list such as [1, 2]")
+    return value
+
+
+_READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list}
+
+
+def _number(text: str) -> re.Match[str] | None:
+    match = _NUMBER.fullmatch(text)
+    return match if match and (match["whole"] or match["part"]) else None
+
+
+def _maybe_thousands(match: re.Match[str]) -> bool:
+    """Whether the sign in a number may stand between thousands, as in 1.000."""
+    return len(match["part"]) == 3 and 0 < len(match["whole"]) <= 3 and match["whole"] != "0" and not match["power"]
+
+
+def _plain_number(match: re.Match[str], decimal: str) -> str:
+    return match[0].replace(decimal, ".")
+
+
+def _wrong(name: str, text: str, must_be: str) -> DataError:
+    return DataError(f"`{name}` (={text!r}) must be {must_be}")
