@@ -188,7 +188,7 @@ def test_a_diverging_training_goes_on_where_nan_is_looked_for(tmp_path):
     assert table.diverged.all()
 
 
-@pytest.mark.parametrize(("precision", "expected"), [("float32", "HIGHEST"), ("tf32", "TF32_TF32_F32")])
+@pytest.mark.parametrize(("precision", "expected"), [("float32", "[HIGHEST, HIGHEST]"), ("tf32", "[HIGH, HIGH]")])
 def test_the_precision_of_products_on_a_gpu(precision, expected):
     with pinned("gpu", precision):
         text = jax.jit(lambda a, b: a @ b).trace(*[np.ones((4, 4), np.float32)] * 2).lower().as_text()

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
+from twofold.cli.doctor import doctor
 from twofold.cli.grid import grid
 from twofold.cli.models import models
 from twofold.cli.networks import networks
@@ -41,7 +42,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks):
+for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks, doctor):
     app.command(_command)
 
 

@@ -25,6 +25,7 @@ from jaxtyping import Array
 from twofold.cache import keep, read_kept
 from twofold.errors import SettingError
 from twofold.native.packing import Code, pack, unpack
+from twofold.native.processor import processor
 from twofold.native.stages import STAGE
 
 VARIABLE = "TWOFOLD_NATIVE"
@@ -155,8 +156,7 @@ def _place(real: str) -> str:
 def _digest() -> str:
     """What tells apart machine code for other processors, by other versions, or from other sources."""
     versions = [_version(name) for name in ("jaxlib", "numba", "llvmlite")]
-    features = sorted(name for name, there in llvm.get_host_cpu_features().items() if there)
-    machine = repr((versions, sys.version_info[:2], llvm.get_process_triple(), llvm.get_host_cpu_name(), features))
+    machine = repr((versions, sys.version_info[:2], processor()))
     sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
     return hashlib.sha256(machine.encode() + sources).hexdigest()[:16]
 

@@ -1,0 +1,175 @@
+"""What this machine has and what would fail here, for `twofold doctor`."""
+
+import os
+import platform
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from twofold import __version__
+from twofold.cache import cache_folder
+from twofold.errors import TwofoldError, cause_of
+
+# What each extra is for.
+_EXTRAS = {"tune": "twofold tune", "torch": "networks as PyTorch modules", "cuda": "training on a GPU of NVIDIA's"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of one thing; `wrong` says what would fail, and what to do about it."""
+
+    part: str
+    name: str
+    found: str
+    wrong: str = ""
+
+
+def examine(store: str | Path, data_dir: Path | None = None) -> list[Finding]:
+    """Look at everything that a study with this store would need. Nothing is trained, made or changed.
+
+    Our own operations are compiled and compared, if they never were on this machine.
+    """
+    parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
+        ("versions", _versions),
+        ("devices", _devices),
+        ("operations", _operations),
+        ("cache", _cache),
+        ("store", lambda: _store(store)),
+        ("data", lambda: _data(data_dir)),
+        ("folder", _folder),
+    ]
+    found: list[Finding] = []
+    for part, look in parts:
+        try:
+            found += look()
+        except TwofoldError as error:
+            found.append(Finding(part, part, "cannot be used", str(error)))
+        except Exception as error:  # a library that is broken
+            found.append(Finding(part, part, "cannot be used", f"{type(error).__name__}: {cause_of(error)}"))
+    return found
+
+
+def _versions() -> Iterator[Finding]:
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"
+    yield Finding("versions", "twofold", __version__)
+    yield Finding("versions", "Python", f"{platform.python_version()} on {system}")
+    known = [Requirement(text) for text in requires("twofold") or ()]
+    needed = [each for each in known if each.marker is None or each.marker.evaluate({"extra": ""})]
+    fitting = [f"{each.name} {_version(each.name)}" for each in needed if not _lacking(each)]
+    yield Finding("versions", "packages", ", ".join([*fitting, f"jaxlib {_version('jaxlib')}"]))
+    for each in needed:
+        if wrong := _lacking(each):
+            yield Finding("versions", each.name, _version(each.name) or "not installed", wrong)
+    for extra, use in _EXTRAS.items():
+        of_extra = [each for each in known if each not in needed and each.marker.evaluate({"extra": extra})]  # type: ignore[union-attr]
+        there = [f"{name} {_version(name)}" for each in of_extra for name in _parts(each) if _version(name)]
+        yield Finding("versions", f"extra {extra}", ", ".join(there) or f"not installed; it is for {use}")
+
+
+def _parts(requirement: Requirement) -> list[str]:
+    """What is installed for a requirement: itself, or for jax[cuda13] the plugins that the brackets ask for."""
+    return [f"{requirement.name}-{part}-plugin" for part in requirement.extras] or [requirement.name]
+
+
+def _lacking(requirement: Requirement) -> str:
+    """What to do where a package is not there, or too old; else empty."""
+    there = _version(requirement.name)
+    if there and requirement.specifier.contains(there, prereleases=True):
+        return ""
+    wanted = f"{requirement.name}{requirement.specifier}"
+    return f"twofold needs {wanted}: pip install '{wanted}'"
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _devices() -> Iterator[Finding]:
+    from twofold.training.devices import processor_share, usable_cores, use_devices
+
+    devices = use_devices()
+    kinds = sorted({device.device_kind for device in devices})
+    yield Finding("devices", devices[0].platform, f"{len(devices)} ({', '.join(kinds)})")
+    cores, usable, share = os.cpu_count() or 1, usable_cores(), processor_share()
+    why = f"{cores} cores in this machine"
+    why += f", of which this process may use {usable}" if usable < cores else ""
+    why += f", for the time of {share}" if share < usable else ""
+    yield Finding(
+        "devices", "workers", f"{len(devices)}, since there are {why if devices[0].platform == 'cpu' else kinds}"
+    )
+
+
+def _operations() -> Iterator[Finding]:
+    import jax
+
+    from twofold.native import handlers
+
+    if jax.default_backend() != "cpu":
+        yield Finding("operations", handlers.engine(), "XLA's, on this kind of device")
+        return
+    found = handlers.trust("float32")
+    native = "twofold's own, compiled for this processor and compared with the portable ones"
+    yield Finding("operations", found.engine, found.reason or native)
+
+
+def _cache() -> Iterator[Finding]:
+    folder = cache_folder()
+    files = [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
+    size = sum(file.stat().st_size for file in files) / 1e6
+    reason = _unwritable(folder)
+    note = f"; it cannot be written ({reason}), so programs are compiled in every run" if reason else ""
+    yield Finding("cache", str(folder), f"{len(files)} files, {size:.0f} MB{note}")
+
+
+def _store(store: str | Path) -> Iterator[Finding]:
+    from twofold.results import Store
+    from twofold.results.database import address_of
+
+    address = address_of(store)
+    if address.file is not None and not address.file.exists():
+        reason = _unwritable(address.file.parent)
+        yield Finding(
+            "store", address.shown, "not there yet; the first study makes it",
+            f"its folder cannot be written ({reason}); name another with --store" if reason else "",
+        )  # fmt: skip
+        return
+    opened = Store(store, create=False)
+    yield Finding("store", opened.url, f"{len(opened.read())} trials")
+
+
+def _data(data_dir: Path | None) -> Iterator[Finding]:
+    from twofold.data import find_source
+    from twofold.data.digits import DATA_DIR_VARIABLE, EMBEDDED
+    from twofold.data.download import PUBLISHED, download_folder
+
+    source = find_source(EMBEDDED)
+    yield Finding("data", EMBEDDED, f"{source.train_count} + {source.test_count} images")
+    named = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    if named:
+        wrong = "" if Path(named).is_dir() else f"there is no such folder; see {DATA_DIR_VARIABLE} and --data-dir"
+        yield Finding("data", "folder of data sets", str(named), wrong)
+    there = [name for name in PUBLISHED if (download_folder() / name).is_dir()]
+    yield Finding("data", "downloaded", ", ".join(there) or "none")
+
+
+def _folder() -> Iterator[Finding]:
+    reason = _unwritable(Path())
+    wrong = f"figures cannot be written here ({reason}); go to another folder, or use --out" if reason else ""
+    yield Finding("folder", str(Path.cwd()), "cannot be written" if reason else "can be written", wrong)
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing can be written into a folder, or the nearest above it that is there; empty where it can."""
+    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            return ""
+    except OSError as error:
+        return cause_of(error)
