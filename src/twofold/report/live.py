@@ -1,10 +1,11 @@
 """What a run shows while it goes on: a bar with the time left, and the means so far."""
 
 import statistics
+import sys
 import time
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console, Group
 from rich.constrain import Constrain
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from twofold.report.streams import SafeStream
 from twofold.report.text import told
 
 # On something that is no terminal (a log file), one line at most every so many seconds.
@@ -25,7 +27,7 @@ class LiveDisplay:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or Console(file=cast(TextIO, SafeStream(sys.stderr)))
         # In a notebook rich redraws what it has drawn with the help of ipywidgets only.
         self._animated = find_spec("ipywidgets") is not None if self.console.is_jupyter else self.console.is_terminal
         self._errors: dict[str, list[float]] = {}
