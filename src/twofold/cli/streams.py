@@ -13,6 +13,9 @@ from twofold.report.streams import SafeStream
 
 Main = Callable[[Sequence[str] | None], int]
 
+# Columns that tables and help are laid out for.
+_NARROWEST, _WIDEST = 20, 1000
+
 # Where output could not be written, though the reader wanted it.
 _NOT_WRITTEN = 1
 
@@ -30,13 +33,14 @@ def with_safe_streams(main: Main) -> Main:
     @functools.wraps(main)
     def run(arguments: Sequence[str] | None = None) -> int:
         _open_what_is_closed()
+        _keep_width_usable()
         with _safe("stdout") as out, _safe("stderr") as err:
             code = main(arguments)
             out.flush()
             if out.failure is None or _seen_enough(out.failure):
                 return code
             print(
-                f"twofold: standard output cannot be written ({cause_of(out.failure)}); what was trained is stored, "
+                f"twofold: cannot write to standard output ({cause_of(out.failure)}); nothing else is lost, "
                 "and the same command prints it again",
                 file=err,
             )
@@ -81,6 +85,27 @@ def _open_what_is_closed() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
+
+
+def _keep_width_usable() -> None:
+    """Lay out for a width that words fit into, whatever COLUMNS or the terminal says.
+
+    COLUMNS=0 is common where no terminal is. rich loses words in it, and never comes to an end in a few columns.
+    """
+    given = os.environ.pop("COLUMNS", "")
+    columns = int(given) if given.isdecimal() else 0
+    if columns:
+        os.environ["COLUMNS"] = str(min(max(columns, _NARROWEST), _WIDEST))
+    elif any(0 < width < _NARROWEST for width in _terminal_widths()):
+        os.environ["COLUMNS"] = str(_NARROWEST)
+    if not os.environ.get("LINES", "1").isdecimal():
+        del os.environ["LINES"]
+
+
+def _terminal_widths() -> Iterator[int]:
+    for number in range(3):
+        with contextlib.suppress(OSError):
+            yield os.get_terminal_size(number).columns
 
 
 def _wait_for_readers(stream: TextIO | None) -> None:
