@@ -52,9 +52,8 @@ def with_safe_streams(main: Main) -> Main:
 @contextlib.contextmanager
 def _safe(name: str) -> Iterator[SafeStream]:
     """Puts a safe stream in the place of one of Python's."""
-    found: TextIO | None = getattr(sys, name)
-    _wait_for_readers(found)
-    safe = SafeStream(found)
+    found, safe = getattr(sys, name), SafeStream(name)
+    _wait_for_readers(safe)
     setattr(sys, name, cast(TextIO, safe))
     try:
         yield safe
@@ -108,8 +107,8 @@ def _terminal_widths() -> Iterator[int]:
             yield os.get_terminal_size(number).columns
 
 
-def _wait_for_readers(stream: TextIO | None) -> None:
+def _wait_for_readers(stream: SafeStream) -> None:
     """A pipe that another program made non-blocking would lose what does not fit into it at once."""
-    if os.name != "nt" and stream is not None:
+    if os.name != "nt":
         with contextlib.suppress(OSError, ValueError):
             os.set_blocking(stream.fileno(), True)

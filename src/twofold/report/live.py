@@ -1,7 +1,6 @@
 """What a run shows while it goes on: a bar with the time left, and the means so far."""
 
 import statistics
-import sys
 import time
 from importlib.util import find_spec
 from types import TracebackType
@@ -30,7 +29,7 @@ class LiveDisplay:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(file=cast(TextIO, SafeStream(sys.stderr)))
+        self.console = console or Console(file=cast(TextIO, SafeStream("stderr")))
         self._animated = _redraws(self.console)
         self._errors: dict[str, list[float]] = {}
         self._finished = 0

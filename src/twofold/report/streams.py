@@ -1,19 +1,21 @@
-"""A stream to tell a user something on, which never stops the work that it tells of."""
+"""Standard output and standard error, in a form that never stops the work that they tell of."""
 
 import io
+import sys
 from typing import TextIO
 
 from twofold.report.text.signs import in_signs_of
 
 
 class SafeStream(io.TextIOBase):
-    """Writes to another stream what that one can show, and nothing any more once it fails.
+    """Writes to one of Python's streams what that one can show, and nothing any more once it fails.
 
-    `stream` is None where a program was started without one. `failure` is what it failed with.
+    `name` is "stdout" or "stderr"; where a program was started without, there is none. `failure` is what it failed
+    with.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
+    def __init__(self, name: str) -> None:
+        self._stream: TextIO | None = getattr(sys, name)
         self.failure: Exception | None = None
 
     @property
