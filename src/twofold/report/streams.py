@@ -42,7 +42,7 @@ class SafeStream(io.TextIOBase):
 
     def isatty(self) -> bool:
         """Whether somebody sits before it."""
-        return self._stream is not None and not self._stream.closed and self._stream.isatty()
+        return self._stream is not None and self._stream.isatty()
 
     def fileno(self) -> int:
         """The stream's file descriptor. Raises `OSError` where it has none."""
