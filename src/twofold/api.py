@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, unknown_choice
 from twofold.networks import PAPERS, check_used
 from twofold.report.live import LiveDisplay
+from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
@@ -249,7 +249,7 @@ def _all_stored(store: str | Path, trials: Sequence[Trial]) -> bool:
 def _listener(store: Store, progress: bool) -> Iterator[Listener]:
     """Who is told how a run goes on. What the store has to tell, such as where a copy of it is, is told in any case."""
     for note in store.notes:
-        print(note, file=sys.stderr)
+        print(note, file=SafeStream("stderr"))
     display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
     with display as listener:
         yield listener

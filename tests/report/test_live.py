@@ -1,6 +1,8 @@
 """What a run shows: on a terminal, in a log file, in a notebook."""
 
+import contextlib
 import io
+import os
 import sys
 import types
 
@@ -113,3 +115,50 @@ def test_a_notebook_ends_with_the_last_picture(monkeypatch):
     play(LiveDisplay(Console(force_jupyter=True)))
     assert "4 of 4 trials" in shown[-1].text
     assert "Net1" in shown[-1].text
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_only_writes_on_gets_lines(monkeypatch, term):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("twofold.report.live._LINE_EVERY", -1.0)
+    console = terminal()
+    play(LiveDisplay(console))
+    lines = console.file.getvalue().splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"{n} of 4 trials" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("width", [20, 44])
+def test_a_narrow_terminal_shows_no_number_without_its_last_digits(width):
+    console = terminal(width)
+    play(LiveDisplay(console))
+    shown = console.file.getvalue()
+    assert "4 of 4 trials" in shown
+    assert not any(sign in shown for sign in ("%", "mean", "…"))
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_a_terminal_of_few_signs_has_its_bar_of_hyphens(encoding):
+    output = io.BytesIO()
+    console = Console(
+        file=io.TextIOWrapper(output, encoding), force_terminal=True, width=80, legacy_windows=False, color_system=None
+    )
+    play(LiveDisplay(console))
+    console.file.flush()
+    assert "4 of 4 trials ----" in output.getvalue().decode(encoding)
+
+
+def test_a_standard_error_that_nobody_reads_stops_nothing(monkeypatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with contextlib.suppress(BrokenPipeError), os.fdopen(writing, "w") as nobody:
+        monkeypatch.setattr(sys, "stderr", nobody)
+        display = LiveDisplay()
+        play(display, stored=1)
+        display.note("a note")
+        monkeypatch.undo()
+
+
+def test_without_a_standard_error_there_is_silence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    play(LiveDisplay(), stored=1)
+    assert capsys.readouterr().out == ""

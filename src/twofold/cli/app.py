@@ -17,6 +17,7 @@ from twofold.cli.options import in_new_words
 from twofold.cli.power import power
 from twofold.cli.report import report
 from twofold.cli.results import results
+from twofold.cli.streams import with_safe_streams
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
@@ -46,6 +47,7 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
     app.command(_command)
 
 
+@with_safe_streams
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
     # The shell of a notebook hands its backend on; all that is drawn here is written to files.
@@ -56,7 +58,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if note:
             print(f"twofold: {note}", file=sys.stderr)
         app(words)
-        sys.stdout.flush()
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
@@ -69,10 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TwofoldError as error:
         print(f"twofold: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output (head, say) has seen enough; there is nobody left to tell.
-        # What is still buffered goes nowhere, or Python would complain about the same pipe on its way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

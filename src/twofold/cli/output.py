@@ -10,6 +10,7 @@ from rich.table import Table
 
 from twofold.analysis import Findings
 from twofold.report.terminal.tables import Section, turned
+from twofold.report.text.signs import in_signs_of
 
 # Wider than any table.
 _UNBOUNDED = 1000
@@ -35,7 +36,8 @@ def print_section(section: Section) -> None:
         print_table(section.table)
         console.print()
     for sentence in section.sentences:
-        console.print(sentence, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+        signs = in_signs_of(console.encoding, sentence)
+        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     console.print()
 
 

@@ -1,6 +1,7 @@
 """Fetching published data sets, once. The only code here that uses a network."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def download_folder() -> Path:
 
 
 def download(publication: Publication, folder: Path) -> None:
-    """Fetch the files of a publication that the folder lacks, with a progress bar on standard error.
+    """Fetch the files of a publication that the folder lacks, with a progress bar on a terminal.
 
     Each file is checked against its SHA-256 before it appears in the folder; mirrors are tried in turn. A damaged
     file that is there already is deleted, and fetched like one that lacks.
@@ -116,7 +117,9 @@ def _is_there(target: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=_TIMEOUT)
+    # A bar is drawn over and over, which in a log file are lines without an end.
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)
     # pooch writes to a temporary file in this folder, and deletes what fails the check.
     with _quiet_pooch():
         pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=downloader)

@@ -4,7 +4,7 @@ import statistics
 import time
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.console import Console, Group
 from rich.constrain import Constrain
@@ -12,10 +12,14 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from twofold.report.streams import SafeStream
 from twofold.report.text import told
 
 # On something that is no terminal (a log file), one line at most every so many seconds.
 _LINE_EVERY = 30.0
+
+# Columns that the table of means takes up, and the bar with its times.
+_ROOM_FOR_NUMBERS, _ROOM_FOR_TIMES = 45, 60
 
 
 class LiveDisplay:
@@ -25,22 +29,21 @@ class LiveDisplay:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
-        # In a notebook rich redraws what it has drawn with the help of ipywidgets only.
-        self._animated = find_spec("ipywidgets") is not None if self.console.is_jupyter else self.console.is_terminal
+        self.console = console or Console(file=cast(TextIO, SafeStream("stderr")))
+        self._animated = _redraws(self.console)
         self._errors: dict[str, list[float]] = {}
         self._finished = 0
         self._last_line = time.monotonic()
-        self._progress = Progress(
+        columns = [
             TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=None, finished_style="green"),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
             TextColumn("time left"),
             TimeRemainingColumn(elapsed_when_finished=False),
-            console=self.console,
-            speed_estimate_period=120,
-        )
+        ]
+        shown = columns[:1] if self._is_narrow else columns[:3] if self.console.width < _ROOM_FOR_TIMES else columns
+        self._progress = Progress(*shown, console=self.console, speed_estimate_period=120)
         self._task = self._progress.add_task("compiling", total=None, visible=False)
         self._live = Live(self._render(), console=self.console, refresh_per_second=4, auto_refresh=self._animated)
 
@@ -100,4 +103,16 @@ class LiveDisplay:
             table.add_row(network, str(len(errors)), f"{statistics.fmean(errors):.2f}", sd, f"{errors[-1]:.1f}")
         # A line as wide as the terminal would break when Ctrl-C shows as ^C at its end, and leave a line behind.
         bar = Constrain(self._progress, self.console.width - len("^C"))
-        return Group(table, bar) if self._errors else Group(bar)
+        return Group(table, bar) if self._errors and not self._is_narrow else Group(bar)
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether numbers would lose their last digits, which would make others of them."""
+        return self.console.width < _ROOM_FOR_NUMBERS
+
+
+def _redraws(console: Console) -> bool:
+    """Whether what is drawn can be drawn over: not in a file, nor on a terminal that only writes on (TERM=dumb)."""
+    if console.is_jupyter:  # there rich needs the help of ipywidgets
+        return find_spec("ipywidgets") is not None
+    return console.is_terminal and not console.is_dumb_terminal

@@ -1,5 +1,6 @@
 """Files and folders to write to: whether they can be, before any work, and what is said of them afterwards."""
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -37,7 +38,8 @@ def write_file(file: Path, content: bytes) -> str:
     """Write a file whole or not at all, and say so; its folder is made if it lacks. Raises `OSError`."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.exists() and not file.is_file():  # a pipe or a terminal: /dev/stdout
-        file.write_bytes(content)
+        with contextlib.suppress(BrokenPipeError):  # a reader who has seen enough
+            file.write_bytes(content)
         return wrote(file)
     said = replaced(file) if file.exists() else wrote(file)
     # Beside it first: who reads meanwhile, or after a crash, finds the old file or the new one.

@@ -11,6 +11,7 @@ from twofold import __version__
 from twofold.report.figures.looks import INK, colour_of, marker_of
 from twofold.report.places import not_writable, write_file
 from twofold.report.text.numbers import percent
+from twofold.report.text.signs import PLAINER
 
 # Markers of matplotlib's as SVG paths around (0, 0), some eight units wide.
 _MARKER_PATHS = {
@@ -32,7 +33,7 @@ def render(template: str, **values: Any) -> str:
 def write_page(path: Path, text: str) -> str:
     """Write a page and say so; its folder is made if it lacks. Raises `SettingError` where it cannot be written."""
     try:
-        return write_file(path, text.encode())
+        return write_file(path, text.encode(errors=PLAINER))
     except OSError as error:
         raise not_writable(path, error) from error
 

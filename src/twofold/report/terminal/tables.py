@@ -3,10 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich import box
+from rich.box import SIMPLE_HEAD, Box
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from twofold.report.text.signs import in_signs_of
 from twofold.report.text.tables import TextTable
 
 
@@ -18,19 +22,45 @@ class Section:
     sentences: Sequence[str]
 
 
+class _Rule(Box):
+    """A rule below the headings; of hyphens where the console has no other, for rich would draw a whole grid."""
+
+    def substitute(self, options: ConsoleOptions, safe: bool = True) -> Box:
+        return _HYPHENS if options.ascii_only else self
+
+
+_HEAD = _Rule(str(SIMPLE_HEAD))
+_HYPHENS = Box(str(SIMPLE_HEAD).replace("─", "-"), ascii=True)
+
+
+class _Words(Text):
+    """Text in the signs of its console, chosen before the table is laid out: plainer signs may be wider."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Segment]:
+        return self._in_signs_of(options).__rich_console__(console, options)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._in_signs_of(options))
+
+    def _in_signs_of(self, options: ConsoleOptions) -> Text:
+        plain = in_signs_of(options.encoding, self.plain)
+        return Text(plain, self.style, justify=self.justify, overflow=self.overflow, no_wrap=self.no_wrap)
+
+
 def rich_table(
     title: str, columns: Iterable[str], rows: Iterable[Iterable[str]], *, left: int = 1, caption: str | None = None
 ) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
-        title=Text(title, style="bold", no_wrap=True, overflow="ignore"), title_justify="left",
-        box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption, caption_justify="left",
+        title=_Words(title, style="bold", no_wrap=True, overflow="ignore"), title_justify="left",
+        caption=None if caption is None else _Words(caption, style="table.caption"), caption_justify="left",
+        box=_HEAD, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for place, name in enumerate(columns):
         # Where room lacks, cells break into lines: a number without its last digits would be another number.
-        table.add_column(name, justify="left" if place < left else "right", overflow="fold")
+        table.add_column(_Words(name), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))  # as text: "[old]" in the name of a file is no markup
+        table.add_row(*map(_Words, row))  # as text: "[old]" in the name of a file is no markup
     return table
 
 
@@ -49,5 +79,5 @@ def section(table: TextTable) -> Section:
 def turned(table: Table) -> Table:
     """The same table with its rows as columns, which is narrower where rows are few."""
     first, *others = [[str(column.header), *map(str, column.cells)] for column in table.columns]
-    caption = table.caption if isinstance(table.caption, str) else None
+    caption = None if table.caption is None else str(table.caption)
     return rich_table(str(table.title), first, others, caption=caption)
