@@ -21,9 +21,6 @@ from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
 
-# What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
-_INTERRUPTED = 130
-
 app = App(
     name="twofold",
     help="""What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.
@@ -45,7 +42,7 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
+    """Run a command and return the exit code: 2 for a bad option, 3 for the store, 4 for data."""
     # The shell of a notebook hands its backend on; all that is drawn here is written to files.
     os.environ.pop("MPLBACKEND", None)
     try:
@@ -54,9 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"twofold: {note}", file=sys.stderr)
         app(words)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
-        return _INTERRUPTED
     except UnusedCliTokensError as error:
         print(f"twofold: {_too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
         return SettingError.exit_code

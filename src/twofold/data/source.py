@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from twofold import shutdown
 from twofold.data.digits import Digits, Place, find_digits
 from twofold.data.download import cache_folder
 from twofold.data.task import Task
@@ -106,8 +107,9 @@ def _keep(place: Place, before: str, digits: Digits) -> _Facts:
         everything[before] = asdict(facts)
         latest = dict(list(everything.items())[-_MOST_KEPT:])
         partial = file.with_suffix(f".{os.getpid()}.partial")
-        partial.write_text(json.dumps(latest))
-        partial.replace(file)
+        with shutdown.critical:
+            partial.write_text(json.dumps(latest))
+            partial.replace(file)
     return facts
 
 

@@ -18,6 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
+from twofold import shutdown
 from twofold.errors import StoreError, cause_of
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
@@ -38,7 +39,7 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
     """
     copy = None
     try:
-        with engine.begin() as connection:
+        with shutdown.critical, engine.begin() as connection:
             _lock(connection)
             found = look(connection)
             check(found)
