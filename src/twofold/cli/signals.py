@@ -39,7 +39,7 @@ def watch(sentence: str) -> None:
     """
     numbers = [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
     caught = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    reads, writes = os.pipe()
+    reads, writes = _pipe()
     if os.name == "posix":
         os.set_blocking(writes, False)
     signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
@@ -61,6 +61,18 @@ def leave(code: int) -> None:
 
 def _leave_it_to_the_thread(number: int, frame: FrameType | None) -> None:
     """Does nothing: what matters is that there is a handler, so that Python writes the number to the pipe."""
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe neither of whose ends has taken the number of a standard stream that is closed."""
+    ends = os.pipe()
+    if min(ends) > 2:
+        return ends
+    try:
+        return _pipe()  # while those numbers are taken
+    finally:
+        for end in ends:
+            os.close(end)
 
 
 def _wait(reads: int, caught: list[int], sentence: str) -> None:

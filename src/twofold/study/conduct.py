@@ -49,9 +49,9 @@ def conduct(
 
     @functools.cache
     def trainer() -> "Trainer":
+        shutdown.register(release)
         from twofold.study.trainer import Trainer
 
-        shutdown.register(release)
         return Trainer(digits, store, owner, devices(), trace=trace, keeper=keeper)
 
     missing = _missing(trials, store, trace, keeper)
