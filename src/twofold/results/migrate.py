@@ -18,8 +18,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
-from twofold import shutdown
 from twofold.errors import StoreError, cause_of
+from twofold.results.database import writing
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
 # Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
@@ -39,7 +39,7 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
     """
     copy = None
     try:
-        with shutdown.critical, engine.begin() as connection:
+        with writing(engine) as connection:
             _lock(connection)
             found = look(connection)
             check(found)
