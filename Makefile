@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-browser check format bench clean
+.PHONY: study test test-browser campaign-signals check format bench clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -13,6 +13,10 @@ test: $(VENV)/.installed-test
 
 test-browser: $(VENV)/.installed-browser
 	$(BIN)/pytest -m browser tests/browser
+
+# Stops commands by signals at random moments, and counts how they end.
+campaign-signals: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.signals
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
