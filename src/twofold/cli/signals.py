@@ -7,10 +7,13 @@ the library can bear. The first signal lets finish what must not be cut short; a
 This is imported before anything else, and so imports nothing that takes long.
 """
 
+import atexit
 import os
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
@@ -45,15 +48,18 @@ def watch(sentence: str) -> None:
     signal.set_wakeup_fd(writes, warn_on_full_buffer=False)
     for number in caught:
         signal.signal(number, _leave_it_to_the_thread)
-    threading.Thread(target=_wait, args=(reads, caught, sentence), name="signals", daemon=True).start()
+    _in_thread(_wait, reads, caught, sentence)
 
 
 def leave(code: int) -> None:
     """End the process with this exit code, unless a signal is ending it already.
 
-    At once: Python's own way out waits for what compiles in the background, and hears of no signal meanwhile.
+    At once: Python's own way out waits for what compiles in the background, and hears of no signal meanwhile. What
+    libraries have to clear away is cleared away, but not after an error, when something may still be compiling.
     """
     _flush()
+    if code == 0:
+        atexit._run_exitfuncs()
     if _ending.is_set():
         threading.Event().wait()
     os._exit(code)
@@ -79,11 +85,18 @@ def _wait(reads: int, caught: list[int], sentence: str) -> None:
     """Wait for the first signal, and for the second."""
     code = 128 + _next(reads, caught)
     _ending.set()
-    hurry = threading.Timer(_PATIENCE, _end, (code, sentence), {"tidy": False})
-    hurry.daemon = True
-    hurry.start()
-    threading.Thread(target=_end_tidily, args=(code, sentence), daemon=True).start()
+    try:
+        _in_thread(_end_tidily, code, sentence)
+        _in_thread(_end_late, code, sentence)
+    except RuntimeError:  # the system has no more threads for us
+        os._exit(code)
     _end(128 + _next(reads, caught), sentence, tidy=False)
+
+
+def _in_thread(function: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=function, args=arguments, daemon=True)
+    thread.start()
+    return thread
 
 
 def _next(reads: int, caught: list[int]) -> int:
@@ -99,14 +112,18 @@ def _end_tidily(code: int, sentence: str) -> None:
     _end(code, sentence, tidy=True)
 
 
+def _end_late(code: int, sentence: str) -> None:
+    time.sleep(_PATIENCE)
+    _end(code, sentence, tidy=False)
+
+
 def _end(code: int, sentence: str, *, tidy: bool) -> None:
-    saying = threading.Thread(target=_say, args=(sentence,), kwargs={"tidy": tidy}, daemon=True)
-    saying.start()
-    saying.join(_PATIENCE_TO_SAY)
+    with suppress(RuntimeError):
+        _in_thread(_say, sentence, tidy).join(_PATIENCE_TO_SAY)
     os._exit(code)
 
 
-def _say(sentence: str, *, tidy: bool) -> None:
+def _say(sentence: str, tidy: bool) -> None:
     """Say the sentence, once.
 
     Not through `sys.stderr`, which may be drawing; where it could not be stopped, the cursor is still hidden.
