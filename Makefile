@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel check format bench clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits check format bench clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -19,6 +19,13 @@ test-wheel: $(VENV)/.installed-wheel
 
 test-browser: $(VENV)/.installed-browser
 	$(BIN)/pytest -m browser tests/browser
+
+# Stops commands by signals at random moments, and counts how they end.
+campaign-signals: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.signals
+
+campaign-flipped-bits: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.flipped_bits
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
+from twofold import shutdown
+
 _HASH = hashlib.sha256
 _HASH_SIZE = _HASH().digest_size
 
@@ -39,11 +41,12 @@ def keep(name: str, content: bytes, most: int) -> None:
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(_HASH(content).digest() + content)
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+        with shutdown.critical:
+            try:
+                partial.write_bytes(_HASH(content).digest() + content)
+                partial.replace(file)
+            finally:
+                partial.unlink(missing_ok=True)
         _forget(file.parent, most)
 
 

@@ -1,6 +1,6 @@
 """Single flipped bits in what is kept between runs: machine code of our own, compiled programs, facts of images.
 
-    python tests/campaigns/flipped_bits.py [--flips 200] [--seed 1] [--at-once 2]
+    python -m tests.campaigns.flipped_bits [--flips 200] [--seed 1] [--at-once 2]
 
 Each time one bit of one file in a copy of the cache folder is flipped (a file is chosen with a chance in proportion to
 its size), and a small study is run. It has to end well, with the rows of an undamaged run, and leave a cache that the

@@ -5,7 +5,6 @@ import io
 import json
 import operator
 import shutil
-import signal
 import sqlite3
 import subprocess
 import time
@@ -141,19 +140,6 @@ def test_a_reader_that_has_seen_enough_is_no_error(finished):
         process.stdout.close()
         assert process.stderr.read() == ""
     assert process.returncode == 0
-
-
-def test_ctrl_c_keeps_what_is_complete(tmp_path):
-    """The program ends by itself, says how to go on, and gives up its claims."""
-    process = start(*long_study(), "--quiet", cwd=tmp_path)
-    wait_for_a_trial(process, tmp_path / "twofold.db")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert out == ""
-    assert err == "twofold: stopped; what was complete is stored, and the same command goes on from there\n"
-    assert 1 <= len(sql(tmp_path / "twofold.db", "select * from trials")) < 40
-    assert sql(tmp_path / "twofold.db", "select * from claims") == []
 
 
 def test_a_killed_run_is_gone_on_with_at_once(tmp_path):

@@ -61,17 +61,17 @@ def nothing_known(tmp_path, monkeypatch):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, monkeypatch):
     module, line, reason = FAULTS[fault]
-    real_run = subprocess.run
+    finished = handlers._finished
     ran = []
 
-    def run(command, **options):
+    def with_fault(command, given, environment):
         ran.append(command[3])
         if command[3] == handlers.COMPILE != module:  # the machine code that there is
             return subprocess.CompletedProcess(command, 0, code_of_this_processor(), b"")
-        environment = {**options.pop("env"), "BROKEN_MODULE": module, "FAULT": line}
-        return real_run([sys.executable, "-P", "-c", RUN_WITH_FAULT, *command[3:]], env=environment, **options)
+        broken = {**environment, "BROKEN_MODULE": module, "FAULT": line}
+        return finished([sys.executable, "-P", "-c", RUN_WITH_FAULT, *command[3:]], given, broken)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(handlers, "_finished", with_fault)
     found = handlers.trust("float32")
     assert (found.engine, found.fresh) == (handlers.PORTABLE, True)
     assert reason in found.reason
@@ -92,7 +92,7 @@ def test_what_works_is_used_and_compiled_once(nothing_known, monkeypatch):
     assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, "", fresh=True)
     assert handlers.is_known()
     monkeypatch.setattr(handlers, "_TRUST", {})
-    monkeypatch.setattr(subprocess, "run", None)  # no process is started
+    monkeypatch.setattr(handlers, "_finished", None)  # no process is started
     assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE)
 
 

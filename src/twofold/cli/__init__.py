@@ -1,3 +1,3 @@
 """The command line: arguments in, words out."""
 
-from twofold.cli.app import main as main
+from twofold.cli.program import main as main

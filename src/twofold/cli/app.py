@@ -24,9 +24,6 @@ from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
 from twofold.training.environment import clean_environment
 
-# What a shell reports for a program that Ctrl-C stopped: 128 + SIGINT.
-_INTERRUPTED = 130
-
 app = App(
     name="twofold",
     help="""What are weight sharing and auxiliary losses worth? Train two-branch networks by the hundred, and see.
@@ -49,7 +46,7 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
 
 @with_safe_streams
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 2 for a bad option, 3 for the store, 4 for data, 130 for Ctrl-C."""
+    """Run a command and return the exit code: 2 for a bad option, 3 for the store, 4 for data; or what it returns."""
     # The shell of a notebook hands its backend on; all that is drawn here is written to files.
     os.environ.pop("MPLBACKEND", None)
     clean_environment()
@@ -57,10 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:
             print(f"twofold: {note}", file=sys.stderr)
-        app(words)
-    except KeyboardInterrupt:
-        print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
-        return _INTERRUPTED
+        code: int | None = app(words)
     except UnusedCliTokensError as error:
         print(f"twofold: {_too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
         return SettingError.exit_code
@@ -70,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TwofoldError as error:
         print(f"twofold: {_one_line(str(error))}", file=sys.stderr)
         return error.exit_code
-    return 0
+    return code or 0
 
 
 def _too_many(words: Sequence[str], unused: Sequence[str]) -> str:

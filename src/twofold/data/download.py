@@ -1,13 +1,17 @@
 """Fetching published data sets, once. The only code here that uses a network."""
 
 import contextlib
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pooch
 
+from twofold import shutdown
 from twofold.cache import cache_folder
 from twofold.errors import DataError, cause_of
 
@@ -120,9 +124,24 @@ def _fetch(url: str, sha256: str, target: Path) -> None:
     # A bar is drawn over and over, which in a log file are lines without an end.
     watched = sys.stderr is not None and sys.stderr.isatty()
     downloader = pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)
-    # pooch writes to a temporary file in this folder, and deletes what fails the check.
-    with _quiet_pooch():
-        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=target.parent, downloader=downloader)
+    with _folder_beside(target) as folder, _quiet_pooch():
+        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=folder, downloader=downloader)
+        (folder / target.name).replace(target)
+
+
+@contextlib.contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    """A folder to write a file in before it is put in its place; it is gone afterwards, whatever happens."""
+    with shutdown.critical:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".twofold-", dir=target.parent))
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
+    shutdown.register(remove)
+    try:
+        yield folder
+    finally:
+        shutdown.unregister(remove)
+        remove()
 
 
 @contextlib.contextmanager

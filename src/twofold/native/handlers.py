@@ -22,6 +22,7 @@ import jax
 import llvmlite.binding as llvm
 from jaxtyping import Array
 
+from twofold import shutdown
 from twofold.cache import keep, read_kept
 from twofold.errors import SettingError
 from twofold.native.packing import Code, pack, unpack
@@ -186,21 +187,27 @@ def _run(module: str, real: str, given: bytes) -> tuple[bytes, str]:
     environment = {n: v for n, v in os.environ.items() if not n.startswith(_NOT_FOR_THEM) and n != VARIABLE}
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", module, real],
-            # Numba reads a file of settings from where it is started.
-            cwd=tempfile.gettempdir(),
-            env=environment,
-            input=given,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        done = _finished([sys.executable, "-P", "-m", module, real], given, environment)
     except subprocess.TimeoutExpired:
         return b"", f"{module} took over {_SECONDS} s"
     except OSError as error:
         return b"", f"{module} could not be started ({error.strerror})"
     return done.stdout, _what_went_wrong(done.returncode, done.stderr.decode(errors="replace"))
+
+
+def _finished(command: list[str], given: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """The process when it has ended; where a signal ends ours, it ends too."""
+    pipe = subprocess.PIPE
+    # Numba reads a file of settings from where it is started.
+    folder = tempfile.gettempdir()
+    with subprocess.Popen(command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        shutdown.register(process.kill)
+        try:
+            out, errors = process.communicate(given, timeout=_SECONDS)
+        finally:
+            shutdown.unregister(process.kill)
+            process.kill()
+    return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
 def _what_went_wrong(exit_code: int, errors: str) -> str:

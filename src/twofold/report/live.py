@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from twofold import shutdown
 from twofold.report.streams import SafeStream
 from twofold.report.text import told
 
@@ -49,6 +50,7 @@ class LiveDisplay:
 
     def __enter__(self) -> "LiveDisplay":
         if self._animated:
+            shutdown.register(self._live.stop)  # which shows the cursor again
             self._live.start()
         return self
 
@@ -58,6 +60,7 @@ class LiveDisplay:
         if self._animated:
             self._live.update(self._render(), refresh=True)
             self._live.stop()
+            shutdown.unregister(self._live.stop)
         elif self.console.is_jupyter:
             self.console.print(self._render())
 

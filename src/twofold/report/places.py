@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from twofold import shutdown
 from twofold.errors import SettingError, cause_of
 from twofold.report.text.told import replaced, wrote
 
@@ -45,11 +46,12 @@ def write_file(file: Path, content: bytes) -> str:
     # Beside it first: who reads meanwhile, or after a crash, finds the old file or the new one.
     target = file.resolve()
     beside = target.with_name(f".twofold-{os.getpid()}.part")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
+    with shutdown.critical:
+        try:
+            beside.write_bytes(content)
+            os.replace(beside, target)
+        finally:
+            beside.unlink(missing_ok=True)
     return said
 
 

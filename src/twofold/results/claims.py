@@ -9,6 +9,7 @@ import uuid
 
 import sqlalchemy as sa
 
+from twofold.results.database import writing
 from twofold.results.schema import claims
 
 # A claim that was not renewed for this long (in seconds) belongs to a run that was killed.
@@ -30,7 +31,7 @@ class Claims:
         """Claim a trial, unless a living run has; say whether that was done."""
         self._drop_stale(key)
         try:
-            with self._engine.begin() as connection:
+            with writing(self._engine) as connection:
                 connection.execute(sa.insert(claims), {"key": key, "owner": owner, "renewed_at": time.time()})
         except sa.exc.IntegrityError:
             return False
@@ -38,22 +39,22 @@ class Claims:
 
     def give_up(self, key: str) -> None:
         """Forget who has claimed a trial."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(forgetting(key))
 
     def renew(self, owner: str) -> None:
         """Say that `owner` is alive."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             mine = claims.c.owner == owner
             connection.execute(sa.update(claims).where(mine).values(renewed_at=time.time()))
 
     def release(self, owner: str) -> None:
         """Forget all that `owner` has claimed."""
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             connection.execute(sa.delete(claims).where(claims.c.owner == owner))
 
     def _drop_stale(self, key: str) -> None:
-        with self._engine.begin() as connection:
+        with writing(self._engine) as connection:
             claim = connection.execute(sa.select(claims).where(claims.c.key == key)).one_or_none()
             if claim and (claim.renewed_at < time.time() - _CLAIM_LIFETIME or _is_dead(claim.owner)):
                 connection.execute(forgetting(key).where(claims.c.owner == claim.owner))

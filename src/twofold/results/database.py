@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from twofold import shutdown
 from twofold.errors import StoreError, cause_of
 
 DEFAULT_URL = "sqlite:///twofold.db"
@@ -35,6 +36,13 @@ def open_engine(url: sa.URL) -> sa.Engine:
     # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
     options: dict[str, Any] = {"timeout": 60} if url.get_backend_name() == "sqlite" else {}
     return sa.create_engine(url, connect_args=options)
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection whose transaction is committed at the end, or rolled back; a signal does not cut it short."""
+    with shutdown.critical, engine.begin() as connection:
+        yield connection
 
 
 @contextmanager

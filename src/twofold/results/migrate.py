@@ -19,6 +19,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from twofold.errors import StoreError, cause_of
+from twofold.results.database import writing
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
 # Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
@@ -38,7 +39,7 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
     """
     copy = None
     try:
-        with engine.begin() as connection:
+        with writing(engine) as connection:
             _lock(connection)
             found = look(connection)
             check(found)

@@ -18,6 +18,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from twofold import shutdown
 from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
@@ -62,7 +63,7 @@ class ModelStore:
         partial = path.with_suffix(f".{os.getpid()}.partial")
         content = save(_tensors(network), {"format": _FORMAT, "record": json.dumps(dict(record))})
         self.make_folder()
-        with _errors("write", path):
+        with _errors("write", path), shutdown.critical:
             try:
                 partial.write_bytes(content)
                 partial.replace(path)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from twofold.errors import StoreError
 from twofold.results.claims import Claims, forgetting
-from twofold.results.database import DEFAULT_URL, errors_of, open_engine, parse_url
+from twofold.results.database import DEFAULT_URL, errors_of, open_engine, parse_url, writing
 from twofold.results.schema import journal, trials
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
@@ -52,7 +52,7 @@ class Store:
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Store one complete trial, in place of an earlier row with the same key, and give up its claim."""
-        with self._errors(), self._engine.begin() as connection:
+        with self._errors(), writing(self._engine) as connection:
             connection.execute(sa.delete(trials).where(trials.c.key == row["key"]))
             connection.execute(sa.insert(trials), dict(row))
             connection.execute(forgetting(row["key"]))
@@ -122,7 +122,7 @@ class Store:
         with self._errors():
             while True:
                 try:
-                    with self._engine.begin() as connection:
+                    with writing(self._engine) as connection:
                         for entry in entries:
                             row = number.add_columns(sa.literal(entry, sa.JSON))
                             connection.execute(sa.insert(journal).from_select(["number", "entry"], row))

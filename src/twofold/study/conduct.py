@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from twofold import shutdown
 from twofold.data import Digits, Source
 from twofold.results import Store, new_owner
 from twofold.study.keep import Keeper
@@ -44,9 +45,11 @@ def conduct(
     """
     listener = listener or Silence()
     owner = new_owner()
+    release = functools.partial(store.release_claims, owner)
 
     @functools.cache
     def trainer() -> "Trainer":
+        shutdown.register(release)
         from twofold.study.trainer import Trainer
 
         return Trainer(digits, store, owner, devices(), trace=trace, keeper=keeper)
@@ -80,7 +83,8 @@ def conduct(
             keeper.finish()
     finally:
         if trainer.cache_info().misses:  # else nothing was claimed, and the store is left alone
-            store.release_claims(owner)
+            shutdown.unregister(release)
+            release()
 
 
 def _tell_of_others(trials: Sequence[Trial], store: Store, listener: Listener) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import jax
 
-from twofold import __version__
+from twofold import __version__, shutdown
 from twofold.data import Digits, Source, Task, draw_pairs, standardise
 from twofold.errors import SettingError
 from twofold.native import handlers
@@ -65,12 +65,13 @@ class Trainer:
 
     def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         row = _row(trial, outcome, self._devices[0])
-        if self._keeper:
-            # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
-            self._keeper.offer(trial, row, outcome.network)
-        # A training repeated for its network alone leaves its row, and any trace in it, as it was.
-        if not self._store.present([trial.key], traced=self._trace):
-            self._store.add(row)
+        with shutdown.critical:
+            if self._keeper:
+                # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
+                self._keeper.offer(trial, row, outcome.network)
+            # A training repeated for its network alone leaves its row, and any trace in it, as it was.
+            if not self._store.present([trial.key], traced=self._trace):
+                self._store.add(row)
         return row
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from twofold import __version__
+from twofold import __version__, shutdown
 from twofold.report.places import not_a_folder, write_file
 from twofold.report.text.told import unchanged
 
@@ -43,7 +43,8 @@ class Drawing:
     def figure(self) -> Any:
         """Draw it: a `twofold.report.figures.style.Picture`."""
         module, function = self.draw.split(":")
-        draw = getattr(importlib.import_module(f"twofold.report.figures.{module}"), function)
+        with shutdown.critical:  # the first to import matplotlib on a machine lists its fonts, and locks the list
+            draw = getattr(importlib.import_module(f"twofold.report.figures.{module}"), function)
         return draw(self.rows, **self.arguments)
 
     @property
