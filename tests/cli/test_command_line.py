@@ -129,8 +129,11 @@ def test_a_bad_value_is_one_line_and_exit_code_2(case, capsys, tmp_path, monkeyp
 
 
 BAD_STORES = {
-    "none": (["results", "--store", "none.db"], "no store at sqlite:///none.db; run a study first"),
-    "no folder": (["study", "--store", "no/where.db"], "unable to open database file"),
+    "none": (
+        ["results", "--store", "none.db"],
+        "no store at none.db; `twofold study --store none.db` makes one",
+    ),
+    "no folder": (["study", "--store", "no/where.db"], "there is no folder no; make it first"),
     "no driver": (["study", "--store", "nosuchbase://h/x"], "Can't load plugin"),
     "another program's": (["study", "--store", "other.db"], "no table `trials`"),
     "another program's, to read": (["results", "--store", "other.db"], "no table `trials`"),

@@ -14,6 +14,8 @@ from twofold.settings import round_numbers, several
 if TYPE_CHECKING:
     import pandas as pd
 
+    from twofold.results import ModelStore
+
 StoreOption = Annotated[
     str | None,
     Parameter(
@@ -69,6 +71,21 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
     return (select(table, chosen) if some else table), store.url
+
+
+def find_models(models: Path | None, store: str) -> ModelStore:
+    """The kept networks in the folder `models`, or in the one beside a store, which may have none.
+
+    Raises `SettingError` where there is no such folder, `StoreError` where there is no such store.
+    """
+    from twofold.errors import SettingError
+    from twofold.results import ModelStore, Store, models_folder
+
+    if models is None:
+        Store(store, create=False)
+    elif not models.is_dir():
+        raise SettingError(f"`models` (={models}) is no folder; `twofold study --keep-models best` makes and fills one")
+    return ModelStore(models or models_folder(store))
 
 
 def read_table(

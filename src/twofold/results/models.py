@@ -21,7 +21,7 @@ from safetensors.numpy import save
 from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
-from twofold.results.database import parse_url
+from twofold.results.database import address_of
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -108,14 +108,13 @@ class ModelStore:
         return path
 
 
-def models_folder(store_url: str | Path) -> Path:
-    """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here.
+def models_folder(store: str | os.PathLike[str]) -> Path:
+    """Where models are kept by default: beside a store in a file (`twofold.db`: `twofold.models`), else right here.
 
-    Raises `StoreError` for a URL that is none.
+    Raises `StoreError` for a name that can be no store's.
     """
-    url = parse_url(store_url)
-    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)).with_suffix(".models") if in_file else Path("twofold.models")
+    file = address_of(store).file
+    return file.with_suffix(".models") if file else Path("twofold.models")
 
 
 def _tensors(network: Any) -> dict[str, np.ndarray]:
