@@ -10,6 +10,7 @@ from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
 from twofold.cli.grid import grid
+from twofold.cli.mistakes import check_text, one_line, too_many
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.options import in_new_words
@@ -52,36 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:
             print(f"twofold: {note}", file=sys.stderr)
+        check_text(words)
         app(words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
     except UnusedCliTokensError as error:
-        print(f"twofold: {_too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
+        print(f"twofold: {too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
         return SettingError.exit_code
     except CycloptsError as error:
-        print(f"twofold: {_one_line(str(error))}; see twofold --help", file=sys.stderr)
+        print(f"twofold: {one_line(str(error))}; see twofold --help", file=sys.stderr)
         return SettingError.exit_code
     except TwofoldError as error:
-        print(f"twofold: {_one_line(str(error))}", file=sys.stderr)
+        print(f"twofold: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, say) has seen enough; there is nobody left to tell.
         # What is still buffered goes nowhere, or Python would complain about the same pipe on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
-
-
-def _too_many(words: Sequence[str], unused: Sequence[str]) -> str:
-    """What is wrong with words that no option takes: most often an option was given two values."""
-    place = next((at for at, word in enumerate(words) if word in unused), 0)
-    before = [at for at in range(place) if words[at].startswith("--")]
-    if not before:
-        return f"{' '.join(unused)}: no such argument is expected"
-    several = " (grid and sweep take several)" if words[0] == "study" else ""
-    return f"`{' '.join(words[before[-1] : place + 1])}`: one value is expected{several}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")

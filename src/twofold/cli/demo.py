@@ -5,13 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, StoreUrl
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, FILE, MODELS, StoreUrl
 from twofold.cli.selection import find_models
 
 
 def demo(
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
+    out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
     relation: Annotated[
         str | None,
         Parameter(help='Which question, where the networks kept answer several; for example --relation "<".'),

@@ -11,7 +11,7 @@ from cyclopts import Group, Parameter, Token
 
 from twofold.errors import OptionError, SettingError
 from twofold.networks import PAPERS
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, typed_path, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
@@ -54,16 +54,36 @@ def _rounds(type_: Any, tokens: Sequence[Token]) -> str:
     return tokens[0].value
 
 
+def _path(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a folder, or of a file to read."""
+    try:
+        return typed_path(str(tokens[0].keyword), tokens[0].value)
+    except SettingError as error:
+        raise OptionError(str(error)) from error
+
+
+def _file_to_write(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a file to write, which does not end as a folder's."""
+    if tokens[0].value.endswith("/"):
+        raise OptionError(f"`{tokens[0].keyword}` (={tokens[0].value}) is a folder's name; give a file's")
+    return _path(type_, tokens)
+
+
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
+PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
 
 StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
 Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
 DATA_DIR = Parameter(
+    converter=_path,
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
-    "set TWOFOLD_DATA_DIR."
+    "set TWOFOLD_DATA_DIR.",
 )
-MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
+MODELS = Parameter(
+    converter=_path,
+    help="The folder of kept networks, for example --models ~/networks; by default beside the store.",
+)
 
 SOME_NETWORKS = " ".join(PAPERS[::3])
 Networks = Annotated[
@@ -241,7 +261,7 @@ class RunOptions:
         ),
     ] = "none"
     models: Annotated[Path | None, MODELS] = None
-    out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
+    out: Annotated[Path, PATH, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False
 

@@ -5,7 +5,17 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, NOTHING, Given, StoreUrl, selections, with_options
+from twofold.cli.options import (
+    DATA_DIR,
+    DEFAULT_STORE,
+    FILE,
+    MODELS,
+    NOTHING,
+    Given,
+    StoreUrl,
+    selections,
+    with_options,
+)
 from twofold.cli.selection import Which, find_models, read_store
 
 _ALL = Which()
@@ -14,7 +24,7 @@ _ALL = Which()
 @with_options(settings=selections())
 def report(
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
+    out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
     title: Annotated[
         str, Parameter(help="The study's name, at the top of the page.")
     ] = "A study of two-branch networks",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DEFAULT_STORE, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.cli.options import DEFAULT_STORE, PATH, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
 from twofold.settings import round_numbers, several
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ StoreOption = Annotated[
 
 CsvOption = Annotated[
     Path | None,
+    PATH,
     Parameter(
         help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
         group=WHICH,

@@ -22,6 +22,7 @@ from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
 from twofold.results.database import address_of
+from twofold.settings import typed_path
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -45,8 +46,8 @@ class Model:
 class ModelStore:
     """A folder of trained networks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = typed_path("models", folder)
 
     def make_folder(self) -> None:
         """Make the folder if it lacks. Raises `StoreError` where that cannot be done."""
