@@ -96,14 +96,14 @@ def test_mistakes_are_told_in_one_line(folder, capsys):
     store = ["--store", str(folder / "twofold.db")]
     for command in ("report", "demo", "models"):
         assert "there is no store at" in fails([command], 3, capsys)
-    assert "`models` (=nowhere) is no folder" in fails(["models", "--models", "nowhere"], 2, capsys)
+    assert "`--models` (=nowhere) is no folder" in fails(["models", "--models", "nowhere"], 2, capsys)
     Store()
     assert "twofold study --keep-models best" in fails(["demo"], 2, capsys)
-    assert "`relation` (='<') is none of the networks kept: '<='" in fails(
+    assert "`--relation` (='<') is none of the networks kept: '<='" in fails(
         ["demo", *store, "--relation", "<"], 2, capsys
     )
     Path("a-folder").mkdir()
-    assert "`out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
+    assert "`--out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
     assert "did you mean best?" in fails(["study", "--keep-models", "bets"], 2, capsys)
     Path("twofold.models").mkdir()
     Path("twofold.models/k.safetensors").write_bytes(b"\x80\x04N.")

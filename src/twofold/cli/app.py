@@ -4,13 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError
 
 from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
 from twofold.cli.grid import grid
-from twofold.cli.mistakes import check_text, one_line, too_many
+from twofold.cli.mistakes import Mistakes, check_text, one_line
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.options import in_new_words
@@ -59,14 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twofold: stopped; what was complete is stored, and the same command goes on from there", file=sys.stderr)
         return _INTERRUPTED
-    except UnusedCliTokensError as error:
-        print(f"twofold: {too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
-        return SettingError.exit_code
     except CycloptsError as error:
-        print(f"twofold: {one_line(str(error))}; see twofold --help", file=sys.stderr)
+        print(f"twofold: {Mistakes(app, words).told(error)}", file=sys.stderr)
         return SettingError.exit_code
     except TwofoldError as error:
-        print(f"twofold: {one_line(str(error))}", file=sys.stderr)
+        print(f"twofold: {one_line(Mistakes(app, words).named(str(error)))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, say) has seen enough; there is nobody left to tell.

@@ -3,13 +3,14 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
-from twofold.errors import OptionError, SettingError
+from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
 from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, typed_path, value_text
 
@@ -17,6 +18,9 @@ GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
 SPACE = Group("Where to search", sort_key=4)
 WHICH = Group("Which trials", sort_key=2)
+
+# Whole numbers up to here may have been meant by 1e6; in a larger one something else is wrong.
+_PLAIN = 1e12
 
 FLAG: dict[str, Any] = {"negative": "", "show_default": False}
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
@@ -37,12 +41,28 @@ def _numbers(type_: Any, tokens: Sequence[Token]) -> Any:
 
 def _each(convert: Callable[[str], Any], what: str, type_: Any, tokens: Sequence[Token]) -> Any:
     values = []
+    several = "list" in str(type_)
     for token in tokens:
         try:
             values.append(convert(token.value))
         except ValueError:
-            raise OptionError(f"`{token.keyword}` (={token.value}) must be {what}") from None
-    return values if "list" in str(type_) else values[0]
+            hint = _as_number(token.value, convert, several=several)
+            raise OptionError(f"`{token.keyword}` (={shown(token.value)}) must be {what}{hint}") from None
+    return values if several else values[0]
+
+
+def _as_number(text: str, convert: Callable[[str], Any], *, several: bool) -> str:
+    """How to write what was meant by a text that is no number: a list, a decimal comma, a power of ten."""
+    parts = text.split(",")
+    with suppress(ValueError, OverflowError):
+        if several and len(parts) > 1 and (convert is int or len(parts) > 2):
+            return f"; separate several by blanks: {' '.join(str(convert(part)) for part in parts)}"
+        if convert is float:
+            return f"; write {float('.'.join(parts))}"
+        number = float("".join(parts))
+        if number == int(number) < _PLAIN:
+            return f"; write {int(number)}"
+    return ""
 
 
 def _rounds(type_: Any, tokens: Sequence[Token]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
-from twofold.errors import SettingError
+from twofold.errors import SettingError, shown
 from twofold.settings import check_whole
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _cores() -> int:
 
 
 def _too_many(workers: int, there: int) -> SettingError:
-    return SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
+    return SettingError(f"`workers` (={shown(workers)}) is more than this machine has; use at most {there}")
 
 
 def _configure(cores: int) -> None:
