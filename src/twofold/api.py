@@ -18,6 +18,7 @@ from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_setti
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, unknown_choice
 from twofold.networks import PAPERS, check_used
+from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import (
@@ -28,7 +29,6 @@ from twofold.settings import (
     round_numbers,
     settings_class,
     several,
-    typed_path,
 )
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.conduct import conduct

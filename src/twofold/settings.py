@@ -375,28 +375,6 @@ def plain(value: Any) -> Any:
     return value if convert is None or value.ndim else convert(value)
 
 
-def typed_path(name: str, value: Any) -> Path:
-    """The path that a user gave for the option or argument of this name; `~` is the home folder.
-
-    A shell leaves `~` to us where it stands after an equals sign. `~nobody` is a name like any other, where there is no
-    such user. Raises `SettingError` for what is no path, and for one that is no text: it could not be stored or shown.
-    """
-    text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
-    if not isinstance(text, str) or not text.strip() or "\0" in text:
-        raise SettingError(f"`{name}` (={value!r}) must be a path")
-    if not is_text(text):
-        raise SettingError(f"`{name}` (={text!r}) is no text in UTF-8; give the file another name")
-    path = os.path.expanduser(text)
-    if path.partition("/")[0] == "~":
-        raise SettingError(f"`{name}` (={text}) has a ~, and no home folder is known; give the whole path")
-    return Path(path)
-
-
-def is_text(text: str) -> bool:
-    """Whether all of it can be stored and shown: Python takes bytes of a name that are no text for half characters."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
 def round_numbers(rounds: Any) -> range:
     """The rounds that a number, a text or a range names: 20 names rounds 0 to 19, "1000-1049" those.
 

@@ -17,7 +17,8 @@ from cyclopts import (
 )
 
 from twofold.errors import OptionError, shown
-from twofold.settings import is_text, option
+from twofold.paths import is_text
+from twofold.settings import option
 
 # What web pages, mail and word processors make of a hyphen.
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212"

@@ -12,7 +12,8 @@ from cyclopts import Group, Parameter, Token
 
 from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, typed_path, value_text
+from twofold.paths import typed_path
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)

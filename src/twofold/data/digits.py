@@ -17,7 +17,7 @@ from twofold.data.download import PUBLISHED, Publication, cache_folder, download
 from twofold.data.idx import read_idx
 from twofold.data.task import Task
 from twofold.errors import DataError, cause_of, unknown_choice
-from twofold.settings import typed_path
+from twofold.paths import typed_path
 
 EMBEDDED = "mnist5k"
 SOURCES = (EMBEDDED, *PUBLISHED)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 from twofold.errors import SettingError, StoreError, cause_of
-from twofold.settings import typed_path
+from twofold.paths import typed_path
 
 DEFAULT_URL = "sqlite:///twofold.db"
 

@@ -21,8 +21,8 @@ from safetensors.numpy import save
 from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
+from twofold.paths import try_folder, typed_path
 from twofold.results.database import address_of
-from twofold.settings import typed_path
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -50,9 +50,11 @@ class ModelStore:
         self.folder = typed_path("models", folder)
 
     def make_folder(self) -> None:
-        """Make the folder if it lacks. Raises `StoreError` where that cannot be done."""
+        """Make the folder if it lacks. Raises `StoreError` where that cannot be done, or it cannot be written."""
         with _errors("make", self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+        with _errors("write to", self.folder):
+            try_folder(self.folder)
 
     def add(self, network: Any, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
