@@ -17,10 +17,19 @@ from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_setti
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, unknown_choice
 from twofold.networks import PAPERS, check_used
+from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
 from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
-from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
+from twofold.settings import (
+    COMPARED,
+    SETTINGS,
+    Settings,
+    check_whole,
+    round_numbers,
+    settings_class,
+    several,
+)
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper, check_keep
@@ -191,7 +200,7 @@ class Study(Settings):
         self, keep: str, opened: Store, url: str | Path, models: str | Path | None
     ) -> Callable[[Sequence[Trial]], Keeper]:
         """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
-        kept = ModelStore(models_folder(url) if models is None else Path(models))
+        kept = ModelStore(models_folder(url) if models is None else models)
         return lambda trials: Keeper(keep, kept, opened, trials, self._source)
 
     def _check_used(self, store: str | Path, trials: Sequence[Trial]) -> str:
@@ -219,7 +228,8 @@ class Study(Settings):
 
     @cached_property
     def _source(self) -> Source:
-        return find_source(SETTINGS["data"].checked(self.data), None if self.data_dir is None else Path(self.data_dir))
+        folder = None if self.data_dir is None else typed_path("data_dir", self.data_dir)
+        return find_source(SETTINGS["data"].checked(self.data), folder)
 
 
 # What a choice names even where a study has a single value of it, as the paper's does.

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+# Longer values are cut in errors.
+_LONGEST = 80
+
 
 class TwofoldError(Exception):
     """A mistake that the user can mend. The command line prints its message and exits with `exit_code`."""
@@ -37,12 +40,24 @@ class DataError(TwofoldError):
 def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> SettingError:
     """The error for a name that is none of the choices, with the likeliest that was meant."""
     names = list(choices)
+    together = str(value).split(",")
+    if len(together) > 1 and set(together) <= set(names):
+        return SettingError(f"`{argument}` (={value!r}) has several names in one; separate them: {' '.join(together)}")
     text = str(value).lower()
     near = difflib.get_close_matches(text, [name.lower() for name in names], n=1, cutoff=0.5)
     near = near if len(text) > 2 else []  # of a sign or two nobody knows what was meant
     meant = next((name for name in names if near and name.lower() == near[0]), None)
     hint = f"did you mean {meant}? " if meant else ""
-    return SettingError(f"`{argument}` (={value!r}) is unknown; {hint}known: {', '.join(names)}")
+    return SettingError(f"`{argument}` (={shown(repr(value))}) is unknown; {hint}known: {', '.join(names)}")
+
+
+def shown(value: object) -> str:
+    """A value as it is quoted in errors: cut where it is so long that nobody would read it."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except ValueError:  # Python writes no whole number of more than 4300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
 
 
 def cause_of(error: Exception) -> str:

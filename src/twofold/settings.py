@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, dataclass_transform
 
-from twofold.errors import SettingError, unknown_choice
+from twofold.errors import SettingError, shown, unknown_choice
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -275,7 +275,7 @@ class Settings:
         role="epochs",
         unit="epochs",
         least=1,
-        most=2**31 - 1,
+        most=1_000_000,
         example="50 100",
         search=Search((25, 200)),
         help="Passes over the training pairs.",
@@ -388,40 +388,46 @@ def round_numbers(rounds: Any) -> range:
 
     Raises `SettingError` where it names none.
     """
-    first, dash, last = rounds.partition("-") if isinstance(rounds, str) else ("", "", "")
-    if isinstance(rounds, range):
-        found = rounds
-    elif dash and first.strip().isdecimal() and last.strip().isdecimal():
-        found = range(int(first), int(last) + 1)
-    else:
-        if isinstance(rounds, str) and not rounds.strip().isdecimal():
-            raise SettingError(f"`rounds` (={rounds}) must be a whole number such as 20, or a range such as 1000-1049")
-        number = plain(int(rounds) if isinstance(rounds, str) else rounds)
+    found = _rounds_of_text(rounds) if isinstance(rounds, str) else rounds
+    if not isinstance(found, range):
+        number = plain(found)
         if isinstance(number, bool) or not isinstance(number, int):
             raise SettingError(f"`rounds` (={number!r}) must be a whole number, a range, or a text such as '1000-1049'")
         found = range(check_whole("rounds", number, least=1))
     if not found or min(found[0], found[-1]) < 0:
-        raise SettingError(f"`rounds` (={rounds}) must be a range of at least one round from 0 up, for example 0-19")
+        raise SettingError(
+            f"`rounds` (={shown(rounds)}) must be a range of at least one round from 0 up, for example 0-19"
+        )
     if max(found[0], found[-1]) >= _MOST_ROUNDS:
-        raise SettingError(f"`rounds` (={rounds}) must be below {_MOST_ROUNDS}")
+        raise SettingError(f"`rounds` (={shown(rounds)}) must be below {_MOST_ROUNDS}")
     return found
+
+
+def _rounds_of_text(text: str) -> int | range:
+    """The number or the range that a text names."""
+    parts = [part.strip() for part in text.split("-")]
+    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+        raise SettingError(f"`rounds` (={shown(text)}) must be a whole number such as 20, or a range such as 1000-1049")
+    # Of a number that is too large the first digits are enough; Python refuses to read thousands of them.
+    first, *last = (int(part.lstrip("0")[:9] or "0") for part in parts)
+    return range(first, last[0] + 1) if last else first
 
 
 def check_whole(name: str, value: object, *, least: int | float, most: int | float = math.inf) -> int:
     """The value as Python's whole number. Raises `SettingError` unless it is one, from `least` to `most`."""
     number = plain(value)
     if isinstance(number, bool) or not isinstance(number, int):
-        raise SettingError(f"`{name}` (={number!r}) must be a whole number")
+        raise SettingError(f"`{name}` (={shown(number)}) must be a whole number")
     if number < least:
-        raise SettingError(f"`{name}` (={number}) must be at least {least}")
+        raise SettingError(f"`{name}` (={shown(number)}) must be at least {least}")
     if number > most:
-        raise SettingError(f"`{name}` (={number}) must be at most {most}")
+        raise SettingError(f"`{name}` (={shown(number)}) must be at most {most}")
     return number
 
 
 def _number(declared: Declaration, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MOST_SINGLE:
-        raise SettingError(f"`{declared.name}` (={value!r}) must be a finite number of single precision")
+        raise SettingError(f"`{declared.name}` (={shown(value)}) must be a finite number of single precision")
     if 0 < abs(value) < _LEAST_SINGLE:
         raise SettingError(f"`{declared.name}` (={value!r}) is 0 in single precision; give a larger number, or 0")
     if not value > declared.above:

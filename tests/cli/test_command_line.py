@@ -82,32 +82,32 @@ def test_it_tells_its_version(capsys):
 
 
 BAD_WORDS = {
-    "an unknown command": (["stduy"], 'Unknown command "stduy". Did you mean "study"?'),
-    "help of an unknown command": (["stduy", "--help"], 'Unknown command "stduy". Did you mean "study"?'),
-    "an unknown option": (["study", "--round", "3"], "Unknown option: --round"),
+    "an unknown command": (["stduy"], "`stduy` is no command; did you mean twofold study?"),
+    "help of an unknown command": (["stduy", "--help"], "`stduy` is no command; did you mean twofold study?"),
+    "an unknown option": (["study", "--round", "3"], "`--round` is no option of study; did you mean --rounds?"),
     "a word for a number": (
         ["study", "--rounds", "many"],
-        "`rounds` (=many) must be a whole number such as 20, or a range such as 1000-1049",
+        "`--rounds` (=many) must be a whole number such as 20, or a range such as 1000-1049",
     ),
     "an option without its value": (["study", "--rounds"], "--rounds"),
-    "an option twice": (["study", "--rounds", "1", "--rounds", "2"], "--rounds specified multiple times"),
-    "no rounds": (["study", "--rounds", "0"], "`rounds` (=0) must be at least 1"),
-    "a negative rate": (["study", "--learning-rate", "-0.1"], "`learning_rate` (=-0.1) must be greater than 0"),
-    "NaN": (["study", "--learning-rate", "nan"], "`learning_rate` (=nan) must be a finite number"),
+    "an option twice": (["study", "--rounds", "1", "--rounds", "2"], "`--rounds` is given twice"),
+    "no rounds": (["study", "--rounds", "0"], "`--rounds` (=0) must be at least 1"),
+    "a negative rate": (["study", "--learning-rate", "-0.1"], "`--learning-rate` (=-0.1) must be greater than 0"),
+    "NaN": (["study", "--learning-rate", "nan"], "`--learning-rate` (=nan) must be a finite number"),
     "a network that lacks": (["study", "--networks", "NetWSLA"], "did you mean NetWSAL?"),
     "a network of no name": (["networks", "Netbase2"], "did you mean NetBase?"),
     "batches that leave a rest": (
         ["study", "--batch-size", "30"],
-        "`batch_size` (=30) must divide `pairs` (=1000); the nearest that does is 25",
+        "`--batch-size` (=30) must divide `--pairs` (=1000); the nearest that does is 25",
     ),
     "an unknown optimizer": (["study", "--optimizer", "adma"], "did you mean adam?"),
-    "an unknown relation": (["study", "--relation", ">="], "`relation` (='>=') is unknown"),
-    "an unknown activation": (["study", "--bottleneck-activation", "elu"], "`bottleneck_activation` (='elu')"),
-    "no workers": (["study", "--workers", "0"], "`workers` (=0) must be at least 1"),
-    "too many workers": (["study", "--workers", "5000"], "`workers` (=5000) is more than this machine has"),
-    "a seed beyond all databases": (["study", "--seed", "9" * 30], "`seed` (=" + "9" * 30 + ") must be at most"),
+    "an unknown relation": (["study", "--relation", ">="], "`--relation` (='>=') is unknown"),
+    "an unknown activation": (["study", "--bottleneck-activation", "elu"], "`--bottleneck-activation` (='elu')"),
+    "no workers": (["study", "--workers", "0"], "`--workers` (=0) must be at least 1"),
+    "too many workers": (["study", "--workers", "5000"], "`--workers` (=5000) is more than this machine has"),
+    "a seed beyond all databases": (["study", "--seed", "9" * 30], "`--seed` (=" + "9" * 30 + ") must be at most"),
     "unknown data": (["study", "--data", "minst"], "did you mean mnist?"),
-    "two formats": (["results", "--json", "--csv"], "`json` and `csv` exclude each other; give one of them"),
+    "two formats": (["results", "--json", "--csv"], "`--json` and `--csv` exclude each other; give one of them"),
 }
 
 
@@ -129,8 +129,11 @@ def test_a_bad_value_is_one_line_and_exit_code_2(case, capsys, tmp_path, monkeyp
 
 
 BAD_STORES = {
-    "none": (["results", "--store", "none.db"], "no store at sqlite:///none.db; run a study first"),
-    "no folder": (["study", "--store", "no/where.db"], "unable to open database file"),
+    "none": (
+        ["results", "--store", "none.db"],
+        "no store at none.db; `twofold study --store none.db` makes one",
+    ),
+    "no folder": (["study", "--store", "no/where.db"], "there is no folder no; make it first"),
     "no driver": (["study", "--store", "nosuchbase://h/x"], "Can't load plugin"),
     "another program's": (["study", "--store", "other.db"], "no table `trials`"),
     "another program's, to read": (["results", "--store", "other.db"], "no table `trials`"),
@@ -157,9 +160,12 @@ BAD_DATA = {
     "a file that is cut": (["--data", "./cut"], "cannot read cut/train-images-idx3-ubyte.gz"),
     "no .npz file": (["--data", "text.npz"], "text.npz is no .npz file; save one with"),
     "a folder without digits": (["--data", "./empty"], "empty lacks train-images-idx3-ubyte.gz"),
-    "no data folder": (["--data", "mnist", "--data-dir", "none"], "`data_dir` (=none) is no folder"),
-    "too small a pool": (["--pairs", "1300"], "`pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
-    "too few test digits": (["--test-pairs", "1300", "--pairs", "100"], "`test_pairs` (=1300) takes 2600 test digits"),
+    "no data folder": (["--data", "mnist", "--data-dir", "none"], "`--data-dir` (=none) is no folder"),
+    "too small a pool": (["--pairs", "1300"], "`--pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
+    "too few test digits": (
+        ["--test-pairs", "1300", "--pairs", "100"],
+        "`--test-pairs` (=1300) takes 2600",
+    ),
 }
 
 
@@ -193,7 +199,7 @@ def test_an_empty_store_says_how_to_fill_it(capsys, tmp_path):
 def test_figures_that_cannot_be_written_are_one_line(capsys, tmp_path):
     (tmp_path / "file").touch()
     assert main(["networks", "NetWS", "--json", "--out", str(tmp_path / "file")]) == 2
-    assert "`out`" in capsys.readouterr().err
+    assert "`--out`" in capsys.readouterr().err
 
 
 def test_networks_are_printed_and_drawn(capsys, tmp_path):

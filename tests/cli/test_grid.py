@@ -65,12 +65,12 @@ def test_a_single_cell_is_a_grid(run):
     ("arguments", "code", "message"),
     [
         (["--optimizer", "adm"], 2, "did you mean adam?"),
-        (["--batch-size", "33"], 2, "`batch_size` (=33) must divide `pairs` (=1000)"),
-        (["--learning-rate", "0"], 2, "`learning_rate` (=0.0) must be greater than 0"),
+        (["--batch-size", "33"], 2, "`--batch-size` (=33) must divide `--pairs` (=1000)"),
+        (["--learning-rate", "0"], 2, "`--learning-rate` (=0.0) must be greater than 0"),
         (["--select-on", "train"], 2, "--select-on"),
         (["--pairs", "1250"], 2, "needs validation pairs"),
-        (["--pairs", "1300"], 4, "`pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
-        (["--confirm", "0"], 2, "`confirm` (=0) must be at least 1"),
+        (["--pairs", "1300"], 4, "`--pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
+        (["--confirm", "0"], 2, "`--confirm` (=0) must be at least 1"),
         (["--confirm", "3", "--rounds", "1001"], 2, "kept for confirmation"),
     ],
 )

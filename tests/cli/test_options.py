@@ -83,7 +83,7 @@ def test_a_setting_that_no_network_uses_is_refused_by_name(words, capsys, tmp_pa
     monkeypatch.chdir(tmp_path)
     assert main([*words, "--quiet"]) == 2
     err = capsys.readouterr().err
-    assert "`aux_weight` cannot be used by NetBase" in err or "`aux_weight` cannot be used by NetWS" in err
+    assert "`--aux-weight` cannot be used by NetBase" in err or "`--aux-weight` cannot be used by NetWS" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -95,7 +95,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_training(command, capsy
     more = ["--pairs", "50", "100"] if command == "sweep" else []
     assert main([command, "--quiet", "--out", "blocked/figures", *more]) == 2
     err = capsys.readouterr().err
-    assert "`out` (=blocked/figures) cannot be written" in err
+    assert "`--out` (=blocked/figures) cannot be written" in err
     assert err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["blocked"]
 
@@ -145,12 +145,12 @@ def test_figures_of_the_same_rows_are_not_drawn_again(studied):
         (["study", "--rounds", "1", "2"], "`--rounds 1 2`: one value is expected"),
         (["tune", "--seed", "1", "2"], "`--seed 1 2`: one value is expected"),
         (["study", "5"], "5: no such argument is expected"),
-        (["study", "--rounds", "9" * 20], "`rounds`"),
-        (["study", "--rounds", "0-99999999999999"], "`rounds`"),
-        (["sweep", "--seed", "0", "1"], "`seed` cannot be swept"),
-        (["grid", "--replicates", "2"], "Unknown option"),
+        (["study", "--rounds", "9" * 20], "`--rounds`"),
+        (["study", "--rounds", "0-99999999999999"], "`--rounds`"),
+        (["sweep", "--seed", "0", "1"], "`--seed` cannot be swept"),
+        (["grid", "--replicates", "2"], "`--replicates` is no option of grid"),
         (["power", "--difference", "ten"], "`--difference` (=ten) must be a number"),
-        (["study", "--relation", ">="], "`relation` (='>=') is unknown; known: <=, <, ==, same parity"),
+        (["study", "--relation", ">="], "`--relation` (='>=') is unknown; known: <=, <, ==, same parity"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

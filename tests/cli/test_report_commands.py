@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from twofold.cli import main
+from twofold.results import Store
 
 SMALL = ["--rounds", "2", "--epochs", "1", "--pairs", "50", "--test-pairs", "50", "--quiet"]
 
@@ -51,6 +52,7 @@ def test_networks_may_be_kept_elsewhere(capsys):
 
 
 def test_models_says_how_to_keep_some(capsys):
+    Store()
     assert main(["models"]) == 0
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -69,7 +71,8 @@ def test_report_writes_one_page_with_the_demo(folder, capsys):
 
 
 def test_report_without_networks_says_how_to_have_a_demo(folder):
-    assert in_kept(folder, "report", "--models", "nowhere") == 0
+    Path("nothing").mkdir()
+    assert in_kept(folder, "report", "--models", "nothing") == 0
     page = Path("report.html").read_text()
     assert 'id="demo-data"' not in page
     assert "twofold study --keep-models best keeps some" in page
@@ -91,13 +94,16 @@ def fails(arguments, code, capsys):
 
 def test_mistakes_are_told_in_one_line(folder, capsys):
     store = ["--store", str(folder / "twofold.db")]
+    for command in ("report", "demo", "models"):
+        assert "there is no store at" in fails([command], 3, capsys)
+    assert "`--models` (=nowhere) is no folder" in fails(["models", "--models", "nowhere"], 2, capsys)
+    Store()
     assert "twofold study --keep-models best" in fails(["demo"], 2, capsys)
-    assert "there is no store at" in fails(["report"], 3, capsys)
-    assert "`relation` (='<') is none of the networks kept: '<='" in fails(
+    assert "`--relation` (='<') is none of the networks kept: '<='" in fails(
         ["demo", *store, "--relation", "<"], 2, capsys
     )
     Path("a-folder").mkdir()
-    assert "`out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
+    assert "`--out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
     assert "did you mean best?" in fails(["study", "--keep-models", "bets"], 2, capsys)
     Path("twofold.models").mkdir()
     Path("twofold.models/k.safetensors").write_bytes(b"\x80\x04N.")

@@ -38,9 +38,9 @@ def test_json_has_a_row_for_every_training(run):
     [
         ([], 2, "nothing is swept; give several values"),
         (["--pairs", "100", "100"], 2, "nothing is swept"),
-        (["--pairs", "100", "3000"], 4, "`pairs` (=3000) takes 6000 training digits, but mnist5k has 2500"),
-        (["--pairs", "100", "130"], 2, "`batch_size` (=25) must divide `pairs` (=130)"),
-        (["--aux-weight", "-1", "1"], 2, "`aux_weight` (=-1.0) must be at least 0"),
+        (["--pairs", "100", "3000"], 4, "`--pairs` (=3000) takes 6000 training digits, but mnist5k has 2500"),
+        (["--pairs", "100", "130"], 2, "`--batch-size` (=25) must divide `--pairs` (=130)"),
+        (["--aux-weight", "-1", "1"], 2, "`--aux-weight` (=-1.0) must be at least 0"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments, code, message):

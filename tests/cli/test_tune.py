@@ -46,13 +46,13 @@ def test_one_setting_for_all_networks_is_confirmed_on_fresh_rounds(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--learning-rate", "1", "0.1"], "`learning_rate` (=1 0.1) must be a range"),
+        (["--learning-rate", "1", "0.1"], "`--learning-rate` (=1 0.1) must be a range"),
         (["--optimizer", "adm"], "did you mean adam?"),
-        (["--batch-size", "33"], "`batch_size` (=33) must divide `pairs` (=1000)"),
-        (["--budget", "2"], "`budget` (=2) must be at least the 3 trainings of one proposal"),
-        (["--rounds", "0"], "`rounds` (=0) must be at least 1"),
+        (["--batch-size", "33"], "`--batch-size` (=33) must divide `--pairs` (=1000)"),
+        (["--budget", "2"], "`--budget` (=2) must be at least the 3 trainings of one proposal"),
+        (["--rounds", "0"], "`--rounds` (=0) must be at least 1"),
         (["--pairs", "1250"], "needs validation pairs"),
-        (["--networks", "NetFoo"], "`network` (='NetFoo') is unknown"),
+        (["--networks", "NetFoo"], "`--networks` (='NetFoo') is unknown"),
     ],
 )
 def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments, message):

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import resource
+import signal
 import struct
 import subprocess
 import sys
@@ -150,3 +152,18 @@ def test_listing_models_needs_no_jax(store):
         f"assert len(ModelStore(Path({str(store.folder)!r})).records()) == 1; assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_anything_is_trained(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(
+            StoreError, match=r"cannot write to .* \(File too large\); name another folder with --models"
+        ):
+            ModelStore(tmp_path / "kept").make_folder()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert list((tmp_path / "kept").iterdir()) == []

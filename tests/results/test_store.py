@@ -197,7 +197,7 @@ def test_a_store_in_memory_works(row):
 
 
 def test_a_store_that_is_not_there_is_not_made_by_reading(path):
-    with pytest.raises(StoreError, match=r"no store at .*results\.db; run a study first"):
+    with pytest.raises(StoreError, match=r"no store at .*results\.db; `twofold study --store .*results\.db` makes one"):
         Store(str(path), create=False)
     assert not path.exists()
 
@@ -230,14 +230,14 @@ def test_a_store_half_made_is_made_whole(path, row):
 
 def test_an_empty_file_becomes_a_store_but_is_none(path):
     path.touch()
-    with pytest.raises(StoreError, match="no store of twofold"):
+    with pytest.raises(StoreError, match="the file is empty"):
         Store(str(path), create=False)
     assert Store(str(path)).read().empty
 
 
 UNUSABLE = {
-    "no folder": ("sqlite:///{folder}/no/where.db", "unable to open database file"),
-    "a folder": ("{folder}", "unable to open database file"),
+    "no folder": ("sqlite:///{folder}/no/where.db", "there is no folder .*no; make it first"),
+    "a folder": ("{folder}", "it is a folder"),
     "another file": ("{folder}/text.db", "file is not a database"),
     "no such database": ("nosuchbase://h/x", "Can't load plugin"),
     "no URL": ("://", "Could not parse"),

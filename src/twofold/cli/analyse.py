@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, PATH, Given, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -17,6 +17,7 @@ def analyse(
     json: Annotated[bool, Parameter(help="Print one JSON object instead of tables and sentences.", **FLAG)] = False,
     figures: Annotated[
         Path | None,
+        PATH,
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
     store: StoreOption = None,

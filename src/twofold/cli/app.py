@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError
 
 from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
 from twofold.cli.doctor import doctor
 from twofold.cli.grid import grid
+from twofold.cli.mistakes import Mistakes, check_text, one_line
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.options import in_new_words
@@ -54,28 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:
             print(f"twofold: {note}", file=sys.stderr)
+        check_text(words)
         code: int | None = app(words)
-    except UnusedCliTokensError as error:
-        print(f"twofold: {_too_many(words, error.unused_tokens or [])}; see twofold --help", file=sys.stderr)
-        return SettingError.exit_code
     except CycloptsError as error:
-        print(f"twofold: {_one_line(str(error))}; see twofold --help", file=sys.stderr)
+        print(f"twofold: {Mistakes(app, words).told(error)}", file=sys.stderr)
         return SettingError.exit_code
     except TwofoldError as error:
-        print(f"twofold: {_one_line(str(error))}", file=sys.stderr)
+        print(f"twofold: {one_line(Mistakes(app, words).named(str(error)))}", file=sys.stderr)
         return error.exit_code
     return code or 0
-
-
-def _too_many(words: Sequence[str], unused: Sequence[str]) -> str:
-    """What is wrong with words that no option takes: most often an option was given two values."""
-    place = next((at for at, word in enumerate(words) if word in unused), 0)
-    before = [at for at in range(place) if words[at].startswith("--")]
-    if not before:
-        return f"{' '.join(unused)}: no such argument is expected"
-    several = " (grid and sweep take several)" if words[0] == "study" else ""
-    return f"`{' '.join(words[before[-1] : place + 1])}`: one value is expected{several}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".")

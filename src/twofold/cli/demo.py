@@ -5,12 +5,13 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, StoreUrl
+from twofold.cli.options import DATA_DIR, DEFAULT_STORE, FILE, MODELS, StoreUrl
+from twofold.cli.selection import find_models
 
 
 def demo(
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
+    out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
     relation: Annotated[
         str | None,
         Parameter(help='Which question, where the networks kept answer several; for example --relation "<".'),
@@ -32,9 +33,8 @@ def demo(
     from twofold.report.page.demo import choose_models, demo_data, demo_page
     from twofold.report.page.html import write_page
     from twofold.report.places import check_file
-    from twofold.results import ModelStore, models_folder
 
     check_file(out)
-    kept = ModelStore(models or models_folder(store))
+    kept = find_models(models, store)
     chosen = choose_models(kept.records(), relation=relation, data=data)
     say(write_page(out, demo_page(demo_data(kept, chosen, data_dir))))

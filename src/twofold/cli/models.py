@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, StoreUrl
+from twofold.cli.selection import find_models
 
 
 def models(
@@ -22,9 +23,8 @@ def models(
 
     from twofold.cli.output import print_table, say
     from twofold.report.terminal.study import models_table
-    from twofold.results import ModelStore, models_folder
 
-    kept = ModelStore(models or models_folder(store))
+    kept = find_models(models, store)
     records = [{**record, "file": str(kept.path(record["key"]))} for record in kept.records()]
     if json:
         print(json_module.dumps(records, indent=1))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, SEVERAL, SOME_NETWORKS
+from twofold.cli.options import FLAG, PATH, SEVERAL, SOME_NETWORKS
 from twofold.networks import NETWORKS
 from twofold.settings import SETTINGS
 
@@ -20,7 +20,7 @@ def networks(
     ] = None,
     /,
     *,
-    out: Annotated[Path, Parameter(help="The folder for the drawings.")] = Path("figures"),
+    out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.

@@ -3,20 +3,25 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from cyclopts import Group, Parameter, Token
 
-from twofold.errors import OptionError, SettingError
+from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
+from twofold.paths import typed_path
 from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
 SPACE = Group("Where to search", sort_key=4)
 WHICH = Group("Which trials", sort_key=2)
+
+# Whole numbers up to here may have been meant by 1e6; in a larger one something else is wrong.
+_PLAIN = 1e12
 
 FLAG: dict[str, Any] = {"negative": "", "show_default": False}
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
@@ -37,12 +42,28 @@ def _numbers(type_: Any, tokens: Sequence[Token]) -> Any:
 
 def _each(convert: Callable[[str], Any], what: str, type_: Any, tokens: Sequence[Token]) -> Any:
     values = []
+    several = "list" in str(type_)
     for token in tokens:
         try:
             values.append(convert(token.value))
         except ValueError:
-            raise OptionError(f"`{token.keyword}` (={token.value}) must be {what}") from None
-    return values if "list" in str(type_) else values[0]
+            hint = _as_number(token.value, convert, several=several)
+            raise OptionError(f"`{token.keyword}` (={shown(token.value)}) must be {what}{hint}") from None
+    return values if several else values[0]
+
+
+def _as_number(text: str, convert: Callable[[str], Any], *, several: bool) -> str:
+    """How to write what was meant by a text that is no number: a list, a decimal comma, a power of ten."""
+    parts = text.split(",")
+    with suppress(ValueError, OverflowError):
+        if several and len(parts) > 1 and (convert is int or len(parts) > 2):
+            return f"; separate several by blanks: {' '.join(str(convert(part)) for part in parts)}"
+        if convert is float:
+            return f"; write {float('.'.join(parts))}"
+        number = float("".join(parts))
+        if number == int(number) < _PLAIN:
+            return f"; write {int(number)}"
+    return ""
 
 
 def _rounds(type_: Any, tokens: Sequence[Token]) -> str:
@@ -54,16 +75,36 @@ def _rounds(type_: Any, tokens: Sequence[Token]) -> str:
     return tokens[0].value
 
 
+def _path(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a folder, or of a file to read."""
+    try:
+        return typed_path(str(tokens[0].keyword), tokens[0].value)
+    except SettingError as error:
+        raise OptionError(str(error)) from error
+
+
+def _file_to_write(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a file to write, which does not end as a folder's."""
+    if tokens[0].value.endswith("/"):
+        raise OptionError(f"`{tokens[0].keyword}` (={tokens[0].value}) is a folder's name; give a file's")
+    return _path(type_, tokens)
+
+
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
+PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
 
 StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
 Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
 DATA_DIR = Parameter(
+    converter=_path,
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
-    "set TWOFOLD_DATA_DIR."
+    "set TWOFOLD_DATA_DIR.",
 )
-MODELS = Parameter(help="The folder of kept networks, for example --models ~/networks; by default beside the store.")
+MODELS = Parameter(
+    converter=_path,
+    help="The folder of kept networks, for example --models ~/networks; by default beside the store.",
+)
 
 SOME_NETWORKS = " ".join(PAPERS[::3])
 Networks = Annotated[
@@ -241,7 +282,7 @@ class RunOptions:
         ),
     ] = "none"
     models: Annotated[Path | None, MODELS] = None
-    out: Annotated[Path, Parameter(help="The folder for figures.")] = Path("figures")
+    out: Annotated[Path, PATH, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False
 

@@ -5,8 +5,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, MODELS, NOTHING, Given, StoreUrl, selections, with_options
-from twofold.cli.selection import Which, read_store
+from twofold.cli.options import (
+    DATA_DIR,
+    DEFAULT_STORE,
+    FILE,
+    MODELS,
+    NOTHING,
+    Given,
+    StoreUrl,
+    selections,
+    with_options,
+)
+from twofold.cli.selection import Which, find_models, read_store
 
 _ALL = Which()
 
@@ -14,7 +24,7 @@ _ALL = Which()
 @with_options(settings=selections())
 def report(
     *,
-    out: Annotated[Path, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
+    out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
     title: Annotated[
         str, Parameter(help="The study's name, at the top of the page.")
     ] = "A study of two-branch networks",
@@ -36,10 +46,9 @@ def report(
     from twofold.report.page.html import write_page
     from twofold.report.page.report import report_page
     from twofold.report.places import check_file
-    from twofold.results import ModelStore, models_folder
 
     check_file(out)
     table, url = read_store(store, which, settings, histories=True)
-    kept = ModelStore(models or models_folder(store))
+    kept = find_models(models, store)
     demo, reason = demo_or_reason(kept, set(table.key), data_dir)
     say(write_page(out, report_page(table, title=title, store=url, demo=demo, demo_note=reason)))

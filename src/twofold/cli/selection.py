@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DEFAULT_STORE, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.cli.options import DEFAULT_STORE, PATH, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
 from twofold.settings import round_numbers, several
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from twofold.results import ModelStore
 
 StoreOption = Annotated[
     str | None,
@@ -25,6 +27,7 @@ StoreOption = Annotated[
 
 CsvOption = Annotated[
     Path | None,
+    PATH,
     Parameter(
         help="A file made by `twofold results --csv`, to read in place of a store, for example --csv trials.csv.",
         group=WHICH,
@@ -69,6 +72,21 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
     return (select(table, chosen) if some else table), store.url
+
+
+def find_models(models: Path | None, store: str) -> ModelStore:
+    """The kept networks in the folder `models`, or in the one beside a store, which may have none.
+
+    Raises `SettingError` where there is no such folder, `StoreError` where there is no such store.
+    """
+    from twofold.errors import SettingError
+    from twofold.results import ModelStore, Store, models_folder
+
+    if models is None:
+        Store(store, create=False)
+    elif not models.is_dir():
+        raise SettingError(f"`models` (={models}) is no folder; `twofold study --keep-models best` makes and fills one")
+    return ModelStore(models or models_folder(store))
 
 
 def read_table(

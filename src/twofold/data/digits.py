@@ -17,6 +17,7 @@ from twofold.data.download import PUBLISHED, Publication, download, download_fol
 from twofold.data.idx import read_idx
 from twofold.data.task import Task
 from twofold.errors import DataError, cause_of, unknown_choice
+from twofold.paths import typed_path
 
 EMBEDDED = "mnist5k"
 SOURCES = (EMBEDDED, *PUBLISHED)
@@ -99,7 +100,7 @@ def find_digits(name_or_path: str, data_dir: Path | None = None) -> Place:
     if name_or_path in PUBLISHED:
         publication = PUBLISHED[name_or_path]
         return _in_folder(name_or_path, _find_published(publication, data_dir), publication)
-    path = Path(os.path.expanduser(name_or_path))  # unlike Path.expanduser, lets ~nobody be a name like any other
+    path = typed_path("data", name_or_path)
     if os.path.isdir(path):  # unlike Path.is_dir, false for a path that may not be looked at
         return _in_folder(name_or_path, path)
     if os.path.isfile(path):
@@ -111,10 +112,10 @@ def find_digits(name_or_path: str, data_dir: Path | None = None) -> Place:
 
 def _find_published(publication: Publication, data_dir: Path | None) -> Path:
     """The folder that holds all files of a publication; downloads them where there is none."""
-    text = str(data_dir or "") or os.environ.get(DATA_DIR_VARIABLE, "")
-    given = Path(os.path.expanduser(text)) if text else None
+    origin = "data_dir" if data_dir else DATA_DIR_VARIABLE
+    text = data_dir or os.environ.get(DATA_DIR_VARIABLE)
+    given = typed_path(origin, text) if text else None
     if given is not None and not given.is_dir():
-        origin = "data_dir" if data_dir else DATA_DIR_VARIABLE
         raise DataError(f"`{origin}` (={given}) is no folder; name the one that holds {publication.name}/")
     for parent in (given, _SYSTEM_FOLDER):
         if parent is None:

@@ -1,12 +1,14 @@
 """Files and folders to write to: whether they can be, before any work, and what is said of them afterwards."""
 
-import contextlib
+import errno
 import os
-import tempfile
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from twofold import shutdown
 from twofold.errors import SettingError, cause_of
+from twofold.paths import try_folder
 from twofold.report.text.told import replaced, wrote
 
 
@@ -16,10 +18,12 @@ def check_folder(folder: Path, name: str = "out") -> None:
     `name` is the option that names the folder.
     """
     try:
-        _try(_nearest(folder))
+        try_folder(_nearest(folder))
         for figure in (*folder.glob("*.png"), *folder.glob("*.svg")):
             if figure.is_dir():
                 raise IsADirectoryError(None, f"{figure.name} is a folder")
+            if figure.exists() and not os.access(figure, os.W_OK):
+                raise PermissionError(None, f"{figure.name} may not be written")
     except (OSError, ValueError) as error:
         raise not_a_folder(folder, error, name) from error
 
@@ -27,32 +31,43 @@ def check_folder(folder: Path, name: str = "out") -> None:
 def check_file(file: Path, name: str = "out") -> None:
     """Raise `SettingError` unless a file can be written; nothing is left behind. `name` is the option that names it."""
     try:
-        if file.is_dir():
+        status = _status(file)
+        if status and stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(None, "a folder has that name")
-        if not file.exists() or file.is_file():
-            _try(_nearest(file.parent))
+        if status and not os.access(file, os.W_OK):
+            raise PermissionError(None, os.strerror(errno.EACCES))
+        if not _is_stream(file):
+            if status and _is_database(file):
+                raise FileExistsError(None, "a database has that name")
+            try_folder(_nearest(Path(os.path.realpath(file)).parent))
     except (OSError, ValueError) as error:
         raise not_writable(file, error, name) from error
 
 
 def write_file(file: Path, content: bytes) -> str:
     """Write a file whole or not at all, and say so; its folder is made if it lacks. Raises `OSError`."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.exists() and not file.is_file():  # a pipe or a terminal: /dev/stdout
-        with contextlib.suppress(BrokenPipeError):  # a reader who has seen enough
-            file.write_bytes(content)
+    if _is_stream(file):
+        with suppress(BrokenPipeError), file.open("ab") as stream:  # at its end, where it is a file of the shell's
+            stream.write(content)
         return wrote(file)
-    said = replaced(file) if file.exists() else wrote(file)
+    target = Path(os.path.realpath(file))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    before = _status(target)
     # Beside it first: who reads meanwhile, or after a crash, finds the old file or the new one.
-    target = file.resolve()
     beside = target.with_name(f".twofold-{os.getpid()}.part")
     with shutdown.critical:
         try:
-            beside.write_bytes(content)
+            with beside.open("wb") as part:
+                part.write(content)
+                part.flush()
+                os.fsync(part.fileno())
+            if before:
+                _give_rights(beside, before)
             os.replace(beside, target)
         finally:
             beside.unlink(missing_ok=True)
-    return said
+    _keep_folder(target.parent)
+    return replaced(file) if before else wrote(file)
 
 
 def not_a_folder(folder: Path, error: Exception, name: str = "out") -> SettingError:
@@ -76,7 +91,40 @@ def _nearest(folder: Path) -> Path:
     return folder
 
 
-def _try(folder: Path) -> None:
-    """Raise `OSError` unless a file can be made in a folder that is there."""
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+def _status(file: Path) -> os.stat_result | None:
+    """What there is under a name, or None."""
+    try:
+        return file.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _is_stream(file: Path) -> bool:
+    """Whether a file is written as it comes: a pipe, a terminal, or what a process has open, such as /dev/stdout."""
+    status = _status(file)
+    open_already = str(file.absolute()).startswith(("/dev/", "/proc/"))
+    return status is not None and (open_already or not stat.S_ISREG(status.st_mode))
+
+
+def _is_database(file: Path) -> bool:
+    """Whether a file is one of SQLite's, such as a store, which no page should replace."""
+    with file.open("rb") as content:
+        return content.read(15) == b"SQLite format 3"
+
+
+def _give_rights(file: Path, status: os.stat_result) -> None:
+    """Give a file the owner and the permissions of the one that it will replace, as far as we may."""
+    with suppress(OSError):
+        os.chown(file, status.st_uid, status.st_gid)
+    with suppress(OSError):
+        file.chmod(stat.S_IMODE(status.st_mode))
+
+
+def _keep_folder(folder: Path) -> None:
+    """Have the names of a folder's files on the disk, where the system can do that."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

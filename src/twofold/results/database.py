@@ -2,40 +2,136 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import shlex
+import sqlite3
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from twofold import shutdown
-from twofold.errors import StoreError, cause_of
+from twofold.errors import SettingError, StoreError, cause_of
+from twofold.paths import typed_path
 
 DEFAULT_URL = "sqlite:///twofold.db"
 
+# With what every SQLite database that is not empty begins.
+_SQLITE = b"SQLite format 3\0"
 
-def parse_url(url: str | os.PathLike[str]) -> sa.URL:
-    """The SQLAlchemy URL of a store: itself, or the path of an SQLite file. Raises `StoreError` where it is neither."""
-    if not isinstance(url, str | os.PathLike) or not os.fspath(url).strip():
-        raise StoreError(f"`store` (={url!r}) must be a URL or the path of a file, for example results.db")
-    url = os.fspath(url)
-    try:
-        return sa.make_url(url if "://" in url else f"sqlite:///{url}")
-    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        scheme, _, rest = url.partition("://")
-        shown = f"{scheme}://{rest.rpartition('@')[2]}"  # nothing before an @, which may be a password
-        raise StoreError(
-            f"cannot use the store {shown} ({cause_of(error)}); name another with --store, "
-            "for example sqlite:///results.db"
-        ) from error
+# The kinds of databases that SQLAlchemy knows by itself.
+_KINDS = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
 
 
-def open_engine(url: sa.URL) -> sa.Engine:
+@dataclass(frozen=True)
+class Address:
+    """Where a store is: for SQLAlchemy, for people (without a password), and its file where it is one."""
+
+    url: sa.URL
+    shown: str
+    file: Path | None = None
+
+
+def address_of(store: str | os.PathLike[str]) -> Address:
+    """What a store's name means: an SQLAlchemy URL, or the path of an SQLite file.
+
+    What stands in a path, or after sqlite:///, is the file's name, whatever characters it has. Raises `StoreError`
+    where the text is neither.
+    """
+    if not isinstance(store, str | os.PathLike) or not str(store).strip():
+        raise StoreError(f"`store` (={store!r}) must be a URL or the path of a file, for example results.db")
+    text = os.fspath(store)
+    kind, colon, rest = text.partition("://")
+    if isinstance(store, os.PathLike) or not colon or "/" in kind:
+        return _memory() if text == ":memory:" else _file(text, "")
+    if kind not in ("sqlite", "sqlite+pysqlite"):
+        return _server(text)
+    if rest in ("", "/", "/:memory:"):
+        return _memory()
+    if not rest.startswith("/"):
+        raise unusable(text, f"did you mean {kind}:///{rest}?")
+    if "?" in rest:
+        raise unusable(text, f"a URL of a file takes no options; give the path alone: --store {shlex.quote(rest[1:])}")
+    return _file(rest[1:], f"{kind}:///")
+
+
+def open_engine(address: Address, *, create: bool = True) -> sa.Engine:
     """SQLAlchemy's engine for a database; nothing is opened until something is asked of it."""
-    # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
-    options: dict[str, Any] = {"timeout": 60} if url.get_backend_name() == "sqlite" else {}
-    return sa.create_engine(url, connect_args=options)
+    if address.file is None:
+        return sa.create_engine(address.url)
+    uri = _uri(address.file, f"mode={'rwc' if create else 'rw'}")
+
+    def connect() -> sqlite3.Connection:
+        # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
+        return sqlite3.connect(uri, uri=True, timeout=60, check_same_thread=False)
+
+    return sa.create_engine(address.url, creator=connect)
+
+
+def check_file(address: Address, *, create: bool) -> None:
+    """Raise `StoreError` for a file that is no store, without touching it; with `create`, unless one can be made.
+
+    An empty file is what SQLite begins with: it becomes a store, but is none. One of a few bytes SQLite would take for
+    empty, and overwrite.
+    """
+    file, shown = address.file, address.shown
+    if file is None:
+        return
+    try:
+        mode = file.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise unusable(shown, f"it is a folder; a file in it would be {file / 'twofold.db'}")
+        if not stat.S_ISREG(mode):
+            raise unusable(shown, "it is no file")
+        with file.open("rb") as content:
+            head = content.read(len(_SQLITE))
+        if head != _SQLITE and (head or not create):
+            raise unusable(shown, "file is not a database" if head else "the file is empty")
+    except FileNotFoundError:
+        _check_absent(address, file, create=create)
+    except (OSError, ValueError) as error:
+        raise unusable(shown, cause_of(error)) from error
+
+
+def _check_absent(address: Address, file: Path, *, create: bool) -> None:
+    """Raise `StoreError` unless a store is to be made where there is none, and can be."""
+    if not create:
+        near = _nearest(file)
+        hint = f" did you mean {near}?" if near else ""
+        named = "" if address.shown == DEFAULT_URL else f" --store {shlex.quote(address.shown)}"
+        raise StoreError(
+            f"there is no store at {address.shown};{hint} `twofold study{named}` makes one, "
+            "or name another with --store"
+        )
+    if not file.parent.is_dir():
+        raise unusable(address.shown, f"there is no folder {file.parent}; make it first")
+    if not os.access(file.parent, os.W_OK):
+        raise unusable(address.shown, f"the folder {file.parent} cannot be written")
+
+
+def _nearest(file: Path) -> Path | None:
+    """The store in a file's folder whose name is most like the file's."""
+    with suppress(OSError):
+        stores = [other.name for other in file.parent.iterdir() if other.suffix != ".bak" and _is_store(other)]
+        near = difflib.get_close_matches(file.name, stores, n=1, cutoff=0.0)
+        return file.with_name(near[0]) if near else None
+    return None
+
+
+def _is_store(file: Path) -> bool:
+    """Whether a file is a store, at a look that leaves it alone."""
+    with suppress(OSError, sqlite3.Error):
+        if not file.is_file() or file.stat().st_size < len(_SQLITE):
+            return False
+        with closing(sqlite3.connect(_uri(file, "mode=ro&immutable=1"), uri=True)) as connection:
+            found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('trials', 'claims')")
+            return found.fetchone() == (2,)
+    return False
 
 
 @contextmanager
@@ -46,16 +142,52 @@ def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def errors_of(shown_url: str) -> Iterator[None]:
+def errors_of(address: Address) -> Iterator[None]:
     """Make `StoreError`s of what SQLAlchemy and a lacking driver raise."""
     try:
         yield
     except ImportError as error:
         raise StoreError(
-            f"the store {shown_url} needs the Python package {error.name}; install it with pip install {error.name}"
+            f"the store {address.shown} needs the Python package {error.name}; install it with pip install {error.name}"
         ) from error
+    except sa.exc.NoSuchModuleError as error:
+        near = difflib.get_close_matches(address.url.get_backend_name(), _KINDS, n=1)
+        hint = f"; did you mean {near[0]}://?" if near else ""
+        raise unusable(address.shown, f"{cause_of(error)}{hint}") from error
     except sa.exc.SQLAlchemyError as error:
-        cause = cause_of(getattr(error, "orig", None) or error)
-        raise StoreError(
-            f"cannot use the store {shown_url} ({cause}); name another with --store, for example sqlite:///results.db"
-        ) from error
+        raise unusable(address.shown, cause_of(getattr(error, "orig", None) or error)) from error
+
+
+def unusable(shown: str, cause: str) -> StoreError:
+    """The error for a store that cannot be used."""
+    return StoreError(f"cannot use the store {shown} ({cause}); name another with --store, for example results.db")
+
+
+def _uri(file: Path, options: str) -> str:
+    """A file's name for SQLite, with options: percent signs keep every character of the name from meaning anything."""
+    return f"file:{quote(os.fsencode(os.path.abspath(file)))}?{options}"
+
+
+def _memory() -> Address:
+    return Address(sa.make_url("sqlite://"), "sqlite://")
+
+
+def _file(name: str, before: str) -> Address:
+    """The address of a file; `before` is what stood before the file's name."""
+    try:
+        file = typed_path("store", name)
+    except SettingError as error:
+        raise StoreError(f"{error}, for example results.db") from error
+    if name.endswith("/") or not file.name:
+        raise unusable(name, f"it is a folder; a file in it would be {file / 'twofold.db'}")
+    return Address(sa.URL.create("sqlite", database=str(file)), f"{before}{file}", file)
+
+
+def _server(text: str) -> Address:
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        kind, _, rest = text.partition("://")
+        shown = f"{kind}://{rest.rpartition('@')[2]}"  # nothing before an @, which may be a password
+        raise unusable(shown, cause_of(error)) from error
+    return Address(url, url.render_as_string(hide_password=True))

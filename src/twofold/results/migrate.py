@@ -29,11 +29,11 @@ _SERVER_LOCK = int.from_bytes(b"twofold", "big")
 _one_at_a_time = threading.Lock()
 
 
-def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
+def upgrade(engine: sa.Engine, check: Callable[[Standing], None], file: Path | None = None) -> list[str]:
     """Make the store or bring it to the newest version, and say in sentences what was done to one that was there.
 
     Of processes that do so at once one does, and the others wait. `check` is asked again after waiting: it raises
-    where the store cannot be used. A file is first copied beside itself. Whatever fails, the store is as it was.
+    where the store cannot be used. A `file` is first copied beside itself. Whatever fails, the store is as it was.
 
     Raises `StoreError` where the copy cannot be written, and what SQLAlchemy raises.
     """
@@ -45,9 +45,8 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None]) -> list[str]:
             check(found)
             if found.is_current:
                 return []
-            file = _file_of(connection)
             if found.version and file:
-                copy = _copy(file, found.version)
+                copy = _copy(file.resolve(), found.version)
             run(connection, found.stamped or "base", "head")
     except BaseException:
         if copy:
@@ -86,14 +85,6 @@ def _lock(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
-
-
-def _file_of(connection: sa.Connection) -> Path | None:
-    """The file of an SQLite database; None where it is in memory, or on a server."""
-    if connection.dialect.name != "sqlite":
-        return None
-    files = {name: file for _, name, file in connection.exec_driver_sql("PRAGMA database_list")}
-    return Path(files["main"]) if files["main"] else None
 
 
 def _copy(file: Path, version: str) -> Path:

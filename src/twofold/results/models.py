@@ -22,7 +22,8 @@ from twofold import shutdown
 from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
-from twofold.results.database import parse_url
+from twofold.paths import try_folder, typed_path
+from twofold.results.database import address_of
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -46,13 +47,15 @@ class Model:
 class ModelStore:
     """A folder of trained networks."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = typed_path("models", folder)
 
     def make_folder(self) -> None:
-        """Make the folder if it lacks. Raises `StoreError` where that cannot be done."""
+        """Make the folder if it lacks. Raises `StoreError` where that cannot be done, or it cannot be written."""
         with _errors("make", self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
+        with _errors("write to", self.folder):
+            try_folder(self.folder)
 
     def add(self, network: Any, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
@@ -109,14 +112,13 @@ class ModelStore:
         return path
 
 
-def models_folder(store_url: str | Path) -> Path:
-    """Where models are kept by default: beside an SQLite store (`twofold.db`: `twofold.models`), else right here.
+def models_folder(store: str | os.PathLike[str]) -> Path:
+    """Where models are kept by default: beside a store in a file (`twofold.db`: `twofold.models`), else right here.
 
-    Raises `StoreError` for a URL that is none.
+    Raises `StoreError` for a name that can be no store's.
     """
-    url = parse_url(store_url)
-    in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)).with_suffix(".models") if in_file else Path("twofold.models")
+    file = address_of(store).file
+    return file.with_suffix(".models") if file else Path("twofold.models")
 
 
 def _tensors(network: Any) -> dict[str, np.ndarray]:

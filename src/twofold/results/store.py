@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from twofold.errors import StoreError
 from twofold.results.claims import Claims, forgetting
-from twofold.results.database import DEFAULT_URL, errors_of, open_engine, parse_url, writing
+from twofold.results.database import DEFAULT_URL, address_of, check_file, errors_of, open_engine, writing
 from twofold.results.schema import journal, trials
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
@@ -39,15 +38,17 @@ class Store:
     """
 
     def __init__(self, url: str | Path = DEFAULT_URL, *, create: bool = True) -> None:
-        parsed = parse_url(url)
-        self.url = parsed.render_as_string(hide_password=True)
+        self._address = address_of(url)
+        self.url = self._address.shown
         self.notes: list[str] = []
-        in_file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+        check_file(self._address, create=create)
         with self._errors():
-            self._engine = open_engine(parsed)
-            if not create and in_file and not Path(in_file).exists():
-                raise StoreError(f"there is no store at {self.url}; run a study first, or name another with --store")
-            self._columns = self._open(create=create, sharing=not in_file)
+            self._engine = open_engine(self._address, create=create)
+            try:
+                self._columns = self._open(create=create)
+            except BaseException:
+                self._engine.dispose()  # a database in SQLite's WAL mode has two files beside it while it is open
+                raise
         self._claims = Claims(self._engine)
 
     def add(self, row: Mapping[str, Any]) -> None:
@@ -136,21 +137,22 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def _open(self, *, create: bool, sharing: bool) -> list[sa.ColumnElement]:
+    def _open(self, *, create: bool) -> list[sa.ColumnElement]:
         """Make or migrate the store if need be, and return what to select for each column of a trial."""
-        check_this = partial(check, shown_url=self.url, create=create, sharing=sharing)
+        file = self._address.file
+        check_this = partial(check, shown_url=self.url, create=create, sharing=file is None)
         with self._engine.connect() as connection:
             found = look(connection)
         check_this(found)
         if create and not found.is_current:
             from twofold.results.migrate import upgrade  # imports Alembic, which a store up to date does not need
 
-            self.notes += upgrade(self._engine, check_this)
+            self.notes += upgrade(self._engine, check_this, file)
             return list(trials.c)
         return [column if column.name in found.columns else _default(column) for column in trials.c]
 
     def _errors(self) -> AbstractContextManager[None]:
-        return errors_of(self.url)
+        return errors_of(self._address)
 
 
 def _default(column: sa.Column) -> sa.ColumnElement:

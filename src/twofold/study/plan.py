@@ -1,7 +1,8 @@
 """Plans: lists of trials. A study, a grid search and a sweep are the same product of axes."""
 
 import itertools
-from collections.abc import Iterable
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from twofold.data import Digits, Source, check_enough
@@ -15,8 +16,11 @@ _MOST_VALIDATION_PAIRS = 1000
 # A search takes rounds from 0 up, its confirmation from here on, so that the two never share a round.
 _FIRST_FRESH_ROUND = 1000
 
+# No study has so many trials, which would take weeks; more are a slip of the keyboard, and would fill the memory.
+_MOST_TRIALS = 500_000
 
-def factorial(digits: Digits | Source, *, rounds: Iterable[int], **axes: Any) -> list[Trial]:
+
+def factorial(digits: Digits | Source, *, rounds: Sequence[int], **axes: Any) -> list[Trial]:
     """Every combination of the axes, in every round, each trial once.
 
     An axis is a field of `Trial` with one value or a sequence of them. Where several combinations are the same
@@ -30,6 +34,11 @@ def factorial(digits: Digits | Source, *, rounds: Iterable[int], **axes: Any) ->
     for name, sequence in values.items():
         if not sequence:
             raise SettingError(f"`{name}` is empty; give at least one value")
+    count = len(rounds) * math.prod(map(len, values.values()))
+    if count > _MOST_TRIALS:
+        raise SettingError(
+            f"the plan has {count} trials, and at most {_MOST_TRIALS} are possible; give fewer `rounds` or fewer values"
+        )
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))

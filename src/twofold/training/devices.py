@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twofold.errors import SettingError, cause_of
+from twofold.errors import SettingError, cause_of, shown
 from twofold.settings import check_whole
 from twofold.training.environment import COUNT_FLAG, check_flags
 
@@ -123,7 +123,7 @@ def _devices() -> "list[jax.Device]":
 
 
 def _too_many(workers: int, there: int) -> SettingError:
-    return SettingError(f"`workers` (={workers}) is more than this machine has; use at most {there}")
+    return SettingError(f"`workers` (={shown(workers)}) is more than this machine has; use at most {there}")
 
 
 def _configure(devices: int) -> None:
