@@ -59,15 +59,12 @@ def _versions() -> Iterator[Finding]:
     yield Finding("versions", "Python", f"{platform.python_version()} on {system}")
     known = [Requirement(text) for text in requires("twofold") or ()]
     needed = [each for each in known if each.marker is None or each.marker.evaluate({"extra": ""})]
-    fitting = [f"{each.name} {_version(each.name)}" for each in needed if not _lacking(each)]
-    yield Finding("versions", "packages", ", ".join([*fitting, f"jaxlib {_version('jaxlib')}"]))
-    for each in needed:
-        if wrong := _lacking(each):
-            yield Finding("versions", each.name, _version(each.name) or "not installed", wrong)
+    for each in [*needed, Requirement("jaxlib")]:
+        yield Finding("packages", each.name, _version(each.name) or "not installed", _lacking(each))
     for extra, use in _EXTRAS.items():
         of_extra = [each for each in known if each not in needed and each.marker.evaluate({"extra": extra})]  # type: ignore[union-attr]
         there = [f"{name} {_version(name)}" for each in of_extra for name in _parts(each) if _version(name)]
-        yield Finding("versions", f"extra {extra}", ", ".join(there) or f"not installed; it is for {use}")
+        yield Finding("extras", extra, ", ".join(there) or f"not installed; it is for {use}")
 
 
 def _parts(requirement: Requirement) -> list[str]:
