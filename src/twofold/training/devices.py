@@ -86,8 +86,7 @@ def _own_groups(groups: Path, membership: Path) -> list[Path]:
         lines = membership.read_text().splitlines()
     except OSError:
         return []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         if controllers and "cpu" not in controllers.split(","):
             continue
         # In a container a group's path may be that of the host, while what is mounted is the group itself.
@@ -114,12 +113,14 @@ def _devices() -> "list[jax.Device]":
 
     try:
         return jax.devices()
-    except RuntimeError as error:
+    except Exception as error:  # of several kinds, one of which is an assertion that failed
         wanted = jax.config.jax_platforms  # type: ignore[attr-defined]
-        raise SettingError(
-            f"JAX_PLATFORMS (={wanted}): JAX finds no such device here ({cause_of(error)}); "
-            "leave it out to train on what there is: env -u JAX_PLATFORMS twofold ..."
-        ) from error
+        if wanted:
+            raise SettingError(
+                f"JAX_PLATFORMS (={wanted}): JAX finds no such device here ({cause_of(error)}); "
+                "leave it out to train on what there is: env -u JAX_PLATFORMS twofold ..."
+            ) from error
+        raise SettingError(f"JAX finds no device here ({cause_of(error)}); see twofold doctor") from error
 
 
 def _too_many(workers: int, there: int) -> SettingError:
