@@ -117,6 +117,18 @@ def test_more_trials_than_fit_are_refused_before_they_are_made(command, capsys, 
 NO_ROUNDS = [10**5000, -(10**5000), f"0-{10**400}", range(10**400), "1-2-3", "-", "–5"]
 
 
+@pytest.mark.parametrize("value", [*HUGE, "100001"], ids=["10^20", "10^400", "10^5000", "100001"])
+@pytest.mark.parametrize("command", ["grid", "tune"])
+def test_more_rounds_than_can_be_confirmed_are_refused_before_the_search(command, value, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([command, "--rounds", "1", "--confirm", value]) == 2
+    err = capsys.readouterr().err
+    assert "`--confirm` (=" in err
+    assert err.count("\n") == 1
+    assert len(err) < 150
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("rounds", NO_ROUNDS, ids=range(len(NO_ROUNDS)))
 def test_a_notebook_is_told_of_rounds_that_are_none(rounds):
     with pytest.raises(SettingError, match=r"`rounds` \(=.{,90}\) must be"):
