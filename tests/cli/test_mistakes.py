@@ -45,6 +45,7 @@ SLIPS = {
     "help with one dash": (["-help"], "did you mean twofold --help?"),
     "letters of a command": (["stduy"], "`stduy` is no command; did you mean twofold study?"),
     "capitals of a command": (["Study", "--rounds", "3"], "did you mean twofold study?"),
+    "the program twice": (["twofold", "study"], "`twofold` is no command; did you mean twofold study?"),
     "an old word": (["train"], "`train` is no command; the commands are study, grid, "),
     "no command": ([""], "`''` is no command; the commands are study, grid, "),
     "letters of the version": (["--verison"], "did you mean twofold --version?"),

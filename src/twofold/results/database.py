@@ -190,7 +190,9 @@ def _file(name: str, before: str) -> Address:
         file = typed_path("store", name)
     except SettingError as error:
         raise StoreError(f"{error}, for example results.db") from error
-    if name.endswith("/") or not file.name:
+    if name.endswith("/"):
+        raise unusable(name, "the name of a file does not end with /")
+    if not file.name:
         raise unusable(name, f"it is a folder; a file in it would be {file / 'twofold.db'}")
     return Address(sa.URL.create("sqlite", database=str(file)), f"{before}{file}", file)
 
