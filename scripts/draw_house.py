@@ -3,8 +3,8 @@
     python scripts/draw_house.py [--package src/twofold] [--out docs/figures/house.svg]
 
 A room is a folder of the package, or a file beside them. Rooms stand in the order in which
-data flows, the first below; an arrow that goes up, against the flow, is red. All rooms may import errors, shutdown and
-settings, which have no arrows.
+data flows, the first below; an arrow that goes up, against the flow, is red. All rooms may import errors, shutdown,
+cache, paths and settings, which have no arrows.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 LAYERS = tomllib.loads(Path("pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"][0]["layers"]
 ORDER = [room.strip().split(".")[1] for layer in reversed(LAYERS) for room in layer.split("|")]
 # Rooms that nearly all others import from: arrows to them would hide the rest.
-FOR_ALL = ("errors", "shutdown", "settings")
+FOR_ALL = ("errors", "shutdown", "cache", "paths", "settings")
 INK, FAINT, AGAINST, ROOM = "#222222", "#8A8A8A", "#D55E00", "#EAF3F8"
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Source, find_source
-from twofold.errors import SettingError, StoreError, unknown_choice
+from twofold.errors import SettingError, StoreError, extra_needed, unknown_choice
 from twofold.networks import PAPERS, check_used
 from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
@@ -133,7 +133,7 @@ class Study(Settings):
         except ModuleNotFoundError as error:
             if error.name != "optuna":
                 raise
-            raise SettingError("tuning needs Optuna; install it with: pip install 'twofold[tune]'") from error
+            raise extra_needed("tuning", "Optuna", "tune") from error
         budget = check_whole("budget", budget, least=1)
         check_workers(workers)
         check_keep(keep_models)

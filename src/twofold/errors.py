@@ -31,6 +31,12 @@ class StoreError(TwofoldError):
     exit_code = 3
 
 
+class ExtraError(TwofoldError, ImportError):
+    """A part that not everybody needs is not installed."""
+
+    exit_code = 2
+
+
 class DataError(TwofoldError):
     """A file or an array of digits is missing, damaged or does not suffice."""
 
@@ -49,6 +55,14 @@ def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> Sett
     meant = next((name for name in names if near and name.lower() == near[0]), None)
     hint = f"did you mean {meant}? " if meant else ""
     return SettingError(f"`{argument}` (={shown(repr(value))}) is unknown; {hint}known: {', '.join(names)}")
+
+
+def extra_needed(what: str, package: str, extra: str) -> ExtraError:
+    """The error where `what` needs a package that is installed with an extra; no index of packages has twofold."""
+    return ExtraError(
+        f"{what} needs {package}, which is not installed; "
+        f"in the folder of twofold's clone run: pip install -e '.[{extra}]'"
+    )
 
 
 def shown(value: object) -> str:

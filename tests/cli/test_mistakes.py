@@ -45,6 +45,7 @@ SLIPS = {
     "help with one dash": (["-help"], "did you mean twofold --help?"),
     "letters of a command": (["stduy"], "`stduy` is no command; did you mean twofold study?"),
     "capitals of a command": (["Study", "--rounds", "3"], "did you mean twofold study?"),
+    "the program twice": (["twofold", "study"], "`twofold` is no command; did you mean twofold study?"),
     "an old word": (["train"], "`train` is no command; the commands are study, grid, "),
     "no command": ([""], "`''` is no command; the commands are study, grid, "),
     "letters of the version": (["--verison"], "did you mean twofold --version?"),
@@ -115,6 +116,18 @@ def test_more_trials_than_fit_are_refused_before_they_are_made(command, capsys, 
 
 
 NO_ROUNDS = [10**5000, -(10**5000), f"0-{10**400}", range(10**400), "1-2-3", "-", "–5"]
+
+
+@pytest.mark.parametrize("value", [*HUGE, "100001"], ids=["10^20", "10^400", "10^5000", "100001"])
+@pytest.mark.parametrize("command", ["grid", "tune"])
+def test_more_rounds_than_can_be_confirmed_are_refused_before_the_search(command, value, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([command, "--rounds", "1", "--confirm", value]) == 2
+    err = capsys.readouterr().err
+    assert "`--confirm` (=" in err
+    assert err.count("\n") == 1
+    assert len(err) < 150
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("rounds", NO_ROUNDS, ids=range(len(NO_ROUNDS)))

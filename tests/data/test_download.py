@@ -3,11 +3,14 @@
 import gzip
 import hashlib
 import http.server
+import re
+import socket
 import threading
 from functools import partial
 
 import pytest
 
+import twofold.data.download
 from twofold.data import load_digits
 from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.errors import DataError
@@ -69,7 +72,9 @@ def test_the_next_mirror_mends_the_first(first, publication, tmp_path):
 
 
 def test_where_all_mirrors_fail_nothing_is_left(publication, tmp_path):
-    with pytest.raises(DataError, match=r"cannot download train-images.*not the published file.*HTTPError") as caught:
+    with pytest.raises(
+        DataError, match=r"cannot download train-images.*not the published file.*404 Not Found"
+    ) as caught:
         download(publication("bad", "absent"), tmp_path / "cache")
     assert "--data-dir" in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -78,7 +83,7 @@ def test_where_all_mirrors_fail_nothing_is_left(publication, tmp_path):
 
 def test_an_unreachable_mirror_is_named(tmp_path):
     nobody = Publication("mnist", "MNIST", ("http://127.0.0.1:1/",), PUBLISHED["mnist"].sha256)
-    with pytest.raises(DataError, match=r"http://127\.0\.0\.1:1/: ConnectionError"):
+    with pytest.raises(DataError, match=r"http://127\.0\.0\.1:1/: connection refused"):
         download(nobody, tmp_path / "cache")
 
 
@@ -126,3 +131,99 @@ def test_every_publication_has_two_mirrors_and_the_four_files(name):
     assert all(mirror.endswith("/") for mirror in publication.mirrors)
     assert list(publication.sha256) == list(PUBLISHED["mnist"].sha256)
     assert all(len(bytes.fromhex(digest)) == 32 for digest in publication.sha256.values())
+
+
+ANSWERS = {
+    "refused": (403, b"", "403 Forbidden"),
+    "not there": (404, b"", "404 Not Found"),
+    "a proxy that wants a password": (
+        407,
+        b"",
+        "407 Proxy Authentication Required: give the proxy's user and password",
+    ),
+    "too often": (429, b"", "429 Too Many Requests: try again later"),
+    "broken": (500, b"", "500 Internal Server Error: try again later"),
+    "not now": (503, b"", "503 Service Unavailable: try again later"),
+    "of its own": (599, b"", "599"),
+    "a page": (200, b"<!DOCTYPE html><title>Log in</title>", "a web page in place of the file"),
+    "another file": (200, b"another", "not the published file"),
+    "nothing": (200, b"", "not the published file"),
+    "less than it said": (200, None, "the connection broke off"),
+}
+
+
+@pytest.fixture
+def answering():
+    """A server that has one answer to everything; returns its address for that answer."""
+    servers = []
+
+    def answer(status, body):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response(status, "Some\tPhrase")
+                self.send_header("Content-Length", str(100 if body is None else len(body)))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+            do_CONNECT = do_GET
+
+            def log_message(self, *arguments):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield answer
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def refused(mirror, folder):
+    with pytest.raises(DataError) as caught:
+        download(Publication("mnist", "MNIST", (mirror,), PUBLISHED["mnist"].sha256), folder)
+    assert "\n" not in str(caught.value)
+    assert not folder.is_dir() or list(folder.iterdir()) == []
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_what_a_mirror_answers_is_told(case, answering, tmp_path):
+    status, body, says = ANSWERS[case]
+    mirror = answering(status, body)
+    assert f"({mirror}: {says}" in refused(mirror, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("status", [403, 407, 503])
+def test_what_a_proxy_answers_is_told(status, answering, tmp_path, monkeypatch):
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("https_proxy", answering(status, b""))
+    assert re.search(
+        rf"https://mirror\.invalid/: {status} .*from the proxy", refused("https://mirror.invalid/", tmp_path)
+    )
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    assert "https://mirror.invalid/: the proxy cannot be reached" in refused("https://mirror.invalid/", tmp_path)
+
+
+def test_a_mirror_whose_name_is_not_known_is_told(tmp_path, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    assert "its name cannot be found: is there a network?" in refused("http://mirror.invalid/", tmp_path / "cache")
+
+
+def test_a_mirror_that_is_silent_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(twofold.data.download, "_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        mirror = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        assert f"{mirror}: no answer in 0.2 s" in refused(mirror, tmp_path / "cache")
+
+
+def test_a_folder_that_cannot_be_written_is_not_the_mirrors_fault(publication, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"cannot write .* \((Not a directory|File exists)\); free space"):
+        download(publication("good"), tmp_path / "file" / "cache")

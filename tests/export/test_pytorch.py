@@ -1,5 +1,8 @@
 """The engine against PyTorch, live: the same weights and pairs give the same outputs, losses, gradients and steps."""
 
+import importlib
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +12,7 @@ from tests.training.programs import numbers, program
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
 from twofold.data import draw_pairs, load_digits
+from twofold.errors import TwofoldError
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
 from twofold.native.operations import native_step, portable_step
 from twofold.native.rules import memories_of
@@ -153,3 +157,10 @@ def test_there_and_back(weight_sharing, image_size):
     assert_close(outputs.logits, logits)
     assert_close(outputs.class_logits, digits)
     jax.tree.map(np.testing.assert_array_equal, from_pytorch(module), network)
+
+
+def test_without_pytorch_the_remedy_is_told(monkeypatch):
+    monkeypatch.delitem(sys.modules, "twofold.export.pytorch")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(TwofoldError, match=r"twofold\.export\.pytorch needs PyTorch.*pip install -e '\.\[torch\]'"):
+        importlib.import_module("twofold.export.pytorch")

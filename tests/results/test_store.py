@@ -255,7 +255,22 @@ def test_what_cannot_be_opened_is_named(case, tmp_path):
     assert "secret" not in str(caught.value)
 
 
-def test_a_missing_driver_is_named_with_the_way_to_install_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "psycopg", None)  # so that importing it fails, installed or not
-    with pytest.raises(StoreError, match=r"//ada:\*\*\*@h/x needs the Python package psycopg; .*pip install psycopg"):
-        Store("postgresql+psycopg://ada:secret@h/x")
+DRIVERS = {
+    "postgresql+psycopg": ("psycopg", "'psycopg[binary]'"),
+    "postgresql+psycopg2": ("psycopg2", "psycopg2-binary"),
+    "postgresql+pg8000": ("pg8000", "pg8000"),
+    "mysql": ("MySQLdb", "mysqlclient"),
+    "mysql+pymysql": ("pymysql", "PyMySQL"),
+    "mysql+mysqlconnector": ("mysql", "mysql-connector-python"),
+    "mssql+pyodbc": ("pyodbc", "pyodbc"),
+    "oracle+oracledb": ("oracledb", "oracledb"),
+}
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_a_missing_driver_is_named_as_pip_calls_it(kind, monkeypatch):
+    module, package = DRIVERS[kind]
+    monkeypatch.setitem(sys.modules, module, None)  # so that importing it fails, installed or not
+    with pytest.raises(StoreError, match=r"//ada:\*\*\*@h/x needs the Python package") as caught:
+        Store(f"{kind}://ada:secret@h/x")
+    assert str(caught.value).endswith(f"install it with: pip install {package}")

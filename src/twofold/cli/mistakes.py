@@ -85,7 +85,7 @@ class Mistakes:
         if word == "help":
             known = [name for name in rest if name in self._commands]
             return f"`{word}` is no command; did you mean twofold {' '.join([*known[:1], '--help'])}?"
-        near = _nearest(word, [*self._commands, *_EVERYWHERE])
+        near = _nearest(word, [*self._commands, *_EVERYWHERE]) or next((w for w in rest[:1] if w in self._commands), "")
         having = [] if near in _EVERYWHERE else self._having(word.partition("=")[0])
         if having:
             return f"`{word}` is an option of {_and(having)}; the command comes first: twofold {having[0]} {word}"

@@ -34,7 +34,7 @@ def tune(
     Each network is searched for by itself, from the paper's setting on. Every training is stored, and so is the
     search: the same command goes on where it was stopped, with a larger --budget it searches further. Figures show
     the course of the searches, the importance of each setting, and the error against the auxiliary weight. Needs
-    Optuna (pip install 'twofold[tune]').
+    Optuna (in the folder of the clone: pip install -e '.[tune]').
 
     Example: twofold tune --together --budget 300 --optimizer adam sgd --confirm 50
     """

@@ -1,13 +1,16 @@
 """Fetching published data sets, once. The only code here that uses a network."""
 
 import contextlib
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import pooch
 
@@ -17,6 +20,20 @@ from twofold.errors import DataError, cause_of
 
 # Seconds without an answer after which a mirror counts as unreachable.
 _TIMEOUT = 20
+
+# What can be done about some HTTP errors.
+_ADVICE = {
+    "407": ": give the proxy's user and password, as in https_proxy=http://user:password@proxy:8080",
+    "429": ": try again later",
+    "500": ": try again later",
+    "502": ": try again later",
+    "503": ": try again later",
+    "504": ": try again later",
+}
+
+
+class _WebPage(ValueError):
+    """What came is a web page."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +116,8 @@ def download(publication: Publication, folder: Path) -> None:
                 _fetch(mirror + file, sha256, target)
                 break
             except (OSError, ValueError) as error:  # unreachable, or not the file that was published
-                failures.append(f"{mirror}: {_cause(error)}")
+                _check_disk(error, target)
+                failures.append(f"{mirror}: {_told(error)}")
         else:
             raise DataError(
                 f"cannot download {file} of {publication.name} ({'; '.join(failures)}); give the folder that holds it "
@@ -121,11 +139,8 @@ def _is_there(target: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:
-    # A bar is drawn over and over, which in a log file are lines without an end.
-    watched = sys.stderr is not None and sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)
     with _folder_beside(target) as folder, _quiet_pooch():
-        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=folder, downloader=downloader)
+        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=folder, downloader=_get)
         (folder / target.name).replace(target)
 
 
@@ -144,6 +159,28 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         remove()
 
 
+def _get(url: str, output: Any, caller: Any) -> None:
+    """What pooch downloads with. Raises `_WebPage` where a page came, as from a network that wants a login first."""
+    # A bar is drawn over and over, which in a log file are lines without an end.
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)(url, output, caller)
+    with open(output, "rb") as file:
+        head = file.read(512).lower()
+    if b"<html" in head or b"<!doctype" in head:
+        raise _WebPage
+
+
+def _check_disk(error: Exception, target: Path) -> None:
+    """Raise `DataError` where not a mirror failed but this machine, which no other mirror mends."""
+    from requests import RequestException
+
+    if isinstance(error, OSError) and not isinstance(error, RequestException):
+        raise DataError(
+            f"cannot write {target} ({cause_of(error)}); free space on the disk or make the folder writable, "
+            "or name another with XDG_CACHE_HOME"
+        ) from error
+
+
 @contextlib.contextmanager
 def _quiet_pooch() -> Iterator[None]:
     """pooch without its log, which would stand beside the progress bar and the error that we raise."""
@@ -156,8 +193,37 @@ def _quiet_pooch() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _cause(error: Exception) -> str:
-    text = str(getattr(error, "strerror", None) or error)
-    if "hash" in text:
-        return "not the published file"
-    return type(error).__name__
+def _told(error: Exception) -> str:
+    """What a mirror, or what is on the way to it, did instead of giving the file; with the number of an HTTP error."""
+    from requests import exceptions as failed
+
+    text = str(error)
+    status = _status(error, text)
+    if status:
+        return f"{status}{_ADVICE.get(status[:3], '')}"
+    if isinstance(error, _WebPage):
+        return "a web page in place of the file: is there a login or a proxy?"
+    if isinstance(error, failed.Timeout) or "timed out" in text:
+        return f"no answer in {_TIMEOUT} s"
+    if isinstance(error, failed.SSLError):
+        return "its certificate is not accepted"
+    if any(sign in text for sign in ("resolve", "Name or service", "getaddrinfo")):
+        return "its name cannot be found: is there a network?"
+    if isinstance(error, failed.ProxyError):
+        return "the proxy cannot be reached"
+    if "refused" in text:
+        return "connection refused"
+    if isinstance(error, failed.ConnectionError | failed.ChunkedEncodingError):
+        return "the connection broke off"
+    return "not the published file" if "hash" in text else cause_of(error)
+
+
+def _status(error: Exception, text: str) -> str:
+    """The number and the name of an HTTP error, also of one by which a proxy refuses a connection; "" of another."""
+    tunnel = re.search(r"Tunnel connection failed: (\d{3})", text)
+    response = getattr(error, "response", None)
+    number = int(tunnel[1]) if tunnel else getattr(response, "status_code", 0)
+    if number < 400:  # of too many redirections the last response is no error
+        return ""
+    known = {int(each): each.phrase for each in HTTPStatus}
+    return " ".join([str(number), known.get(number, "")]).strip() + (" from the proxy" if tunnel else "")

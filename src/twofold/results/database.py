@@ -28,6 +28,17 @@ _SQLITE = b"SQLite format 3\0"
 _KINDS = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
 
 
+# What pip calls drivers that are imported under another name; those of PostgreSQL need a library of C beside them,
+# which these have.
+_PACKAGES = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+    "pymysql": "PyMySQL",
+}
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a store is: for SQLAlchemy, for people (without a password), and its file where it is one."""
@@ -147,8 +158,10 @@ def errors_of(address: Address) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
+        package = _driver(address.url, error)
         raise StoreError(
-            f"the store {address.shown} needs the Python package {error.name}; install it with pip install {error.name}"
+            f"the store {address.shown} needs the Python package {package}; install it with: "
+            f"pip install {shlex.quote(package)}"
         ) from error
     except sa.exc.NoSuchModuleError as error:
         near = difflib.get_close_matches(address.url.get_backend_name(), _KINDS, n=1)
@@ -161,6 +174,13 @@ def errors_of(address: Address) -> Iterator[None]:
 def unusable(shown: str, cause: str) -> StoreError:
     """The error for a store that cannot be used."""
     return StoreError(f"cannot use the store {shown} ({cause}); name another with --store, for example results.db")
+
+
+def _driver(url: sa.URL, error: ImportError) -> str:
+    """The package to install for a driver that could not be imported. psycopg without its library names no module."""
+    module = error.name or url.drivername.partition("+")[2] or "psycopg"
+    module = module.partition(".")[0]
+    return _PACKAGES.get(module, module)
 
 
 def _uri(file: Path, options: str) -> str:
@@ -178,7 +198,9 @@ def _file(name: str, before: str) -> Address:
         file = typed_path("store", name)
     except SettingError as error:
         raise StoreError(f"{error}, for example results.db") from error
-    if name.endswith("/") or not file.name:
+    if name.endswith("/"):
+        raise unusable(name, "the name of a file does not end with /")
+    if not file.name:
         raise unusable(name, f"it is a folder; a file in it would be {file / 'twofold.db'}")
     return Address(sa.URL.create("sqlite", database=str(file)), f"{before}{file}", file)
 

@@ -15,6 +15,7 @@ _MOST_VALIDATION_PAIRS = 1000
 
 # A search takes rounds from 0 up, its confirmation from here on, so that the two never share a round.
 _FIRST_FRESH_ROUND = 1000
+_MOST_FRESH_ROUNDS = 100_000
 
 # No study has so many trials, which would take weeks; more are a slip of the keyboard, and would fill the memory.
 _MOST_TRIALS = 500_000
@@ -56,7 +57,7 @@ def fresh_rounds(count: int, searched: int) -> range:
 
     Raises `SettingError` where the search reaches so far, or a number cannot be used.
     """
-    check_whole("confirm", count, least=1)
+    check_whole("confirm", count, least=1, most=_MOST_FRESH_ROUNDS)
     if searched > _FIRST_FRESH_ROUND:
         raise SettingError(
             f"`rounds` (={searched}) reaches into the rounds kept for confirmation, {_FIRST_FRESH_ROUND} and on; "
