@@ -256,11 +256,8 @@ def row(name: str, sentence: str, number: str, tries: list[Try]) -> bool:
     times = sorted(one.seconds for one in tries)
     most = times[max(0, math.ceil(0.95 * len(times)) - 1)] if times else 0.0
     slowest = times[-1] if times else 0.0
-    print(
-        f"| {name} | {number} | {len(tries)} | {codes} | {words} | {early}{latest} | {len(tries) - len(stopped)}",
-        end="",
-    )
-    print(f" | {healthy} | {most:.2f} | {slowest:.2f} |", flush=True)
+    cells = [name, number, len(tries), codes, words, f"{early}{latest}", len(tries) - len(stopped), healthy]
+    print(f"| {' | '.join(map(str, cells))} | {most:.2f} | {slowest:.2f} |", flush=True)
     right = codes == len(stopped) and words == len(stopped) - early and healthy == len(tries)
     return not right or most > MOSTLY or slowest > NEVER_OVER
 
