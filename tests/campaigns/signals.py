@@ -247,15 +247,17 @@ def goes_on(place: Path, other: Path) -> bool:
 def row(name: str, sentence: str, number: str, tries: list[Try]) -> bool:
     """Print a row of the table, and say whether a promise was broken."""
     stopped = [one for one in tries if not one.done_before]
-    early = sum(one.too_early for one in stopped)
+    moments = [one.moment for one in stopped if one.too_early]
+    early = len(moments)
+    latest = f" (until {max(moments):.2f} s)" if moments else ""
     codes = sum(one.right_code for one in stopped)
     words = sum(one.right_words(sentence) for one in stopped)
     healthy = sum(one.healthy for one in tries)
     times = sorted(one.seconds for one in tries)
     most = times[max(0, math.ceil(0.95 * len(times)) - 1)] if times else 0.0
     slowest = times[-1] if times else 0.0
-    print(f"| {name} | {number} | {len(tries)} | {codes} | {words} | {early} | {len(tries) - len(stopped)}", end="")
-    print(f" | {healthy} | {most:.2f} | {slowest:.2f} |", flush=True)
+    cells = [name, number, len(tries), codes, words, f"{early}{latest}", len(tries) - len(stopped), healthy]
+    print(f"| {' | '.join(map(str, cells))} | {most:.2f} | {slowest:.2f} |", flush=True)
     right = codes == len(stopped) and words == len(stopped) - early and healthy == len(tries)
     return not right or most > MOSTLY or slowest > NEVER_OVER
 
