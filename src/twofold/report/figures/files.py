@@ -26,7 +26,7 @@ _FORMATS = ("png", "svg")
 _HEAD = 16384
 
 # Columns of a trial that no figure shows: how it was made, not what came out.
-_UNSEEN = ("seconds", "device", "finished_at", "twofold_version", "jax_version")
+_UNSEEN = ("seconds", "device", "engine", "finished_at", "twofold_version", "jax_version")
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
         ("Twofold", _distinct(trials.twofold_version)),
         ("JAX", _distinct(trials.jax_version)),
         ("device", _distinct(trials.device)),
+        *([("operations", _distinct(trials.engine.dropna()))] if "engine" in trials else []),
         ("training time", f"{duration(trials.seconds.sum())} in all, each trial counted by itself"),
         ("finished", f"{_minute(min(trials.finished_at))} to {_minute(max(trials.finished_at))} UTC"),
     ]

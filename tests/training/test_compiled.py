@@ -1,0 +1,94 @@
+"""Compiled programs that are kept between runs: loaded where they are whole, else compiled anew and replaced."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import twofold.cache
+from twofold.training.compiled import compile_or_load
+
+FOUR = jax.ShapeDtypeStruct((4,), np.float32)
+NUMBERS = np.arange(4, dtype=np.float32)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A cache folder of the test's own."""
+    monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "programs"
+
+
+@pytest.fixture
+def compilations(monkeypatch):
+    """What was compiled, and not loaded."""
+    compiled = []
+    compile_ = jax.stages.Lowered.compile
+
+    def counting(self, options):
+        compiled.append(options)
+        return compile_(self, options)
+
+    monkeypatch.setattr(jax.stages.Lowered, "compile", counting)
+    return compiled
+
+
+def lowered(factor=2.0):
+    return jax.jit(lambda x: {"y": jnp.sin(x) * factor}).lower(FOUR)
+
+
+def run(lowered, **options):
+    return np.asarray(compile_or_load(lowered, jax.devices()[:1], **options)(NUMBERS)["y"])
+
+
+def test_a_program_is_compiled_once(cache, compilations):
+    first = run(lowered())
+    np.testing.assert_array_equal(run(lowered()), first)
+    assert len(compilations) == 1
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_another_program_other_options_or_flags_are_others(cache, compilations, monkeypatch):
+    run(lowered())
+    run(lowered(3.0))
+    run(lowered(), options={"xla_backend_optimization_level": "1"})
+    monkeypatch.setenv("XLA_FLAGS", "--xla_dump_to=/nowhere")
+    run(lowered())
+    assert len(compilations) == 4
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda c: b"", lambda c: c[:-1], lambda c: c[:50] + b"\0" + c[51:], lambda c: c[32:]]
+)
+def test_a_damaged_program_is_replaced(damage, cache, compilations):
+    first = run(lowered())
+    (file,) = cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    np.testing.assert_array_equal(run(lowered()), first)
+    assert len(compilations) == 2
+    np.testing.assert_array_equal(run(lowered()), first)
+    assert len(compilations) == 2
+
+
+def test_a_whole_file_that_is_no_program_is_replaced(cache, compilations):
+    first = run(lowered())
+    (file,) = cache.iterdir()
+    twofold.cache.keep(f"programs/{file.name}", b"no program", 9)
+    np.testing.assert_array_equal(run(lowered()), first)
+    np.testing.assert_array_equal(run(lowered()), first)
+    assert len(compilations) == 2
+
+
+def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, compilations):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "file" / "cache")
+    np.testing.assert_array_equal(run(lowered()), run(lowered()))
+    assert len(compilations) == 2
+
+
+def test_the_latest_programs_are_kept(cache, monkeypatch):
+    monkeypatch.setattr("twofold.training.compiled._MOST_KEPT", 2)
+    for factor in range(4):
+        run(lowered(float(factor)))
+    assert len(list(cache.iterdir())) == 2
