@@ -29,18 +29,10 @@ _COMPILED = {
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")
 
-import jax  # noqa: E402
-
-from twofold.cache import cache_folder  # noqa: E402
 from twofold.settings import SETTINGS  # noqa: E402
 from twofold.training.devices import use_devices  # noqa: E402
 
 use_devices(2)
-
-# What tests compile beside trainings is compiled once for all their processes.
-jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "tests"))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @pytest.fixture(scope="session")

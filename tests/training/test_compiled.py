@@ -1,5 +1,9 @@
 """Compiled programs that are kept between runs: loaded where they are whole, else compiled anew and replaced."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,6 +89,24 @@ def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path, monkeypatch, 
     monkeypatch.setattr(twofold.cache, "cache_folder", lambda: tmp_path / "file" / "cache")
     np.testing.assert_array_equal(run(lowered()), run(lowered()))
     assert len(compilations) == 2
+
+
+def test_where_jax_keeps_programs_itself_no_half_of_one_is_kept(cache, tmp_path):
+    """What JAX read from its own cache and writes once more lacks machine code, and would fail when it runs."""
+    code = f"""
+import jax, twofold.cache
+twofold.cache.cache_folder = lambda: __import__("pathlib").Path({str(tmp_path / "cache")!r})
+jax.config.update("jax_compilation_cache_dir", {str(tmp_path / "jax")!r})
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+from tests.training.test_compiled import lowered, run
+print(run(lowered()), run(lowered()), run(lowered()))
+"""
+    options = {"cwd": Path(__file__).parents[2], "capture_output": True, "text": True, "check": False, "timeout": 120}
+    process = subprocess.run([sys.executable, "-c", code], **options)
+    assert process.returncode == 0, process.stderr
+    assert any((tmp_path / "jax").iterdir())
+    assert not cache.exists()
 
 
 def test_the_latest_programs_are_kept(cache, monkeypatch):

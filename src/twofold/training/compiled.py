@@ -38,9 +38,16 @@ def compile_or_load(
                 kept, lowered.in_tree, lowered.out_tree, backend=devices[0].client, execution_devices=devices
             )
     compiled = lowered.compile(options)
-    with suppress(Exception):  # not every program can be kept
-        keep(name, serialize_executable.serialize(compiled)[0], _MOST_KEPT)
+    if not _jax_keeps():
+        with suppress(Exception):  # not every program can be kept
+            keep(name, serialize_executable.serialize(compiled)[0], _MOST_KEPT)
     return compiled
+
+
+def _jax_keeps() -> bool:
+    """Whether JAX's own cache is on, as a notebook may have it: what came from there cannot be written once more."""
+    config: Any = jax.config  # whose options come without types
+    return bool(config.jax_enable_compilation_cache and config.jax_compilation_cache_dir)
 
 
 def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options: Mapping[str, str | bool]) -> str:
