@@ -13,6 +13,8 @@ from packaging.requirements import Requirement
 from twofold import __version__
 from twofold.cache import cache_folder
 from twofold.errors import TwofoldError, cause_of
+from twofold.results import Store
+from twofold.results.database import address_of
 
 # What each extra is for.
 _EXTRAS = {"tune": "twofold tune", "torch": "networks as PyTorch modules", "cuda": "training on a GPU of NVIDIA's"}
@@ -31,8 +33,10 @@ class Finding:
 def examine(store: str | Path, data_dir: Path | None = None) -> list[Finding]:
     """Look at everything that a study with this store would need. Nothing is trained, made or changed.
 
-    Our own operations are compiled and compared, if they never were on this machine.
+    Our own operations are compiled and compared, if they never were on this machine. Raises `StoreError` for a store
+    whose name is none.
     """
+    address_of(store)
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("versions", _versions),
         ("devices", _devices),
@@ -126,9 +130,6 @@ def _cache() -> Iterator[Finding]:
 
 
 def _store(store: str | Path) -> Iterator[Finding]:
-    from twofold.results import Store
-    from twofold.results.database import address_of
-
     address = address_of(store)
     if address.file is not None and not address.file.exists():
         reason = _unwritable(address.file.parent)

@@ -20,7 +20,7 @@ def typed_path(name: str, value: Any) -> Path:
     if not isinstance(text, str) or not text.strip() or "\0" in text:
         raise SettingError(f"`{name}` (={value!r}) must be a path")
     if not is_text(text):
-        raise SettingError(f"`{name}` (={text!r}) is no text in UTF-8; give the file another name")
+        raise SettingError(f"`{name}` (={text}) is no text in UTF-8; give the file another name")
     path = os.path.expanduser(text)
     if path.partition("/")[0] == "~":
         raise SettingError(f"`{name}` (={text}) has a ~, and no home folder is known; give the whole path")

@@ -31,7 +31,7 @@ def check_text(words: Sequence[str]) -> None:
     """Raise `OptionError` for a word that is no text: stores, pages and terminals could not take it."""
     for word in words:
         if not is_text(word):
-            raise OptionError(f"{word!r} is no text in UTF-8; give it another name")
+            raise OptionError(f"`{word}` is no text in UTF-8; give it another name")
 
 
 def one_line(text: str) -> str:
