@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -45,6 +46,7 @@ class Store:
         in_file = parsed.database if parsed.get_backend_name() == "sqlite" else None
         with self._errors():
             self._engine = open_engine(parsed)
+            weakref.finalize(self, self._engine.dispose)  # else connections would be left to Python to close
             if not create and in_file and not Path(in_file).exists():
                 raise StoreError(f"there is no store at {self.url}; run a study first, or name another with --store")
             self._columns = self._open(create=create, sharing=not in_file)
