@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from contextlib import closing
 
 from twofold.results import Store
 
@@ -9,14 +10,14 @@ from twofold.results import Store
 def watched_store(path):
     """An empty store in the file `path` in which the database itself notes every row that is written."""
     Store(str(path))
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("create table watched (key text)")
         database.execute("create trigger watch after insert on trials begin insert into watched values (new.key); end")
 
 
 def trained(path):
     """The keys of the trials that were stored, each as often as it was."""
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         return [key for (key,) in database.execute("select key from watched")]
 
 

@@ -26,8 +26,9 @@ from twofold.training.run import start, train_epochs, trial_key
 
 RECORDED = json.loads(short_study.RECORDED.read_text())
 
-# Of the mean loss of the first of three epochs, which takes eight steps.
-TOLERANCE = 1e-3
+# Of the mean loss of the first of three epochs, which takes eight steps. The two ways in `recorded.json` differ in
+# nothing but rounding, and by up to 0.003.
+TOLERANCE = 1e-2
 
 
 @pytest.mark.parametrize("way", ["native", "portable"])
@@ -43,7 +44,8 @@ def test_the_numbers_of_a_short_study(way, record_property):
     else:
         record_property("guard", f"{way} numbers: first losses compared within {TOLERANCE:g}, on another machine")
         for name, row in recorded["rows"].items():
-            assert ours["rows"][name]["train_loss"][0] == pytest.approx(row["train_loss"][0], rel=TOLERANCE), name
+            loss, expected = ours["rows"][name]["train_loss"][0], row["train_loss"][0]
+            assert loss == (None if expected is None else pytest.approx(expected, rel=TOLERANCE)), name
 
 
 def operations(network: str, optimizer: str, shuffle: bool) -> int:

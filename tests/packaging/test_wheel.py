@@ -92,7 +92,7 @@ def test_what_is_installed_is_the_wheel_with_the_lowest_versions(installed: Path
         ["networks"],
         ["grid", *TINY, "--optimizer", "adam", "sgd", "--learning-rate", "0.01", "--store", "grid.db"],
         ["sweep", *TINY, "--pairs", "50", "100", "--store", "sweep.db"],
-        ["tune", *TINY, "--budget", "4", "--store", "tune.db"],
+        ["tune", *TINY, "--budget", "4", "--batch-size", "10", "25", "--store", "tune.db"],
         ["--help"],
     ],
     ids=lambda command: command[0],
@@ -114,7 +114,7 @@ def test_results_are_read_again_from_a_file(installed: Path, folder: Path) -> No
 def test_a_store_of_the_first_version_is_brought_up_to_date(installed: Path, folder: Path) -> None:
     shutil.copy(ROOT / "tests" / "stores" / "first" / "twofold.db", folder / "first.db")
     run(installed / "twofold", "study", *TINY, "--store", "first.db", folder=folder)
-    assert (folder / "first.db.version-0001").exists()
+    assert len(list(folder.glob("first.db.version-*"))) == 1
 
 
 def test_python_has_it_too(installed: Path, folder: Path) -> None:

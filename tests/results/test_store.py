@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -222,7 +223,7 @@ def test_the_database_of_another_program_is_left_alone(table, create, path):
 
 def test_a_store_half_made_is_made_whole(path, row):
     """As another process leaves it for a moment, or for good where it is killed."""
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE claims (key TEXT PRIMARY KEY, owner TEXT, renewed_at REAL)")
     Store(str(path)).add(row)
     assert len(Store(str(path)).read()) == 1

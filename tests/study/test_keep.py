@@ -1,6 +1,7 @@
 """Keeping networks: which ones, what is trained again for it, and that they are the networks of their trials."""
 
 import sqlite3
+from contextlib import closing
 
 import jax
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_study_that_goes_on_trains_its_best_again_where_that_lies_in_the_store
 def test_a_network_that_comes_out_otherwise_than_its_row_is_kept_all_the_same(study):
     """As on another machine, whose rounding differs: the row says better than what is trained now."""
     study.run("none")
-    with sqlite3.connect(study.path) as connection:
+    with closing(sqlite3.connect(study.path)) as connection, connection:
         connection.execute("UPDATE trials SET validation_error = 0.0 WHERE round = 1")
     assert set(study.run("best").trained) == study.best()
     assert study.kept() == study.best()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -44,6 +45,7 @@ class Store:
         check_file(self._address, create=create)
         with self._errors():
             self._engine = open_engine(self._address, create=create)
+            weakref.finalize(self, self._engine.dispose)  # else connections would be left to Python to close
             try:
                 self._columns = self._open(create=create)
             except BaseException:
