@@ -31,6 +31,7 @@ from twofold.settings import (
 )
 from twofold.study import Trial
 from twofold.study.tune import searchable
+from twofold.training.environment import PRECISIONS
 from twofold.training.optimizers import OPTIMIZERS
 
 SOURCE = Path(twofold.__file__).parent
@@ -56,7 +57,7 @@ def test_only_settings_are_searched_that_say_where():
 
 @pytest.mark.parametrize(
     ("name", "registry"),
-    [("optimizer", OPTIMIZERS), ("relation", RELATIONS), ("bottleneck_activation", SLOPES)],
+    [("optimizer", OPTIMIZERS), ("relation", RELATIONS), ("bottleneck_activation", SLOPES), ("precision", PRECISIONS)],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_registry_has_what_is_declared(name, registry):
@@ -70,6 +71,7 @@ def test_every_choice_is_in_a_registry():
         "optimizer",
         "relation",
         "bottleneck_activation",
+        "precision",
     }
 
 

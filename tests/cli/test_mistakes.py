@@ -68,7 +68,7 @@ SLIPS = {
     "no number": (["study", "--learning-rate", "fast"], "`--learning-rate` (=fast) must be a number\n"),
     "not a number": (["study", "--aux-weight", "nan"], "`--aux-weight` (=nan) must be a finite number"),
     "infinity": (["study", "--learning-rate", "1e999"], "`--learning-rate` (=inf) must be a finite number"),
-    "bytes that are no text": (["report", "--title", "na\udcefme"], "'na\\udcefme' is no text in UTF-8"),
+    "bytes that are no text": (["report", "--title", "na\udcefme"], "`na\\xefme` is no text in UTF-8"),
 }
 
 

@@ -38,6 +38,7 @@ def row() -> dict[str, Any]:
         "seconds": 1.25,
         "twofold_version": "0.1.0",
         "jax_version": "0.10.2",
+        "engine": "native",
         "device": "cpu: some processor",
         "finished_at": "2026-01-02T03:04:05.678+00:00",
     }

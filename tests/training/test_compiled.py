@@ -61,6 +61,14 @@ def test_another_program_other_options_or_flags_are_others(cache, compilations, 
     assert len(compilations) == 4
 
 
+def test_a_program_that_does_not_use_an_argument_is_one_for_its_shape(cache, compilations):
+    for size in (4, 5):
+        unused = jax.ShapeDtypeStruct((size,), np.float32)
+        program = compile_or_load(jax.jit(lambda x, y: x + 1).lower(FOUR, unused), jax.devices()[:1])
+        np.testing.assert_array_equal(program(NUMBERS, np.ones(size, np.float32)), NUMBERS + 1)
+    assert len(compilations) == 2
+
+
 @pytest.mark.parametrize(
     "damage", [lambda c: b"", lambda c: c[:-1], lambda c: c[:50] + b"\0" + c[51:], lambda c: c[32:]]
 )

@@ -27,7 +27,7 @@ _PLACES = {
     "Buffer.data": BUFFER_DATA,
     "Buffer.rank": BUFFER_RANK,
     "Buffer.dims": BUFFER_DIMENSIONS,
-    "Extension_Base.type": EXTENSION_KIND,
+    "Metadata_Extension.extension_base.type": EXTENSION_KIND,
     "Metadata_Extension.metadata": EXTENSION_METADATA,
     "Metadata.api_version.major_version": METADATA_VERSION,
     "Metadata.api_version.minor_version": METADATA_VERSION + 4,

@@ -63,7 +63,8 @@ def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options:
         [device.id for device in devices],
         os.environ.get("XLA_FLAGS", ""),
         sorted(options.items()),
-        str(lowered.in_tree),
-        str(lowered.out_tree),
+        # Arguments that a program does not use are not in its text.
+        str(lowered.args_info),
+        str(lowered.out_info),
     )
     return hashlib.sha256(f"{parts}{lowered.as_text()}".encode()).hexdigest()

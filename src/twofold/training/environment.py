@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from twofold.errors import SettingError
+from twofold.settings import check_names
 
 # Variables of JAX that our own program leaves as they are: they say on which devices it runs, and nothing else.
 _KEPT = ("JAX_PLATFORMS", "JAX_CUDA_VISIBLE_DEVICES", "JAX_ROCM_VISIBLE_DEVICES")
@@ -28,7 +29,8 @@ _OF_LIBRARIES = {"NVIDIA_TF32_OVERRIDE": "decides the precision of products on a
 _OPTIONS: Mapping[str, Any] = {"jax_softmax_custom_jvp": True, "jax_disable_most_optimizations": False}
 
 # JAX's name of the precision of products on a GPU, which by its own default is that of TF32. A processor has one.
-_PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
+check_names("precision", PRECISIONS)
 
 
 def clean_environment() -> None:
@@ -63,7 +65,7 @@ def pinned(platform: str, precision: str = "float32") -> Iterator[None]:
             jax.enable_x64(False),
             jax.threefry_partitionable(True),
             jax.default_prng_impl("threefry2x32"),
-            jax.default_matmul_precision(None if platform == "cpu" else _PRECISIONS[precision]),
+            jax.default_matmul_precision(None if platform == "cpu" else PRECISIONS[precision]),
             jax.numpy_dtype_promotion("standard"),
             jax.numpy_rank_promotion("allow"),
             jax.transfer_guard("allow"),
