@@ -8,10 +8,10 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from typing import Any
 
 import jax
-import jaxlib.version
 from jax.experimental import serialize_executable
 
 from twofold.cache import keep, read_kept
@@ -56,7 +56,7 @@ def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options:
     machine = processor() if client.platform == "cpu" else devices[0].device_kind
     parts = (
         jax.__version__,
-        jaxlib.version.__version__,
+        version("jaxlib"),
         client.platform,
         client.platform_version,
         machine,
