@@ -44,8 +44,8 @@ def study(folder: Path, cache: Path) -> tuple[int, str, str]:
 
 
 def flip(cache: Path, chance: random.Random) -> tuple[Path, int]:
-    """Flip one bit in the cache folder; which, and in which file."""
-    files = sorted(file for file in cache.rglob("*") if file.is_file())
+    """Flip one bit of a file in the cache folder: the file and the bit's number."""
+    files = sorted(file for file in (cache / "twofold").rglob("*") if file.is_file())  # not those of matplotlib
     file = chance.choices(files, [file.stat().st_size for file in files])[0]
     content = bytearray(file.read_bytes())
     bit = chance.randrange(8 * len(content))
