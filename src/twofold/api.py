@@ -21,15 +21,7 @@ from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
 from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
-from twofold.settings import (
-    COMPARED,
-    SETTINGS,
-    Settings,
-    check_whole,
-    round_numbers,
-    settings_class,
-    several,
-)
+from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper, check_keep

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 
-from twofold import shutdown
+from twofold.paths import write_whole
 
 _HASH = hashlib.sha256
 _HASH_SIZE = _HASH().digest_size
@@ -41,12 +41,7 @@ def keep(name: str, content: bytes, most: int) -> None:
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with shutdown.critical:
-            try:
-                partial.write_bytes(_HASH(content).digest() + content)
-                partial.replace(file)
-            finally:
-                partial.unlink(missing_ok=True)
+        write_whole(file, _HASH(content).digest() + content, partial)
         _forget(file.parent, most)
 
 

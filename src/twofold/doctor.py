@@ -2,7 +2,6 @@
 
 import os
 import platform
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -13,6 +12,7 @@ from packaging.requirements import Requirement
 from twofold import __version__
 from twofold.cache import cache_folder
 from twofold.errors import TwofoldError, cause_of
+from twofold.paths import nearest_folder, try_folder
 from twofold.results import Store
 from twofold.results.database import address_of
 
@@ -139,7 +139,7 @@ def _store(store: str | Path) -> Iterator[Finding]:
         )  # fmt: skip
         return
     opened = Store(store, create=False)
-    yield Finding("store", opened.url, f"{len(opened.read())} trials")
+    yield Finding("store", opened.url, f"{opened.count()} trials")
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
@@ -165,9 +165,8 @@ def _folder() -> Iterator[Finding]:
 
 def _unwritable(folder: Path) -> str:
     """Why nothing can be written into a folder, or the nearest above it that is there; empty where it can."""
-    there = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     try:
-        with tempfile.TemporaryFile(dir=there):
-            return ""
+        try_folder(nearest_folder(folder))
     except OSError as error:
         return cause_of(error)
+    return ""

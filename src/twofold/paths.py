@@ -1,13 +1,18 @@
-"""Paths as users give them, and whether a folder can be written."""
+"""Paths as users give them; whether a folder can be written, and how a file is."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from twofold import shutdown
 from twofold.errors import SettingError
 
 # So many bytes are written to see whether a folder takes any: about a figure's.
 _TRIAL = 64 * 1024
+
+# With what every SQLite database that is not empty begins.
+SQLITE = b"SQLite format 3\0"
 
 
 def typed_path(name: str, value: Any) -> Path:
@@ -38,3 +43,28 @@ def try_folder(folder: Path) -> None:
 
     with tempfile.TemporaryFile(dir=folder) as file:
         file.write(bytes(_TRIAL))
+
+
+def nearest_folder(folder: Path) -> Path:
+    """The folder, or where it is not there the nearest above it that is."""
+    for place in (folder.absolute(), *folder.absolute().parents):
+        try:
+            place.lstat()
+        except FileNotFoundError:
+            continue
+        return place
+    return folder
+
+
+def write_whole(file: Path, content: bytes, beside: Path, ready: Callable[[Path], None] = lambda part: None) -> None:
+    """Write a file whole or not at all: it is written `beside` first, made `ready`, and then takes its name.
+
+    Who reads meanwhile, or after a crash, finds the old file or the new one. Raises `OSError`.
+    """
+    with shutdown.critical:
+        try:
+            beside.write_bytes(content)
+            ready(beside)
+            beside.replace(file)
+        finally:
+            beside.unlink(missing_ok=True)

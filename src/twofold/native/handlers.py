@@ -85,15 +85,20 @@ def trust(real: str) -> Trust:
     Raises `SettingError` for a value of TWOFOLD_NATIVE that is neither 0 nor 1.
     """
     with _LOCK:
-        if real not in _TRUST and _turned_off():
-            _TRUST[real] = Trust(PORTABLE, f"{VARIABLE}=0 is set")
-        elif real not in _TRUST and (kept := read_kept(_place(real))) is not None:
-            use(*unpack(kept), real=real)
-        elif real not in _TRUST:
-            code, reason = _compiled_and_compared(real)
-            keep(_place(real), pack(code, reason), _MOST_KEPT)
-            use(code, reason, real=real, fresh=True)
+        if real not in _TRUST:
+            _find_out(real)
         return _TRUST[real]
+
+
+def _find_out(real: str) -> None:
+    if _turned_off():
+        _TRUST[real] = Trust(PORTABLE, f"{VARIABLE}=0 is set")
+    elif (kept := read_kept(_place(real))) is not None:
+        use(*unpack(kept), real=real)
+    else:
+        code, reason = _compiled_and_compared(real)
+        keep(_place(real), pack(code, reason), _MOST_KEPT)
+        use(code, reason, real=real, fresh=True)
 
 
 def use(code: Code, reason: str = "", *, real: str, fresh: bool = False) -> None:

@@ -6,6 +6,7 @@ loss. Of the native operations there is no second derivative.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,17 +17,19 @@ from twofold.native import geometry, handlers
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.rules import Numbers
 
+# What the two convolutions of a branch take, and what comes of them.
+Images: TypeAlias = Float[Array, "g n h w"]
+Kernel1: TypeAlias = Float[Array, "g 3 3 1 c"]
+Bias1: TypeAlias = Float[Array, "g c"]
+Kernel2: TypeAlias = Float[Array, "g 3 3 c d"]
+Bias2: TypeAlias = Float[Array, "g d"]
+Features: TypeAlias = Float[Array, "g n features"]
+
 # Row and column of the four places of a pooling window.
 _PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
 
 
-def features(
-    images: Float[Array, "g n h w"],
-    kernel1: Float[Array, "g 3 3 1 c"],
-    bias1: Float[Array, "g c"],
-    kernel2: Float[Array, "g 3 3 c d"],
-    bias2: Float[Array, "g d"],
-) -> Float[Array, "g n features"]:
+def features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
     """Twice a convolution, 2x2 max pooling and ReLU; images must be at least 10 x 10, and get no gradient.
 
     The features are in the order (row, column, channel). The gradient of a maximum goes to the first of equals, as
@@ -67,13 +70,7 @@ def has_product(inputs: Array, weight: Array) -> bool:
     return fitting and handlers.can_run(inputs, weight)
 
 
-def portable_features(
-    images: Float[Array, "g n h w"],
-    kernel1: Float[Array, "g 3 3 1 c"],
-    bias1: Float[Array, "g c"],
-    kernel2: Float[Array, "g 3 3 c d"],
-    bias2: Float[Array, "g d"],
-) -> Float[Array, "g n features"]:
+def portable_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
     """`features` in operations that every platform has."""
     hidden = _block(jax.lax.stop_gradient(images)[..., None], kernel1, bias1)
     return _block(hidden, kernel2, bias2).reshape(*images.shape[:2], -1)
@@ -93,13 +90,7 @@ def _block(
 
 
 @jax.custom_vjp
-def native_features(
-    images: Float[Array, "g n h w"],
-    kernel1: Float[Array, "g 3 3 1 c"],
-    bias1: Float[Array, "g c"],
-    kernel2: Float[Array, "g 3 3 c d"],
-    bias2: Float[Array, "g d"],
-) -> Float[Array, "g n features"]:
+def native_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
     """`features` in our machine code."""
     return _forward(images, kernel1, bias1, kernel2, bias2)[0]
 

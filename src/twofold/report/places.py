@@ -4,11 +4,11 @@ import errno
 import os
 import stat
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
-from twofold import shutdown
 from twofold.errors import SettingError, cause_of
-from twofold.paths import try_folder
+from twofold.paths import SQLITE, nearest_folder, try_folder, write_whole
 from twofold.report.text.told import replaced, wrote
 
 
@@ -18,7 +18,7 @@ def check_folder(folder: Path, name: str = "out") -> None:
     `name` is the option that names the folder.
     """
     try:
-        try_folder(_nearest(folder))
+        try_folder(nearest_folder(folder))
         for figure in (*folder.glob("*.png"), *folder.glob("*.svg")):
             if figure.is_dir():
                 raise IsADirectoryError(None, f"{figure.name} is a folder")
@@ -39,7 +39,7 @@ def check_file(file: Path, name: str = "out") -> None:
         if not _is_stream(file):
             if status and _is_database(file):
                 raise FileExistsError(None, "a database has that name")
-            try_folder(_nearest(Path(os.path.realpath(file)).parent))
+            try_folder(nearest_folder(Path(os.path.realpath(file)).parent))
     except (OSError, ValueError) as error:
         raise not_writable(file, error, name) from error
 
@@ -53,19 +53,8 @@ def write_file(file: Path, content: bytes) -> str:
     target = Path(os.path.realpath(file))
     target.parent.mkdir(parents=True, exist_ok=True)
     before = _status(target)
-    # Beside it first: who reads meanwhile, or after a crash, finds the old file or the new one.
     beside = target.with_name(f".twofold-{os.getpid()}.part")
-    with shutdown.critical:
-        try:
-            with beside.open("wb") as part:
-                part.write(content)
-                part.flush()
-                os.fsync(part.fileno())
-            if before:
-                _give_rights(beside, before)
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+    write_whole(target, content, beside, partial(_settle, before=before))
     _keep_folder(target.parent)
     return replaced(file) if before else wrote(file)
 
@@ -78,17 +67,6 @@ def not_a_folder(folder: Path, error: Exception, name: str = "out") -> SettingEr
 def not_writable(file: Path, error: Exception, name: str = "out") -> SettingError:
     """The error for a file that cannot be written."""
     return SettingError(f"`{name}` (={file}) cannot be written ({cause_of(error)}); name another file")
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or where it is not there the nearest above it that is."""
-    for place in (folder.absolute(), *folder.absolute().parents):
-        try:
-            place.lstat()
-        except FileNotFoundError:
-            continue
-        return place
-    return folder
 
 
 def _status(file: Path) -> os.stat_result | None:
@@ -109,7 +87,15 @@ def _is_stream(file: Path) -> bool:
 def _is_database(file: Path) -> bool:
     """Whether a file is one of SQLite's, such as a store, which no page should replace."""
     with file.open("rb") as content:
-        return content.read(15) == b"SQLite format 3"
+        return content.read(len(SQLITE)) == SQLITE
+
+
+def _settle(part: Path, before: os.stat_result | None) -> None:
+    """Have a file's content on the disk, and give it the rights of the one that it will replace."""
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    if before:
+        _give_rights(part, before)
 
 
 def _give_rights(file: Path, status: os.stat_result) -> None:

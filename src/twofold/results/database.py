@@ -17,16 +17,12 @@ import sqlalchemy as sa
 
 from twofold import shutdown
 from twofold.errors import SettingError, StoreError, cause_of
-from twofold.paths import typed_path
+from twofold.paths import SQLITE, typed_path
 
 DEFAULT_URL = "sqlite:///twofold.db"
 
-# With what every SQLite database that is not empty begins.
-_SQLITE = b"SQLite format 3\0"
-
 # The kinds of databases that SQLAlchemy knows by itself.
 _KINDS = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
-
 
 # What pip calls drivers that are imported under another name; those of PostgreSQL need a library of C beside them,
 # which these have.
@@ -100,8 +96,8 @@ def check_file(address: Address, *, create: bool) -> None:
         if not stat.S_ISREG(mode):
             raise unusable(shown, "it is no file")
         with file.open("rb") as content:
-            head = content.read(len(_SQLITE))
-        if head != _SQLITE and (head or not create):
+            head = content.read(len(SQLITE))
+        if head != SQLITE and (head or not create):
             raise unusable(shown, "file is not a database" if head else "the file is empty")
     except FileNotFoundError:
         _check_absent(address, file, create=create)
@@ -137,7 +133,7 @@ def _nearest(file: Path) -> Path | None:
 def _is_store(file: Path) -> bool:
     """Whether a file is a store, at a look that leaves it alone."""
     with suppress(OSError, sqlite3.Error):
-        if not file.is_file() or file.stat().st_size < len(_SQLITE):
+        if not file.is_file() or file.stat().st_size < len(SQLITE):
             return False
         with closing(sqlite3.connect(_uri(file, "mode=ro&immutable=1"), uri=True)) as connection:
             found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('trials', 'claims')")

@@ -18,11 +18,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from twofold import shutdown
 from twofold.data import Task
 from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
-from twofold.paths import try_folder, typed_path
+from twofold.paths import try_folder, typed_path, write_whole
 from twofold.results.database import address_of
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
@@ -66,12 +65,8 @@ class ModelStore:
         partial = path.with_suffix(f".{os.getpid()}.partial")
         content = save(_tensors(network), {"format": _FORMAT, "record": json.dumps(dict(record))})
         self.make_folder()
-        with _errors("write", path), shutdown.critical:
-            try:
-                partial.write_bytes(content)
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+        with _errors("write", path):
+            write_whole(path, content, partial)
         return path
 
     def present(self, keys: Iterable[str]) -> set[str]:

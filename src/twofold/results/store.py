@@ -71,6 +71,11 @@ class Store:
                 found.update(connection.scalars(query))
         return found
 
+    def count(self) -> int:
+        """How many trials are stored."""
+        with self._errors(), self._engine.connect() as connection:
+            return connection.scalars(sa.select(sa.func.count()).select_from(trials)).one()
+
     def read(self, keys: Iterable[str] | None = None, *, histories: bool = False) -> pd.DataFrame:
         """A data frame with a row per stored trial: those of `keys`, in that order, or all, as they finished.
 

@@ -44,7 +44,6 @@ def use_devices(workers: int | None = None, tell: Callable[[str], None] = lambda
     Raises `SettingError` for a number that is not positive, or more than there can be, for devices that JAX cannot
     find, and for flags of XLA that could change a number.
     """
-
     if workers is not None:
         workers = check_whole("workers", workers, least=1)
     check_flags()
