@@ -19,6 +19,12 @@ from twofold.native.processor import processor
 
 _MOST_KEPT = 200
 
+# XLA's own defaults, said with every program: JAX has settings for all programs that would change them.
+_DEFAULTS: Mapping[str, str | bool] = {
+    "xla_backend_optimization_level": "3",
+    "xla_llvm_disable_expensive_passes": False,
+}
+
 # Each CPU device keeps to one core: trials run side by side, not their matrix products.
 _ONE_CORE = {"xla_cpu_multi_thread_eigen": False}
 
@@ -30,7 +36,7 @@ def compile_or_load(
 
     `devices` are those that it was lowered for, `options` XLA's, by their names.
     """
-    options = {**(_ONE_CORE if devices[0].platform == "cpu" else {}), **(options or {})}
+    options = {**_DEFAULTS, **(_ONE_CORE if devices[0].platform == "cpu" else {}), **(options or {})}
     name = f"programs/{_digest(lowered, devices, options)}"
     if kept := read_kept(name):
         with suppress(Exception):  # whatever a library has against it

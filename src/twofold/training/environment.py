@@ -1,15 +1,15 @@
 """What is set elsewhere for JAX and XLA changes no number here: it is set aside, or refused.
 
 Settings of JAX come from variables, from a program that ran before in this process, or from a `with` block around us.
-`pinned` sets them aside for as long as something of ours is traced, compiled or run, and restores them. XLA reads its
-flags once, and nobody can take them back: what may change a number is refused.
+`pinned` sets them aside for as long as something of ours is traced, compiled or run, and restores them. How XLA
+compiles is said with every program (`twofold.training.compiled`). XLA reads its flags once, and nobody can take them
+back: what may change a number is refused.
 """
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
 
 from twofold.errors import SettingError
 from twofold.settings import check_names
@@ -22,11 +22,8 @@ COUNT_FLAG = "xla_force_host_platform_device_count"
 CPU_FLAG = "xla_cpu_multi_thread_eigen"
 _HARMLESS = (COUNT_FLAG, CPU_FLAG, "xla_dump_", "xla_gpu_cuda_data_dir", "xla_hlo_profile")
 
-# In the order of: variable, what it does.
+# Variables of libraries below XLA, with what they do.
 _OF_LIBRARIES = {"NVIDIA_TF32_OVERRIDE": "decides the precision of products on a GPU"}
-
-# Options that JAX has no `with` block for, by the value with which our numbers are made.
-_OPTIONS: Mapping[str, Any] = {"jax_softmax_custom_jvp": True, "jax_disable_most_optimizations": False}
 
 # JAX's name of the precision of products on a GPU, which by its own default is that of TF32. A processor has one.
 PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32"}
@@ -76,9 +73,4 @@ def pinned(platform: str, precision: str = "float32") -> Iterator[None]:
             jax.default_device(None),
         ):
             stack.enter_context(context)
-        for name, value in _OPTIONS.items():
-            before = getattr(jax.config, name, value)
-            if before != value:
-                jax.config.update(name, value)
-                stack.callback(jax.config.update, name, before)
         yield
