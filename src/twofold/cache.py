@@ -17,15 +17,25 @@ _HASH = hashlib.sha256
 _HASH_SIZE = _HASH().digest_size
 
 
-def cache_folder() -> Path:
-    """The folder; it may lack, and may be one that cannot be made or written."""
-    return platformdirs.user_cache_path("twofold")
+def cache_folder() -> Path | None:
+    """The folder; it may lack, and may be one that cannot be made or written. None where this user has no home."""
+    try:
+        return platformdirs.user_cache_path("twofold")
+    except RuntimeError:  # neither HOME nor XDG_CACHE_HOME is set, and the system does not know the user
+        return None
+
+
+def place_of(name: str) -> Path | None:
+    """The file in which something is kept under a name, a path within the folder; None where there is no folder."""
+    folder = cache_folder()
+    return folder and folder / name
 
 
 def read_kept(name: str) -> bytes | None:
-    """What is kept under a name (a path within the folder); None where that is nothing, or damaged."""
+    """What is kept under a name; None where that is nothing, or damaged."""
+    file = place_of(name)
     with suppress(OSError):
-        kept = (cache_folder() / name).read_bytes()
+        kept = file.read_bytes() if file else b""
         content = kept[_HASH_SIZE:]
         if _HASH(content).digest() == kept[:_HASH_SIZE]:
             return content
@@ -37,7 +47,9 @@ def keep(name: str, content: bytes, most: int) -> None:
 
     The file appears whole or not at all. Of the files in its folder the latest `most` stay.
     """
-    file = cache_folder() / name
+    file = place_of(name)
+    if file is None:
+        return
     partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)

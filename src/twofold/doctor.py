@@ -117,11 +117,17 @@ def _operations() -> Iterator[Finding]:
         return
     found = handlers.trust("float32")
     native = "twofold's own, compiled for this processor and compared with the portable ones"
-    yield Finding("operations", found.engine, found.reason or native)
+    forget = handlers.verdict_file() if found.reason else None
+    again = f"; to have them compared again, delete {forget}" if forget else ""
+    yield Finding("operations", found.engine, f"{found.reason}{again}" if found.reason else native)
 
 
 def _cache() -> Iterator[Finding]:
     folder = cache_folder()
+    if folder is None:
+        note = "nothing is kept: this user has no home folder; set XDG_CACHE_HOME"
+        yield Finding("cache", "none", f"{note}. Programs are compiled in every run")
+        return
     files = [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
     size = sum(file.stat().st_size for file in files) / 1e6
     reason = _unwritable(folder)
@@ -153,7 +159,7 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
     if named:
         wrong = "" if Path(named).is_dir() else f"there is no such folder; see {DATA_DIR_VARIABLE} and --data-dir"
         yield Finding("data", "folder of data sets", str(named), wrong)
-    there = [name for name in PUBLISHED if (download_folder() / name).is_dir()]
+    there = [name for name in PUBLISHED if cache_folder() and (download_folder() / name).is_dir()]
     yield Finding("data", "downloaded", ", ".join(there) or "none")
 
 

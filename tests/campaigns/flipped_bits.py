@@ -9,26 +9,27 @@ next run can use. Prints a table in Markdown, and exits with 1 where something e
 
 import argparse
 import collections
-import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 STUDY = ["study", "--networks", "NetWSAL", "--rounds", "1", "--epochs", "2", "--pairs", "100", "--test-pairs", "100"]
 PROGRAM = [sys.executable, "-c", "import sys; from twofold.cli import main; sys.exit(main(sys.argv[1:]))"]
-NUMBERS = ("key", "train_error", "validation_error", "test_error", "digit_error", "engine")
+NUMBERS = ("key", "train_error", "validation_error", "test_error", "digit_error", "train_loss", "engine")
 
 
 def study(folder: Path, cache: Path) -> tuple[int, str, str]:
     """Run the study with a cache folder: its exit code, the numbers of its row, and what it said."""
     process = subprocess.run(
-        [*PROGRAM, *STUDY, "--workers", "1", "--quiet", "--json"],
+        [*PROGRAM, *STUDY, "--workers", "1", "--quiet", "--store", "own.db"],
         cwd=folder,
         env={**os.environ, "XDG_CACHE_HOME": str(cache)},
         capture_output=True,
@@ -36,11 +37,15 @@ def study(folder: Path, cache: Path) -> tuple[int, str, str]:
         timeout=600,
         check=False,
     )
-    try:
-        numbers = json.dumps([[row.get(name) for name in NUMBERS] for row in json.loads(process.stdout)])
-    except ValueError:
-        numbers = process.stdout
-    return process.returncode, numbers, process.stderr
+    return process.returncode, stored(folder / "own.db"), process.stderr
+
+
+def stored(store: Path) -> str:
+    """The numbers of the rows of a store, to the last bit; empty where there are none."""
+    if not store.exists():
+        return ""
+    with closing(sqlite3.connect(store)) as database:
+        return repr(database.execute(f"select {', '.join(NUMBERS)} from trials").fetchall())
 
 
 def flip(cache: Path, chance: random.Random) -> tuple[Path, int]:
@@ -90,7 +95,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         whole = Path(name) / "whole"
         study(Path(name), whole)  # fills the cache
-        (Path(name) / "twofold.db").unlink()
+        (Path(name) / "own.db").unlink()
         code, right, said = study(Path(name), whole)
         if code or said:
             print(f"the study fails without any damage: {said}", file=sys.stderr)

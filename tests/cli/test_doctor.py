@@ -84,6 +84,14 @@ def test_operations_that_are_not_used_say_why(run, monkeypatch):
     assert (code, found(out)["operations", "portable"]["found"]) == (0, "at 'compare product': odd")
 
 
+def test_operations_that_failed_for_good_can_be_compared_again(run, monkeypatch):
+    found_out = handlers.Trust(handlers.PORTABLE, "at 'compare product': odd", kept=True)
+    monkeypatch.setattr(handlers, "_TRUST", {"float32": found_out})
+    _, out, _ = run("doctor", "--json")
+    said = found(out)["operations", "portable"]["found"]
+    assert said.endswith(f"; to have them compared again, delete {handlers.verdict_file()}")
+
+
 def test_what_a_library_raises_is_a_finding(run, monkeypatch):
     def broken():
         raise ImportError("libcrypt.so.1: cannot open shared object file")

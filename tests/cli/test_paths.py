@@ -1,6 +1,7 @@
 """Paths as they are typed: `~` after an equals sign, odd characters, bytes that are no text, nothing at all."""
 
 import os
+import pwd
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,37 @@ def test_a_notebook_is_told_before_anything_is_trained(argument, value, home):
 def test_a_page_is_not_named_as_a_folder(command, home, capsys):
     assert main([command, "-o", "pages/"]) == 2
     assert "(=pages/) is a folder's name; give a file's" in capsys.readouterr().err
+
+
+@pytest.fixture
+def nobody(tmp_path, monkeypatch):
+    """A user whom the system does not know, as in a container that is started with --user, and no variable helps."""
+
+    def unknown(number):
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "USER", "LOGNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_an_unknown_user_without_a_home_folder_trains_and_keeps_nothing(nobody, tmp_path, capsys):
+    assert main([*STUDY, *STORE]) == 0
+    _, err = capsys.readouterr()
+    assert err == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figures", "twofold.db"]
+
+
+def test_an_unknown_user_is_told_where_downloads_could_go(nobody, monkeypatch, capsys):
+    monkeypatch.delenv("TWOFOLD_DATA_DIR", raising=False)
+    assert main([*STUDY, *STORE, "--data", "kmnist"]) == 4
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "no place for downloads" in err
+    assert "XDG_CACHE_HOME" in err
+
+
+def test_the_doctor_sees_an_unknown_user(nobody, capsys):
+    assert main(["doctor"]) == 0
+    assert "this user has no home folder" in " ".join(capsys.readouterr().out.split())

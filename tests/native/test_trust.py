@@ -1,6 +1,7 @@
 """When our operations are used: what fails, crashes, hangs, differs or was damaged is not, and nothing else happens."""
 
 import re
+import shutil
 import subprocess
 import sys
 
@@ -12,13 +13,16 @@ from twofold.cache import keep, read_kept
 from twofold.errors import SettingError
 from twofold.native import handlers, layout, packing
 
-# What a fault does: a line of Python that is run before a module of the probe is.
+# What a fault does: a line of Python that is run before a module of the probe is; and what is said of it.
 FAULTS = {
-    "raises": ("twofold.native.compiling", "raise RuntimeError('no compiler here')", "no compiler here"),
+    "raises": (
+        "twofold.native.compiling",
+        "from twofold.native import foreign; foreign.machine_code = lambda *_: 1 / 0",
+        "at 'compile forward': ZeroDivisionError: division by zero",
+    ),
     "crashes compiling": ("twofold.native.compiling", "os.kill(os.getpid(), 6)", "SIGABRT"),
     "crashes comparing": ("twofold.native.probe", "os.kill(os.getpid(), 11)", "SIGSEGV"),
     "writes nothing": ("twofold.native.compiling", "os._exit(0)", "cannot be read"),
-    "exits": ("twofold.native.probe", "os._exit(3)", "exit code 3"),
     "differs": (
         "twofold.native.probe",
         "from twofold.native import operations as o; f = o.native_product; "
@@ -36,6 +40,25 @@ FAULTS = {
         "import time; from twofold.native import operations as o, stages; stages.STAGE_SECONDS = 2; "
         "o.native_features = lambda *a: time.sleep(60)",
         "at 'compare features': it took too long",
+    ),
+}
+
+# The same of faults that another time may be gone.
+PASSING = {
+    "cannot be imported": ("twofold.native.compiling", "raise ImportError('no numba here')", "no numba here"),
+    "exits": ("twofold.native.probe", "os._exit(3)", "exit code 3"),
+    "is killed": ("twofold.native.probe", "os.kill(os.getpid(), 9)", "it was ended by SIGKILL"),
+    "is ended": ("twofold.native.compiling", "os.kill(os.getpid(), 15)", "it was ended by SIGTERM"),
+    "is ended by a signal without a name": ("twofold.native.compiling", "os.kill(os.getpid(), 40)", "signal 40"),
+    "lacks memory": (
+        "twofold.native.probe",
+        "from twofold.native import operations as o; o.native_product = lambda x, w: bytearray(2**62)",
+        "at 'compare product': MemoryError",
+    ),
+    "lacks files": (
+        "twofold.native.compiling",
+        "from twofold.native import foreign; foreign.machine_code = lambda *_: open('/nowhere/at/all')",
+        "at 'compile forward': FileNotFoundError",
     ),
 }
 
@@ -58,27 +81,54 @@ def nothing_known(tmp_path, monkeypatch):
     return tmp_path / "cache"
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, monkeypatch):
-    module, line, reason = FAULTS[fault]
+@pytest.fixture
+def broken(monkeypatch):
+    """A function that puts a fault into one of the processes, and gives the list of those that were started."""
     finished = handlers._finished
-    ran = []
+    started = []
 
-    def with_fault(command, given, environment):
-        ran.append(command[3])
-        if command[3] == handlers.COMPILE != module:  # the machine code that there is
-            return subprocess.CompletedProcess(command, 0, code_of_this_processor(), b"")
-        broken = {**environment, "BROKEN_MODULE": module, "FAULT": line}
-        return finished([sys.executable, "-P", "-c", RUN_WITH_FAULT, *command[3:]], given, broken)
+    def put(module, line):
+        def with_fault(command, given, environment):
+            started.append(command[3])
+            if command[3] == handlers.COMPILE != module:  # the machine code that there is
+                return subprocess.CompletedProcess(command, 0, code_of_this_processor(), b"")
+            broken = {**environment, "BROKEN_MODULE": module, "FAULT": line}
+            return finished([sys.executable, "-P", "-c", RUN_WITH_FAULT, *command[3:]], given, broken)
 
-    monkeypatch.setattr(handlers, "_finished", with_fault)
+        monkeypatch.setattr(handlers, "_finished", with_fault)
+        return started
+
+    return put
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, broken, monkeypatch):
+    module, line, reason = FAULTS[fault]
+    started = broken(module, line)
     found = handlers.trust("float32")
-    assert (found.engine, found.fresh) == (handlers.PORTABLE, True)
+    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, True)
     assert reason in found.reason
     monkeypatch.setattr(handlers, "_TRUST", {})
-    ran.clear()
+    started.clear()
     again = handlers.trust("float32")
-    assert (again.engine, again.reason, again.fresh, ran) == (handlers.PORTABLE, found.reason, False, [])
+    assert (again.engine, again.reason, again.fresh, started) == (handlers.PORTABLE, found.reason, False, [])
+    handlers.verdict_file().unlink()
+    assert not handlers.is_known()
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, broken, monkeypatch):
+    module, line, reason = PASSING[fault]
+    started = broken(module, line)
+    found = handlers.trust("float32")
+    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, False)
+    assert reason in found.reason
+    assert handlers.verdict_file() is None
+    assert not handlers.is_known()
+    monkeypatch.setattr(handlers, "_TRUST", {})
+    started.clear()
+    assert handlers.trust("float32").fresh
+    assert started
 
 
 def code_of_this_processor() -> bytes:
@@ -89,11 +139,11 @@ def code_of_this_processor() -> bytes:
 
 def test_what_works_is_used_and_compiled_once(nothing_known, monkeypatch):
     assert not handlers.is_known()
-    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, "", fresh=True)
+    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, "", fresh=True, kept=True)
     assert handlers.is_known()
     monkeypatch.setattr(handlers, "_TRUST", {})
     monkeypatch.setattr(handlers, "_finished", None)  # no process is started
-    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE)
+    assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, kept=True)
 
 
 def test_turned_off_and_mistyped(nothing_known, monkeypatch):
@@ -106,14 +156,38 @@ def test_turned_off_and_mistyped(nothing_known, monkeypatch):
         handlers.trust("float32")
 
 
-def test_a_python_that_cannot_be_started(nothing_known, monkeypatch):
-    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+@pytest.mark.parametrize("python", ["/nowhere/python", "", None])
+def test_a_python_that_cannot_be_started(python, nothing_known, monkeypatch):
+    monkeypatch.setattr(sys, "executable", python)
     assert "could not be started" in handlers.trust("float32").reason
+    assert not handlers.is_known()
 
 
-def test_other_sources_or_another_processor_are_compiled_anew(monkeypatch):
+def test_a_process_that_comes_to_no_end(nothing_known, broken, monkeypatch):
+    broken(handlers.COMPILE, "import time; time.sleep(60)")
+    monkeypatch.setattr(handlers, "_SECONDS", 1)
+    assert handlers.trust("float32").reason == "twofold.native.compiling took over 1 s"
+    assert not handlers.is_known()
+
+
+def test_the_processes_find_this_package_and_no_settings_for_numba(nothing_known, broken, tmp_path, monkeypatch):
+    """Whatever lies in the folder that the program is started in, or stands on the path."""
+    (tmp_path / ".numba_config.yaml").write_text("disable_jit: 1\n")
+    (tmp_path / "twofold").mkdir()
+    (tmp_path / "twofold" / "__init__.py").write_text("raise ImportError('another package of this name')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    broken(handlers.COMPILE, "import numba, twofold.native; assert not numba.config.DISABLE_JIT; os._exit(3)")
+    assert handlers.trust("float32").reason == "it ended with exit code 3"
+
+
+def test_other_sources_versions_or_another_processor_are_compiled_anew(tmp_path, monkeypatch):
+    for file in handlers._HERE.glob("*.py"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "kernels.py").write_text((tmp_path / "kernels.py").read_text() + "# changed")
     names = [handlers._place("float32")]
-    for name, value in (("_version", lambda _: "9.9"), ("processor", lambda: "another processor")):
+    others = {"_version": lambda _: "9.9", "processor": lambda: "another processor", "_HERE": tmp_path}
+    for name, value in others.items():
         with monkeypatch.context() as patch:
             patch.setattr(handlers, name, value)
             handlers._digest.cache_clear()

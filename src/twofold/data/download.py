@@ -94,8 +94,14 @@ PUBLISHED = {
 
 
 def download_folder() -> Path:
-    """Where downloads are kept: in the user's cache folder."""
-    return cache_folder() / "data"
+    """Where downloads are kept: in the user's cache folder. Raises `DataError` where there is none."""
+    folder = cache_folder()
+    if folder is None:
+        raise DataError(
+            "there is no place for downloads, since this user has no home folder; name one with XDG_CACHE_HOME, give "
+            "the folder of the images with --data-dir, or use --data mnist5k, which needs no download"
+        )
+    return folder / "data"
 
 
 def download(publication: Publication, folder: Path) -> None:

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -23,11 +22,11 @@ import llvmlite.binding as llvm
 from jaxtyping import Array
 
 from twofold import shutdown
-from twofold.cache import keep, read_kept
+from twofold.cache import keep, place_of, read_kept
 from twofold.errors import SettingError
 from twofold.native.packing import Code, pack, unpack
 from twofold.native.processor import processor
-from twofold.native.stages import STAGE
+from twofold.native.stages import LACKED, STAGE, TIMEOUT
 
 VARIABLE = "TWOFOLD_NATIVE"
 
@@ -37,11 +36,16 @@ NATIVE, PORTABLE = "native", "portable"
 # The two processes; the second gets what the first wrote.
 COMPILE, COMPARE = "twofold.native.compiling", "twofold.native.probe"
 
+_HERE = Path(__file__).parent
+
 # Seconds for one of them, whose stages end by themselves where they hang.
 _SECONDS = 900
 
 # Variables that change what JAX, XLA or Numba does, or where Python looks for modules.
 _NOT_FOR_THEM = ("JAX_", "XLA_", "NUMBA_", "PYTHON")
+
+# What machine code that is wrong may end a process by; by other signals somebody else ends it.
+_CRASHES = (signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE)
 
 _MOST_KEPT = 8
 
@@ -55,11 +59,15 @@ _REGISTERED: set[str] = set()
 
 @dataclass(frozen=True)
 class Trust:
-    """Whether our operations are used for a type of numbers, and why not. `fresh` if that was found out just now."""
+    """Whether our operations are used for a type of numbers, and why not.
+
+    `fresh` if that was found out just now; `kept` if later runs will know it.
+    """
 
     engine: str
     reason: str = ""
     fresh: bool = False
+    kept: bool = False
 
 
 def can_run(*arrays: Array) -> bool:
@@ -79,6 +87,11 @@ def is_known(real: str = "float32") -> bool:
     return _turned_off() or read_kept(_place(real)) is not None
 
 
+def verdict_file(real: str = "float32") -> Path | None:
+    """Where it is kept whether our operations can be trusted; None where it is not kept."""
+    return place_of(_place(real)) if trust(real).kept else None
+
+
 def trust(real: str) -> Trust:
     """Whether our operations are used for this type of numbers; found out once, which takes some seconds.
 
@@ -94,17 +107,24 @@ def _find_out(real: str) -> None:
     if _turned_off():
         _TRUST[real] = Trust(PORTABLE, f"{VARIABLE}=0 is set")
     elif (kept := read_kept(_place(real))) is not None:
-        use(*unpack(kept), real=real)
+        code, reason = unpack(kept)
+        use(code, real, _trust(reason, kept=True))
     else:
-        code, reason = _compiled_and_compared(real)
-        keep(_place(real), pack(code, reason), _MOST_KEPT)
-        use(code, reason, real=real, fresh=True)
+        code, failure = _compiled_and_compared(real)
+        if failure is None or failure.lasting:
+            keep(_place(real), pack(code, failure.reason if failure else ""), _MOST_KEPT)
+        is_kept = read_kept(_place(real)) is not None
+        use(code, real, _trust(failure.reason if failure else "", fresh=True, kept=is_kept))
 
 
-def use(code: Code, reason: str = "", *, real: str, fresh: bool = False) -> None:
-    """Take this code for the handlers of a type of numbers; or none, and the reason for that."""
+def _trust(reason: str, *, fresh: bool = False, kept: bool = False) -> Trust:
+    return Trust(PORTABLE if reason else NATIVE, reason, fresh, kept)
+
+
+def use(code: Code, real: str, found: Trust | None = None) -> None:
+    """Take this code for the handlers of a type of numbers, with what was found of it."""
     _CODE.update({(name, real): symbol_and_object for name, symbol_and_object in code.items()})
-    _TRUST[real] = Trust(PORTABLE if reason else NATIVE, reason, fresh)
+    _TRUST[real] = found or Trust(NATIVE)
 
 
 def register(name: str, real: str) -> str:
@@ -163,7 +183,7 @@ def _digest() -> str:
     """What tells apart machine code for other processors, by other versions, or from other sources."""
     versions = [_version(name) for name in ("jaxlib", "numba", "llvmlite")]
     machine = repr((versions, sys.version_info[:2], processor()))
-    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
+    sources = b"".join(file.read_bytes() for file in sorted(_HERE.glob("*.py")))
     return hashlib.sha256(machine.encode() + sources).hexdigest()[:16]
 
 
@@ -174,38 +194,53 @@ def _version(name: str) -> str:
         return "unknown"
 
 
-def _compiled_and_compared(real: str) -> tuple[Code, str]:
+@dataclass(frozen=True)
+class _Failure:
+    """Why our operations cannot be used. It is `lasting` if it would be so the next time as well."""
+
+    reason: str
+    lasting: bool = True
+
+
+def _compiled_and_compared(real: str) -> tuple[Code, _Failure | None]:
     """The code, once it is known that it does what it should; or none, and why."""
-    written, reason = _run(COMPILE, real, b"")
-    if reason:
-        return {}, reason
+    written, failure = _run(COMPILE, real, b"")
+    if failure:
+        return {}, failure
     try:
         code, _ = unpack(written)
     except ValueError:
-        return {}, "what was compiled cannot be read"
-    _, reason = _run(COMPARE, real, written)
-    return ({}, reason) if reason else (code, "")
+        return {}, _Failure("what was compiled cannot be read")
+    _, failure = _run(COMPARE, real, written)
+    return ({}, failure) if failure else (code, None)
 
 
-def _run(module: str, real: str, given: bytes) -> tuple[bytes, str]:
+def _run(module: str, real: str, given: bytes) -> tuple[bytes, _Failure | None]:
     """What a process writes to standard output; and what went wrong, if anything."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith(_NOT_FOR_THEM) and n != VARIABLE}
-    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    # This package first: another of its name may stand on the path, or none of it at all.
+    places = [str(_HERE.parents[1]), *(os.path.abspath(path) for path in sys.path)]
+    environment["PYTHONPATH"] = os.pathsep.join(places)
+    if not sys.executable:
+        return b"", _Failure(f"{module} could not be started (it is not known where Python is)", lasting=False)
     try:
         done = _finished([sys.executable, "-P", "-m", module, real], given, environment)
     except subprocess.TimeoutExpired:
-        return b"", f"{module} took over {_SECONDS} s"
+        return b"", _Failure(f"{module} took over {_SECONDS} s", lasting=False)
     except OSError as error:
-        return b"", f"{module} could not be started ({error.strerror})"
+        return b"", _Failure(f"{module} could not be started ({error.strerror})", lasting=False)
     return done.stdout, _what_went_wrong(done.returncode, done.stderr.decode(errors="replace"))
 
 
 def _finished(command: list[str], given: bytes, environment: dict[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """The process when it has ended; where a signal ends ours, it ends too."""
+    """The process when it has ended; where a signal ends ours, it ends too.
+
+    It is started where no file of settings for Numba is, and in a group of its own: Ctrl-C is for us.
+    """
     pipe = subprocess.PIPE
-    # Numba reads a file of settings from where it is started.
-    folder = tempfile.gettempdir()
-    with subprocess.Popen(command, cwd=folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+    with subprocess.Popen(
+        command, cwd=_HERE, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
+    ) as process:
         shutdown.register(process.kill)
         try:
             out, errors = process.communicate(given, timeout=_SECONDS)
@@ -215,16 +250,25 @@ def _finished(command: list[str], given: bytes, environment: dict[str, str]) -> 
     return subprocess.CompletedProcess(command, process.returncode, out, errors)
 
 
-def _what_went_wrong(exit_code: int, errors: str) -> str:
-    """From its last stage and its last words, why a process ended as it did; empty where all was well."""
+def _what_went_wrong(exit_code: int, errors: str) -> _Failure | None:
+    """From its last stage and its last words, why a process ended as it did; None where all was well."""
     if exit_code == 0:
-        return ""
+        return None
     lines = [line for line in errors.splitlines() if line.strip()]
     stages = [line.removeprefix(STAGE) for line in lines if line.startswith(STAGE)]
-    if any(line.startswith("Timeout (") for line in lines):
+    lasting = bool(stages) and exit_code != LACKED
+    if any(line.startswith(TIMEOUT) for line in lines):
         what = "it took too long"
     elif exit_code < 0:
-        what = f"it crashed ({signal.Signals(-exit_code).name})"
+        what = f"it was ended by {_name_of(-exit_code)}"
+        lasting = -exit_code in _CRASHES
     else:
         what = lines[-1] if lines and not lines[-1].startswith(STAGE) else f"it ended with exit code {exit_code}"
-    return f"at '{stages[-1]}': {what}" if stages else what
+    return _Failure(f"at '{stages[-1]}': {what}" if stages else what, lasting)
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # one of those that have only numbers
+        return f"signal {number}"

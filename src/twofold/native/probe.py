@@ -37,7 +37,7 @@ def main() -> None:
     jax.config.update("jax_platforms", "cpu")
     jax.config.update("jax_enable_x64", real == "float64")
     code, _ = unpack(sys.stdin.buffer.read())
-    handlers.use(code, real=real)
+    handlers.use(code, real)
     for name, compare in _comparisons(real):
         with stage(f"compare {name}"):
             compare()

@@ -1,6 +1,7 @@
 """Stages of a process that compiles or compares: whoever waits for it is told where it stands, so where it ended."""
 
 import faulthandler
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +9,28 @@ from contextlib import contextmanager
 # What stands before the name of a stage on standard error.
 STAGE = "stage: "
 
+# How faulthandler begins where a stage took too long.
+TIMEOUT = "Timeout ("
+
 # Seconds for one stage: a hundred times what it takes on a laptop.
 STAGE_SECONDS = 120
+
+# The exit code of a process that lacked memory, room or files: what another time may go well.
+LACKED = os.EX_TEMPFAIL
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """A part of the work that is named on standard error, and that ends the process where it takes too long."""
+    """A part of the work that is named on standard error, and that ends the process where it takes too long.
+
+    Where this machine lacks something just now, the process ends with `LACKED`.
+    """
     print(f"{STAGE}{name}", file=sys.stderr, flush=True)
     # By a thread of C, which needs no lock of Python's.
     faulthandler.dump_traceback_later(STAGE_SECONDS, exit=True)
-    yield
+    try:
+        yield
+    except (MemoryError, OSError) as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(LACKED)
     faulthandler.cancel_dump_traceback_later()
