@@ -20,6 +20,11 @@ FAULTS = {
         "from twofold.native import foreign; foreign.machine_code = lambda *_: 1 / 0",
         "at 'compile forward': ZeroDivisionError: division by zero",
     ),
+    "another interface": (
+        "twofold.native.compiling",
+        "from twofold.native import layout; layout._header = lambda: ''",
+        "at 'look at XLA's interface': twofold.native.layout.LayoutError: there is no XLA_FFI_CallFrame",
+    ),
     "crashes compiling": ("twofold.native.compiling", "os.kill(os.getpid(), 6)", "SIGABRT"),
     "crashes comparing": ("twofold.native.probe", "os.kill(os.getpid(), 11)", "SIGSEGV"),
     "writes nothing": ("twofold.native.compiling", "os._exit(0)", "cannot be read"),
@@ -45,7 +50,8 @@ FAULTS = {
 
 # The same of faults that another time may be gone.
 PASSING = {
-    "cannot be imported": ("twofold.native.compiling", "raise ImportError('no numba here')", "no numba here"),
+    "another Python": ("twofold.native.compiling", "raise ImportError('no numba here')", "no numba here"),
+    "lacks packages": ("twofold.native.compiling", "sys.modules['numba'] = None", "at 'import Numba': ModuleNotFound"),
     "exits": ("twofold.native.probe", "os._exit(3)", "exit code 3"),
     "is killed": ("twofold.native.probe", "os.kill(os.getpid(), 9)", "it was ended by SIGKILL"),
     "is ended": ("twofold.native.compiling", "os.kill(os.getpid(), 15)", "it was ended by SIGTERM"),

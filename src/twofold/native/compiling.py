@@ -11,16 +11,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.native import foreign, kernels
 from twofold.native.layout import check_layout
 from twofold.native.packing import Code, pack
-from twofold.native.rules import RULES
 from twofold.native.stages import stage
-from twofold.native.steps import step_handler
 
 
 def compile_all(real: str) -> Code:
     """Symbol and object file of every handler, by its name, for a type of numbers."""
+    with stage("look at XLA's interface"):
+        check_layout()
+    with stage("import Numba"):
+        from twofold.native import foreign, kernels
+        from twofold.native.rules import RULES
+        from twofold.native.steps import step_handler
     number = np.dtype(real).type(0)
     described: dict[str, Callable] = {name: describe(number) for name, describe in kernels.HANDLERS.items()}
     described |= {rule.__name__: step_handler(rule, number) for rule in RULES}
@@ -32,6 +35,4 @@ def compile_all(real: str) -> Code:
 
 
 if __name__ == "__main__":
-    with stage("look at XLA's interface"):
-        check_layout()
     sys.stdout.buffer.write(pack(compile_all(*sys.argv[1:])))

@@ -15,7 +15,7 @@ TIMEOUT = "Timeout ("
 # Seconds for one stage: a hundred times what it takes on a laptop.
 STAGE_SECONDS = 120
 
-# The exit code of a process that lacked memory, room or files: what another time may go well.
+# The exit code of a process that lacked memory, files or packages: what another time may go well.
 LACKED = os.EX_TEMPFAIL
 
 
@@ -30,7 +30,7 @@ def stage(name: str) -> Iterator[None]:
     faulthandler.dump_traceback_later(STAGE_SECONDS, exit=True)
     try:
         yield
-    except (MemoryError, OSError) as error:
+    except (ImportError, MemoryError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(LACKED)
     faulthandler.cancel_dump_traceback_later()
