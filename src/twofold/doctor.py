@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from twofold import __version__
 from twofold.cache import cache_folder
-from twofold.errors import TwofoldError, cause_of
+from twofold.errors import TwofoldError, cause_of, counted
 from twofold.paths import nearest_folder, try_folder
 from twofold.results import Store
 from twofold.results.database import address_of
@@ -30,16 +30,18 @@ class Finding:
     wrong: str = ""
 
 
-def examine(store: str | Path, data_dir: Path | None = None) -> list[Finding]:
+def examine(
+    store: str | Path, data_dir: Path | None = None, tell: Callable[[str], None] = lambda _: None
+) -> list[Finding]:
     """Look at everything that a study with this store would need. Nothing is trained, made or changed.
 
-    Our own operations are compiled and compared, if they never were on this machine. Raises `StoreError` for a store
-    whose name is none.
+    Our own operations are compiled and compared, if they never were on this machine; `tell` is told before, since it
+    takes a while. Raises `StoreError` for a store whose name is none.
     """
     address_of(store)
     parts: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("versions", _versions),
-        ("devices", _devices),
+        ("devices", lambda: _devices(tell)),
         ("operations", _operations),
         ("cache", _cache),
         ("store", lambda: _store(store)),
@@ -92,19 +94,24 @@ def _version(name: str) -> str:
         return ""
 
 
-def _devices() -> Iterator[Finding]:
-    from twofold.training.devices import processor_share, usable_cores, use_devices
+def _devices(tell: Callable[[str], None]) -> Iterator[Finding]:
+    from twofold.training.devices import use_devices
 
-    devices = use_devices()
+    devices = use_devices(tell=tell)
+    platform = devices[0].platform
     kinds = sorted({device.device_kind for device in devices})
-    yield Finding("devices", devices[0].platform, f"{len(devices)} ({', '.join(kinds)})")
+    yield Finding("devices", platform, f"{len(devices)} ({', '.join(kinds)})")
+    why = _why_so_many_cores() if platform == "cpu" else f"one for each {platform.upper()}"
+    yield Finding("devices", "workers", f"{len(devices)}, {why}")
+
+
+def _why_so_many_cores() -> str:
+    from twofold.training.devices import processor_share, usable_cores
+
     cores, usable, share = os.cpu_count() or 1, usable_cores(), processor_share()
-    why = f"{cores} cores in this machine"
+    why = f"since this machine has {counted(cores, 'core')}"
     why += f", of which this process may use {usable}" if usable < cores else ""
-    why += f", for the time of {share}" if share < usable else ""
-    yield Finding(
-        "devices", "workers", f"{len(devices)}, since there are {why if devices[0].platform == 'cpu' else kinds}"
-    )
+    return why + (f", for the time of {share}" if share < usable else "")
 
 
 def _operations() -> Iterator[Finding]:
@@ -132,7 +139,7 @@ def _cache() -> Iterator[Finding]:
     size = sum(file.stat().st_size for file in files) / 1e6
     reason = _unwritable(folder)
     note = f"; it cannot be written ({reason}), so programs are compiled in every run" if reason else ""
-    yield Finding("cache", str(folder), f"{len(files)} files, {size:.0f} MB{note}")
+    yield Finding("cache", str(folder), f"{counted(len(files), 'file')}, {size:.0f} MB{note}")
 
 
 def _store(store: str | Path) -> Iterator[Finding]:
@@ -145,7 +152,7 @@ def _store(store: str | Path) -> Iterator[Finding]:
         )  # fmt: skip
         return
     opened = Store(store, create=False)
-    yield Finding("store", opened.url, f"{opened.count()} trials")
+    yield Finding("store", opened.url, counted(opened.count(), "trial"))
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:

@@ -74,6 +74,11 @@ def shown(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
 
 
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: 1 round, 2 rounds."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def cause_of(error: Exception) -> str:
     """What a library's or the system's error says, in one line, to be quoted in an error of ours."""
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]

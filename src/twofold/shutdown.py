@@ -15,8 +15,12 @@ _actions: list[Callable[[], object]] = []
 
 
 def register(action: Callable[[], object]) -> None:
-    """Have something done before the program is shut down; it is called in another thread."""
-    _actions.append(action)
+    """Have something done before the program is shut down; it is called in another thread.
+
+    What is to be undone is best begun and registered within `critical`: no signal comes between the two.
+    """
+    with critical:  # what came later would not be done
+        _actions.append(action)
 
 
 def unregister(action: Callable[[], object]) -> None:
@@ -25,11 +29,11 @@ def unregister(action: Callable[[], object]) -> None:
 
 
 def shut_down() -> None:
-    """Wait until nothing critical is under way, and do what was registered.
+    """Wait until nothing critical is under way, and do what was registered, the last first.
 
     Nothing critical begins any more: who comes to it waits for the end of the process.
     """
     critical.acquire()
-    for action in _actions.copy():
+    for action in reversed(_actions.copy()):
         with suppress(Exception):  # an end that is not quite tidy is better than none
             action()

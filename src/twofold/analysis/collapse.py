@@ -13,6 +13,7 @@ import pandas as pd
 import scipy
 
 from twofold.analysis.trials import AnalysisError, as_trials
+from twofold.errors import counted
 from twofold.networks import in_order
 
 BRANCH_UNITS = 10
@@ -34,7 +35,9 @@ def kind_of(table: pd.DataFrame) -> pd.Series:
     trials = as_trials(table, _NEEDS)
     unknown = int(trials[["dead_first", "dead_second"]].isna().any(axis=1).sum())
     if unknown:
-        raise AnalysisError(f"{unknown} trials lack `dead_first` or `dead_second`: their kind cannot be told")
+        raise AnalysisError(
+            f"`dead_first` or `dead_second` is missing in {counted(unknown, 'trial')}, so kinds cannot be told"
+        )
     dead = (trials[["dead_first", "dead_second"]] >= BRANCH_UNITS).sum(axis=1).to_numpy()
     kinds = np.array(KINDS, object)[dead]
     return pd.Series(np.where(trials.diverged.astype(bool), DIVERGED, kinds), index=trials.index, name="kind")

@@ -1,6 +1,5 @@
 """The program `twofold`: its commands, and how it ends when something is wrong."""
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +22,6 @@ from twofold.cli.study import study
 from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
 from twofold.errors import SettingError, TwofoldError
-from twofold.training.environment import clean_environment
 
 app = App(
     name="twofold",
@@ -48,9 +46,6 @@ for _command in (study, grid, sweep, tune, results, analyse, power, report, demo
 @with_safe_streams
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit code: 2 for a bad option, 3 for the store, 4 for data; or what it returns."""
-    # The shell of a notebook hands its backend on; all that is drawn here is written to files.
-    os.environ.pop("MPLBACKEND", None)
-    clean_environment()
     try:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:

@@ -27,7 +27,7 @@ def doctor(
     from twofold.doctor import examine
     from twofold.report.terminal.doctor import findings_table
 
-    found = examine(store, data_dir)
+    found = examine(store, data_dir, say)
     wrong = [finding for finding in found if finding.wrong]
     if json:
         print(json_module.dumps([asdict(finding) for finding in found], indent=1))

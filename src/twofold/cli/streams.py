@@ -23,6 +23,16 @@ _NOT_WRITTEN = 1
 _SEEN_ENOUGH = {errno.EPIPE, errno.EINVAL} if os.name == "nt" else {errno.EPIPE}
 
 
+def set_up_streams() -> None:
+    """Make the standard streams of our own process such that all of our output gets through.
+
+    Not where we are called within another program, whose streams and variables these are.
+    """
+    _open_what_is_closed()
+    _wait_for_readers()
+    _keep_width_usable()
+
+
 def with_safe_streams(main: Main) -> Main:
     """A main program whose work no output can stop: it goes on to its end, and the exit code tells.
 
@@ -32,8 +42,6 @@ def with_safe_streams(main: Main) -> Main:
 
     @functools.wraps(main)
     def run(arguments: Sequence[str] | None = None) -> int:
-        _open_what_is_closed()
-        _keep_width_usable()
         with _safe("stdout") as out, _safe("stderr") as err:
             code = main(arguments)
             out.flush()
@@ -53,25 +61,16 @@ def with_safe_streams(main: Main) -> Main:
 def _safe(name: str) -> Iterator[SafeStream]:
     """Puts a safe stream in the place of one of Python's."""
     found, safe = getattr(sys, name), SafeStream(name)
-    _wait_for_readers(safe)
     setattr(sys, name, cast(TextIO, safe))
     try:
         yield safe
     finally:
         safe.flush()
         setattr(sys, name, found)
-        if safe.failure is not None:
-            _drop_what_is_buffered(safe)
 
 
 def _seen_enough(failure: Exception) -> bool:
     return isinstance(failure, OSError) and failure.errno in _SEEN_ENOUGH
-
-
-def _drop_what_is_buffered(stream: SafeStream) -> None:
-    """Python would try to write it once more on its way out, and complain."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_what_is_closed() -> None:
@@ -107,8 +106,8 @@ def _terminal_widths() -> Iterator[int]:
             yield os.get_terminal_size(number).columns
 
 
-def _wait_for_readers(stream: SafeStream) -> None:
+def _wait_for_readers() -> None:
     """A pipe that another program made non-blocking would lose what does not fit into it at once."""
     if os.name != "nt":
-        with contextlib.suppress(OSError, ValueError):
-            os.set_blocking(stream.fileno(), True)
+        for number in (1, 2):
+            os.set_blocking(number, True)

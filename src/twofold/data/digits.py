@@ -16,7 +16,7 @@ from jaxtyping import Float, Int32
 from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.data.idx import read_idx
 from twofold.data.task import Task
-from twofold.errors import DataError, cause_of, unknown_choice
+from twofold.errors import DataError, cause_of, counted, unknown_choice
 from twofold.paths import typed_path
 
 EMBEDDED = "mnist5k"
@@ -214,7 +214,9 @@ def _checked_arrays(images: np.ndarray, labels: np.ndarray, origin: str) -> tupl
             "they must be (n, h, w) and (n,)"
         )
     if len(images) != len(labels):
-        raise DataError(f"{origin} goes with {len(labels)} labels but has {len(images)} images; they must be as many")
+        raise DataError(
+            f"{origin} goes with {counted(len(labels), 'label')} but has {counted(len(images), 'image')}; they must be as many"
+        )
     height, width = images.shape[1:]
     if height % 2 or width % 2 or min(height, width) < _SMALLEST_SIDE:
         raise DataError(

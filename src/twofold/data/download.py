@@ -156,8 +156,8 @@ def _folder_beside(target: Path) -> Iterator[Path]:
     with shutdown.critical:
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".twofold-", dir=target.parent))
-    remove = partial(shutil.rmtree, folder, ignore_errors=True)
-    shutdown.register(remove)
+        remove = partial(shutil.rmtree, folder, ignore_errors=True)
+        shutdown.register(remove)
     try:
         yield folder
     finally:

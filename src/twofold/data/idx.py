@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twofold.errors import DataError, cause_of
+from twofold.errors import DataError, cause_of, counted
 
 # The third byte of the magic number: unsigned bytes. No data set of digits uses another.
 _UNSIGNED_BYTE = 8
@@ -36,7 +36,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != math.prod(shape):
         raise DataError(
-            f"{path} holds {len(content) - header} bytes of data where its header announces {math.prod(shape)}; "
+            f"{path} holds {counted(len(content) - header, 'byte')} of data where its header announces {math.prod(shape)}; "
             "fetch the file anew"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from contextlib import suppress
 from functools import partial
@@ -10,6 +11,10 @@ from pathlib import Path
 from twofold.errors import SettingError, cause_of
 from twofold.paths import SQLITE, nearest_folder, try_folder, write_whole
 from twofold.report.text.told import replaced, wrote
+
+# What a process has open, by its number, once links before it are followed; on some systems the shorter names are no
+# links.
+_OPEN = re.compile(r"(/proc/\d+(/task/\d+)?|/dev)/fd/\d+|/dev/std(in|out|err)")
 
 
 def check_folder(folder: Path, name: str = "out") -> None:
@@ -80,8 +85,21 @@ def _status(file: Path) -> os.stat_result | None:
 def _is_stream(file: Path) -> bool:
     """Whether a file is written as it comes: a pipe, a terminal, or what a process has open, such as /dev/stdout."""
     status = _status(file)
-    open_already = str(file.absolute()).startswith(("/dev/", "/proc/"))
-    return status is not None and (open_already or not stat.S_ISREG(status.st_mode))
+    return status is not None and (not stat.S_ISREG(status.st_mode) or _is_open(file))
+
+
+def _is_open(file: Path) -> bool:
+    """Whether the name of a file that is there, or what it links to, is one for what a process has open.
+
+    Links are followed one by one: the last leads from there to the file that the shell opened.
+    """
+    while True:
+        name = Path(os.path.realpath(file.parent), file.name)
+        if _OPEN.fullmatch(str(name)):
+            return True
+        if not name.is_symlink():
+            return False
+        file = name.parent / name.readlink()
 
 
 def _is_database(file: Path) -> bool:

@@ -3,13 +3,15 @@
 import codecs
 import csv
 import io
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from twofold.errors import DataError, cause_of
+from twofold.errors import DataError, cause_of, counted
 from twofold.results.cells import TYPES, decimal_sign, value_of
 from twofold.settings import FIRST, SETTINGS
 
@@ -27,6 +29,9 @@ _MARKS = {
 
 # How the files of spreadsheets begin: those that are archives, and Excel's older ones.
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+# The limit of cells is one for all threads.
+_one_at_a_time = threading.Lock()
 
 # A row of a file, and its number there, which counts from 1.
 _Rows = Sequence[tuple[int, list[str]]]
@@ -76,8 +81,24 @@ def _rows(text: str) -> _Rows:
     """The rows that are not blank, of which the first names the columns; no cell has blanks around it."""
     first, _, rest = text.partition("\n")
     stated = first.strip().casefold().startswith("sep=")  # a line for Excel, which does not show it as a row
-    text, separator = (rest, first[4]) if stated and first[4:].strip("\r") else (text, _separator(text))
-    return list(_split(text, separator))
+    with _cells_of_any_length(text):
+        text, separator = (rest, first[4]) if stated and first[4:].strip("\r") else (text, _separator(text))
+        return list(_split(text, separator))
+
+
+@contextmanager
+def _cells_of_any_length(text: str) -> Iterator[None]:
+    """Read cells as long as the text may have, such as the losses of many epochs.
+
+    Python's limit is one for the whole process, others' files included, and so is as before afterwards.
+    """
+    with _one_at_a_time:
+        limit = csv.field_size_limit()
+        csv.field_size_limit(max(limit, len(text)))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(limit)
 
 
 def _separator(text: str) -> str:
@@ -119,7 +140,7 @@ def _table(rows: _Rows) -> pd.DataFrame:
     for number, cells in rows:
         if any(cells[width:]):
             raise DataError(
-                f"row {number}: {len(cells)} cells for {width} columns; where numbers have decimal commas, "
+                f"row {number}: {len(cells)} cells for {counted(width, 'column')}; where numbers have decimal commas, "
                 "separate the cells by semicolons"
             )
         cells.extend([""] * (width - len(cells)))

@@ -75,19 +75,25 @@ class Trainer:
         return row
 
 
-# From this generation on NVIDIA's GPUs have TF32; JAX gives it as text.
+# From this generation on NVIDIA's GPUs have TF32.
 _FIRST_WITH_TF32 = 8.0
 
 
 def _check_precision(trials: Sequence[Trial], device: jax.Device) -> None:
     """Raise `SettingError` for a precision that the device has not, and would leave unsaid."""
-    if any(trial.precision == "tf32" for trial in trials):
-        generation = getattr(device, "compute_capability", None)
-        if generation is None or float(generation) < _FIRST_WITH_TF32:
-            raise SettingError(
-                f"`precision` (=tf32) needs a GPU of NVIDIA's with compute capability {_FIRST_WITH_TF32:g} or more; "
-                f"here is {device_name(device)}; use float32"
-            )
+    if any(trial.precision == "tf32" for trial in trials) and _generation(device) < _FIRST_WITH_TF32:
+        raise SettingError(
+            f"`precision` (=tf32) needs a GPU of NVIDIA's with compute capability {_FIRST_WITH_TF32:g} or more; "
+            f"here is {device_name(device)}; use float32"
+        )
+
+
+def _generation(device: jax.Device) -> float:
+    """The compute capability of a GPU of NVIDIA's, and 0 of any other device: of AMD's it is a name (gfx90a)."""
+    try:
+        return float(getattr(device, "compute_capability", ""))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:

@@ -10,6 +10,7 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
@@ -185,6 +186,18 @@ class Found:
         return {str(name): value for name, value in rows[int(self.proposals.validation_error.argmin())].items()}
 
 
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Optuna without its lines about every proposal; how much it says elsewhere in the process is as before."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+@_quiet_optuna()
 def tune(
     searches: Sequence[Search],
     *,
@@ -205,7 +218,6 @@ def tune(
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = optuna.storages.JournalStorage(_Journal(store))
     for search in searches:
         _check(search, budget)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from twofold.errors import counted as counted
+
 MISSING = "–"
 
 
@@ -60,11 +62,6 @@ def ratio_interval(low: float, high: float) -> str:
 def whole(number: Any) -> str:
     """A whole number, which may be large."""
     return MISSING if pd.isna(number) else f"{number:,}"
-
-
-def counted(number: int, noun: str) -> str:
-    """So many of a thing: 1 round, 2 rounds."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def span(numbers: Iterable[int]) -> str:
