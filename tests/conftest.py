@@ -1,7 +1,7 @@
 """Two CPU devices for every test, and shapes that are checked at run time."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from tests.processes import Launch, launching
 
 # Before anything of twofold is imported: every shape and type in a signature is checked at every call; but not where
 # functions are compiled and no longer Python's, not in the declarations,
@@ -33,6 +34,13 @@ from twofold.settings import SETTINGS  # noqa: E402
 from twofold.training.devices import use_devices  # noqa: E402
 
 use_devices(2)
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    """Starts processes as `Popen` does, and sees to it that none outlives the test."""
+    with launching() as launched:
+        yield launched
 
 
 @pytest.fixture(scope="session")

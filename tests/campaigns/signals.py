@@ -23,11 +23,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.program import PROGRAM, run
+from tests.processes import launching
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 STOPPED = "twofold: stopped"
@@ -166,25 +167,19 @@ def attempt(
     """Start the command and send it the signal after so many seconds; None where it had ended by then."""
     before = trials_in(place)
     ours, theirs = pty.openpty() if terminal else os.pipe()
-    process = subprocess.Popen(
-        [*PROGRAM, *command.arguments],
-        cwd=place,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=theirs,
-    )
-    os.close(theirs)
-    reader = ThreadPoolExecutor(1).submit(all_from, ours)  # a terminal that nobody reads makes programs wait
-    time.sleep(moment)
-    ended_before = process.poll() is not None
-    begin = time.monotonic()
-    process.send_signal(number)
-    try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    null = subprocess.DEVNULL
+    with launching() as launch:
+        process = launch(
+            [*PROGRAM, *command.arguments], cwd=place, env=environment, stdin=null, stdout=null, stderr=theirs
+        )
+        os.close(theirs)
+        reader = ThreadPoolExecutor(1).submit(all_from, ours)  # a terminal that nobody reads makes programs wait
+        time.sleep(moment)
+        ended_before = process.poll() is not None
+        begin = time.monotonic()
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=60)
     seconds = time.monotonic() - begin
     said = reader.result()
     if ended_before and process.returncode == 0:

@@ -1,10 +1,12 @@
 """A study that ran from the shell, and the program in this process."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.cli.program import run, small_study
+from tests.cli.program import start as start_by
 
 from twofold.cli import main
 
@@ -25,6 +27,12 @@ def finished(tmp_path_factory) -> Finished:
     process = run(*small_study(), "--json", cwd=folder)
     assert process.returncode == 0, process.stderr
     return Finished(folder, process.stdout, process.stderr)
+
+
+@pytest.fixture
+def start(launch):
+    """Starts the program in a process of its own, which does not outlive the test."""
+    return functools.partial(start_by, launch)
 
 
 @pytest.fixture(name="run")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.processes import Launch, launching
+
 # What the console script `twofold` runs; Ctrl-C reaches it even where whoever runs the tests ignores it.
 PROGRAM = [
     sys.executable,
@@ -14,9 +16,9 @@ PROGRAM = [
 ]
 
 
-def start(*arguments: str, cwd: Path) -> subprocess.Popen:
-    """Start the program in a folder."""
-    return subprocess.Popen(
+def start(launch: Launch, *arguments: str, cwd: Path) -> subprocess.Popen:
+    """Start the program in a folder, by `launch`."""
+    return launch(
         [*PROGRAM, *arguments],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
@@ -29,8 +31,9 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen:
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     """Run the program in a folder to its end."""
-    process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=300)
+    with launching() as launch:
+        process = start(launch, *arguments, cwd=cwd)
+        out, err = process.communicate(timeout=300)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

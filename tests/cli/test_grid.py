@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
 from twofold.results import claims
@@ -83,7 +82,7 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
     assert err.count("\n") == 1
 
 
-def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
+def test_a_killed_grid_goes_on_where_it_stopped(run, start, tmp_path, monkeypatch):
     watched_store(tmp_path / "twofold.db")
     arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rate", "0.001"]
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
@@ -97,11 +96,11 @@ def test_a_killed_grid_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
     assert len(after) == len(set(after)) == 20
 
 
-def test_two_runs_at_once_share_the_cells(run, tmp_path):
+def test_two_runs_at_once_share_the_cells(run, start, tmp_path):
     watched_store(tmp_path / "twofold.db")
     arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "8", *RATES, "--json", "--quiet", "--workers", "1"]
     both = [start(*arguments, "--out", f"figures{number}", cwd=tmp_path) for number in range(2)]
-    answers = [process.communicate() for process in both]
+    answers = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     keys = [[row["key"] for row in json.loads(out)] for out, _ in answers]
     assert keys[0] == keys[1]

@@ -4,13 +4,14 @@ import csv
 import io
 import json
 import os
+import select
 import sqlite3
 import subprocess
 import sys
-import time
 
 import pytest
 from tests.cli.program import PROGRAM, small_study
+from tests.processes import wait_until
 
 from twofold.cli import main
 
@@ -200,8 +201,8 @@ def large(finished, tmp_path):
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json"])
-def test_a_reader_may_leave_in_the_middle(large, form):
-    process = subprocess.Popen([*PROGRAM, "results", form], cwd=large, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def test_a_reader_may_leave_in_the_middle(large, form, launch):
+    process = launch([*PROGRAM, "results", form], cwd=large, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline().startswith(b"key," if form == "--csv" else b"[")
     process.stdout.close()
     assert process.stderr.read() == b""
@@ -209,14 +210,15 @@ def test_a_reader_may_leave_in_the_middle(large, form):
     assert process.wait(timeout=300) == 0
 
 
-def test_a_pipe_that_does_not_wait_gets_every_row(large):
+def test_a_pipe_that_does_not_wait_gets_every_row(large, launch):
     """As some programs that start others hand it over; what does not fit at once would be lost."""
     reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    process = subprocess.Popen([*PROGRAM, "results", "--csv"], cwd=large, stdout=writing, stderr=subprocess.PIPE)
-    os.close(writing)
-    time.sleep(2)  # the reader is slow: the pipe is full before it reads
     with os.fdopen(reading, encoding="utf-8", newline="") as lines:
+        with os.fdopen(writing, "wb"):
+            os.set_blocking(writing, False)
+            process = launch([*PROGRAM, "results", "--csv"], cwd=large, stdout=writing, stderr=subprocess.PIPE)
+            # The reader is slow: it begins when the pipe is full.
+            wait_until(process, lambda: not select.select([], [writing], [], 0)[1])
         rows = list(csv.DictReader(lines))
     assert len(rows) == 1004
     assert process.communicate(timeout=300)[1] == b""
@@ -224,15 +226,14 @@ def test_a_pipe_that_does_not_wait_gets_every_row(large):
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "", "abc", "-5", "²", "99999999"])
-def test_a_width_that_no_word_fits_into_loses_nothing(shown, monkeypatch, columns):
-    monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setenv("LINES", columns)
-    _, out, _ = shown("utf-8", "analyse")
-    assert "Negative: the network named first errs less." in out
-    code, out, _ = shown("utf-8", "study", "--help")
-    assert code == 0
-    assert "--rounds" in out
-    assert max(map(len, out.splitlines())) <= 1000
+def test_a_width_that_no_word_fits_into_loses_nothing(finished, columns):
+    table, help = (
+        run(words, finished.folder, COLUMNS=columns, LINES=columns) for words in (["analyse"], ["study", "--help"])
+    )
+    assert "Negative: the network named first errs less." in table.stdout.decode()
+    assert help.returncode == 0
+    assert "--rounds" in help.stdout.decode()
+    assert max(map(len, help.stdout.decode().splitlines())) <= 1000
 
 
 def test_a_log_file_has_plain_lines(finished):

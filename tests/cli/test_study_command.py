@@ -6,12 +6,12 @@ import json
 import operator
 import shutil
 import sqlite3
-import subprocess
-import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.cli.program import PROGRAM, long_study, run, small_study, start
+from tests.cli.program import PROGRAM, long_study, run, small_study
+from tests.processes import wait_until
 
 from twofold.cli import main
 from twofold.results import Store
@@ -36,11 +36,8 @@ PROMISED = {
 
 
 def sql(path: Path, statement: str) -> list[tuple]:
-    connection = sqlite3.connect(path, timeout=60)
-    with connection:
-        found = connection.execute(statement).fetchall()
-    connection.close()
-    return found
+    with closing(sqlite3.connect(path, timeout=60)) as connection, connection:
+        return connection.execute(statement).fetchall()
 
 
 def count_insertions(path: Path) -> None:
@@ -49,14 +46,10 @@ def count_insertions(path: Path) -> None:
     sql(path, "create trigger note after insert on trials begin insert into inserted values (new.key); end")
 
 
-def wait_for_a_trial(process: subprocess.Popen, path: Path) -> None:
-    """Until a trial is stored, or the program has ended without one."""
-    while process.poll() is None:
-        made = path.exists() and sql(path, "select 1 from sqlite_master where name = 'trials'")
-        if made and sql(path, "select 1 from trials"):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"the program ended by itself: {process.stderr.read()}")
+def has_a_trial(path: Path) -> bool:
+    """Whether a trial is stored, in a store that is being made."""
+    made = path.exists() and sql(path, "select 1 from sqlite_master where name = 'trials'")
+    return bool(made and sql(path, "select 1 from trials"))
 
 
 def test_json_is_one_array_and_all_that_standard_output_has(finished):
@@ -135,18 +128,18 @@ def test_results_as_json_and_csv_are_the_studys_rows(finished, results):
     assert [row["digit_error"] == "" for row in as_csv] == [row["digit_error"] is None for row in as_json]
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(finished):
-    with start("results", "--csv", cwd=finished.folder) as process:
-        process.stdout.close()
-        assert process.stderr.read() == ""
-    assert process.returncode == 0
+def test_a_reader_that_has_seen_enough_is_no_error(finished, start):
+    process = start("results", "--csv", cwd=finished.folder)
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=300) == 0
 
 
-def test_a_killed_run_is_gone_on_with_at_once(tmp_path):
+def test_a_killed_run_is_gone_on_with_at_once(start, tmp_path):
     """Its claims are left in the store, but nobody waits for a process that is no more."""
     store = tmp_path / "twofold.db"
     process = start(*long_study(), "--quiet", cwd=tmp_path)
-    wait_for_a_trial(process, store)
+    wait_until(process, lambda: has_a_trial(store))
     process.kill()
     process.communicate(timeout=60)
     there = len(sql(store, "select * from trials"))
@@ -160,7 +153,7 @@ def test_a_killed_run_is_gone_on_with_at_once(tmp_path):
     assert sql(store, "select * from claims") == []
 
 
-def test_two_runs_on_one_store_train_no_trial_twice(tmp_path):
+def test_two_runs_on_one_store_train_no_trial_twice(start, tmp_path):
     """They begin together, on the same trials; both end with all the results."""
     store = tmp_path / "twofold.db"
     Store(str(store))

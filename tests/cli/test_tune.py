@@ -4,7 +4,6 @@ import json
 import sys
 
 import pytest
-from tests.cli.program import start
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
 from twofold.errors import extra_needed
@@ -72,7 +71,7 @@ def test_without_optuna_the_remedy_is_told(run, monkeypatch):
     assert err.endswith("in the folder of twofold's clone run: pip install -e '.[tune]'\n")
 
 
-def test_a_killed_search_goes_on_where_it_stopped(run, tmp_path, monkeypatch):
+def test_a_killed_search_goes_on_where_it_stopped(run, start, tmp_path, monkeypatch):
     watched_store(tmp_path / "twofold.db")
     arguments = [*SMALL, "--networks", "NetWS", "--budget", "24"]
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")

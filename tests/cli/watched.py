@@ -1,8 +1,9 @@
 """A results store that counts how often each trial is stored."""
 
 import sqlite3
-import time
 from contextlib import closing
+
+from tests.processes import wait_until
 
 from twofold.results import Store
 
@@ -23,8 +24,7 @@ def trained(path):
 
 def kill_when_some_are_trained(process, path):
     """Kill the process, as a power cut would, as soon as it has stored a trial but not all."""
-    while not trained(path) and process.poll() is None:
-        time.sleep(0.02)
+    wait_until(process, lambda: trained(path))
     process.kill()
     process.communicate()
     return trained(path)

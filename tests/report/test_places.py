@@ -146,19 +146,35 @@ def test_a_disk_that_fills_up_leaves_the_old_file(tmp_path):
 
 
 @pytest.mark.parametrize("redirected", ["> page", ">> page", "| cat > page"])
-def test_standard_output_may_be_the_file(redirected, tmp_path):
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+def test_standard_output_may_be_the_file(name, redirected, tmp_path):
     program = """
+import sys
 from pathlib import Path
 from twofold.report.places import check_file, write_file
-check_file(Path("/dev/stdout"))
-print(write_file(Path("/dev/stdout"), b"two"), file=__import__("sys").stderr)
+check_file(Path(sys.argv[1]))
+print(write_file(Path(sys.argv[1]), b"two"), file=sys.stderr)
 """
     (tmp_path / "page").write_bytes(b"one,")
-    command = f"{shlex.quote(sys.executable)} -c {shlex.quote(program)} {redirected}"
+    (tmp_path / "link").symlink_to("/dev/stdout")
+    command = f"{shlex.join([sys.executable, '-c', program, name])} {redirected}"
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stderr == "wrote /dev/stdout\n"
+    assert done.stderr == f"wrote {name}\n"
     assert (tmp_path / "page").read_bytes() == (b"one,two" if redirected.startswith(">>") else b"two")
-    assert [path.name for path in tmp_path.iterdir()] == ["page"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "page"]
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no such folder")
+def test_a_file_in_memory_is_a_file():
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        file = Path(folder) / "page.html"
+        assert write_file(file, b"one") == f"wrote {file}"
+        check_file(file)
+        assert write_file(file, b"two") == f"replaced {file}"
+        assert file.read_bytes() == b"two"
+        Store(file.with_name("twofold.db"))
+        with pytest.raises(SettingError, match="a database has that name"):
+            check_file(file.with_name("twofold.db"))
 
 
 def test_a_device_that_is_full_is_told(tmp_path):

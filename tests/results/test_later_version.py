@@ -77,17 +77,22 @@ def later():
         yield folder
 
 
-def start(later, *arguments, **environment):
-    """Start a process of the later twofold."""
-    return subprocess.Popen(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(later), **environment},
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@pytest.fixture
+def start(launch, later):
+    """Starts a process of the later twofold."""
+
+    def start_it(*arguments, **environment):
+        return launch(
+            [sys.executable, *arguments],
+            env={**os.environ, "PYTHONPATH": str(later), **environment},
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    return start_it
 
 
 OPEN = """
@@ -104,9 +109,9 @@ except StoreError as error:
 """
 
 
-def opened(later, path, **environment):
+def opened(start, path, **environment):
     """Open a store for writing with the later twofold, and give what it says and the exit status."""
-    process = start(later, "-c", OPEN, str(path), **environment)
+    process = start("-c", OPEN, str(path), **environment)
     out, _ = process.communicate("go\n", timeout=60)
     return out.removeprefix("ready\n").strip(), process.returncode
 
@@ -126,37 +131,37 @@ SAYS = f"the store was brought to version {LAST}; the file as it was is kept as 
 
 
 @pytest.mark.slow
-def test_a_setting_needs_its_declaration_and_one_script(later):
+def test_a_setting_needs_its_declaration_and_one_script(start):
     """All that holds for stores of each version holds for those of the next versions as well."""
     tests = ["-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/results/test_versions.py"]
-    out, _ = start(later, *tests).communicate(timeout=300)
+    out, _ = start(*tests).communicate(timeout=300)
     assert re.search(r"^\d+ passed", out.splitlines()[-1]), out
     assert "failed" not in out
     assert tuple(SCRIPTS) == (NEXT, LAST)
 
 
-def test_a_run_that_is_killed_while_it_migrates_leaves_the_store_as_it_was(later, path):
+def test_a_run_that_is_killed_while_it_migrates_leaves_the_store_as_it_was(start, path):
     before = contents(path)
-    assert opened(later, path, KILLED="") == ("", -signal.SIGKILL)
+    assert opened(start, path, KILLED="") == ("", -signal.SIGKILL)
     assert contents(path) == before
     assert len(Store(str(path), create=False).read()) == 86
-    assert opened(later, path) == (f"{SAYS}.2.bak", 0)
+    assert opened(start, path) == (f"{SAYS}.2.bak", 0)
     assert version(path) == [(LAST,)]
     assert {"drop_rate", "schedule", "averaged"} < set(contents(path)["trials"][0])
 
 
-def test_a_script_that_fails_leaves_all_files_as_they_were(later, path):
+def test_a_script_that_fails_leaves_all_files_as_they_were(start, path):
     before = files(path.parent)
-    said, _ = opened(later, path, FAILING="")
+    said, _ = opened(start, path, FAILING="")
     assert re.fullmatch(
         r"refused: cannot use the store .* \(no such table: nowhere\); name another with --store.*", said
     )
     assert files(path.parent) == before
 
 
-def opened_at_once(later, path):
+def opened_at_once(start, path):
     """Open a store in four processes at once, and give what they say, sorted."""
-    processes = [start(later, "-c", OPEN, str(path)) for _ in range(4)]
+    processes = [start("-c", OPEN, str(path)) for _ in range(4)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:
@@ -165,61 +170,61 @@ def opened_at_once(later, path):
     return sorted(process.communicate(timeout=60)[0].strip() for process in processes)
 
 
-def test_of_processes_that_open_an_old_store_at_once_one_migrates(later, path):
-    assert opened_at_once(later, path) == ["", "", "", f"{SAYS}.bak"]
+def test_of_processes_that_open_an_old_store_at_once_one_migrates(start, path):
+    assert opened_at_once(start, path) == ["", "", "", f"{SAYS}.bak"]
     assert version(path) == [(LAST,)]
     assert set(files(path.parent)) == {path.name, f"{path.name}.version-{VERSIONS[0]}.bak"}
 
 
-def test_of_processes_that_open_a_store_that_is_not_there_one_makes_it(later, tmp_path):
-    assert opened_at_once(later, tmp_path / "new.db") == [""] * 4
+def test_of_processes_that_open_a_store_that_is_not_there_one_makes_it(start, tmp_path):
+    assert opened_at_once(start, tmp_path / "new.db") == [""] * 4
     assert version(tmp_path / "new.db") == [(LAST,)]
     assert set(files(tmp_path)) == {"new.db"}
 
 
-def test_an_earlier_copy_is_never_overwritten(later, path):
+def test_an_earlier_copy_is_never_overwritten(start, path):
     (path.parent / f"twofold.db.version-{VERSIONS[0]}.bak").write_text("an earlier one")
-    assert opened(later, path) == (f"{SAYS}.2.bak", 0)
+    assert opened(start, path) == (f"{SAYS}.2.bak", 0)
     assert (path.parent / f"twofold.db.version-{VERSIONS[0]}.bak").read_text() == "an earlier one"
 
 
 LIMITED = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))" + OPEN
 
 
-def test_no_room_for_the_copy_leaves_all_files_as_they_were(later, path):
+def test_no_room_for_the_copy_leaves_all_files_as_they_were(start, path):
     """A process that may write no file as large as the store meets what a full disk would be to it."""
     before = files(path.parent)
-    said, _ = start(later, "-c", LIMITED, str(path)).communicate("go\n", timeout=60)
+    said, _ = start("-c", LIMITED, str(path)).communicate("go\n", timeout=60)
     assert re.fullmatch(r"ready\nrefused: cannot copy the store .*twofold\.db beside itself .*--store\n", said)
     assert files(path.parent) == before
 
 
-def test_a_copy_that_cannot_be_made_leaves_the_store_as_it_was(later, path):
+def test_a_copy_that_cannot_be_made_leaves_the_store_as_it_was(start, path):
     (path.parent / f"twofold.db.version-{VERSIONS[0]}.partial").mkdir()
     before = path.read_bytes()
-    said, _ = opened(later, path)
+    said, _ = opened(start, path)
     assert re.fullmatch(r"refused: cannot copy the store .*twofold\.db beside itself .*--store", said)
     assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_store_that_a_later_twofold_made_is_refused(later, tmp_path, create):
+def test_a_store_that_a_later_twofold_made_is_refused(start, tmp_path, create):
     path = tmp_path / "new.db"
-    assert opened(later, path) == ("", 0)
+    assert opened(start, path) == ("", 0)
     with pytest.raises(StoreError, match=f"has version {LAST}, and this twofold knows versions up to {VERSIONS[-1]}"):
         Store(str(path), create=create)
 
 
-def test_a_run_that_goes_on_while_its_store_is_migrated_loses_nothing(later, path, row):
+def test_a_run_that_goes_on_while_its_store_is_migrated_loses_nothing(start, path, row):
     store = Store(str(path))
-    assert opened(later, path)[1] == 0
+    assert opened(start, path)[1] == 0
     store.add(row)
     assert sql(path, "select drop_rate, schedule, averaged from trials where key = 'k'") == [(0.25, "constant", 0)]
 
 
-def test_a_store_is_copied_whole_while_it_is_written_to(later, path):
+def test_a_store_is_copied_whole_while_it_is_written_to(start, path):
     """What another process has not yet committed is waited for."""
-    process = start(later, "-c", OPEN, str(path))
+    process = start("-c", OPEN, str(path))
     assert process.stdout.readline() == "ready\n"
     with closing(sqlite3.connect(path)) as writer:
         writer.execute("update trials set device = 'changed'")
@@ -257,14 +262,14 @@ except StoreError as error:
         (0o777, 0o444, r"cannot use .*\(attempt to write a readonly database\)"),
     ],
 )
-def test_who_may_not_write_reads_an_old_store_and_is_told_why_it_is_not_migrated(later, folder_mode, mode, says):
+def test_who_may_not_write_reads_an_old_store_and_is_told_why_it_is_not_migrated(start, folder_mode, mode, says):
     # Not in tmp_path, which another user may not enter.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(shutil.copyfile(STORES / "first" / "twofold.db", Path(folder) / "twofold.db"))
         before = files(path.parent)
         path.chmod(mode)
         path.parent.chmod(folder_mode)
-        out, _ = start(later, "-c", READ_AND_OPEN, str(path)).communicate(timeout=60)
+        out, _ = start("-c", READ_AND_OPEN, str(path)).communicate(timeout=60)
         path.parent.chmod(0o755)
         read, refused = out.splitlines()
         assert read == "86 {0.25}"

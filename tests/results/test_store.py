@@ -34,10 +34,9 @@ def sql(path, statement, *values):
 
 def owner_of_a_dead_process() -> str:
     """What a run that was killed would have called itself."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     machine, _, name = new_owner().rsplit(":", 2)
-    return f"{machine}:{ended.pid}:{name}"
+    return f"{machine}:{int(ended.stdout)}:{name}"
 
 
 def test_a_row_comes_back_as_it_was(store, row):
@@ -168,13 +167,12 @@ sys.stdin.readline()
 """
 
 
-def test_processes_share_the_trials_out_between_them(path):
+def test_processes_share_the_trials_out_between_them(launch, path):
     """Three processes begin at once on one SQLite file; no trial is claimed twice, and none by nobody."""
     Store(str(path))
     command = [sys.executable, "-c", CLAIM_ALL, str(path)]
-    processes = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(3)
-    ]
+    pipe = subprocess.PIPE
+    processes = [launch(command, stdin=pipe, stdout=pipe, text=True, bufsize=1) for _ in range(3)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

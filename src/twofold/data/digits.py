@@ -215,7 +215,8 @@ def _checked_arrays(images: np.ndarray, labels: np.ndarray, origin: str) -> tupl
         )
     if len(images) != len(labels):
         raise DataError(
-            f"{origin} goes with {counted(len(labels), 'label')} but has {counted(len(images), 'image')}; they must be as many"
+            f"{origin} goes with {counted(len(labels), 'label')} but has {counted(len(images), 'image')}; "
+            "they must be as many"
         )
     height, width = images.shape[1:]
     if height % 2 or width % 2 or min(height, width) < _SMALLEST_SIDE:

@@ -2,7 +2,6 @@
 
 import contextlib
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import IO
 
 import pooch
 
@@ -34,6 +33,10 @@ _ADVICE = {
 
 class _WebPage(ValueError):
     """What came is a web page."""
+
+
+class _AnotherFile(ValueError):
+    """What came is not the file that was published."""
 
 
 @dataclass(frozen=True)
@@ -145,33 +148,38 @@ def _is_there(target: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:
-    with _folder_beside(target) as folder, _quiet_pooch():
-        pooch.retrieve(url, f"sha256:{sha256}", fname=target.name, path=folder, downloader=_get)
-        (folder / target.name).replace(target)
+    with _part_beside(target) as part:
+        _get(url, part)
+        part.close()
+        with shutdown.critical:  # else a signal may take the part away meanwhile
+            if pooch.file_hash(part.name) != sha256:
+                raise _AnotherFile
+            Path(part.name).replace(target)
 
 
 @contextlib.contextmanager
-def _folder_beside(target: Path) -> Iterator[Path]:
-    """A folder to write a file in before it is put in its place; it is gone afterwards, whatever happens."""
+def _part_beside(target: Path) -> Iterator[IO[bytes]]:
+    """What a file is written to before it is put in its place; it is gone afterwards, whatever happens."""
     with shutdown.critical:
         target.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".twofold-", dir=target.parent))
-        remove = partial(shutil.rmtree, folder, ignore_errors=True)
+        part = tempfile.NamedTemporaryFile(prefix=".twofold-", dir=target.parent, delete=False)  # noqa: SIM115
+        remove = partial(Path(part.name).unlink, missing_ok=True)
         shutdown.register(remove)
     try:
-        yield folder
+        with part:
+            yield part
     finally:
         shutdown.unregister(remove)
         remove()
 
 
-def _get(url: str, output: Any, caller: Any) -> None:
-    """What pooch downloads with. Raises `_WebPage` where a page came, as from a network that wants a login first."""
+def _get(url: str, part: IO[bytes]) -> None:
+    """Write what is there to a file. Raises `_WebPage` for a page, as from a network that wants a login first."""
     # A bar is drawn over and over, which in a log file are lines without an end.
     watched = sys.stderr is not None and sys.stderr.isatty()
-    pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)(url, output, caller)
-    with open(output, "rb") as file:
-        head = file.read(512).lower()
+    pooch.HTTPDownloader(progressbar=watched, timeout=_TIMEOUT)(url, part, None)
+    part.seek(0)
+    head = part.read(512).lower()
     if b"<html" in head or b"<!doctype" in head:
         raise _WebPage
 
@@ -185,18 +193,6 @@ def _check_disk(error: Exception, target: Path) -> None:
             f"cannot write {target} ({cause_of(error)}); free space on the disk or make the folder writable, "
             "or name another with XDG_CACHE_HOME"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    """pooch without its log, which would stand beside the progress bar and the error that we raise."""
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel("CRITICAL")
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _told(error: Exception) -> str:
@@ -221,7 +217,7 @@ def _told(error: Exception) -> str:
         return "connection refused"
     if isinstance(error, failed.ConnectionError | failed.ChunkedEncodingError):
         return "the connection broke off"
-    return "not the published file" if "hash" in text else cause_of(error)
+    return "not the published file" if isinstance(error, _AnotherFile) else cause_of(error)
 
 
 def _status(error: Exception, text: str) -> str:

@@ -36,7 +36,7 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
     shape = struct.unpack(f">{dimensions}I", content[4:header])
     if len(content) - header != math.prod(shape):
         raise DataError(
-            f"{path} holds {counted(len(content) - header, 'byte')} of data where its header announces {math.prod(shape)}; "
-            "fetch the file anew"
+            f"{path} holds {counted(len(content) - header, 'byte')} of data where its header announces "
+            f"{math.prod(shape)}; fetch the file anew"
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
