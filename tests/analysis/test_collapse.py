@@ -143,5 +143,5 @@ def test_missing_errors_are_left_out() -> None:
 
 
 def test_missing_counts_of_dead_units_are_no_healthy_trials() -> None:
-    with pytest.raises(AnalysisError, match="1 trials lack"):
+    with pytest.raises(AnalysisError, match="is missing in 1 trial, so kinds cannot be told"):
         collapse(table_of([(0.3, 10, 2), (0.3, np.nan, 2)]))

@@ -157,6 +157,7 @@ def test_a_store_that_cannot_be_used_is_one_line_and_exit_code_3(case, capsys, t
 
 BAD_DATA = {
     "no file": (["--data", "own/digits.npz"], "there is no file or folder own/digits.npz"),
+    "a device": (["--data", "/dev/null"], "`--data` (=/dev/null) is a pipe or a device; give the name of an .npz file"),
     "a file that is cut": (["--data", "./cut"], "cannot read cut/train-images-idx3-ubyte.gz"),
     "no .npz file": (["--data", "text.npz"], "text.npz is no .npz file; save one with"),
     "a folder without digits": (["--data", "./empty"], "empty lacks train-images-idx3-ubyte.gz"),

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from tests.cli.program import PROGRAM
@@ -11,6 +12,7 @@ from tests.cli.program import PROGRAM
 import twofold.cache
 from twofold import doctor
 from twofold.native import handlers
+from twofold.training import devices
 
 
 def found(out):
@@ -19,7 +21,8 @@ def found(out):
 
 def test_where_all_is_well(run):
     code, out, err = run("doctor")
-    assert (code, err) == (0, "all is well\n")
+    assert code == 0
+    assert err.endswith("all is well\n")
     assert max(map(len, out.splitlines())) < 200
     assert len(out.splitlines()) < 30
     parts = ("versions", "packages", "extras", "devices", "operations", "cache", "store", "data", "folder")
@@ -32,8 +35,47 @@ def test_json_has_every_package_and_nothing_is_made(run, tmp_path):
     of = found(out)
     assert of["packages", "jaxlib"]["found"] == doctor._version("jaxlib")
     assert of["store", "own.db"]["found"] == "not there yet; the first study makes it"
-    assert of["devices", "workers"]["found"].startswith("2, since there are ")
+    assert of["devices", "workers"]["found"].startswith("2, since this machine has ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("cores", "usable", "share", "why"),
+    [
+        (1, 1, 1, "since this machine has 1 core"),
+        (8, 8, 8, "since this machine has 8 cores"),
+        (8, 2, 1, "since this machine has 8 cores, of which this process may use 2, for the time of 1"),
+    ],
+)
+def test_why_there_are_so_many_workers_on_a_processor(cores, usable, share, why, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(devices, "usable_cores", lambda: usable)
+    monkeypatch.setattr(devices, "processor_share", lambda: share)
+    assert doctor._why_so_many_cores() == why
+
+
+@pytest.mark.parametrize(
+    ("count", "platform", "kind", "told"),
+    [
+        (1, "gpu", "NVIDIA H100 80GB HBM3", ("1 (NVIDIA H100 80GB HBM3)", "1, one for each GPU")),
+        (4, "gpu", "AMD Instinct MI250X", ("4 (AMD Instinct MI250X)", "4, one for each GPU")),
+        (8, "tpu", "TPU v4", ("8 (TPU v4)", "8, one for each TPU")),
+    ],
+)
+def test_what_is_said_of_devices_that_are_not_here(count, platform, kind, told, monkeypatch):
+    there = [SimpleNamespace(platform=platform, device_kind=kind)] * count
+    monkeypatch.setattr(devices, "use_devices", lambda tell: there)
+    found = list(doctor._devices(print))
+    assert [each.name for each in found] == [platform, "workers"]
+    assert tuple(each.found for each in found) == told
+
+
+def test_what_takes_long_is_told_before(run, monkeypatch):
+    told = "twofold's own operations are compiled for this processor and compared, once: about 15 seconds"
+    monkeypatch.setattr(handlers, "is_known", lambda: False)
+    code, _, err = run("doctor")
+    assert code == 0
+    assert told in err.splitlines()[:-1]
 
 
 def test_a_store_with_trials(finished, run):
@@ -93,7 +135,7 @@ def test_operations_that_failed_for_good_can_be_compared_again(run, monkeypatch)
 
 
 def test_what_a_library_raises_is_a_finding(run, monkeypatch):
-    def broken():
+    def broken(tell):
         raise ImportError("libcrypt.so.1: cannot open shared object file")
         yield
 

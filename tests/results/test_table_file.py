@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,27 @@ def test_columns_that_no_statistic_needs_may_lack(made_up: Made, file: Path) -> 
     table = made_up(5)
     table[["network", "round", "test_error"]].to_csv(file, index=False)
     pd.testing.assert_frame_equal(findings(read_csv(file)).tables["effects"], findings(table).tables["effects"])
+
+
+def test_a_history_of_many_epochs_is_read_and_pythons_limit_is_as_before(
+    row: Mapping[str, Any], tmp_path: Path, file: Path
+) -> None:
+    epochs = 20_000
+    losses, units = [1 / (epoch + 3) for epoch in range(epochs)], [[3, epoch % 11] for epoch in range(epochs)]
+    store = Store(tmp_path / "trials.db")
+    store.add({**row, "epochs": epochs, "train_loss": losses, "dead_units_trace": units})
+    stored = store.read(histories=True)
+    stored.to_csv(file, index=False)
+    limit = csv.field_size_limit()
+    assert max(map(len, file.read_text().split('"'))) > limit
+    pd.testing.assert_frame_equal(read_csv(file), stored, check_exact=True)
+    assert csv.field_size_limit() == limit
+    with ThreadPoolExecutor(4) as threads:
+        assert {len(table) for table in threads.map(read_csv, [file] * 8)} == {1}
+    file.write_text(file.read_text() + '"')
+    with pytest.raises(DataError, match="is no table of trials"):
+        read_csv(file)
+    assert csv.field_size_limit() == limit
 
 
 def test_histories_are_lists(row: Mapping[str, Any], tmp_path: Path, file: Path) -> None:

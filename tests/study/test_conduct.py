@@ -2,6 +2,7 @@
 
 import dataclasses
 import sqlite3
+from unittest.mock import create_autospec
 
 import jax
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from twofold.data import load_digits
-from twofold.errors import DataError
+from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store, new_owner
 from twofold.study import conduct as conduct_module
@@ -283,3 +284,27 @@ def test_a_processor_is_named():
     name = device_name(jax.devices()[0])
     assert name.startswith("cpu: ")
     assert len(name) > len("cpu: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "has"),
+    [
+        ("NVIDIA H100 80GB HBM3", "9.0", True),
+        ("NVIDIA A100-SXM4-40GB", "8.0", True),
+        ("Tesla V100-SXM2-16GB", "7.0", False),
+        ("AMD Instinct MI250X", "gfx90a", False),
+        ("AMD Instinct MI300X", "gfx942:sramecc+:xnack-", False),
+        ("TPU v4", None, False),
+    ],
+)
+def test_the_precision_of_nvidias_is_refused_elsewhere_in_a_line(kind, capability, has):
+    told = {"platform": "tpu" if "TPU" in kind else "gpu", "device_kind": kind}
+    device = create_autospec(jax.Device, instance=True, **told, compute_capability=capability)
+    trainer._check_precision(plan(), device)
+    if has:
+        trainer._check_precision(plan(precision="tf32"), device)
+    else:
+        with pytest.raises(
+            SettingError, match=rf"^`precision` \(=tf32\) needs a GPU of NVIDIA's .* here is .*{kind}; use f"
+        ):
+            trainer._check_precision(plan(precision="tf32"), device)

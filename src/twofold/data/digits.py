@@ -105,6 +105,8 @@ def find_digits(name_or_path: str, data_dir: Path | None = None) -> Place:
         return _in_folder(name_or_path, path)
     if os.path.isfile(path):
         return Place(name_or_path, (path,), partial(_from_npz, name_or_path, path))
+    if os.path.exists(path):
+        raise DataError(f"`data` (={path}) is a pipe or a device; give the name of an .npz file or a folder")
     if path.suffix == ".npz" or len(path.parts) > 1:
         raise DataError(f"there is no file or folder {name_or_path}; check the path given as `data`")
     raise unknown_choice("data", name_or_path, [*SOURCES, "or the path of a folder or an .npz file"])

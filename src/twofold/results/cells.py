@@ -1,6 +1,6 @@
 """What a cell of a table of trials holds, whoever wrote it: of which type it is follows from its column's name."""
 
-import ast
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -118,9 +118,10 @@ def _str(name: str, text: str, decimal: str) -> str:
 
 
 def _list(name: str, text: str, decimal: str) -> list:
+    # Not by Python's own parser, which fails at long lists in several threads (SystemError in Python 3.11).
     try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = json.loads(text.replace("None", "null"), parse_constant=int)  # which is no number: NaN, Infinity
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list):
         raise _wrong(name, text if len(text) < 40 else f"{text[:40]}…", "a list such as [1, 2]")
