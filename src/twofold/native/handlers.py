@@ -238,10 +238,12 @@ def _finished(command: list[str], given: bytes, environment: dict[str, str]) -> 
     It is started where no file of settings for Numba is, and in a group of its own: Ctrl-C is for us.
     """
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, cwd=_HERE, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
-    ) as process:
+    with shutdown.critical:  # so that nobody is left behind who was not registered yet
+        process = subprocess.Popen(
+            command, cwd=_HERE, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
+        )
         shutdown.register(process.kill)
+    with process:
         try:
             out, errors = process.communicate(given, timeout=_SECONDS)
         finally:
