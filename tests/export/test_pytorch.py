@@ -18,6 +18,7 @@ from twofold.native.operations import native_step, portable_step
 from twofold.native.rules import memories_of
 from twofold.networks import NETWORKS
 from twofold.networks.paper import PairNetwork, init_network
+from twofold.networks.protocol import Variables
 from twofold.training.losses import pair_loss as our_loss
 from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.run import Arguments, State, start, train_epochs
@@ -141,8 +142,8 @@ def twenty_steps(network, pairs, **settings):
     values = {name: jnp.float64(value) for name, value in numbers(**chosen).items()}
     arguments = Arguments(jnp.zeros(2, jnp.uint32), values, epochs=jnp.int32(1))
     _, batches = START(training, arguments, pairs)
-    state = State(network, OPTIMIZERS[settings["optimizer"]].init(network), jnp.int32(0))
-    return TRAIN(training, state, arguments, pairs, batches, pairs, jnp.int32(1))[0].network
+    state = State(Variables(network), OPTIMIZERS[settings["optimizer"]].init(network), jnp.int32(0))
+    return TRAIN(training, state, arguments, pairs, batches, pairs, jnp.int32(1))[0].variables.parameters
 
 
 @pytest.mark.parametrize("weight_sharing", [True, False])

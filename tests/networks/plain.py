@@ -31,4 +31,4 @@ def plain_network(network: PairNetwork, images: Float[Array, "n 2 h w"], negativ
     digits = jnp.stack([plain_branch(network, side, images[:, side]) for side in (0, 1)], axis=1)
     both = jax.nn.leaky_relu(digits, negative_slope).reshape(len(images), -1)
     hidden = jax.nn.relu(both @ network.head1.weight[0] + network.head1.bias[0])
-    return Outputs(hidden @ network.head2.weight[0] + network.head2.bias[0], digits)
+    return Outputs(hidden @ network.head2.weight[0] + network.head2.bias[0], digits, units=digits)

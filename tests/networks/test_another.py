@@ -15,13 +15,13 @@ TINY = '''"""A small network: a dense layer on the pixels, the class units, and 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from twofold.data import Task
-from twofold.networks.protocol import LayerRow, Outputs
+from twofold.networks.protocol import LayerRow, Outputs, Variables
 
 
 class Weights(NamedTuple):
@@ -37,21 +37,29 @@ class Tiny:
     """The structure: both branches have the same weights."""
 
     weight_sharing: bool
+    draws: ClassVar[bool] = False
 
-    def init(self, key: Any, task: Task) -> Weights:
+    def init(self, key: Any, task: Task) -> Variables:
         """See `twofold.networks.protocol.Structure`."""
         shapes = ((task.height * task.width, 32), (32, task.classes), (2 * task.classes, 2))
         keys = jax.random.split(key, 3)
-        return Weights(*(jax.random.normal(k, s) / s[0] / 10 for k, s in zip(keys, shapes)))
+        return Variables(Weights(*(jax.random.normal(k, s) / s[0] / 10 for k, s in zip(keys, shapes))))
+
+    def initial(self, seed: int, round: int) -> None:
+        """See `twofold.networks.protocol.Structure`."""
 
     def arrange(self, images: Any) -> Any:
         """See `twofold.networks.protocol.Structure`."""
         return images.reshape(len(images), 2, -1)
 
-    def apply(self, model: Weights, images: Any, numbers: Mapping[str, Any]) -> Outputs:
+    def apply(
+        self, variables: Variables, images: Any, numbers: Mapping[str, Any], *, training: bool = False, key: Any = None
+    ) -> tuple[Outputs, Any]:
         """See `twofold.networks.protocol.Structure`."""
-        classes = jax.nn.relu(images @ model.hidden) @ model.classes
-        return Outputs(jax.nn.relu(classes).reshape(len(images), -1) @ model.head, classes)
+        weights = variables.parameters
+        classes = jax.nn.relu(images @ weights.hidden) @ weights.classes
+        answers = jax.nn.relu(classes).reshape(len(images), -1) @ weights.head
+        return Outputs(answers, classes, units=classes), variables.buffers
 
     def numbers(self, settings: Any) -> dict[str, float]:
         """See `twofold.networks.protocol.Structure`."""

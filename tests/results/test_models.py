@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from twofold.errors import StoreError
 from twofold.networks import NETWORKS
 from twofold.networks.paper import init_network
+from twofold.networks.protocol import Variables
 from twofold.results import ModelStore, models_folder
 
 RECORD = {
@@ -35,7 +36,7 @@ def store(tmp_path):
 
 
 def network_of(name):
-    return init_network(jax.random.key(3), weight_sharing=NETWORKS[name].weight_sharing)
+    return Variables(init_network(jax.random.key(3), weight_sharing=NETWORKS[name].weight_sharing))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -44,10 +45,10 @@ def test_a_network_comes_back_bit_by_bit_with_its_record(store, name):
     store.add(network, record)
     model = store.load("k")
     assert model.record == record
-    same = jax.tree.map(lambda a, b: np.array_equal(a, b) and a.dtype == b.dtype, network, model.network)
+    same = jax.tree.map(lambda a, b: np.array_equal(a, b) and a.dtype == b.dtype, network, model.variables)
     assert all(jax.tree.leaves(same))
     images = jax.random.uniform(jax.random.key(1), (3, 2, 14, 14), maxval=255.0)
-    np.testing.assert_array_equal(model.network(images).logits, network(images).logits)
+    np.testing.assert_array_equal(model.network(images).logits, network.parameters(images).logits)
 
 
 def test_a_network_of_other_shapes_is_refused_when_it_is_loaded(store):

@@ -36,7 +36,7 @@ def outcomes(jobs, program=ADAM, **options):
 
 
 def assert_same(a, b):
-    jax.tree.map(np.testing.assert_array_equal, a.network, b.network)
+    jax.tree.map(np.testing.assert_array_equal, a.variables, b.variables)
     np.testing.assert_array_equal(a.train_loss, b.train_loss)
     np.testing.assert_array_equal(a.dead_units, b.dead_units)
     assert (a.train_error, a.test_error, a.digit_error) == (b.train_error, b.test_error, b.digit_error)
@@ -59,7 +59,7 @@ def test_trials_that_a_device_trains_together_come_out_the_same():
     for r in range(3):
         alone, beside = (way[r] for way in ways)
         np.testing.assert_allclose(alone.train_loss, beside.train_loss, rtol=1e-4)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone.network, beside.network)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), alone.variables, beside.variables)
 
 
 @pytest.mark.parametrize(("fitting", "share", "size"), [(256, 20, 20), (8, 20, 7), (1, 20, 1), (10, 20, 10), (4, 1, 1)])
@@ -106,7 +106,9 @@ def test_a_diverged_training_is_an_outcome():
 
 def test_errors_are_those_of_the_network():
     outcome, test = outcomes([job(3)])[3], pairs_of(3, "test")
-    outputs = jax.tree.map(np.asarray, jax.tree.map(jnp.asarray, outcome.network)(jnp.asarray(test.images)))
+    outputs = jax.tree.map(
+        np.asarray, jax.tree.map(jnp.asarray, outcome.variables.parameters)(jnp.asarray(test.images))
+    )
     assert outcome.test_error == (np.argmax(outputs.logits, 1) != test.targets).mean()
     assert outcome.digit_error == (np.argmax(outputs.class_logits, 2) != test.classes).mean()
     np.testing.assert_array_equal(outcome.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))

@@ -8,7 +8,7 @@ from tests.training.programs import arguments, program
 
 from twofold.data import draw_pairs, load_digits
 from twofold.networks.paper import init_network
-from twofold.networks.protocol import Outputs
+from twofold.networks.protocol import Outputs, Variables
 from twofold.training.losses import cross_entropy, pair_loss
 from twofold.training.run import _SHUFFLING_STREAM, evaluate, start, train_epochs, trial_key
 
@@ -35,7 +35,7 @@ def test_cross_entropy_by_hand():
 def test_the_loss_adds_a_mean_for_each_digit():
     """CE(main) + weight * (CE(first digit) + CE(second digit)), each a mean over the batch (paper, section III)."""
     keys = jax.random.split(jax.random.key(0), 4)
-    outputs = Outputs(jax.random.normal(keys[0], (6, 2)), jax.random.normal(keys[1], (6, 2, 10)))
+    outputs = Outputs(jax.random.normal(keys[0], (6, 2)), jax.random.normal(keys[1], (6, 2, 10)), units=())
     targets, classes = jax.random.randint(keys[2], (6,), 0, 2), jax.random.randint(keys[3], (6, 2), 0, 10)
     digits = [cross_entropy(outputs.class_logits[:, side], classes[:, side]) for side in (0, 1)]
     expected = cross_entropy(outputs.logits, targets) + 0.3 * (digits[0] + digits[1])
@@ -43,7 +43,7 @@ def test_the_loss_adds_a_mean_for_each_digit():
 
 
 def test_without_auxiliary_losses_class_logits_do_not_matter():
-    outputs = Outputs(jnp.zeros((4, 2)), jnp.full((4, 2, 10), jnp.inf))
+    outputs = Outputs(jnp.zeros((4, 2)), jnp.full((4, 2, 10), jnp.inf), units=())
     loss = pair_loss(outputs, jnp.zeros(4, jnp.int32), jnp.zeros((4, 2), jnp.int32), {"aux_weight": 0.0})
     np.testing.assert_allclose(loss, np.log(2), rtol=1e-6)
 
@@ -69,7 +69,7 @@ def test_shuffling_takes_every_pair_once_in_an_order_of_its_own():
     """Shuffled batches are other steps; with a single batch of all pairs the order is all but irrelevant."""
     shuffle = program(shuffle=True)
     (plain, _), (mixed, _) = trained(ADAM), trained(shuffle)
-    assert not np.array_equal(plain.network.head1.weight, mixed.network.head1.weight)
+    assert not np.array_equal(plain.variables.parameters.head1.weight, mixed.variables.parameters.head1.weight)
     whole = [trained(program(batch_size=75, shuffle=s), epochs=1)[1].losses[0] for s in (False, True)]
     np.testing.assert_allclose(*whole, rtol=1e-5)
 
@@ -87,7 +87,7 @@ def test_no_epoch_shuffles_with_a_key_that_drew_weights():
 def test_the_key_decides_the_initial_weights():
     numbers = [settings(round_=0), settings(round_=1), settings(seed=1)]
     begin = jax.jit(start, static_argnums=0)
-    weights = [begin(ADAM, number, PAIRS)[0].network.conv1.weight for number in numbers]
+    weights = [begin(ADAM, number, PAIRS)[0].variables.parameters.conv1.weight for number in numbers]
     assert not np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
     np.testing.assert_array_equal(trial_key(3, 4), trial_key(3, 4))
@@ -98,7 +98,9 @@ def test_evaluation_in_blocks_counts_every_pair_once(pairs):
     network = init_network(jax.random.key(0), weight_sharing=False)
     some = type(PAIRS)(*(jnp.asarray(array[:pairs]) for array in PAIRS))
     outputs = network(some.images)
-    evaluation = jax.jit(evaluate, static_argnums=0)(program("NetBase"), network, some, {"negative_slope": 0.0})
+    evaluation = jax.jit(evaluate, static_argnums=0)(
+        program("NetBase"), Variables(network), some, {"negative_slope": 0.0}
+    )
     assert evaluation.wrong == (outputs.logits.argmax(1) != some.targets).sum()
     assert evaluation.wrong_classes == (outputs.class_logits.argmax(2) != some.classes).sum()
     np.testing.assert_array_equal(evaluation.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))

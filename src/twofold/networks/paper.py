@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from twofold.data import AnyArray, Task
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.operations import features
 from twofold.networks.blocks import dense, pooled_size
-from twofold.networks.protocol import LayerRow, Outputs
+from twofold.networks.protocol import LayerRow, Outputs, Variables
 from twofold.settings import Settings, check_names
 
 HIDDEN_UNITS = 128
@@ -68,7 +69,8 @@ class PairNetwork(eqx.Module):
         both = jnp.concatenate([bottleneck[0], bottleneck[1]], axis=1)[None]  # 1, n, 2 * classes
         hidden = jax.nn.relu(dense(both, self.head1.weight, self.head1.bias))
         logits = dense(hidden, self.head2.weight, self.head2.bias)[0]
-        return Outputs(logits, digits.transpose(1, 0, 2))
+        class_logits = digits.transpose(1, 0, 2)
+        return Outputs(logits, class_logits, units=class_logits)
 
 
 @dataclass(frozen=True)
@@ -79,20 +81,31 @@ class Twin:
     """
 
     weight_sharing: bool
+    draws: ClassVar[bool] = False
 
-    def init(self, key: PRNGKeyArray, task: Task) -> PairNetwork:
+    def init(self, key: PRNGKeyArray, task: Task) -> Variables:
         """See `twofold.networks.protocol.Structure`."""
-        return init_network(key, weight_sharing=self.weight_sharing, image_size=task.image_size, classes=task.classes)
+        shared, size = self.weight_sharing, task.image_size
+        return Variables(init_network(key, weight_sharing=shared, image_size=size, classes=task.classes))
+
+    def initial(self, seed: int, round: int) -> None:
+        """See `twofold.networks.protocol.Structure`."""
 
     def arrange(self, images: Float[AnyArray, "n 2 h w"]) -> Float[AnyArray, "g m h w"]:
         """See `twofold.networks.protocol.Structure`."""
         return by_branch(images, 1 if self.weight_sharing else 2)
 
     def apply(
-        self, model: PairNetwork, images: Float[AnyArray, "g m h w"], numbers: Mapping[str, Float[AnyArray, ""]]
-    ) -> Outputs:
+        self,
+        variables: Variables,
+        images: Float[AnyArray, "g m h w"],
+        numbers: Mapping[str, Float[AnyArray, ""]],
+        *,
+        training: bool = False,
+        key: PRNGKeyArray | None = None,
+    ) -> tuple[Outputs, PyTree]:
         """See `twofold.networks.protocol.Structure`."""
-        return model.on_branches(images, numbers["negative_slope"])
+        return variables.parameters.on_branches(images, numbers["negative_slope"]), variables.buffers
 
     def numbers(self, settings: Settings) -> dict[str, float]:
         """See `twofold.networks.protocol.Structure`."""
@@ -102,7 +115,7 @@ class Twin:
         """See `twofold.networks.protocol.Structure`; shapes are (height, width, channels) or (units,)."""
 
         def fresh() -> PairNetwork:  # the key is made within, so that nothing of JAX is started for shapes alone
-            return self.init(jax.random.key(0), task)
+            return self.init(jax.random.key(0), task).parameters
 
         network = eqx.filter_eval_shape(fresh)
         after1 = (*pooled_size(*task.image_size), CHANNELS1)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -23,6 +23,9 @@ from twofold.errors import SettingError, StoreError, cause_of
 from twofold.networks import find_network
 from twofold.paths import try_folder, typed_path, write_whole
 from twofold.results.database import address_of
+
+if TYPE_CHECKING:
+    from twofold.networks.protocol import Variables
 
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
@@ -39,8 +42,13 @@ class Model:
     shifted and then divided (0 and 1 unless the trial normalises).
     """
 
-    network: Any
+    variables: Variables
     record: dict[str, Any]
+
+    @property
+    def network(self) -> Any:
+        """Its parameters; one of the paper's is called with images."""
+        return self.variables.parameters
 
 
 class ModelStore:
@@ -56,14 +64,14 @@ class ModelStore:
         with _errors("write to", self.folder):
             try_folder(self.folder)
 
-    def add(self, network: Any, record: Mapping[str, Any]) -> Path:
+    def add(self, variables: Variables, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
 
         The file appears whole or not at all. Raises `StoreError` where it cannot be written.
         """
         path = self.path(record["key"])
         partial = path.with_suffix(f".{os.getpid()}.partial")
-        content = save(_tensors(network), {"format": _FORMAT, "record": json.dumps(dict(record))})
+        content = save(_tensors(variables), {"format": _FORMAT, "record": json.dumps(dict(record))})
         self.make_folder()
         with _errors("write", path):
             write_whole(path, content, partial)
@@ -88,7 +96,7 @@ class ModelStore:
         """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged."""
         path = self._existing(key)
         record, tensors = _read(path, with_tensors=True)
-        return Model(_network(path, record, tensors), record)
+        return Model(_variables(path, record, tensors), record)
 
     def remove(self, key: str) -> None:
         """Delete the network kept under a key, if there is one. Raises `StoreError` where that cannot be done."""
@@ -116,10 +124,10 @@ def models_folder(store: str | os.PathLike[str]) -> Path:
     return file.with_suffix(".models") if file else Path("twofold.models")
 
 
-def _tensors(network: Any) -> dict[str, np.ndarray]:
+def _tensors(variables: Variables) -> dict[str, np.ndarray]:
     import jax
 
-    leaves, _ = jax.tree_util.tree_flatten_with_path(network)
+    leaves, _ = jax.tree_util.tree_flatten_with_path(variables.parameters)
     return {_name(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
 
 
@@ -130,11 +138,13 @@ def _name(path: Any) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
-def _network(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Any:
-    """The network of the record, with the tensors as its parameters."""
+def _variables(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndarray]) -> Variables:
+    """What the network of the record computes with: the tensors."""
     # Not at the top: listing models, or a store without any, needs no JAX.
     import jax
     import jax.numpy as jnp
+
+    from twofold.networks.protocol import Variables
 
     height, width = record["image_size"]
     # What the first version wrote has neither: its images were grey, and of ten classes.
@@ -144,7 +154,7 @@ def _network(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndarra
     except SettingError as error:
         raise _no_model(path, f"there is no network {record['network']}") from error
     shapes, definition = jax.tree_util.tree_flatten_with_path(
-        jax.eval_shape(lambda: structure.init(jax.random.key(0), task))
+        jax.eval_shape(lambda: structure.init(jax.random.key(0), task).parameters)
     )
     leaves = []
     for place, shape in shapes:
@@ -154,7 +164,7 @@ def _network(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndarra
         if tensor.shape != shape.shape:
             raise _no_model(path, f"its tensor '{_name(place)}' is {tensor.shape}, not {shape.shape}")
         leaves.append(jnp.asarray(tensor))
-    return jax.tree.unflatten(definition, leaves)
+    return Variables(jax.tree.unflatten(definition, leaves))
 
 
 def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -3,13 +3,16 @@
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twofold.data import Digits, Source, draw_pairs, pixel_scale
 from twofold.errors import unknown_choice
 from twofold.results import ModelStore, Store
 from twofold.results.store import LONG_COLUMNS
 from twofold.study.trial import Trial
+
+if TYPE_CHECKING:
+    from twofold.networks.protocol import Variables
 
 KEEP = ("none", "best", "all")
 
@@ -59,12 +62,12 @@ class Keeper:
         wanted = self._keep == "all" or key in {best for _, best in self._best.values()}
         return wanted and not self._models.present([key])
 
-    def offer(self, trial: Trial, row: Mapping[str, Any], network: Any) -> None:
+    def offer(self, trial: Trial, row: Mapping[str, Any], variables: "Variables") -> None:
         """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
         if self._keep == "none":
             return
         if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
-            self._models.add(network, self._record(trial, row))
+            self._models.add(variables, self._record(trial, row))
 
     def finish(self) -> None:
         """Delete what `best` kept on the way of networks that are not the best after all.
@@ -81,7 +84,7 @@ class Keeper:
                 self._models.remove(key)
             else:
                 model = self._models.load(key)
-                self._models.add(model.network, {**model.record, "kept": "all"})
+                self._models.add(model.variables, {**model.record, "kept": "all"})
 
     def _best_stored(self) -> set[str]:
         self._best.clear()

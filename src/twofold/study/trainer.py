@@ -68,7 +68,7 @@ class Trainer:
         with shutdown.critical:
             if self._keeper:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
-                self._keeper.offer(trial, row, outcome.network)
+                self._keeper.offer(trial, row, outcome.variables)
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
             if not self._store.present([trial.key], traced=self._trace):
                 self._store.add(row)

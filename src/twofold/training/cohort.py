@@ -22,6 +22,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float, Int, PyTree, UInt32
 
 from twofold.data import PairSet
+from twofold.networks.protocol import Variables
 from twofold.training.compiled import compile_or_load
 from twofold.training.environment import pinned
 from twofold.training.run import (
@@ -61,7 +62,8 @@ class TrialData(NamedTuple):
 class Job:
     """One training to do. `load` gives its pairs when its turn comes; `id` is the caller's, and is not looked at.
 
-    `numbers` are those of `twofold.training.run.Arguments`.
+    `numbers` are those of `twofold.training.run.Arguments`; `initial` gives the variables to begin with, or None where
+    the program makes them.
     """
 
     id: Any
@@ -69,26 +71,27 @@ class Job:
     numbers: Mapping[str, float]
     epochs: int
     load: Callable[[], TrialData]
+    initial: Callable[[], Variables | None] = lambda: None
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a training came to; errors are fractions.
 
-    `train_loss` is the mean loss of each epoch. `dead_units` counts, for each branch, the bottleneck units that are
-    at or below 0 on every test image; the trace counts them after each epoch. A training has `diverged` if any loss or
-    final parameter is not finite: its errors are those of the answers that such a network gives (see `evaluate`).
+    `train_loss` is the mean loss of each epoch. `dead_units` are those on the test images (see `evaluate`); the trace
+    counts them after each epoch. A training has `diverged` if any loss or final parameter is not finite: its errors are
+    those of the answers that such a network gives. `digit_error` is None for a network that names no classes.
     `seconds` is the time that its device took for the cohort, divided by the trials that it trained there.
     """
 
-    network: PyTree
+    variables: Variables
     train_loss: Float[np.ndarray, " epochs"]
     train_error: float
     test_error: float
     validation_error: float | None
-    digit_error: float
-    dead_units: Int[np.ndarray, " 2"]
-    dead_units_trace: Int[np.ndarray, "epochs 2"] | None
+    digit_error: float | None
+    dead_units: PyTree[Int[np.ndarray, "..."]]
+    dead_units_trace: PyTree[Int[np.ndarray, "epochs ..."]] | None
     diverged: bool
     seconds: float
 
@@ -114,16 +117,24 @@ def train_cohorts(
     waiting = iter(jobs)
     engine = None
     while first := next(waiting, None):
-        data = first.load()
+        prepared = [_prepared(first)]
         if engine is None:
-            each = together or _fitting(program, devices[0], data)
+            shapes = _shapes(prepared[0])
+            each = together or _fitting(program, devices[0], shapes)
             each = _balanced(each, math.ceil(expected / len(devices))) if expected else each
-            engine = _engine(program, _shapes(data), devices, each)
+            engine = _engine(program, shapes, devices, each)
         cohort = [first, *itertools.islice(waiting, engine.size - 1)]
-        loaded = [data, *(job.load() for job in cohort[1:])]
+        prepared += [_prepared(job) for job in cohort[1:]]
         with _pinned(program, devices):
-            outcomes = list(_train_cohort(engine, cohort, loaded, on_progress))
+            outcomes = list(_train_cohort(engine, cohort, prepared, on_progress))
         yield from zip(cohort, outcomes)
+
+
+def _prepared(job: Job) -> tuple[Arguments, TrialData]:
+    """What the compiled program takes for a training, as NumPy arrays."""
+    numbers = {name: np.float32(value) for name, value in job.numbers.items()}
+    arguments = Arguments(key=job.key, numbers=numbers, epochs=np.int32(job.epochs), initial=job.initial())
+    return arguments, job.load()
 
 
 def _pinned(program: Program, devices: Sequence[jax.Device]) -> AbstractContextManager[None]:
@@ -151,19 +162,21 @@ class _Engine(NamedTuple):
     evaluate: Future[jax.stages.Compiled]
     sharding: NamedSharding
     size: int
-    trace: bool
 
 
 def _train_cohort(
-    engine: _Engine, cohort: Sequence[Job], loaded: Sequence[TrialData], on_progress: Callable[[int], None] | None
+    engine: _Engine,
+    cohort: Sequence[Job],
+    prepared: Sequence[tuple[Arguments, TrialData]],
+    on_progress: Callable[[int], None] | None,
 ) -> Iterator[Outcome]:
     """Train up to `engine.size` trials; places without one train for no epochs."""
     begin = time.perf_counter()
     idle = engine.size - len(cohort)
     epochs = np.array([job.epochs for job in cohort] + [0] * idle, np.int32)
     place = partial(jax.device_put, device=engine.sharding)
-    arguments = jax.tree.map(place, _stack([_arguments(job) for job in cohort], idle)._replace(epochs=epochs))
-    data = jax.tree.map(place, _stack(loaded, idle))
+    arguments, data = _stack(prepared, idle)
+    arguments, data = jax.tree.map(place, (arguments._replace(epochs=epochs), data))
     state, batches = engine.start(arguments, data.train)
     chunks: list[Chunk] = []
     done, length = 0, 1
@@ -177,39 +190,40 @@ def _train_cohort(
             on_progress(int(trained.sum()))
         pace = (time.perf_counter() - chunk_begin) / length
         length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
-        chunks[-1] = Chunk(*(array[:, : trained.max()] for array in chunks[-1]))
-    evaluations = engine.evaluate.result()(state.network, data, arguments)
-    history = Chunk(*(np.concatenate(arrays, axis=1) for arrays in zip(*chunks)))
-    results = jax.device_get((state.network, history, evaluations))
+        chunks[-1] = jax.tree.map(lambda array, most=trained.max(): array[:, :most], chunks[-1])
+    evaluations = engine.evaluate.result()(state.variables, data, arguments)
+    history = jax.tree.map(lambda *arrays: np.concatenate(arrays, axis=1), *chunks)
+    results = jax.device_get((state.variables, history, evaluations))
     trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
     seconds = (time.perf_counter() - begin) / trials_a_device
-    for index, (job, pairs) in enumerate(zip(cohort, loaded)):
-        network, chunk, evaluated = jax.tree.map(lambda array, i=index: array[i], results)
-        yield _outcome(job, pairs, network, chunk, evaluated, trace=engine.trace, seconds=seconds)
+    for index, (job, (_, pairs)) in enumerate(zip(cohort, prepared)):
+        variables, chunk, evaluated = jax.tree.map(lambda array, i=index: array[i], results)
+        yield _outcome(job, pairs, variables, chunk, evaluated, seconds=seconds)
 
 
 def _outcome(
     job: Job,
     pairs: TrialData,
-    network: PyTree,
+    variables: Variables,
     history: Chunk,
     evaluations: _Evaluations,
     *,
-    trace: bool,
     seconds: float,
 ) -> Outcome:
     train, test, validation = evaluations
     losses = history.losses[: job.epochs]
-    finite = np.isfinite(losses).all() and all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(network))
+    leaves = jax.tree.leaves(variables.parameters)
+    finite = np.isfinite(losses).all() and all(np.isfinite(leaf).all() for leaf in leaves)
+    wrong_classes = test.wrong_classes
     return Outcome(
-        network=network,
+        variables=variables,
         train_loss=losses,
         train_error=int(train.wrong) / _count(pairs.train),
         test_error=int(test.wrong) / _count(pairs.test),
         validation_error=None if validation is None else int(validation.wrong) / _count(pairs.validation),
-        digit_error=int(test.wrong_classes) / pairs.test.classes.size,
-        dead_units=np.asarray(test.dead_units),
-        dead_units_trace=history.dead_units[: job.epochs] if trace else None,
+        digit_error=None if wrong_classes is None else int(wrong_classes) / pairs.test.classes.size,
+        dead_units=test.dead_units,
+        dead_units_trace=jax.tree.map(lambda counts: counts[: job.epochs], history.dead_units),
         diverged=not finite,
         seconds=seconds,
     )
@@ -217,20 +231,6 @@ def _outcome(
 
 def _count(pairs: PairSet | None) -> int:
     return 0 if pairs is None else len(pairs.targets)
-
-
-def _arguments(job: Job) -> Arguments:
-    numbers = {name: np.float32(value) for name, value in job.numbers.items()}
-    return Arguments(key=job.key, numbers=numbers, epochs=np.int32(job.epochs))
-
-
-def _shapes_of_arguments(numbers: Iterable[str]) -> Arguments:
-    number = jax.ShapeDtypeStruct((), np.float32)
-    return Arguments(
-        key=jax.ShapeDtypeStruct((2,), np.uint32),
-        numbers=dict.fromkeys(numbers, number),
-        epochs=jax.ShapeDtypeStruct((), np.int32),
-    )
 
 
 def _stack(trees: Sequence[Any], idle: int) -> Any:
@@ -272,8 +272,7 @@ def _compiled_engine(program: Program, shapes: Any, devices: tuple[jax.Device, .
     def for_cohort(shape: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((size, *shape.shape), shape.dtype, sharding=sharding)
 
-    data: TrialData = jax.tree.map(for_cohort, jax.tree.unflatten(*shapes))
-    arguments = jax.tree.map(for_cohort, _shapes_of_arguments(program.numbers))
+    arguments, data = jax.tree.map(for_cohort, jax.tree.unflatten(*shapes))
     length = jax.ShapeDtypeStruct((), np.int32, sharding=NamedSharding(mesh, PartitionSpec()))
     spread = partial(_over_trials, mesh=mesh, together=together)
     begin = spread(partial(start, program))
@@ -291,14 +290,13 @@ def _compiled_engine(program: Program, shapes: Any, devices: tuple[jax.Device, .
 
     starting = compiling(begin.lower(arguments, data.train), _RUNS_ONCE)
     training = compiling(train.lower(state, arguments, data.train, batches, data.test, length))
-    evaluating = compiling(spread(partial(_evaluate_all, program)).lower(state.network, data, arguments))
+    evaluating = compiling(spread(partial(_evaluate_all, program)).lower(state.variables, data, arguments))
     return _Engine(
         start=starting.result(),
         train_epochs=training.result(),
         evaluate=evaluating,
         sharding=sharding,
         size=size,
-        trace=program.trace,
     )
 
 
@@ -338,19 +336,19 @@ def _over_trials(
     return jax.jit(on_mesh, donate_argnums=donate)
 
 
-def _evaluate_all(program: Program, network: PyTree, data: TrialData, arguments: Arguments) -> _Evaluations:
+def _evaluate_all(program: Program, variables: Variables, data: TrialData, arguments: Arguments) -> _Evaluations:
     def on(pairs: PairSet) -> Evaluation:
-        return evaluate(program, network, pairs, arguments.numbers)
+        return evaluate(program, variables, pairs, arguments.numbers)
 
     return _Evaluations(on(data.train), on(data.test), None if data.validation is None else on(data.validation))
 
 
-def _fitting(program: Program, device: jax.Device, data: TrialData) -> int:
+def _fitting(program: Program, device: jax.Device, shapes: Any) -> int:
     """How many trials a device should train together: 1 on a processor, elsewhere what its memory holds."""
     if device.platform == "cpu":
         return 1
     memory = device.memory_stats() or {}
     free = memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)
-    one: Any = _engine(program, _shapes(data), (device,), 1).train_epochs.memory_analysis()
+    one: Any = _engine(program, shapes, (device,), 1).train_epochs.memory_analysis()
     needed = one.argument_size_in_bytes + one.output_size_in_bytes + one.temp_size_in_bytes
     return max(1, min(_MOST_TOGETHER, int(_MEMORY_SHARE * free / needed)))

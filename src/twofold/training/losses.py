@@ -15,8 +15,10 @@ def pair_loss(
     """The cross entropy of the answer plus `aux_weight` times those of both images' classes, means over the batch.
 
     `numbers` are those of the training, of which `aux_weight` is one. Where it is 0 the class logits take no part, not
-    even where they are infinite.
+    even where they are infinite. A network that names no classes has none.
     """
+    if outputs.class_logits is None:
+        return cross_entropy(outputs.logits, targets)
     aux_weight = numbers["aux_weight"]
     class_logits = jnp.where(aux_weight > 0, outputs.class_logits, 0.0)
     return cross_entropy(outputs.logits, targets) + aux_weight * 2 * cross_entropy(class_logits, classes)

@@ -6,15 +6,16 @@ two of them, and one compiled program serves every number of epochs.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, PyTree, UInt32
 
 from twofold.data import AnyArray, PairSet, Task
-from twofold.networks.protocol import Structure
+from twofold.networks.protocol import Structure, Variables
 from twofold.settings import SETTINGS, Settings, of_role
 from twofold.training.losses import pair_loss
 from twofold.training.optimizers import OPTIMIZERS, Memory
@@ -28,8 +29,11 @@ _WEIGHTS_STREAM = 2
 # Sets the keys that shuffle apart from those that draw initial weights, which are split from the same key.
 _SHUFFLING_STREAM = 2**31
 
+# Sets the keys of what networks draw in training, such as dropout, apart from both.
+_DRAWING_STREAM = 2**31 + 1
+
 # Pairs evaluated at once: enough for large products, few enough for a processor's cache.
-_EVALUATED_AT_ONCE = 50
+EVALUATED_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,13 @@ class Arguments(NamedTuple):
     """The numbers that a compiled training takes as arguments; `key` decides initial weights and shuffling.
 
     The key is the data of a JAX key of the default kind (threefry), which NumPy can hold. `numbers` are those of
-    `numbers_of`.
+    `numbers_of`. `initial` are the variables to begin with, where the program does not make them.
     """
 
     key: UInt32[AnyArray, " 2"]
     numbers: Mapping[str, Float[AnyArray, ""]]
     epochs: Int32[AnyArray, ""]
+    initial: Variables | None = None
 
 
 def program_of(structure: Structure, task: Task, settings: Settings, *, trace: bool = False) -> Program:
@@ -76,7 +81,7 @@ def numbers_of(structure: Structure, settings: Settings) -> dict[str, float]:
 class State(NamedTuple):
     """Where a training stands."""
 
-    network: PyTree
+    variables: Variables
     optimizer: Memory
     epoch: Int32[Array, ""]
 
@@ -92,22 +97,23 @@ class Batches(NamedTuple):
 class Chunk(NamedTuple):
     """What a chunk of epochs gave; entries beyond the epochs that were run are 0.
 
-    `losses` are means over an epoch's batches, each taken before its step; `dead_units` is counted after an epoch.
+    `losses` are means over an epoch's batches, each taken before its step; `dead_units` are counted after an epoch,
+    if they are traced.
     """
 
     losses: Float[AnyArray, " most"]
-    dead_units: Int32[AnyArray, "most 2"]
+    dead_units: PyTree[Int32[AnyArray, "most ..."]] | None
 
 
 class Evaluation(NamedTuple):
     """How a network does on n pairs: wrong answers, of n; images taken for another class, of 2n; dead units.
 
-    Dead units are those of each branch, of which it has one for each class.
+    Dead units are counted for each layer of `Outputs.units`; of the paper's networks these are both bottlenecks.
     """
 
     wrong: Int32[AnyArray, ""]
-    wrong_classes: Int32[AnyArray, ""]
-    dead_units: Int32[AnyArray, " 2"]
+    wrong_classes: Int32[AnyArray, ""] | None
+    dead_units: PyTree[Int32[AnyArray, "..."]]
 
 
 def trial_key(seed: int, round: int) -> UInt32[np.ndarray, " 2"]:
@@ -122,9 +128,9 @@ def start(program: Program, arguments: Arguments, train: PairSet) -> tuple[State
     batch size.
     """
     key = jax.random.wrap_key_data(arguments.key, impl="threefry2x32")
-    network = program.structure.init(key, program.task)
-    state = State(network, OPTIMIZERS[program.settings.optimizer].init(network), jnp.int32(0))
-    return state, _in_batches(program, train)
+    variables = arguments.initial or program.structure.init(key, program.task)
+    memory = OPTIMIZERS[program.settings.optimizer].init(variables.parameters)
+    return State(variables, memory, jnp.int32(0)), _in_batches(program, train)
 
 
 def train_epochs(
@@ -139,57 +145,75 @@ def train_epochs(
     """Train for `epochs` more, at most `MOST_EPOCHS` and not beyond the epochs of the arguments."""
     optimizer, numbers = OPTIMIZERS[program.settings.optimizer], arguments.numbers
 
-    def loss(network: PyTree, batch: Batches) -> Float[Array, ""]:
-        outputs = program.structure.apply(network, batch.images, numbers)
-        return pair_loss(outputs, batch.targets, batch.classes, numbers)
+    def loss(
+        parameters: PyTree, buffers: PyTree, batch: Batches, key: PRNGKeyArray | None
+    ) -> tuple[Float[Array, ""], PyTree]:
+        variables = Variables(parameters, buffers)
+        outputs, buffers = program.structure.apply(variables, batch.images, numbers, training=True, key=key)
+        return pair_loss(outputs, batch.targets, batch.classes, numbers), buffers
 
-    def step(carry: tuple, batch: Batches) -> tuple[tuple, Float[Array, ""]]:
-        network, memory = carry
-        value, gradient = jax.value_and_grad(loss)(network, batch)
-        return optimizer.update(network, gradient, memory, numbers), value
+    def step(carry: tuple, drawn: tuple) -> tuple[tuple, Float[Array, ""]]:
+        (parameters, buffers), memory = carry
+        (value, buffers), gradient = jax.value_and_grad(loss, has_aux=True)(parameters, buffers, *drawn)
+        parameters, memory = optimizer.update(parameters, gradient, memory, numbers)
+        return (Variables(parameters, buffers), memory), value
 
     def epoch(place: Int32[Array, ""], carry: tuple[State, Chunk]) -> tuple[State, Chunk]:
-        (network, memory, number), chunk = carry
+        (variables, memory, number), chunk = carry
         ordered = _shuffled(program, arguments.key, number, train) if program.settings.shuffle else batches
-        (network, memory), losses = jax.lax.scan(step, (network, memory), ordered)
+        keys = _keys_of_steps(arguments.key, number, len(ordered.targets)) if program.structure.draws else None
+        (variables, memory), losses = jax.lax.scan(step, (variables, memory), (ordered, keys))
         chunk = chunk._replace(losses=chunk.losses.at[place].set(losses.mean()))
         if program.trace:
-            dead = evaluate(program, network, test, numbers).dead_units
-            chunk = chunk._replace(dead_units=chunk.dead_units.at[place].set(dead))
-        return State(network, memory, number + 1), chunk
+            dead = evaluate(program, variables, test, numbers).dead_units
+            traced = jax.tree.map(lambda all, one: all.at[place].set(one), chunk.dead_units, dead)
+            chunk = chunk._replace(dead_units=traced)
+        return State(variables, memory, number + 1), chunk
 
-    empty = Chunk(jnp.zeros(MOST_EPOCHS), jnp.zeros((MOST_EPOCHS, 2), jnp.int32))
+    empty = Chunk(jnp.zeros(MOST_EPOCHS), _empty_trace(program, state.variables, test, numbers))
     count = jnp.minimum(jnp.minimum(epochs, MOST_EPOCHS), arguments.epochs - state.epoch)
     return jax.lax.fori_loop(0, count, epoch, (state, empty))
 
 
 def evaluate(
-    program: Program, network: PyTree, pairs: PairSet, numbers: Mapping[str, Float[AnyArray, ""]]
+    program: Program, variables: Variables, pairs: PairSet, numbers: Mapping[str, Float[AnyArray, ""]]
 ) -> Evaluation:
     """What the network gets wrong on the pairs, and its dead units there.
 
-    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. A unit of
-    a branch is dead if it is at or below 0, before its activation, on every image.
+    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. A unit is
+    dead if it is at or below 0, before its activation, on every image.
     """
     n = len(pairs.targets)
-    padding = -n % _EVALUATED_AT_ONCE
+    padding = -n % EVALUATED_AT_ONCE
 
     def in_blocks(array: Array) -> Array:
         padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
-        return padded.reshape(-1, _EVALUATED_AT_ONCE, *array.shape[1:])
+        return padded.reshape(-1, EVALUATED_AT_ONCE, *array.shape[1:])
 
-    def block(
-        images: Float[Array, "n 2 h w"],
-    ) -> tuple[Int32[Array, " n"], Int32[Array, "n 2"], Bool[Array, "n 2 classes"]]:
-        outputs = program.structure.apply(network, program.structure.arrange(images), numbers)
-        return outputs.logits.argmax(-1), outputs.class_logits.argmax(-1), ~(outputs.class_logits <= 0)
+    def block(images: Float[Array, "n 2 ..."]) -> tuple[Int32[Array, " n"], Int32[Array, "n 2"] | None, PyTree]:
+        outputs, _ = program.structure.apply(variables, program.structure.arrange(images), numbers)
+        classes = None if outputs.class_logits is None else outputs.class_logits.argmax(-1)
+        return outputs.logits.argmax(-1), classes, jax.tree.map(lambda units: ~(units <= 0), outputs.units)
 
     answers, classes, fired = jax.lax.map(block, in_blocks(pairs.images))
+
+    def dead(fired: Bool[Array, "blocks block ... units"]) -> Int32[Array, "..."]:
+        return (~fired.reshape(-1, *fired.shape[2:])[:n].any(axis=0)).sum(axis=-1)
+
     return Evaluation(
         wrong=(answers.reshape(-1)[:n] != pairs.targets).sum(),
-        wrong_classes=(classes.reshape(-1, 2)[:n] != pairs.classes).sum(),
-        dead_units=(~fired.reshape(-1, *fired.shape[2:])[:n].any(axis=0)).sum(axis=-1),
+        wrong_classes=None if classes is None else (classes.reshape(-1, 2)[:n] != pairs.classes).sum(),
+        dead_units=jax.tree.map(dead, fired),
     )
+
+
+def _empty_trace(
+    program: Program, variables: Variables, test: PairSet, numbers: Mapping[str, Float[AnyArray, ""]]
+) -> PyTree[Int32[Array, "most ..."]] | None:
+    if not program.trace:
+        return None
+    one = jax.eval_shape(partial(evaluate, program), variables, test, numbers).dead_units
+    return jax.tree.map(lambda count: jnp.zeros((MOST_EPOCHS, *count.shape), count.dtype), one)
 
 
 def _in_batches(program: Program, train: PairSet) -> Batches:
@@ -204,3 +228,9 @@ def _shuffled(program: Program, key: UInt32[Array, " 2"], epoch: Int32[Array, ""
     stream = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), _SHUFFLING_STREAM)
     order = jax.random.permutation(jax.random.fold_in(stream, epoch), len(train.targets))
     return _in_batches(program, jax.tree.map(lambda array: array[order], train))
+
+
+def _keys_of_steps(key: UInt32[Array, " 2"], epoch: Int32[Array, ""], steps: int) -> PRNGKeyArray:
+    """A key for each step of an epoch, for what the network draws there."""
+    stream = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), _DRAWING_STREAM)
+    return jax.random.split(jax.random.fold_in(stream, epoch), steps)

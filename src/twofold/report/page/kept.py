@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import Float
 
 from twofold.data import AnyArray, Digits, draw_pairs
 from twofold.networks import find_network
-from twofold.networks.protocol import Outputs, Structure
+from twofold.networks.protocol import Outputs, Structure, Variables
 from twofold.report.page.encoding import base64_of
 from twofold.results import Model
 from twofold.settings import SETTINGS, Settings
@@ -27,7 +27,7 @@ def outputs_of(
     """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
     scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
     images_seen = jnp.asarray(scaled, jnp.float32)
-    outputs = _call(_structure(model.record), model.network, images_seen, _numbers(model.record))
+    outputs = _call(_structure(model.record), model.variables, images_seen, _numbers(model.record))
     return np.asarray(outputs.logits), np.asarray(outputs.class_logits)
 
 
@@ -76,8 +76,9 @@ def encoded(model: Model) -> dict[str, Any]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _call(structure: Structure, network: PyTree, images: jax.Array, numbers: Mapping[str, AnyArray]) -> Outputs:
-    return structure.apply(network, structure.arrange(images), numbers)
+def _call(structure: Structure, variables: Variables, images: jax.Array, numbers: Mapping[str, AnyArray]) -> Outputs:
+    outputs, _ = structure.apply(variables, structure.arrange(images), numbers)
+    return outputs
 
 
 def _structure(record: Record) -> Structure:
