@@ -37,6 +37,7 @@ def other_value(declared):
 # For each field that decides the outcome, another value than the trial above has.
 OTHER_VALUES = {
     "network": "NetAL",
+    "identity": "d" * 64,
     "round": 4,
     "fingerprint": "e" * 32,
     **{name: other_value(declared) for name, declared in SETTINGS.items() if name != "data"},
@@ -94,7 +95,7 @@ def test_two_trials_have_one_key_if_and_only_if_they_are_one_training(one, two):
 @settings(deadline=None)
 @given(trials)
 def test_the_program_is_that_of_the_settings(trial):
-    structure = trial.architecture.structure()
+    structure = trial.architecture.structure(trial.batch_size)
     program = program_of(structure, MNIST, trial)
     assert program.structure.weight_sharing == NETWORKS[trial.network].weight_sharing
     for name, declared in SETTINGS.items():

@@ -8,7 +8,7 @@ from twofold.analysis.trials import AnalysisError, by_round
 from twofold.networks import NETWORKS, PAPERS
 
 
-def _sign(flag: bool) -> int:
+def _sign(flag: bool | None) -> int:
     return 1 if flag else -1
 
 

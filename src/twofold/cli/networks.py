@@ -42,7 +42,7 @@ def networks(
     found = [find_network(name) for name in (NETWORKS if names is None else names)]
     task = find_source(str(SETTINGS["data"].default)).task
     chosen = [
-        NetworkFacts(each.name, each.weight_sharing, each.auxiliary_losses, each.structure().layers(task))
+        NetworkFacts(each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task))
         for each in found
     ]
     if json:

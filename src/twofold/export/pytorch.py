@@ -81,7 +81,7 @@ def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -
     if not architecture.portable:
         raise SettingError(f"`network` (={architecture.name}) cannot be exported: it is none of the paper's networks")
     rows, columns = pooled_size(*pooled_size(*image_size))
-    return PairModule(weight_sharing=architecture.weight_sharing, features=rows * columns * _FEATURE_CHANNELS)
+    return PairModule(weight_sharing=bool(architecture.weight_sharing), features=rows * columns * _FEATURE_CHANNELS)
 
 
 def to_pytorch(network: PairNetwork) -> PairModule:

@@ -1,12 +1,13 @@
 """Networks by name. What is here needs no JAX: tables and help are made from it, and most commands train nothing."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twofold.errors import SettingError, unknown_choice
+from twofold.settings import Settings
 
 if TYPE_CHECKING:
     from twofold.networks.protocol import Structure
@@ -21,17 +22,31 @@ class Network:
     those settings of networks that make a difference to it (see `twofold.settings.Declaration.of_network`). `home` is
     where its structure is, "module:class"; the class is called with `weight_sharing`. `portable` says whether it can be
     exported, drawn, and asked in a page: what does so knows the layers of the paper's networks.
+
+    A network of one's own has an `identity`, the hash of what it computes, whatever it is called. Its factors are among
+    its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, and `make` gives
+    its structure for a batch size. It has no `weight_sharing`: only its author knows.
     """
 
     name: str
-    weight_sharing: bool
+    weight_sharing: bool | None
     auxiliary_losses: bool
     uses: frozenset[str]
-    home: str
+    home: str = ""
     portable: bool = False
+    identity: str = ""
+    source: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    description: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    make: "Callable[[int], Structure] | None" = field(default=None, compare=False)
 
-    def structure(self) -> "Structure":
-        """What is compiled of it. Auxiliary losses are not: networks that differ in them alone are one program."""
+    def structure(self, batch_size: int = Settings.batch_size) -> "Structure":
+        """What is compiled of it for batches of so many pairs.
+
+        Auxiliary losses are not: networks that differ in them alone are one program.
+        """
+        if self.make is not None:
+            return self.make(batch_size)
         module, _, name = self.home.partition(":")
         make: Callable[..., Structure] = getattr(import_module(module), name)
         return make(weight_sharing=self.weight_sharing)
@@ -58,8 +73,19 @@ PAPERS = tuple(network.name for network in _FOUR)
 NETWORKS = MappingProxyType({network.name: network for network in (*_FOUR,)})
 
 
-def find_network(name: str) -> Network:
-    """The network of that name. Raises `SettingError` where there is none."""
+# Networks of one's own that this process has read, by their identities.
+_OWN: dict[str, Network] = {}
+
+
+def remember(network: Network) -> None:
+    """Make a network of one's own known to `find_network`."""
+    _OWN[network.identity] = network
+
+
+def find_network(name: str, identity: str = "") -> Network:
+    """The network of that name, or of one's own that identity. Raises `SettingError` where there is none."""
+    if identity in _OWN:
+        return _OWN[identity]
     if name not in NETWORKS:
         raise unknown_choice("network", name, NETWORKS)
     return NETWORKS[name]

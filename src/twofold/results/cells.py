@@ -1,5 +1,6 @@
 """What a cell of a table of trials holds, whoever wrote it: of which type it is follows from its column's name."""
 
+import ast
 import json
 import re
 from collections.abc import Iterable
@@ -13,7 +14,8 @@ from twofold.settings import SETTINGS, plain
 
 # The columns of a store, with the type of their values in Python; a history is a list.
 TYPES: dict[str, type] = {
-    column.name: list if isinstance(column.type, sa.JSON) else column.type.python_type for column in trials.c
+    column.name: column.info.get("type", list) if isinstance(column.type, sa.JSON) else column.type.python_type
+    for column in trials.c
 }
 
 # Columns in which a value may be missing.
@@ -124,11 +126,25 @@ def _list(name: str, text: str, decimal: str) -> list:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, list):
-        raise _wrong(name, text if len(text) < 40 else f"{text[:40]}…", "a list such as [1, 2]")
+        raise _wrong(name, _beginning(text), "a list such as [1, 2]")
     return value
 
 
-_READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list}
+def _dict(name: str, text: str, decimal: str) -> dict:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise _wrong(name, _beginning(text), "names and values such as {'share': True}")
+    return value
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) < 40 else f"{text[:40]}…"
+
+
+_READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list, dict: _dict}
 
 
 def _number(text: str) -> re.Match[str] | None:

@@ -32,8 +32,14 @@ trials = sa.Table(
     sa.Column("key", sa.String(64), primary_key=True),
     # What was trained.
     sa.Column("network", sa.String, nullable=False),
+    # Of a network of one's own: what it computes (see `twofold.networks.finding.Network`), where its class was, as it
+    # was typed, and what it was called with. Such a network has no column for weight sharing: that is one of its
+    # arguments, or of no concern.
+    sa.Column("identity", sa.String(64)),
+    sa.Column("source", sa.String),
+    sa.Column("arguments", sa.JSON(none_as_null=True), info={"type": dict}),
     sa.Column("round", sa.Integer, nullable=False),
-    sa.Column("weight_sharing", sa.Boolean, nullable=False),
+    sa.Column("weight_sharing", sa.Boolean),
     sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
     *_settings(),
     sa.Column("fingerprint", sa.String, nullable=False),
@@ -42,8 +48,11 @@ trials = sa.Table(
     sa.Column("validation_error", sa.Double),
     sa.Column("test_error", sa.Double, nullable=False),
     sa.Column("digit_error", sa.Double),
-    sa.Column("dead_first", sa.Integer, nullable=False),
-    sa.Column("dead_second", sa.Integer, nullable=False),
+    # The paper's networks have two layers whose units may die, one in each branch; others have dead and all units of
+    # each of their layers, by its name.
+    sa.Column("dead_first", sa.Integer),
+    sa.Column("dead_second", sa.Integer),
+    sa.Column("dead_layers", sa.JSON(none_as_null=True), info={"type": dict}),
     sa.Column("diverged", sa.Boolean, nullable=False),
     sa.Column("train_loss", sa.JSON, nullable=False),
     sa.Column("dead_units_trace", sa.JSON(none_as_null=True)),
@@ -51,10 +60,19 @@ trials = sa.Table(
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("twofold_version", sa.String, nullable=False),
     sa.Column("jax_version", sa.String, nullable=False),
+    sa.Column("torch_version", sa.String),
     sa.Column("device", sa.String, nullable=False),
     # "native" or "portable": see `twofold.native.handlers`. Null where an earlier version trained.
     sa.Column("engine", sa.String),
     sa.Column("finished_at", sa.String, nullable=False),
+)
+
+# What is to be known of each network of one's own without asking its class: its layers, and what they compute.
+networks = sa.Table(
+    "networks",
+    metadata,
+    sa.Column("identity", sa.String(64), primary_key=True),
+    sa.Column("description", sa.JSON, nullable=False),
 )
 
 claims = sa.Table(

@@ -17,6 +17,8 @@ from twofold import __version__, shutdown
 from twofold.data import Digits, Source, Task, draw_pairs, standardise
 from twofold.errors import SettingError
 from twofold.native import handlers
+from twofold.networks import Network
+from twofold.networks.protocol import Structure
 from twofold.results import Store
 from twofold.settings import of_role
 from twofold.study.keep import Keeper
@@ -101,7 +103,7 @@ def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[
 
     Within a group short trainings come first, so that those of one cohort take about equally long.
     """
-    programs = {trial: program_of(trial.architecture.structure(), task, trial, trace=trace) for trial in trials}
+    programs = {trial: program_of(_structure(trial), task, trial, trace=trace) for trial in trials}
 
     # Equal programs have one number, in the order in which the trials come to them.
     numbers = {program: number for number, program in enumerate(dict.fromkeys(programs.values()))}
@@ -129,13 +131,19 @@ def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
     return TrialData(train=train, test=test, validation=validation)
 
 
+def _structure(trial: Trial) -> Structure:
+    return trial.architecture.structure(trial.batch_size)
+
+
 def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
+    structure = _structure(trial)
     return Job(
         id=trial,
         key=trial_key(trial.seed, trial.round),
-        numbers=numbers_of(trial.architecture.structure(), trial),
+        numbers=numbers_of(structure, trial),
         epochs=trial.epochs,
         load=functools.partial(load, trial.round, tuple(getattr(trial, name) for name in of_role("pairs"))),
+        initial=functools.partial(structure.initial, trial.seed, trial.round),
     )
 
 
@@ -156,21 +164,19 @@ def _progress(listener: Listener, renew_claims: Callable[[], None]) -> Callable[
 def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
     """The row of the results store for one complete trial."""
     network = trial.architecture
-    trace = outcome.dead_units_trace
     return {
         "key": trial.key,
         **dataclasses.asdict(trial),
+        **_own(network),
         "weight_sharing": network.weight_sharing,
         "auxiliary_losses": network.auxiliary_losses,
         "train_error": outcome.train_error,
         "validation_error": outcome.validation_error,
         "test_error": outcome.test_error,
         "digit_error": outcome.digit_error if network.auxiliary_losses else None,
-        "dead_first": int(outcome.dead_units[0]),
-        "dead_second": int(outcome.dead_units[1]),
+        **_dead_units(network, outcome),
         "diverged": outcome.diverged,
         "train_loss": [x if math.isfinite(x) else None for x in map(float, outcome.train_loss)],
-        "dead_units_trace": None if trace is None else [[int(a), int(b)] for a, b in trace],
         "seconds": outcome.seconds,
         "twofold_version": __version__,
         "jax_version": jax.__version__,
@@ -178,6 +184,36 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "engine": handlers.engine(),
         "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+
+
+def _own(network: Network) -> dict[str, Any]:
+    """What a row says of a network of one's own, and leaves empty of another."""
+    if not network.identity:
+        return {"identity": None, "source": None, "arguments": None, "torch_version": None}
+    described = {name: _as_json(value) for name, value in network.arguments.items()}
+    return {
+        "identity": network.identity,
+        "source": network.source,
+        "arguments": described,
+        "torch_version": network.description.get("torch_version"),
+    }
+
+
+def _as_json(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
+
+
+def _dead_units(network: Network, outcome: Outcome) -> dict[str, Any]:
+    """The dead units of both branches of a network of the paper's, or of each layer of another."""
+    dead, trace = outcome.dead_units, outcome.dead_units_trace
+    if not network.identity:
+        first, second = (int(count) for count in dead)
+        both = None if trace is None else [[int(a), int(b)] for a, b in trace]
+        return {"dead_first": first, "dead_second": second, "dead_layers": None, "dead_units_trace": both}
+    units = network.description["units"]
+    layers = {name: [int(count), units[name]] for name, count in dead.items()}
+    steps = None if trace is None else [list(map(int, counts)) for counts in zip(*trace.values(), strict=True)]
+    return {"dead_first": None, "dead_second": None, "dead_layers": layers, "dead_units_trace": steps}
 
 
 @functools.cache

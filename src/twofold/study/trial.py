@@ -21,17 +21,20 @@ class Trial(Settings):
     is part of the trial's identity. A setting that the network does not use has one value, whatever was asked, so that
     a sweep over it trains such a network once: the `aux_weight` of a network without auxiliary losses is 0.
 
+    A network of one's own is told by its `identity`, the hash of what it computes: its name is not part of the key.
+
     Raises `SettingError` where a value cannot be used.
     """
 
     network: str
+    identity: str = ""
     round: int
     fingerprint: str
     # A trial knows of no pool of images that something might be left in.
     validation_pairs: int = 0
 
     def __post_init__(self) -> None:
-        uses = find_network(self.network).uses
+        uses = self.architecture.uses
         object.__setattr__(self, "round", check_whole("round", self.round, least=0))
         for name, declared in SETTINGS.items():
             value = declared.checked(getattr(self, name))
@@ -55,13 +58,14 @@ class Trial(Settings):
             for name, declared in SETTINGS.items()
             if name != "data" and (declared.since == FIRST or getattr(self, name) != declared.default)
         }
-        identity.update(network=self.network, round=self.round, fingerprint=self.fingerprint, version=_KEY_VERSION)
+        network = self.identity or self.network
+        identity.update(network=network, round=self.round, fingerprint=self.fingerprint, version=_KEY_VERSION)
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @property
     def architecture(self) -> Network:
         """The trial's network."""
-        return find_network(self.network)
+        return find_network(self.network, self.identity)
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:
