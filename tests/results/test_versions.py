@@ -61,9 +61,11 @@ def contents(path):
     """All rows of all tables of a store, each as a dict."""
     with closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
+        there = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
         return {
             name: [dict(row) for row in connection.execute(f"select * from {name} order by 1")]
             for name in metadata.tables
+            if name in there
         }
 
 
