@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from twofold.api import StudyResult as StudyResult
     from twofold.api import TuneResult as TuneResult
     from twofold.errors import DataError as DataError
+    from twofold.errors import NetworkError as NetworkError
     from twofold.errors import SettingError as SettingError
     from twofold.errors import StoreError as StoreError
     from twofold.errors import TwofoldError as TwofoldError
+    from twofold.networks.own import network as network
 
 _HOMES = {
     "Study": "twofold.api",
     "StudyResult": "twofold.api",
     "TuneResult": "twofold.api",
+    "network": "twofold.networks.own",
     "DataError": "twofold.errors",
+    "NetworkError": "twofold.errors",
     "SettingError": "twofold.errors",
     "StoreError": "twofold.errors",
     "TwofoldError": "twofold.errors",

@@ -16,7 +16,8 @@ import pandas as pd
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, extra_needed, unknown_choice
-from twofold.networks import PAPERS, check_used
+from twofold.networks import PAPERS, Network, check_used
+from twofold.networks.own import Own, resolve
 from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
 from twofold.report.streams import SafeStream
@@ -48,12 +49,12 @@ class Study(Settings):
     >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
 
-    networks: str | Sequence[str] = PAPERS
+    networks: str | Own | Sequence[str | Own] = PAPERS
     rounds: int | str | range = 20
     data_dir: str | Path | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.networks, str):
+        if not isinstance(self.networks, str | Own):
             if not isinstance(self.networks, Iterable):
                 raise SettingError(f"`networks` (={self.networks!r}) must be the name of a network, or several")
             object.__setattr__(self, "networks", tuple(self.networks))
@@ -63,7 +64,7 @@ class Study(Settings):
 
         Raises `SettingError` where a setting cannot be used, `DataError` where the images cannot be read.
         """
-        return self._trials_of(self.networks)
+        return self._trials_of(self._networks)
 
     def run(
         self,
@@ -169,10 +170,17 @@ class Study(Settings):
         """
         return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(round_numbers(self.rounds)) + 1))
 
-    def _trials_of(self, networks: str | Sequence[str], **setting: Any) -> list[Trial]:
+    def _trials_of(self, networks: Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
         axes = {name: getattr(self, name) for name in SETTINGS if name != "data"}
-        return factorial(self._source, network=networks, rounds=round_numbers(self.rounds), **{**axes, **setting})
+        identities = {network.name: network.identity for network in self._resolved}
+        return factorial(
+            self._source,
+            network=networks,
+            identities=identities,
+            rounds=round_numbers(self.rounds),
+            **{**axes, **setting},
+        )
 
     def _searches(self, space: Any, together: bool) -> list[Search]:
         """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
@@ -216,7 +224,12 @@ class Study(Settings):
 
     @property
     def _networks(self) -> tuple[str, ...]:
-        return tuple(several(self.networks))
+        return tuple(network.name for network in self._resolved)
+
+    @cached_property
+    def _resolved(self) -> list[Network]:
+        """The networks: those of one's own are read, which takes seconds, where there are any."""
+        return resolve(several(self.networks), self._source.task)
 
     @cached_property
     def _source(self) -> Source:

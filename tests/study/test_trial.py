@@ -95,7 +95,7 @@ def test_two_trials_have_one_key_if_and_only_if_they_are_one_training(one, two):
 @settings(deadline=None)
 @given(trials)
 def test_the_program_is_that_of_the_settings(trial):
-    structure = trial.architecture.structure(trial.batch_size)
+    structure = trial.architecture.structure(trial)
     program = program_of(structure, MNIST, trial)
     assert program.structure.weight_sharing == NETWORKS[trial.network].weight_sharing
     for name, declared in SETTINGS.items():

@@ -25,7 +25,7 @@ class Network:
 
     A network of one's own has an `identity`, the hash of what it computes, whatever it is called. Its factors are among
     its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, and `make` gives
-    its structure for a batch size. It has no `weight_sharing`: only its author knows.
+    its structure. It has no `weight_sharing`: only its author knows.
     """
 
     name: str
@@ -38,15 +38,15 @@ class Network:
     source: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
     description: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    make: "Callable[[int], Structure] | None" = field(default=None, compare=False)
+    make: "Callable[[Settings], Structure] | None" = field(default=None, compare=False)
 
-    def structure(self, batch_size: int = Settings.batch_size) -> "Structure":
-        """What is compiled of it for batches of so many pairs.
+    def structure(self, settings: Settings = Settings()) -> "Structure":
+        """What is compiled of it, as far as the settings decide that: the size of batches, and the relation.
 
         Auxiliary losses are not: networks that differ in them alone are one program.
         """
         if self.make is not None:
-            return self.make(batch_size)
+            return self.make(settings)
         module, _, name = self.home.partition(":")
         make: Callable[..., Structure] = getattr(import_module(module), name)
         return make(weight_sharing=self.weight_sharing)
@@ -73,19 +73,24 @@ PAPERS = tuple(network.name for network in _FOUR)
 NETWORKS = MappingProxyType({network.name: network for network in (*_FOUR,)})
 
 
-# Networks of one's own that this process has read, by their identities.
+# Networks of one's own that this process has read, by their identities, and the last of each name.
 _OWN: dict[str, Network] = {}
+_LAST: dict[str, Network] = {}
 
 
 def remember(network: Network) -> None:
     """Make a network of one's own known to `find_network`."""
-    _OWN[network.identity] = network
+    _OWN[network.identity] = _LAST[network.name] = network
 
 
 def find_network(name: str, identity: str = "") -> Network:
-    """The network of that name, or of one's own that identity. Raises `SettingError` where there is none."""
-    if identity in _OWN:
-        return _OWN[identity]
+    """The network of that name; of one's own that of the identity, or the last of the name that was read.
+
+    Raises `SettingError` where there is none.
+    """
+    own = _OWN.get(identity) if identity else _LAST.get(name)
+    if own is not None:
+        return own
     if name not in NETWORKS:
         raise unknown_choice("network", name, NETWORKS)
     return NETWORKS[name]

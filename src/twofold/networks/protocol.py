@@ -9,6 +9,9 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from twofold.data import AnyArray, Task
 from twofold.settings import Settings
 
+# Pairs evaluated at once: enough for large products, few enough for a processor's cache.
+EVALUATED_AT_ONCE = 50
+
 
 class Outputs(NamedTuple):
     """What a network says of n pairs.

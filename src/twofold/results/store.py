@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from twofold.results.claims import Claims, forgetting
 from twofold.results.database import DEFAULT_URL, address_of, check_file, errors_of, open_engine, writing
-from twofold.results.schema import journal, trials
+from twofold.results.schema import journal, networks, trials
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -59,6 +59,13 @@ class Store:
             connection.execute(sa.delete(trials).where(trials.c.key == row["key"]))
             connection.execute(sa.insert(trials), dict(row))
             connection.execute(forgetting(row["key"]))
+
+    def describe(self, identity: str, description: Mapping[str, Any]) -> None:
+        """Keep what is to be known of a network of one's own, unless that is there already."""
+        with self._errors(), writing(self._engine) as connection:
+            there = sa.select(networks.c.identity).where(networks.c.identity == identity)
+            if connection.scalar(there) is None:
+                connection.execute(sa.insert(networks), {"identity": identity, "description": dict(description)})
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""

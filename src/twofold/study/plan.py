@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twofold.data import Digits, Source, check_enough
@@ -21,12 +21,14 @@ _MOST_FRESH_ROUNDS = 100_000
 _MOST_TRIALS = 500_000
 
 
-def factorial(digits: Digits | Source, *, rounds: Sequence[int], **axes: Any) -> list[Trial]:
+def factorial(
+    digits: Digits | Source, *, rounds: Sequence[int], identities: Mapping[str, str] | None = None, **axes: Any
+) -> list[Trial]:
     """Every combination of the axes, in every round, each trial once.
 
     An axis is a field of `Trial` with one value or a sequence of them. Where several combinations are the same
     trial (auxiliary weights of a network that has no auxiliary losses), it appears once. `validation_pairs=None`
-    (the default) takes as many as `spare_validation_pairs` finds.
+    (the default) takes as many as `spare_validation_pairs` finds. `identities` are those of networks of one's own.
 
     Raises `SettingError` where a value cannot be used, `DataError` where the digits do not suffice for the pairs.
     """
@@ -45,7 +47,8 @@ def factorial(digits: Digits | Source, *, rounds: Sequence[int], **axes: Any) ->
         settings = dict(zip(values, combination, strict=True))
         if settings["validation_pairs"] is None:
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
-        trial = Trial(round=round_, data=digits.name, fingerprint=digits.fingerprint, **settings)
+        identity = (identities or {}).get(settings["network"], "")
+        trial = Trial(round=round_, identity=identity, data=digits.name, fingerprint=digits.fingerprint, **settings)
         trials.setdefault(trial.key, trial)
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)

@@ -46,6 +46,7 @@ class Trainer:
     ) -> None:
         self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
         self._trace, self._keeper = trace, keeper
+        self._described = {""}  # identities whose networks the store has
         self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits.load()))
 
     def train(self, trials: Sequence[Trial], listener: Listener) -> set[str]:
@@ -73,6 +74,9 @@ class Trainer:
                 self._keeper.offer(trial, row, outcome.variables)
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
             if not self._store.present([trial.key], traced=self._trace):
+                if trial.identity not in self._described:
+                    self._store.describe(trial.identity, trial.architecture.description)
+                    self._described.add(trial.identity)
                 self._store.add(row)
         return row
 
@@ -132,7 +136,7 @@ def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
 
 
 def _structure(trial: Trial) -> Structure:
-    return trial.architecture.structure(trial.batch_size)
+    return trial.architecture.structure(trial)
 
 
 def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, PyTree, UInt32
 
 from twofold.data import AnyArray, PairSet, Task
-from twofold.networks.protocol import Structure, Variables
+from twofold.networks.protocol import EVALUATED_AT_ONCE, Structure, Variables
 from twofold.settings import SETTINGS, Settings, of_role
 from twofold.training.losses import pair_loss
 from twofold.training.optimizers import OPTIMIZERS, Memory
@@ -31,9 +31,6 @@ _SHUFFLING_STREAM = 2**31
 
 # Sets the keys of what networks draw in training, such as dropout, apart from both.
 _DRAWING_STREAM = 2**31 + 1
-
-# Pairs evaluated at once: enough for large products, few enough for a processor's cache.
-EVALUATED_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -187,7 +184,8 @@ def evaluate(
     padding = -n % EVALUATED_AT_ONCE
 
     def in_blocks(array: Array) -> Array:
-        padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1))
+        # With the last pair, which makes no unit fire that did not.
+        padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1), mode="edge") if padding else array
         return padded.reshape(-1, EVALUATED_AT_ONCE, *array.shape[1:])
 
     def block(images: Float[Array, "n 2 ..."]) -> tuple[Int32[Array, " n"], Int32[Array, "n 2"] | None, PyTree]:

@@ -1,0 +1,83 @@
+"""Networks of one's own beside those that are built in: from what is typed, or a class in Python, to `Network`s."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twofold.data import Task
+from twofold.errors import SettingError, extra_needed
+from twofold.networks.finding import Network, find_network, remember
+from twofold.networks.typed import Typed, check_levels, is_typed, parse
+
+
+@dataclass(frozen=True)
+class Own:
+    """A class of the user's and the arguments that it is called with; see `network`."""
+
+    typed: Typed
+    make: Callable[..., Any]
+    outputs: tuple[str, ...] | None = None
+
+
+def network(make: Callable[..., Any], *, outputs: Sequence[str] | None = None, **arguments: Any) -> Own:
+    """A network of your own for `Study(networks=[...])`: a class, or a function, that makes a `torch.nn.Module`.
+
+    An argument that is a list is a factor: every combination of its values, its levels, is trained. Any other is one
+    value, a tuple too. `outputs` says of each output of the network whether it is the "answer", "classes" or "unused",
+    where their shapes do not tell.
+
+    >>> network(Twin, share=[False, True], aux=[False, True])  # doctest: +SKIP
+
+    Raises `SettingError` for what cannot be called, and for a factor without levels.
+    """
+    if not callable(make):
+        raise SettingError(f"`make` (={make!r}) must be a class, or a function that makes a network")
+    for name, value in arguments.items():
+        if isinstance(value, list):
+            check_levels(name, value)
+    values = {name: tuple(value) if isinstance(value, list) else (value,) for name, value in arguments.items()}
+    factors = tuple(name for name, value in arguments.items() if isinstance(value, list))
+    name = getattr(make, "__qualname__", type(make).__name__).rpartition("<locals>.")[-1]
+    home = getattr(make, "__module__", "__main__")
+    return Own(Typed(home, name, values, factors), make, None if outputs is None else tuple(outputs))
+
+
+def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
+    """The networks that were asked for, in order, for images of a task.
+
+    What the user wrote, and nothing else, is imported. Raises `SettingError` for a name that is none, `NetworkError`
+    for a network that cannot be trained.
+    """
+    found: dict[str, Network] = {}
+    for each in wanted:
+        if isinstance(each, str) and not is_typed(each):
+            several = [find_network(each)]
+        else:
+            several = _own(each, task)
+        for one in several:
+            if found.setdefault(one.name, one).identity != one.identity:
+                raise SettingError(
+                    f"`networks` has two networks of the name {one.name}, from {found[one.name].source} and "
+                    f"{one.source}; give one of the classes another name"
+                )
+    return list(found.values())
+
+
+def _own(wanted: str | Own, task: Task) -> list[Network]:
+    try:
+        from twofold.networks.pytorch.loading import load
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise extra_needed("a network of one's own", "PyTorch", "torch") from error
+    if isinstance(wanted, str):
+        from twofold.networks.pytorch.importing import import_home
+
+        typed = parse(wanted)
+        imported = import_home(typed.home)
+        networks = load(typed, imported.find(typed.name), task, around=imported.there)
+    else:
+        networks = load(wanted.typed, wanted.make, task, wanted.outputs)
+    for each in networks:
+        remember(each)
+    return networks

@@ -1,0 +1,179 @@
+"""From a class of the user's to networks that are trained: one for every combination of its factors' levels."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+
+from twofold.data import Task
+from twofold.errors import NetworkError, cause_of
+from twofold.networks.finding import Network
+from twofold.networks.protocol import EVALUATED_AT_ONCE
+from twofold.networks.pytorch.export import Exported, example, export
+from twofold.networks.pytorch.graph import Graph
+from twofold.networks.pytorch.roles import Roles, find_roles
+from twofold.networks.pytorch.structure import Interpreted
+from twofold.networks.pytorch.units import layers_of
+from twofold.networks.pytorch.weights import fresh, seeded
+from twofold.networks.typed import Typed
+from twofold.settings import Settings
+
+# Digits of the probe's numbers that are part of a network's identity: in double precision rounding is far below them.
+_DIGITS = 6
+
+
+class Own:
+    """One network of the user's: a class and its arguments, for images of a task."""
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Any],
+        task: Task,
+        outputs: tuple[str, ...] | None,
+        around: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.name, self._task, self._outputs, self._around = name, task, outputs, around
+        self._make = functools.partial(_module, name, make)
+        self._structures: dict[tuple[int, str], Interpreted] = {}
+        self.roles, self._graphs = self._read(Settings.batch_size)
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """The hash of what is computed: of graphs of fixed numbers of pairs, of roles, and of a probe."""
+        parts = [graph.canonical() for graph in self._graphs]
+        roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken])
+        return hashlib.sha256(b"\n".join([*parts, roles.encode(), self._probe()])).hexdigest()
+
+    def structure(self, settings: Settings) -> Interpreted:
+        """What is compiled for a batch size and a relation."""
+        key = (settings.batch_size, settings.relation)
+        if key not in self._structures:
+            first = settings.batch_size == Settings.batch_size
+            roles, (training, evaluation) = (self.roles, self._graphs) if first else self._read(settings.batch_size)
+            self._structures[key] = Interpreted(
+                training,
+                evaluation,
+                roles,
+                layers_of(evaluation),
+                settings.relation,
+                self._task.classes,
+                fresh=self._fresh,
+            )
+        return self._structures[key]
+
+    def _fresh(self, seed: int, round: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        with self._around():
+            return fresh(self._make, self.exported, seed=seed, round=round)
+
+    def description(self) -> dict[str, Any]:
+        """What a store keeps of the network."""
+        exported = self.exported
+        return {
+            "torch_version": torch.__version__,
+            "units": {layer.name: layer.units for layer in layers_of(self._graphs[1])},
+            "convention": exported.convention.name,
+            "answer": self.roles.answer,
+            "classes": self.roles.classes,
+            "logits_taken": self.roles.logits_taken,
+            "parameters": {held.names[0]: list(held.spec.shape) for held in exported.parameters},
+            "buffers": {held.names[0]: list(held.spec.shape) for held in exported.buffers},
+            "unused_parameters": list(exported.unused),
+        }
+
+    def _read(self, batch_size: int) -> tuple[Roles, tuple[Graph, Graph]]:
+        image = (self._task.channels, *self._task.image_size)
+        with self._around(), seeded(0, 0):
+            module = self._make()
+            self.exported: Exported = export(module, image, training=[batch_size], evaluation=[EVALUATED_AT_ONCE])
+        graphs = [graph for _, _, graph in self.exported.graphs]
+        rows = self.exported.convention.name == "rows"
+        roles, changed = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+        training, evaluation = changed
+        return roles, (training, evaluation)
+
+    def _probe(self) -> bytes:
+        """The outputs and a gradient of the module itself, in double precision, for fixed images and weights."""
+        shapes = self.exported.convention.shapes(self._graphs[1].images)
+        with self._around(), seeded(0, 0):
+            numbers = self._numbers_of(self._make().eval(), shapes)
+        return ",".join(f"{x:.{_DIGITS}e}" for x in numbers).encode()
+
+    def _numbers_of(self, module: torch.nn.Module, shapes: Sequence[tuple[int, ...]]) -> np.ndarray:
+        try:
+            module.double()
+            for number, parameter in enumerate(module.parameters()):
+                parameter.data = 0.5 * torch.sin(example(parameter.shape).double() * 9 + number)
+            outputs = [each for each in _leaves(module(*(example(shape).double() for shape in shapes)))]
+            first = next((each for each in module.parameters() if each.requires_grad), None)
+            total = sum(each.sin().sum() for each in outputs)
+            numbers = [*outputs, *(torch.autograd.grad(total, [first], allow_unused=True) if first is not None else ())]
+        except Exception:  # it computes in single precision alone: then its graphs have to do
+            return np.empty(0)
+        return np.concatenate([each.detach().numpy().ravel() for each in numbers if each is not None])
+
+
+def _leaves(outputs: Any) -> Iterator[torch.Tensor]:
+    yield from (each for each in torch.utils._pytree.tree_leaves(outputs) if isinstance(each, torch.Tensor))
+
+
+def _module(name: str, make: Callable[[], Any]) -> torch.nn.Module:
+    try:
+        module = make()
+    except Exception as error:
+        raise NetworkError(f"{name} cannot be made: {type(error).__name__}: {cause_of(error)}") from error
+    if not isinstance(module, torch.nn.Module):
+        raise NetworkError(f"{name} is a {type(module).__name__}; it must be a torch.nn.Module")
+    return module
+
+
+def load(
+    typed: Typed,
+    make: Callable[..., Any],
+    task: Task,
+    outputs: tuple[str, ...] | None = None,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[Network]:
+    """The networks that a class and its factors make, for images of a task.
+
+    The class is called, and its modules are, within `around`, in which what the user imported is there. Raises `NetworkError` where one cannot be trained, or where two levels make the same network.
+    """
+    networks: list[Network] = []
+    seen: dict[str, Mapping[str, Any]] = {}
+    for arguments in typed.combinations():
+        name = typed.label(arguments)
+        own = Own(name, functools.partial(make, **arguments), task, outputs, around)
+        if own.identity in seen:
+            raise _same(name, typed.label(seen[own.identity]), named_classes=own.roles.classes is not None)
+        seen[own.identity] = arguments
+        networks.append(
+            Network(
+                name,
+                weight_sharing=None,
+                auxiliary_losses=own.roles.classes is not None,
+                uses=frozenset({"aux_weight"} if own.roles.classes else ()),
+                identity=own.identity,
+                source=typed.text,
+                arguments=arguments,
+                description=own.description(),
+                make=own.structure,
+            )
+        )
+    return networks
+
+
+def _same(one: str, other: str, *, named_classes: bool) -> NetworkError:
+    remedy = (
+        "vary --aux-weight (0 and 1)"
+        if named_classes
+        else "give it class predictions as outputs, and vary --aux-weight"
+    )
+    return NetworkError(
+        f"twofold sees no difference between {other} and {one}: their graphs are the same; if the flag chooses the "
+        f"loss, {remedy}; else leave the flag out"
+    )

@@ -1,0 +1,194 @@
+"""What each output of a network is: the answer, class predictions, or neither; told by its shape alone.
+
+Shapes are compared between two numbers of pairs, so that the axis of pairs is never taken for another that happens to
+be as long. Of outputs that end in a sigmoid or softmax, what goes into that is trained on: the same numbers, without
+the rounding that makes gradients vanish.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+from twofold.errors import NetworkError
+from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, references_in
+
+# A shape with the axes that grow with the number of pairs n as "n" or "2n".
+Shape: TypeAlias = tuple[int | str, ...]
+
+# What the answer is given as.
+Answer = Literal["two logits", "one logit", "class predictions alone"]
+
+# How class predictions are laid out: (n, classes) for each image; (n, 2, classes); (2, n, classes); (2n, classes) with
+# the two images of a pair one after the other, or all first images before all second ones.
+Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves"]
+
+# Operations that only rearrange: the logits behind a sigmoid are those behind its reshaped result as well.
+_REARRANGES = {
+    f"aten.{name}"
+    for name in ["squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.default", "view.default", "reshape.default", "flatten.using_ints", "select.int", "slice.Tensor", "permute.default", "transpose.int", "clone.default", "contiguous.default", "alias.default"]
+}
+_SIGMOIDS = {"aten.sigmoid.default"}
+_SOFTMAXES = {"aten.softmax.int", "aten._softmax.default", "aten.special_softmax.int"}
+
+_WOULD_DO = "one answer of (n, 2), (n, 1) or (n,), and class predictions (n, {0}) for each image, (n, 2, {0}), (2n, {0}), or none"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What a network's outputs are, in the graphs of both modes with these as their only outputs, answer first.
+
+    `logits_taken` says whether what goes into a sigmoid or softmax was taken for what comes out; `unused` are the
+    shapes of outputs that are neither.
+    """
+
+    answer: Answer
+    classes: Layout | None
+    logits_taken: bool
+    unused: tuple[Shape, ...]
+
+
+def find_roles(
+    network: str, graphs: Sequence[Graph], classes: int, *, rows: bool, outputs: Sequence[str] | None = None
+) -> tuple[Roles, list[Graph]]:
+    """The roles, and the graphs with the outputs that have one.
+
+    `graphs` are of one network for several numbers of pairs; `rows` says that it is given the two images of a pair one
+    after the other. `outputs` says of each output what it is ("answer", "classes", "unused"), where shapes do not tell.
+    Raises `NetworkError` where they do not, or where a graph has others than the first.
+    """
+    found = [references_in(_nested(graph.outputs)) for graph in graphs]
+    if len({len(each) for each in found}) > 1:
+        raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
+    shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
+    said = _said(network, shapes, classes, outputs)
+    places = {role: [place for place, each in enumerate(said) if each == role] for role in ("answer", "classes")}
+    answer: Answer = "class predictions alone"
+    if places["answer"]:
+        answer = "two logits" if shapes[places["answer"][0]] == ("n", 2) else "one logit"
+    layout = _layout([shapes[place] for place in places["classes"]], classes, rows=rows)
+    taken = False
+    changed = []
+    for graph, references in zip(graphs, found):
+        builder = _Behind(graph)
+        chosen = [builder.logits(references[place]) for place in (*places["answer"], *places["classes"])]
+        taken |= builder.taken
+        changed.append(replace(graph, nodes=tuple(builder.nodes), outputs=tuple(chosen)))
+    unused = tuple(shapes[place] for place, role in enumerate(said) if role == "unused")
+    return Roles(answer, layout, taken, unused), changed
+
+
+def shape_text(shape: Shape) -> str:
+    """A shape as people write it: (n, 2)."""
+    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
+
+
+def _nested(outputs: Any) -> Any:
+    return outputs if isinstance(outputs, tuple | dict) else (outputs,)
+
+
+def _shape(graphs: Sequence[Graph], references: Sequence[Reference]) -> Shape:
+    """The shape of an output, with the axes that grow with the number of pairs."""
+    pairs = [graph.images.shape[0] for graph in graphs]
+    shapes = [spec_of(graph, reference).shape for graph, reference in zip(graphs, references)]
+    if len({len(shape) for shape in shapes}) > 1:
+        return ("?",)
+
+    def axis(sizes: tuple[int, ...]) -> int | str:
+        if len(set(sizes)) == 1 and len(set(pairs)) > 1:
+            return sizes[0]
+        for factor, name in ((1, "n"), (2, "2n")):
+            if sizes == tuple(factor * n for n in pairs):
+                return name
+        return "?"
+
+    return tuple(axis(sizes) for sizes in zip(*shapes))
+
+
+def spec_of(graph: Graph, reference: Reference) -> Spec:
+    """The shape and type of a value."""
+    specs = [graph.images, *graph.parameters, *graph.buffers, *(constant.spec for constant in graph.constants)]
+    specs += [spec for node in graph.nodes for spec in node.outputs]
+    return specs[reference.number]
+
+
+def _said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence[str] | None) -> list[str]:
+    """What each output is: as it is said, or by the rule."""
+    if outputs is not None:
+        if len(outputs) != len(shapes) or set(outputs) - {"answer", "classes", "unused"}:
+            raise NetworkError(
+                f"{network}: `outputs` (={list(outputs)!r}) must say of each of its {len(shapes)} outputs "
+                f"({_listed(shapes)}) whether it is 'answer', 'classes' or 'unused'"
+            )
+        return list(outputs)
+    roles = [_role(shape, classes) for shape in shapes]
+    answers, predictions = roles.count("answer"), [s for s, role in zip(shapes, roles) if role == "classes"]
+    apart = [shape for shape in predictions if shape == ("n", classes)]
+    fits = (len(predictions) in (0, 1) and not apart) or len(predictions) == len(apart) == 2
+    if answers > 1 or not fits or not (answers or predictions) or "both" in roles:
+        raise NetworkError(
+            f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
+            f"do is {_WOULD_DO.format(classes)}; or say it with outputs=, as in outputs=['answer', 'classes', 'classes']"
+        )
+    return roles
+
+
+def _role(shape: Shape, classes: int) -> str:
+    is_answer = shape in (("n", 2), ("n", 1), ("n",))
+    is_class = shape in (("n", classes), ("n", 2, classes), (2, "n", classes), ("2n", classes))
+    if is_answer and is_class:
+        return "both"
+    return "answer" if is_answer else "classes" if is_class else "unused"
+
+
+def _layout(shapes: Sequence[Shape], classes: int, *, rows: bool) -> Layout | None:
+    if not shapes:
+        return None
+    if len(shapes) == 2:
+        return "apart"
+    if shapes[0] == ("2n", classes):
+        return "successive rows" if rows else "halves"
+    return "stacked first" if shapes[0][0] == 2 else "stacked"
+
+
+def _listed(shapes: Sequence[Shape]) -> str:
+    return ", ".join(map(shape_text, shapes)) or "none"
+
+
+class _Behind:
+    """A graph to which is added what finds logits behind probabilities."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.nodes = list(graph.nodes)
+        self.taken = False
+        self._first = 1 + len(graph.parameters) + len(graph.buffers) + len(graph.constants)
+        self._of: dict[int, Node] = {}
+        self._count = self._first
+        for node in graph.nodes:
+            self._of.update(dict.fromkeys(range(self._count, self._count + len(node.outputs)), node))
+            self._count += len(node.outputs)
+
+    def logits(self, output: Reference) -> Reference:
+        """What goes into the sigmoid or softmax that the output comes from, in the output's place and shape."""
+        chain: list[Node] = []
+        reference = output
+        while node := self._of.get(reference.number):
+            if node.operation in _SIGMOIDS or (node.operation in _SOFTMAXES and _over_last(node)):
+                self.taken = True
+                return self._again(node.arguments[0], chain)
+            if node.operation not in _REARRANGES or len(node.outputs) != 1:
+                break
+            chain.append(node)
+            reference = node.arguments[0]
+        return output
+
+    def _again(self, value: Reference, chain: Sequence[Node]) -> Reference:
+        for node in reversed(chain):
+            self.nodes.append(replace(node, arguments=(value, *node.arguments[1:])))
+            value = Reference(self._count)
+            self._count += 1
+        return value
+
+
+def _over_last(node: Node) -> bool:
+    dim = dict(node.keywords).get("dim", node.arguments[1] if len(node.arguments) > 1 else None)
+    return dim in (-1, len(node.outputs[0].shape) - 1)
