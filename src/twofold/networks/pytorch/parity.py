@@ -1,0 +1,192 @@
+"""Whether a module and its graphs compute the same, in double precision: outputs, gradients, state, and five steps."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import torch
+
+from twofold.networks.pytorch.export import Exported
+from twofold.networks.pytorch.graph import Graph
+from twofold.networks.pytorch.interpret import run
+from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.pytorch.weights import seeded
+
+_STEPS, _RATE = 5, 0.01
+
+# What may differ, as a part of the largest number (or of 1), in double precision.
+_ALLOWED = {
+    "outputs in evaluation": 1e-10,
+    "outputs in training": 1e-10,
+    "gradients": 1e-8,
+    "state after a step": 1e-10,
+    f"weights after {_STEPS} steps of SGD": 1e-9,
+}
+
+# Operations that drop at random with the probability that is their second argument.
+_DROPPING = {
+    f"aten.{name}.default"
+    for name in ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+}
+_DROPPERS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much the graphs differ from the module in something, and how much they may."""
+
+    of: str
+    largest: float
+    allowed: float
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is within what is allowed; what is not a number is not."""
+        return self.largest <= self.allowed
+
+
+def differences(make: Callable[[], torch.nn.Module], exported: Exported) -> list[Difference]:
+    """The largest differences between a fresh module and its graphs.
+
+    Nothing is dropped at random, on either side. Raises `ValueError` for a network that draws otherwise, whose numbers
+    in training are no two times the same.
+    """
+    graphs = {mode: _without_dropping(graph) for mode, _, graph in exported.graphs}
+    with jax.enable_x64(True), seeded(0, 0), _nothing_dropped():
+        theirs = _Theirs(make(), exported)
+        parameters, buffers = theirs.arrays()
+        found: dict[str, float] = {}
+        evaluated = jax.jit(lambda *arrays: run(graphs[False], *arrays)[0])
+        images = _images(graphs[False])
+        found["outputs in evaluation"] = _largest(
+            _flat(evaluated(parameters, buffers, images)), _flat(theirs.outputs(images, training=False))
+        )
+        step = jax.jit(jax.value_and_grad(lambda p, b, i: _loss(graphs[True], p, b, i), has_aux=True))
+        for number in range(_STEPS):
+            images = _images(graphs[True], number)
+            (_, (outputs, state)), gradients = step(parameters, buffers, images)
+            their_outputs, their_gradients = theirs.gradients(images)
+            theirs.step(their_gradients)
+            parameters = [p - _RATE * g for p, g in zip(parameters, gradients, strict=True)]
+            buffers = state
+            if number == 0:
+                found["outputs in training"] = _largest(_flat(outputs), their_outputs)
+                found["gradients"] = _largest(gradients, their_gradients)
+                found["state after a step"] = _largest(buffers, theirs.arrays()[1])
+        found[f"weights after {_STEPS} steps of SGD"] = _largest(parameters, theirs.arrays()[0])
+    return [Difference(name, found[name], allowed) for name, allowed in _ALLOWED.items()]
+
+
+class _Theirs:
+    """The user's module in double precision."""
+
+    def __init__(self, module: torch.nn.Module, exported: Exported) -> None:
+        self._module, self._exported = module.double(), exported
+        for part in module.modules():  # tensors that are plain attributes too
+            for name, value in vars(part).items():
+                if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
+                    object.__setattr__(part, name, value.double())
+
+    def _held(self, trained: bool) -> list[torch.Tensor]:
+        held = self._exported.parameters if trained else self._exported.buffers
+        return [_find(self._module, each.names[0]) for each in held]
+
+    def arrays(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        parameters, buffers = ([each.detach().numpy().copy() for each in self._held(t)] for t in (True, False))
+        return parameters, buffers
+
+    def outputs(self, images: np.ndarray, *, training: bool) -> list[torch.Tensor]:
+        self._module.train(training)
+        shapes = self._exported.convention.shapes(_Shaped(images.shape))
+        pairs = torch.as_tensor(images)
+        parts = [pairs] if len(shapes) == 1 else [pairs[:, 0], pairs[:, 1]]
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            outputs = self._module(*(part.reshape(shape) for part, shape in zip(parts, shapes)))
+        finally:
+            torch.set_default_dtype(before)
+        return [each for each in torch.utils._pytree.tree_leaves(outputs) if isinstance(each, torch.Tensor)]
+
+    def gradients(self, images: np.ndarray) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        outputs = self.outputs(images, training=True)
+        total: Any = sum((each * torch.cos(_count(torch, each))).mean() for each in outputs)
+        held = self._held(True)
+        gradients = torch.autograd.grad(total, held, allow_unused=True)
+        return outputs, [torch.zeros_like(p) if g is None else g for p, g in zip(held, gradients)]
+
+    def step(self, gradients: Sequence[torch.Tensor]) -> None:
+        with torch.no_grad():
+            for parameter, gradient in zip(self._held(True), gradients):
+                parameter -= _RATE * gradient
+
+
+@dataclass(frozen=True)
+class _Shaped:
+    """What a convention asks of pairs: their shape."""
+
+    shape: tuple[int, ...]
+
+
+def _loss(graph: Graph, parameters: Any, buffers: Any, images: Any) -> tuple[Any, tuple[Any, Any]]:
+    """A number that depends on every output in its own way."""
+    outputs, state = run(graph, parameters, buffers, images)
+    total: Any = sum((each * jnp.cos(_count(jnp, each))).mean() for each in _flat(outputs))
+    return total, (outputs, state)
+
+
+def _count(library: Any, array: Any) -> Any:
+    return library.arange(int(np.prod(array.shape)), dtype=array.dtype).reshape(array.shape)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    return [each for each in jax.tree.leaves(outputs) if hasattr(each, "shape")]
+
+
+def _images(graph: Graph, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).uniform(size=graph.images.shape)
+
+
+def _largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
+    """The largest difference as a part of the largest number, or of 1; infinite where one has what the other lacks."""
+    worst = 0.0
+    for a, b in zip(ours, theirs, strict=True):
+        mine = np.asarray(a, np.float64)
+        other = np.asarray(b.detach() if isinstance(b, torch.Tensor) else b, np.float64)
+        if mine.shape != other.shape:
+            return float("inf")
+        scale = max(float(np.abs(other).max(initial=0)), 1.0)
+        difference = float(np.abs(mine - other).max(initial=0)) / scale
+        worst = max(worst, difference if np.isfinite(difference) else float("inf"))
+    return worst
+
+
+def _find(module: Any, name: str) -> torch.Tensor:
+    for part in name.split("."):
+        module = getattr(module, part)
+    return module  # type: ignore[no-any-return]
+
+
+def _without_dropping(graph: Graph) -> Graph:
+    nodes = []
+    for node in graph.nodes:
+        if node.operation in _DROPPING:
+            node = replace(node, arguments=(node.arguments[0], 0.0, *node.arguments[2:]))
+        elif TABLE[node.operation].random:
+            raise ValueError(f"{node.operation} draws random numbers")
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes))
+
+
+@contextlib.contextmanager
+def _nothing_dropped() -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for name in _DROPPERS:
+            same = mock.patch.object(torch.nn.functional, name, lambda x, *_, **__: x)
+            stack.enter_context(same)
+        yield
