@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError
 from twofold import __version__
 from twofold.cli.analyse import analyse
 from twofold.cli.demo import demo
+from twofold.cli.check import check
 from twofold.cli.doctor import doctor
 from twofold.cli.grid import grid
 from twofold.cli.mistakes import Mistakes, check_text, one_line
@@ -39,7 +40,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks, doctor):
+for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks, check, doctor):
     app.command(_command)
 
 

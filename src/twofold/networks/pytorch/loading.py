@@ -5,11 +5,13 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from twofold.cache import keep, read_kept
 from twofold.data import Task
 from twofold.errors import NetworkError, cause_of
 from twofold.networks.finding import Network
@@ -22,6 +24,11 @@ from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, seeded
 from twofold.networks.typed import Typed
 from twofold.settings import Settings
+
+T = TypeVar("T")
+
+# Of the graphs that are kept between runs.
+_MOST_KEPT = 500
 
 # Digits of the probe's numbers that are part of a network's identity: in double precision rounding is far below them.
 _DIGITS = 6
@@ -37,8 +44,9 @@ class Own:
         task: Task,
         outputs: tuple[str, ...] | None,
         around: Callable[[], AbstractContextManager[None]],
+        source: str,
     ) -> None:
-        self.name, self._task, self._outputs, self._around = name, task, outputs, around
+        self.name, self._task, self._outputs, self._around, self._source = name, task, outputs, around, source
         self._make = functools.partial(_module, name, make)
         self._structures: dict[tuple[int, str], Interpreted] = {}
         self.roles, self._graphs = self._read(Settings.batch_size)
@@ -46,6 +54,9 @@ class Own:
     @functools.cached_property
     def identity(self) -> str:
         """The hash of what is computed: of graphs of fixed numbers of pairs, of roles, and of a probe."""
+        return self._kept("identity", self._hash)
+
+    def _hash(self) -> str:
         parts = [graph.canonical() for graph in self._graphs]
         roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken])
         return hashlib.sha256(b"\n".join([*parts, roles.encode(), self._probe()])).hexdigest()
@@ -71,6 +82,11 @@ class Own:
         with self._around():
             return fresh(self._make, self.exported, seed=seed, round=round)
 
+    def within(self, look: Callable[[Callable[[], torch.nn.Module], Exported], T]) -> T:
+        """What a function finds that is given how the module is made, and its graphs."""
+        with self._around():
+            return look(self._make, self.exported)
+
     def description(self) -> dict[str, Any]:
         """What a store keeps of the network."""
         exported = self.exported
@@ -87,15 +103,30 @@ class Own:
         }
 
     def _read(self, batch_size: int) -> tuple[Roles, tuple[Graph, Graph]]:
-        image = (self._task.channels, *self._task.image_size)
-        with self._around(), seeded(0, 0):
-            module = self._make()
-            self.exported: Exported = export(module, image, training=[batch_size], evaluation=[EVALUATED_AT_ONCE])
+        self.exported = Exported.from_json(self._kept(str(batch_size), lambda: self._export(batch_size).to_json()))
         graphs = [graph for _, _, graph in self.exported.graphs]
         rows = self.exported.convention.name == "rows"
         roles, changed = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
         training, evaluation = changed
         return roles, (training, evaluation)
+
+    def _export(self, batch_size: int) -> Exported:
+        image = (self._task.channels, *self._task.image_size)
+        with self._around(), seeded(0, 0):
+            return export(self._make(), image, training=[batch_size], evaluation=[EVALUATED_AT_ONCE])
+
+    def _kept(self, what: str, make: Callable[[], str]) -> str:
+        """What was found out of these sources before, or is now; nothing is kept where there are none."""
+        if not self._source:
+            return make()
+        named = f"{self.name} {what} {self._task} {self._outputs} {self._source} {torch.__version__} {_room()}"
+        place = f"graphs/{hashlib.sha256(named.encode()).hexdigest()}"
+        kept = read_kept(place)
+        if kept is not None:
+            return kept.decode()
+        made = make()
+        keep(place, made.encode(), _MOST_KEPT)
+        return made
 
     def _probe(self) -> bytes:
         """The outputs and a gradient of the module itself, in double precision, for fixed images and weights."""
@@ -118,6 +149,13 @@ class Own:
         return np.concatenate([each.detach().numpy().ravel() for each in numbers if each is not None])
 
 
+@functools.cache
+def _room() -> str:
+    """The hash of our own sources here: what they made of a class, others may not."""
+    sources = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py")))
+    return hashlib.sha256(sources).hexdigest()
+
+
 def _leaves(outputs: Any) -> Iterator[torch.Tensor]:
     yield from (each for each in torch.utils._pytree.tree_leaves(outputs) if isinstance(each, torch.Tensor))
 
@@ -138,8 +176,11 @@ def load(
     task: Task,
     outputs: tuple[str, ...] | None = None,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    source: str = "",
 ) -> list[Network]:
     """The networks that a class and its factors make, for images of a task.
+
+    What is found out is kept for the next run under `source`, a hash of the user's sources, where that is known.
 
     The class is called, and its modules are, within `around`, in which what the user imported is there. Raises `NetworkError` where one cannot be trained, or where two levels make the same network.
     """
@@ -147,7 +188,7 @@ def load(
     seen: dict[str, Mapping[str, Any]] = {}
     for arguments in typed.combinations():
         name = typed.label(arguments)
-        own = Own(name, functools.partial(make, **arguments), task, outputs, around)
+        own = Own(name, functools.partial(make, **arguments), task, outputs, around, source)
         if own.identity in seen:
             raise _same(name, typed.label(seen[own.identity]), named_classes=own.roles.classes is not None)
         seen[own.identity] = arguments

@@ -1,0 +1,112 @@
+"""What a network of one's own is to twofold, and whether that is right, for `twofold check`: before hours of work."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from twofold.api import Study
+from twofold.data import Source, find_source
+from twofold.doctor import Finding
+from twofold.errors import SettingError, extra_needed
+from twofold.networks.typed import is_typed, parse
+from twofold.settings import SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from twofold.networks.pytorch.loading import Own
+
+# Of a study whose time is measured: the difference of these is what epochs cost, without what a study does once.
+_FEW, _MORE = 2, 12
+
+
+def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
+    """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
+
+    Parity is that of the user's own module in double precision. Raises `SettingError` for what is no network of one's
+    own, `NetworkError` for one that cannot be trained.
+    """
+    if not is_typed(text):
+        raise SettingError(f"`network` (={text}) must be a class in a file or module, such as file.py:Twin")
+    source = find_source(SETTINGS["data"].checked(data))
+    found: list[Finding] = []
+    for own in _networks(text, source):
+        found += _of(own)
+    found.append(_time(text, data))
+    return found
+
+
+def _networks(text: str, source: Source) -> "Iterator[Own]":
+    try:
+        from twofold.networks.pytorch.loading import Own
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise extra_needed("a network of one's own", "PyTorch", "torch") from error
+    from twofold.networks.pytorch.importing import import_home
+
+    typed = parse(text)
+    imported = import_home(typed.home)
+    make = imported.find(typed.name)
+    for arguments in typed.combinations():
+        name = typed.label(arguments)
+        yield Own(name, partial(make, **arguments), source.task, None, imported.there, imported.digest())
+
+
+def _of(own: "Own") -> Iterator[Finding]:
+    from twofold.networks.pytorch.roles import shape_text
+
+    described = own.description()
+    name, roles = own.name, own.roles
+    yield Finding(name, "called with", described["convention"])
+    yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))
+    yield Finding(name, "class predictions", roles.classes or "none")
+    if roles.unused:
+        yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
+    yield Finding(name, "parameters", _parameters(described))
+    layers = described["units"]
+    yield Finding(name, "units that may die", ", ".join(f"{layer}: {n}" for layer, n in layers.items()) or "none")
+    yield from _parity(own)
+
+
+def _parameters(described: dict) -> str:
+    sizes = [_size(shape) for shape in described["parameters"].values()]
+    text = f"{sum(sizes):,} in {len(sizes)} arrays"
+    if described["buffers"]:
+        text += f"; state: {', '.join(described['buffers'])}"
+    if described["unused_parameters"]:
+        text += f"; not used, and not trained: {', '.join(described['unused_parameters'])}"
+    return text
+
+
+def _size(shape: list[int]) -> int:
+    size = 1
+    for axis in shape:
+        size *= axis
+    return size
+
+
+def _parity(own: "Own") -> Iterator[Finding]:
+    from twofold.networks.pytorch.parity import differences
+
+    try:
+        compared = own.within(differences)
+    except ValueError as error:
+        yield Finding(own.name, "parity", f"in training it cannot be compared: {error}")
+        return
+    for each in compared:
+        wrong = "" if each.is_right else f"it differs by more than {each.allowed:g} from your module: please report it"
+        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e}", wrong)
+
+
+def _time(text: str, data: str) -> Finding:
+    """What a study with the settings' defaults would take here, from trainings of a few epochs."""
+
+    def seconds(epochs: int) -> float:
+        study = Study(networks=[text], rounds=2, epochs=epochs, data=data)
+        return float(study.run(store="sqlite://", progress=False).table.seconds.sum())
+
+    import jax
+
+    networks, rounds = len(parse(text).combinations()), 20
+    each = (seconds(_MORE) - seconds(_FEW)) / (2 * networks) / (_MORE - _FEW)
+    whole = each * Settings.epochs * rounds * networks / len(jax.devices())
+    return Finding("study", "time", f"about {whole / 60:.1f} min for {rounds} rounds of {networks} with the defaults")
