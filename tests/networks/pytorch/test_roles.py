@@ -1,0 +1,161 @@
+"""What the outputs of a network are, by their shapes; and that it is trained on what it should be."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
+
+from torch import nn
+
+from twofold.data import Task
+from twofold.data.pairs import RELATIONS
+from twofold.errors import NetworkError
+from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.structure import relation_logits
+from twofold.settings import Settings
+
+TASK = Task(6, 5, channels=1, classes=4)
+IMAGES = np.random.default_rng(0).uniform(size=(25, 2, 6, 5)).astype(np.float32)
+
+
+def network(forward, inputs=60, outputs=2):
+    """A network of one linear layer with this way from pairs to outputs."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.answer = nn.Linear(inputs, outputs)
+            self.classes = nn.Linear(30, 4)
+
+        def both(self, pairs):
+            return self.classes(pairs[:, 0].flatten(1)), self.classes(pairs[:, 1].flatten(1))
+
+        def forward(self, pairs):
+            return forward(self, pairs)
+
+    return Net
+
+
+def flat(pairs):
+    return pairs.flatten(1)
+
+
+ANSWERS = {
+    "two logits": (2, lambda net, x: net.answer(flat(x)), "two logits", False),
+    "log-probabilities": (2, lambda net, x: torch.log_softmax(net.answer(flat(x)), -1), "two logits", False),
+    "two probabilities": (2, lambda net, x: torch.softmax(net.answer(flat(x)), 1), "two logits", True),
+    "one logit (n, 1)": (1, lambda net, x: net.answer(flat(x)), "one logit", False),
+    "one logit (n,)": (1, lambda net, x: net.answer(flat(x)).squeeze(), "one logit", False),
+    "a probability": (1, lambda net, x: torch.sigmoid(net.answer(flat(x))), "one logit", True),
+    "a probability (n,)": (1, lambda net, x: torch.sigmoid(net.answer(flat(x))).squeeze(1), "one logit", True),
+    "a tuple of one": (2, lambda net, x: (net.answer(flat(x)),), "two logits", False),
+    "beside None": (2, lambda net, x: (None, net.answer(flat(x)), None), "two logits", False),
+    "in a dict": (2, lambda net, x: {"answer": net.answer(flat(x)), "more": None}, "two logits", False),
+}
+
+CLASSES = {
+    "apart": (lambda net, x: net.both(x), "apart"),
+    "stacked": (lambda net, x: torch.stack(net.both(x), 1), "stacked"),
+    "stacked first": (lambda net, x: torch.stack(net.both(x)), "stacked first"),
+    "halves": (lambda net, x: torch.cat(net.both(x)), "halves"),
+}
+
+
+def structure(make):
+    return Own("Net", make, TASK, None, NOTHING, "").structure(Settings())
+
+
+class Nothing:
+    def __enter__(self): ...
+
+    def __exit__(self, *_): ...
+
+
+def NOTHING():
+    return Nothing()
+
+
+def outputs_of(structure):
+    variables = structure.initial(0, 0)
+    outputs, _ = jax.jit(lambda v, i: structure.apply(v, i, {}, training=True))(variables, IMAGES)
+    return variables, outputs
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_the_answer_is_told_by_its_shape_and_probabilities_are_taken_back_to_logits(kind):
+    count, forward, answer, taken = ANSWERS[kind]
+    found = structure(network(forward, outputs=count))
+    assert (found.roles.answer, found.roles.classes, found.roles.logits_taken) == (answer, None, taken)
+    (weight, bias), outputs = outputs_of(found)[0].parameters, outputs_of(found)[1]
+    expected = IMAGES.reshape(25, -1) @ weight.T + bias
+    if count == 1:
+        expected = np.concatenate([np.zeros((25, 1)), expected], axis=1)
+    theirs, ours = (jax.nn.log_softmax(each) for each in (expected, outputs.logits))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert outputs.class_logits is None
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("kind", CLASSES)
+def test_class_predictions_are_told_by_their_shape(kind, alone):
+    predict, layout = CLASSES[kind]
+
+    def forward(net, x):
+        predictions = predict(net, x)
+        several = predictions if isinstance(predictions, tuple) else (predictions,)
+        return several if alone else (net.answer(flat(x)), *several)
+
+    found = structure(network(forward))
+    assert found.roles.classes == layout
+    assert found.roles.answer == ("class predictions alone" if alone else "two logits")
+    variables, outputs = outputs_of(found)
+    weight, bias = (next(p for p in variables.parameters if p.shape == shape) for shape in ((4, 30), (4,)))
+    expected = IMAGES.reshape(25, 2, -1) @ weight.T + bias
+    np.testing.assert_allclose(outputs.class_logits, expected, atol=1e-5)
+    if alone:
+        np.testing.assert_allclose(np.exp(outputs.logits).sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_the_probability_of_the_relation_is_summed_over_the_classes(relation):
+    logits = np.random.default_rng(1).normal(size=(3, 2, 4)).astype(np.float32)
+    probability = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    expected = np.zeros(3)
+    for first in range(4):
+        for second in range(4):
+            if RELATIONS[relation](np.array([first]), np.array([second]))[0]:
+                expected += probability[:, 0, first] * probability[:, 1, second]
+    found = np.exp(relation_logits(jnp.asarray(logits), relation, 4))
+    np.testing.assert_allclose(found[:, 1], expected, rtol=1e-5)
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
+
+
+REFUSED = {
+    "two answers": lambda net, x: (net.answer(flat(x)), net.answer(flat(x))[:, 0]),
+    "none": lambda net, x: net.answer(flat(x))[:, None, :],
+    "nothing": lambda net, x: None,
+    "one image's classes": lambda net, x: (net.answer(flat(x)), net.both(x)[0]),
+    "three": lambda net, x: (net.answer(flat(x)), *net.both(x), net.both(x)[0]),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_is_ambiguous_is_refused_with_the_shapes(kind):
+    with pytest.raises(NetworkError, match=re.escape("Net: its outputs are ")) as error:
+        structure(network(REFUSED[kind]))
+    assert "\n" not in str(error.value)
+    assert "(n, 2), (n, 1) or (n,)" in str(error.value)
+
+
+def test_what_is_ambiguous_can_be_said():
+    def forward(net, x):
+        return net.answer(flat(x)), net.answer(flat(x))[:, 0]
+
+    own = Own("Net", network(forward), TASK, ("unused", "answer"), NOTHING, "")
+    assert own.roles.answer == "one logit"
+    with pytest.raises(NetworkError, match=r"must say of each of its 2 outputs"):
+        Own("Net", network(forward), TASK, ("answer",), NOTHING, "")
