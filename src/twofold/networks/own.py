@@ -75,7 +75,7 @@ def _own(wanted: str | Own, task: Task) -> list[Network]:
 
         typed = parse(wanted)
         imported = import_home(typed.home)
-        networks = load(typed, imported.find(typed.name), task, around=imported.there)
+        networks = load(typed, imported.find(typed.name), task, around=imported.there, source=imported.digest())
     else:
         networks = load(wanted.typed, wanted.make, task, wanted.outputs)
     for each in networks:

@@ -197,7 +197,8 @@ def _train_cohort(
     trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
     seconds = (time.perf_counter() - begin) / trials_a_device
     for index, (job, (_, pairs)) in enumerate(zip(cohort, prepared)):
-        variables, chunk, evaluated = jax.tree.map(lambda array, i=index: array[i], results)
+        # A number of NumPy's is no array.
+        variables, chunk, evaluated = jax.tree.map(lambda array, i=index: np.asarray(array[i]), results)
         yield _outcome(job, pairs, variables, chunk, evaluated, seconds=seconds)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, PRNGKeyArray, PyTree, UInt32
+from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray, PyTree, UInt32
 
 from twofold.data import AnyArray, PairSet, Task
 from twofold.networks.protocol import EVALUATED_AT_ONCE, Structure, Variables
@@ -228,7 +228,7 @@ def _shuffled(program: Program, key: UInt32[Array, " 2"], epoch: Int32[Array, ""
     return _in_batches(program, jax.tree.map(lambda array: array[order], train))
 
 
-def _keys_of_steps(key: UInt32[Array, " 2"], epoch: Int32[Array, ""], steps: int) -> PRNGKeyArray:
+def _keys_of_steps(key: UInt32[Array, " 2"], epoch: Int32[Array, ""], steps: int) -> Key[Array, " steps"]:
     """A key for each step of an epoch, for what the network draws there."""
     stream = jax.random.fold_in(jax.random.wrap_key_data(key, impl="threefry2x32"), _DRAWING_STREAM)
     return jax.random.split(jax.random.fold_in(stream, epoch), steps)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from twofold.networks.pytorch.export import Exported
-from twofold.networks.pytorch.graph import Graph
+from twofold.networks.pytorch.graph import Graph, Spec
 from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.operations import TABLE
 from twofold.networks.pytorch.weights import seeded
@@ -102,7 +102,7 @@ class _Theirs:
 
     def outputs(self, images: np.ndarray, *, training: bool) -> list[torch.Tensor]:
         self._module.train(training)
-        shapes = self._exported.convention.shapes(_Shaped(images.shape))
+        shapes = self._exported.convention.shapes(Spec(images.shape, "float64"))
         pairs = torch.as_tensor(images)
         parts = [pairs] if len(shapes) == 1 else [pairs[:, 0], pairs[:, 1]]
         before = torch.get_default_dtype()
@@ -124,13 +124,6 @@ class _Theirs:
         with torch.no_grad():
             for parameter, gradient in zip(self._held(True), gradients):
                 parameter -= _RATE * gradient
-
-
-@dataclass(frozen=True)
-class _Shaped:
-    """What a convention asks of pairs: their shape."""
-
-    shape: tuple[int, ...]
 
 
 def _loss(graph: Graph, parameters: Any, buffers: Any, images: Any) -> tuple[Any, tuple[Any, Any]]:

@@ -1,0 +1,135 @@
+"""A network of one's own on the command line, from its file to a table."""
+
+import json
+import shutil
+import sys
+
+import pytest
+
+pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
+
+from twofold.results import Store
+
+NET = '''
+import torch
+from torch import nn
+
+class Twin(nn.Module):
+    """Two branches of one convolution, with dropout and batch normalisation."""
+
+    def __init__(self, share=True, aux=False):
+        super().__init__()
+        def branch():
+            return nn.Sequential(nn.Conv2d(1, 4, 5, stride=3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
+        self.first = branch()
+        self.second = self.first if share else branch()
+        self.aux, self.dropout, self.head = aux, nn.Dropout(0.2), nn.Linear(20, 1)
+
+    def forward(self, left, right):
+        a, b = self.first(left), self.second(right)
+        answer = torch.sigmoid(self.head(self.dropout(torch.relu(torch.cat([a, b], 1)))))
+        return (answer, a, b) if self.aux else answer
+'''
+SIZES = ["--rounds", "2", "--epochs", "2", "--pairs", "100", "--test-pairs", "60", "--validation-pairs", "20", "--quiet"]
+TYPED = "net.py:Twin(share=[False, True], aux=[False, True])"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with a network, and a store in which a study of its flags is."""
+    from twofold.cli import main
+
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "net.py").write_text(NET, "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert main(["study", "--networks", TYPED, "NetWS", *SIZES]) == 0
+    return folder
+
+
+def test_every_combination_is_trained_and_its_rows_say_what_it_is(trained):
+    table = Store(trained / "twofold.db", create=False).read(histories=True)
+    own = table[table.network != "NetWS"]
+    names = [f"Twin(share={share}, aux={aux})" for share in (False, True) for aux in (False, True)]
+    assert set(own.network) == set(names)
+    assert len(own) == 8
+    assert set(own.source) == {"net.py:Twin"}
+    assert own.identity.nunique() == 4
+    for row in own.to_dict("records"):
+        assert row["network"] == f"Twin(share={row['arguments']['share']}, aux={row['arguments']['aux']})"
+        assert (row["digit_error"] >= 0) == row["arguments"]["aux"] == row["auxiliary_losses"]
+        assert row["weight_sharing"] is None
+        assert [units for _, units in row["dead_layers"].values()] == [4, 4, 20]
+        assert len(row["train_loss"]) == 2
+    papers = table[table.network == "NetWS"]
+    assert papers.arguments.isna().all()
+    assert papers.dead_first.notna().all()
+
+
+def test_nothing_is_trained_again_and_a_comment_changes_nothing(trained, tmp_path, run):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "net.py").write_text(NET.replace("class Twin", "# of mine\n\nclass Twin").replace("a, b =", "a, b  ="))
+    before = (tmp_path / "twofold.db").read_bytes()
+    code, out, _ = run("study", "--networks", TYPED, "NetWS", *SIZES, "--json")
+    assert code == 0
+    assert len(json.loads(out)) == 10
+    assert (tmp_path / "twofold.db").read_bytes() == before
+
+
+def test_another_layer_is_another_network(trained, tmp_path, run):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "net.py").write_text(NET.replace("nn.ReLU()", "nn.GELU()"))
+    code, out, _ = run("study", "--networks", "net.py:Twin(share=True)", *SIZES, "--json")
+    rows = json.loads(out)
+    assert (code, len(rows)) == (0, 2)
+    old = Store(trained / "twofold.db", create=False).read()
+    assert not set(old.key) & {row["key"] for row in rows}
+
+
+@pytest.mark.parametrize("command", ["results", "analyse", "power", "report", "demo"])
+def test_commands_that_read_import_nothing_of_it(command, trained, tmp_path, run, monkeypatch):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "net.py").write_text("raise SystemExit('imported')")
+    code, _, err = run(command)
+    assert (code, "imported" in err) == (0, False)
+
+
+def test_the_rows_do_not_depend_on_the_number_of_workers(trained, tmp_path, run):
+    (tmp_path / "net.py").write_text(NET)
+    code, out, _ = run("study", "--networks", "net.py:Twin(share=True)", *SIZES, "--json", "--workers", "1")
+    assert code == 0
+    table = Store(trained / "twofold.db", create=False).read().set_index("key")
+    for row in json.loads(out):
+        assert row["test_error"] == table.test_error[row["key"]]
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("net.py:Tvin", "net.py has no class Tvin; its classes are: Twin"),
+        ("nte.py:Twin", "there is no file nte.py"),
+        ("net.py:Twin(share=[True, True])", "has the level True twice"),
+        ("net.py:Twin(share=maybe)", "must be a literal"),
+        ("net.py:Twin(depth=1)", "cannot be made: TypeError"),
+    ],
+)
+def test_a_slip_is_one_line(typed, said, tmp_path, run):
+    (tmp_path / "net.py").write_text(NET)
+    code, out, err = run("study", "--networks", typed, *SIZES)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "twofold.db").exists()
+
+
+def test_check_says_what_it_is_and_that_it_is_right(tmp_path, run):
+    (tmp_path / "net.py").write_text(NET)
+    code, out, err = run("check", "net.py:Twin(aux=True)", "--json")
+    found = {each["name"]: each["found"] for each in json.loads(out)}
+    assert (code, found["answer"]) == (0, "one logit, before its sigmoid or softmax")
+    assert found["called with"] == "two images"
+    assert found["class predictions"] == "apart"
+    assert found["parameters"].startswith("794 in")
+    assert all(float(value) < 1e-9 for name, value in found.items() if name.startswith("parity"))
+    assert "min for 20 rounds" in found["time"]
+    assert err == ""
