@@ -1,50 +1,54 @@
-"""What weight sharing and auxiliary losses are worth: the 2x2 factorial, round by round."""
+"""What each factor is worth: main effects and interactions of full crossings, round by round."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
-from twofold.analysis.trials import AnalysisError, by_round
-from twofold.networks import NETWORKS, PAPERS
+from twofold.analysis.designs import Design, own_designs, papers_design
+from twofold.analysis.trials import AnalysisError, as_trials, by_round
 
-
-def _sign(flag: bool | None) -> int:
-    return 1 if flag else -1
-
-
-# Coefficients of the errors of the four networks in each effect, by whether they have each of the two factors
-# (Montgomery, "Design and Analysis of Experiments", chapter 6). A main effect is the mean change that the factor makes;
-# the interaction is how much the change that weight sharing makes differs with auxiliary losses from without.
-EFFECTS: dict[str, dict[str, float]] = {
-    "weight sharing": {name: _sign(NETWORKS[name].weight_sharing) / 2 for name in PAPERS},
-    "auxiliary losses": {name: _sign(NETWORKS[name].auxiliary_losses) / 2 for name in PAPERS},
-    "interaction": {
-        name: _sign(NETWORKS[name].weight_sharing) * _sign(NETWORKS[name].auxiliary_losses) for name in PAPERS
-    },
-}
+# The paper's effects: coefficients of the errors of its four networks.
+EFFECTS = papers_design().effects()
 
 
 def effects(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per effect with the columns of `contrast`, and `p_holm`, corrected over the three.
+    """A row per effect with the columns of `contrast`, and `p_holm`, corrected over those of its design.
 
-    Effects are changes of the test error, as fractions: negative means fewer errors. Raises `AnalysisError` where one
-    of the four networks lacks altogether.
+    Effects are changes of the test error, as fractions: negative means fewer errors. Those of the paper's four come
+    first, then those of each class of the user's whose levels are fully crossed. Raises `AnalysisError` where the table
+    has no design.
     """
-    rounds = effects_by_round(table)
-    result = pd.DataFrame([{"effect": name, **contrast(rounds[name])} for name in EFFECTS])
-    result["p_holm"] = holm(result["p"])
-    return result
+    found = []
+    for design, rounds in _by_round(table):
+        rows = pd.DataFrame([{"effect": name, **contrast(rounds[name])} for name in rounds])
+        found.append(rows.assign(p_holm=holm(rows["p"]), design=design.name))
+    result = pd.concat(found, ignore_index=True)
+    return result if (result.design != "").any() else result.drop(columns="design")
 
 
 def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per (seed, round), a column per effect; NaN where one of the four networks lacks in the round.
+    """A row per (seed, round), a column per effect; NaN where one of a design's networks lacks in the round.
 
-    Raises `AnalysisError` where one of them lacks altogether.
+    Raises `AnalysisError` where the table has no design.
     """
+    return pd.concat([rounds for _, rounds in _by_round(table)], axis=1)
+
+
+def _by_round(table: pd.DataFrame) -> Iterator[tuple[Design, pd.DataFrame]]:
+    """Each design of the table, with its effects in every round; an effect is named after its class if there are more."""
     errors = by_round(table)
-    lacking = [name for name in PAPERS if name not in errors]
-    if lacking:
+    papers, own = papers_design(), own_designs(as_trials(table))
+    lacking = [name for name in papers.cells.values() if name not in errors]
+    if lacking and not own:
         raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
-    four = errors[list(PAPERS)].to_numpy(float)  # rounds, 4
-    weights = np.column_stack([list(effect.values()) for effect in EFFECTS.values()])  # 4, effects
-    return pd.DataFrame(four @ weights, index=errors.index, columns=list(EFFECTS))
+    designs = [*([] if lacking else [papers]), *own]
+    for design in designs:
+        named = design.effects()
+        networks = list(design.cells.values())
+        of_networks = errors[networks].to_numpy(float)  # rounds, networks
+        weights = np.column_stack([[effect[name] for name in networks] for effect in named.values()])
+        several = len(designs) > 1 and design.name
+        columns = [f"{design.name}: {name}" if several else name for name in named]
+        yield design, pd.DataFrame(of_networks @ weights, index=errors.index, columns=columns)

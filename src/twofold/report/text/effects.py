@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from twofold.analysis.designs import BETWEEN
 from twofold.report.text.numbers import interval, percent, points, points_interval
 from twofold.report.text.tables import Row, rows_of
 
@@ -16,8 +17,9 @@ def effect_sentences(effects: pd.DataFrame) -> list[str]:
     """A sentence for each row of `twofold.analysis.effects` that has a p-value, the factor of most effect first."""
     rows = {row["effect"]: row for row in rows_of(effects) if not pd.isna(row["p_holm"])}
     interaction = rows.pop(_INTERACTION, None)
-    ranked = sorted(rows.values(), key=lambda row: -abs(row["difference"]))
-    sentences = [_factor(row) for row in ranked]
+    factors = [row for row in rows.values() if BETWEEN not in row["effect"]]
+    sentences = [_factor(row) for row in sorted(factors, key=lambda row: -abs(row["difference"]))]
+    sentences += [_differs(row) for row in rows.values() if BETWEEN in row["effect"] and shown(row)]
     if interaction is not None and "weight sharing" in rows:
         sentences.append(_together(rows["weight sharing"], interaction))
     return sentences
@@ -36,6 +38,13 @@ def _factor(row: Row) -> str:
     verb = ("lower" if row["difference"] < 0 else "raise") + ("" if several else "s")
     sizes = interval(*sorted((abs(row["ci_low"]), abs(row["ci_high"]))))
     return f"{name} {verb} the test error by {percent(abs(row['difference']))} points (95 % interval {sizes})."
+
+
+def _differs(row: Row) -> str:
+    """That factors of a design of the user's do not act each for itself."""
+    first, *others = row["effect"].split(BETWEEN)
+    by = f"{points(row['difference'])} points (95 % interval {_bare(row)})"
+    return f"The change that {first} makes differs with {' and '.join(others)} by {by}."
 
 
 def _together(sharing: Row, interaction: Row) -> str:
