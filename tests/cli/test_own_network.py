@@ -86,7 +86,7 @@ def test_another_layer_is_another_network(trained, tmp_path, run):
     assert not set(old.key) & {row["key"] for row in rows}
 
 
-@pytest.mark.parametrize("command", ["results", "analyse", "power", "report", "demo"])
+@pytest.mark.parametrize("command", ["results", "analyse", "power", "report"])
 def test_commands_that_read_import_nothing_of_it(command, trained, tmp_path, run, monkeypatch):
     shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     (tmp_path / "net.py").write_text("raise SystemExit('imported')")
@@ -129,7 +129,7 @@ def test_check_says_what_it_is_and_that_it_is_right(tmp_path, run):
     assert (code, found["answer"]) == (0, "one logit, before its sigmoid or softmax")
     assert found["called with"] == "two images"
     assert found["class predictions"] == "apart"
-    assert found["parameters"].startswith("794 in")
+    assert found["parameters"].startswith("783 in")
     assert all(float(value) < 1e-9 for name, value in found.items() if name.startswith("parity"))
     assert "min for 20 rounds" in found["time"]
     assert err == ""

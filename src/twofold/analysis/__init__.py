@@ -12,10 +12,13 @@ from twofold.analysis.collapse import BRANCH_UNITS as BRANCH_UNITS
 from twofold.analysis.collapse import DIVERGED as DIVERGED
 from twofold.analysis.collapse import HEALTHY as HEALTHY
 from twofold.analysis.collapse import KINDS as KINDS
+from twofold.analysis.collapse import LAYER_DEAD as LAYER_DEAD
 from twofold.analysis.collapse import ONE_DEAD as ONE_DEAD
 from twofold.analysis.collapse import OUTLIER as OUTLIER
 from twofold.analysis.collapse import collapse as collapse
+from twofold.analysis.collapse import dead_units as dead_units
 from twofold.analysis.collapse import explained as explained
+from twofold.analysis.collapse import is_own as is_own
 from twofold.analysis.collapse import kind_of as kind_of
 from twofold.analysis.contrasts import benjamini_hochberg as benjamini_hochberg
 from twofold.analysis.contrasts import contrast as contrast

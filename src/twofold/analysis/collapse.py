@@ -1,8 +1,9 @@
-"""Why rounds fail: branches whose ten bottleneck units never fire.
+"""Why rounds fail: layers whose units never fire; of the paper's networks the ten bottleneck units of a branch.
 
 A unit is dead if it is at or below 0 on every test image. A branch whose ten units are dead passes nothing on through
 a ReLU: the network sees one digit only, and where both branches are dead its answer is a constant. Through a leaky ReLU
-such a branch still passes something on; the kinds are named by the same rule all the same.
+such a branch still passes something on; the kinds are named by the same rule all the same. A network of one's own has
+collapsed when all units of some layer are dead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +19,31 @@ from twofold.networks import in_order
 
 BRANCH_UNITS = 10
 HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED = "healthy", "one branch dead", "both branches dead", "diverged"
-KINDS = (HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED)
+LAYER_DEAD = "a layer dead"
+KINDS = (HEALTHY, ONE_DEAD, BOTH_DEAD, LAYER_DEAD, DIVERGED)
+
+# Those of the paper's networks, and those of one's own.
+_OF_PAPERS, _OF_OWN = (HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED), (HEALTHY, LAYER_DEAD, DIVERGED)
 
 # An error beyond this is an outlier that has to be accounted for.
 OUTLIER = 0.25
 
 _NEEDS = ("network", "round", "test_error", "dead_first", "dead_second")
+
+
+def is_own(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial is of a network of one's own, whose dead units are counted by layers."""
+    lacks = pd.Series(False, index=trials.index)
+    return trials.dead_layers.notna() if "dead_layers" in trials else lacks
+
+
+def dead_units(trials: pd.DataFrame) -> pd.Series:
+    """How many units of each trial's network are dead."""
+    counts = trials.dead_first.fillna(0) + trials.dead_second.fillna(0)
+    own = is_own(trials)
+    if own.any():
+        counts = counts.where(~own, trials.dead_layers[own].map(lambda layers: sum(d for d, _ in layers.values())))
+    return counts.astype(int)
 
 
 def kind_of(table: pd.DataFrame) -> pd.Series:
@@ -33,13 +53,18 @@ def kind_of(table: pd.DataFrame) -> pd.Series:
     `AnalysisError` where a count of dead units is missing.
     """
     trials = as_trials(table, _NEEDS)
-    unknown = int(trials[["dead_first", "dead_second"]].isna().any(axis=1).sum())
+    own = is_own(trials)
+    unknown = int(trials[["dead_first", "dead_second"]][~own].isna().any(axis=1).sum())
     if unknown:
         raise AnalysisError(
             f"`dead_first` or `dead_second` is missing in {counted(unknown, 'trial')}, so kinds cannot be told"
         )
     dead = (trials[["dead_first", "dead_second"]] >= BRANCH_UNITS).sum(axis=1).to_numpy()
-    kinds = np.array(KINDS, object)[dead]
+    kinds = np.array(_OF_PAPERS, object)[dead]
+    kinds[own.to_numpy()] = [
+        LAYER_DEAD if any(gone == units for gone, units in layers.values()) else HEALTHY
+        for layers in (trials.dead_layers[own] if own.any() else ())
+    ]
     return pd.Series(np.where(trials.diverged.astype(bool), DIVERGED, kinds), index=trials.index, name="kind")
 
 
@@ -51,7 +76,7 @@ def collapse(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """
     rows = []
     for group, trials in _groups(table, by):
-        for kind in KINDS:
+        for kind in _OF_OWN if is_own(trials).any() else _OF_PAPERS:
             errors = trials.test_error[trials.kind == kind].to_numpy(float)
             rows.append({**group, "kind": kind, **_rate(len(errors), len(trials)), **_errors(errors)})
     return pd.DataFrame(rows)

@@ -5,18 +5,21 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from twofold.analysis import (
     BOTH_DEAD,
     BRANCH_UNITS,
     HEALTHY,
     KINDS,
+    LAYER_DEAD,
     ONE_DEAD,
     OUTLIER,
     AnalysisError,
     collapse,
+    dead_units,
     in_order,
+    is_own,
     kind_of,
     varying_settings,
 )
@@ -29,6 +32,9 @@ from twofold.report.text.tables import Row, rows_of
 
 # Where the logarithmic axis of epochs has its ticks.
 _EPOCHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+
+# Kinds whose rates are drawn, and how far each is beside the line of its setting.
+_DEAD = {ONE_DEAD: -0.13, BOTH_DEAD: 0.13, LAYER_DEAD: 0.0}
 
 # As many letters of a setting's name stand in one line.
 _LETTERS = 36
@@ -43,7 +49,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
             kinds = kind_of(table)
         except AnalysisError as error:
             return _nothing(figure, panels, str(error))
-        dead = (table.dead_first + table.dead_second).to_numpy()
+        dead, own = dead_units(table).to_numpy(), is_own(table)
         sideways = np.random.default_rng(0).uniform(
             -0.3, 0.3, len(table)
         )  # so that equal trials do not hide each other
@@ -55,8 +61,8 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                     color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind],
                 )  # fmt: skip
             axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
-            axes.set(title=network, xlabel=pictures.DEAD_AXIS, xlim=(-1.2, 21.2))
-            axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
+            axes.set(title=network)
+            _dead_axis(axes, dead[(table.network == network).to_numpy()] if own.any() else None)
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
         headline(figure, pictures.COLLAPSE_FIGURE.format(rounds=pictures.rounds_of(table)))
         panels[-1].annotate(
@@ -67,6 +73,17 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
     return figure
 
 
+def _dead_axis(axes: Axes, dead: np.ndarray | None) -> None:
+    """The axis of dead units: of the paper's networks all 20, of others as many as there are."""
+    if dead is None:
+        axes.set(xlabel=pictures.DEAD_AXIS, xlim=(-1.2, 21.2))
+        axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
+        return
+    most = max(int(dead.max(initial=0)), 20)
+    axes.set(xlabel=pictures.DEAD_AXIS_OF_OWN, xlim=(-0.06 * most, 1.06 * most))
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+
+
 def trace_figure(table: pd.DataFrame) -> Picture:
     """The dead units of each branch after every epoch, a panel per network, coloured by how the trial ended.
 
@@ -75,7 +92,8 @@ def trace_figure(table: pd.DataFrame) -> Picture:
     with house_style():
         networks = in_order(list(table.network))
         figure, panels = _panels(networks)
-        traced = table[table.dead_units_trace.notna()] if "dead_units_trace" in table else table[:0]
+        # A trace of a network of one's own is of layers, as many as it has.
+        traced = table[table.dead_units_trace.notna() & ~is_own(table)] if "dead_units_trace" in table else table[:0]
         if traced.empty:
             return _nothing(figure, panels, pictures.NO_TRACE)
         kinds = kind_of(traced)
@@ -113,14 +131,14 @@ def rates_figure(table: pd.DataFrame) -> Picture:
         figure, panels = _panels(networks, height=1.7 + max(0.5 * len(settings), 0.18 * lines + 0.12 * len(settings)))
         places = {name: place for place, name in enumerate(dict.fromkeys(rates.setting))}
         for axes, network in zip(panels, networks):
-            for row in rows_of(rates[(rates.network == network) & rates.kind.isin([ONE_DEAD, BOTH_DEAD])]):
-                _draw_rate(axes, row, places[row["setting"]] + (-0.13 if row["kind"] == ONE_DEAD else 0.13))
+            for row in rows_of(rates[(rates.network == network) & rates.kind.isin(_DEAD)]):
+                _draw_rate(axes, row, places[row["setting"]] + _DEAD[row["kind"]])
             axes.set(title=network, xlabel=pictures.RATE_AXIS)
             name_lines(axes, settings)
-        shown = rates[rates.kind.isin([ONE_DEAD, BOTH_DEAD])]
+        shown = rates[rates.kind.isin(_DEAD)]
         panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
         headline(figure, pictures.rates_title(rates.rounds))
-        _kind_legend(figure, panels[0], pd.Series([ONE_DEAD, BOTH_DEAD]), lines=False)
+        _kind_legend(figure, panels[0], shown.kind, lines=False)
     return figure
 
 

@@ -1,6 +1,6 @@
 """Colours and markers, for figures and pages; nothing of matplotlib."""
 
-from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD
+from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, LAYER_DEAD, ONE_DEAD
 from twofold.networks import NETWORKS, PAPERS
 from twofold.settings import SETTINGS
 
@@ -35,8 +35,8 @@ _OPTIMIZER_PALETTE = (
 OPTIMIZER_LOOKS = dict(zip(SETTINGS["optimizer"].choices, _OPTIMIZER_PALETTE, strict=False))
 
 # Kinds of trials: of the same palette as the networks, and told apart by their markers as well.
-KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", DIVERGED: INK}
-KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", DIVERGED: "X"}
+KIND_COLOURS = {HEALTHY: "#56B4E9", ONE_DEAD: "#E69F00", BOTH_DEAD: "#D55E00", LAYER_DEAD: "#D55E00", DIVERGED: INK}
+KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", LAYER_DEAD: "^", DIVERGED: "X"}
 
 # The flags of a network that are factors of a study.
 _FACTORS = ("weight_sharing", "auxiliary_losses")

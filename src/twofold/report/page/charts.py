@@ -18,7 +18,9 @@ from twofold.analysis import (
     KINDS,
     AnalysisError,
     effects,
+    dead_units,
     in_order,
+    is_own,
     kind_of,
     summary,
 )
@@ -219,24 +221,32 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
 
 def collapse_chart(trials: pd.DataFrame) -> Chart:
     """The test error against the number of dead bottleneck units, coloured by kind."""
-    kinds = kind_of(trials)
+    kinds, dead = kind_of(trials), dead_units(trials)
     counted = kinds.value_counts()
     there = [kind for kind in KINDS if kind in counted.index]
     chart = Chart(
         title=pictures.COLLAPSE_TITLE,
         description=pictures.collapse_description({kind: int(counted[kind]) for kind in there}),
-        x=Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)]),
+        x=_dead_axis(trials, dead),
         y=_percent_axis(trials.test_error),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
         note=pictures.collapse_note(_all_relu(trials)),
     )
     sideways = np.random.default_rng(0)
     for kind in there:
-        for row in _rows(trials[kinds == kind]):
-            x = chart.at_x(row.dead_first + row.dead_second + sideways.uniform(-0.3, 0.3))
+        for row, count in zip(_rows(trials[kinds == kind]), dead[kinds == kind]):
+            x = chart.at_x(count + sideways.uniform(-0.3, 0.3))
             look = css(KIND_COLOURS[kind]), KIND_MARKERS[kind]
             chart.marks.append(Mark(x, chart.at_y(100 * row.test_error), *look, pictures.dead_tip(row, kind)))
     return chart
+
+
+def _dead_axis(trials: pd.DataFrame, dead: pd.Series) -> Axis:
+    if not is_own(trials).any():
+        return Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)])
+    most = max(int(dead.max()), 20)
+    ticks = sorted({int(tick) for tick in MaxNLocator(5, integer=True).tick_values(0, most) if 0 <= tick <= most})
+    return Axis(pictures.DEAD_AXIS_OF_OWN, -0.04 * most, 1.04 * most, [(tick, str(tick)) for tick in ticks])
 
 
 def _all_relu(trials: pd.DataFrame) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 from twofold.analysis import (
     BOTH_DEAD,
     DIVERGED,
+    LAYER_DEAD,
     ONE_DEAD,
     AnalysisError,
     by_round,
@@ -25,7 +26,12 @@ from twofold.report.text.numbers import counted, interval, listed, percent
 QUESTION = "What are weight sharing and auxiliary losses worth?"
 
 _NOT_YET = "What the two factors are worth cannot be told yet"
-_FAILURES = {ONE_DEAD: "with one branch dead", BOTH_DEAD: "with both branches dead", DIVERGED: "diverged"}
+_FAILURES = {
+    ONE_DEAD: "with one branch dead",
+    BOTH_DEAD: "with both branches dead",
+    LAYER_DEAD: "with a layer dead",
+    DIVERGED: "diverged",
+}
 
 
 def task_sentence(trials: pd.DataFrame) -> str:

@@ -19,6 +19,7 @@ DIVERGED_COUNT = "Diverged trainings count with the error of the answers that su
 DIVERGED_CELLS = "†: so many trainings diverged (their loss was no longer finite); the mean has them in it."
 DIFFERENCES = "Negative: the network named first errs less. p is that of the sign-flip test, Holm its correction."
 CLEARLY = "Clearly: the interval (bootstrap over rounds) leaves out 1, and the corrected Brown-Forsythe p is below 5 %."
+LAYERS = "A layer is dead if none of its units is above 0 on any test image."
 DEAD = "A branch is dead if none of its ten bottleneck units is above 0 on any test image."
 LEAKY = "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
 VARIANCE = "Variance explained: the share of the error's variance over rounds that lies between the kinds."

@@ -24,6 +24,7 @@ MEAN_INTERVAL = "Mean, 95 % interval"
 EFFECT_AXIS = "change of the test error (points); left of 0: fewer errors"
 CHANGE_AXIS = "change of test error\n(points)"
 DEAD_AXIS = f"dead units, of {2 * BRANCH_UNITS}"
+DEAD_AXIS_OF_OWN = "dead units"
 BRANCH_AXIS = f"dead units of a branch, of {BRANCH_UNITS}"
 RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
 RATE_AXIS = "% of rounds"
@@ -98,7 +99,16 @@ def trial_tip(row: Any) -> str:
 
 def dead_tip(row: Any, kind: str) -> str:
     """What the mark of a trial tells beside its dead units."""
-    return f"{trial_tip(row)}, dead units {row.dead_first} and {row.dead_second}: {kind}"
+    return f"{trial_tip(row)}, dead units {dead_text(row)}: {kind}"
+
+
+def dead_text(row: Any) -> str:
+    """The dead units of both branches, or of the layers that have some."""
+    layers = getattr(row, "dead_layers", None)
+    if not isinstance(layers, dict):
+        return f"{int(row.dead_first)} and {int(row.dead_second)}"
+    some = [f"{dead} of {units} in {name}" for name, (dead, units) in layers.items() if dead]
+    return ", ".join(some) or "none"
 
 
 def loss_tip(network: str, epoch: int, loss: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, ONE_DEAD, OUTLIER
+from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, LAYER_DEAD, ONE_DEAD, OUTLIER
 from twofold.report.text import notes
 from twofold.report.text.effects import effect_sentences
 from twofold.report.text.names import VERDICTS, pair_text
@@ -112,25 +112,45 @@ def collapse_table(collapse: pd.DataFrame) -> TextTable:
         Column("error %", lambda row: percent(row["mean"])),
         RANGE,
     ]
-    return over_rounds("Collapse: branches whose ten units never fire", columns, shown, [notes.DEAD])
+    return over_rounds(_titled("Collapse", collapse), columns, shown, _what_is_dead(collapse))
+
+
+def _titled(what: str, collapse: pd.DataFrame) -> str:
+    own = (collapse.kind == LAYER_DEAD).any()
+    return f"{what}: {'layers whose units' if own else 'branches whose ten units'} never fire"
+
+
+def _what_is_dead(collapse: pd.DataFrame) -> list[str]:
+    told = {ONE_DEAD: notes.DEAD, LAYER_DEAD: notes.LAYERS}
+    return [note for kind, note in told.items() if (collapse.kind == kind).any()]
 
 
 def rates_table(collapse: pd.DataFrame, varied: Sequence[str], leaky: bool) -> TextTable:
     """How often branches die, a line per network and setting; `leaky` where some of them are leaky."""
     groups = ["network", *varied]
     columns = [*map(value_column, groups)]
-    columns += [_rate(kind, collapse, groups) for kind in (ONE_DEAD, BOTH_DEAD)]
+    columns += [
+        _rate(kind, collapse, groups)
+        for kind in (ONE_DEAD, BOTH_DEAD, LAYER_DEAD)
+        if (collapse.kind == kind).any()
+    ]
     if (collapse["count"][collapse.kind == DIVERGED] > 0).any():
         columns.append(_rate(DIVERGED, collapse, groups))
     lines = collapse[collapse.kind == KINDS[0]]
     title = "Collapse, in percent of rounds (Wilson's 95 % interval)"
-    return over_rounds(title, columns, lines, [notes.DEAD, *([notes.LEAKY] if leaky else [])])
+    return over_rounds(title, columns, lines, [*_what_is_dead(collapse), *([notes.LEAKY] if leaky else [])])
 
 
 def _rate(kind: str, collapse: pd.DataFrame, groups: Sequence[str]) -> Column:
     of_kind = {tuple(row[name] for name in groups): row for row in rows_of(collapse[collapse.kind == kind])}
     heading = kind.replace(" dead", "\ndead") + " %"
-    return Column(heading, lambda row: rate_text(of_kind[tuple(row[name] for name in groups)]))
+
+
+    def text(row: Row) -> str:
+        found = of_kind.get(tuple(row[name] for name in groups))
+        return "–" if found is None else rate_text(found)
+
+    return Column(heading, text)
 
 
 def rate_text(row: Row) -> str:

@@ -1,10 +1,12 @@
 """The table of every trial, as a page has it."""
 
 from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pandas as pd
 
 from twofold.report.text.notes import first_rows_note
+from twofold.report.text.pictures import dead_text
 from twofold.report.text.statistics import error_column
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import value_text
@@ -18,7 +20,7 @@ def trials_table(trials: pd.DataFrame, varied: Sequence[str], most: int) -> Text
         count_column("round"),
         *(error_column(kind, 1) for kind in ("test", "validation", "train")),
         error_column("digit"),
-        *map(count_column, ("dead_first", "dead_second")),
+        Column("dead units", lambda row: dead_text(SimpleNamespace(**row))),
         Column("diverged", lambda row: value_text(row["diverged"]) if row["diverged"] else ""),
         Column("seconds", lambda row: f"{row['seconds']:.2f}"),
     ]
