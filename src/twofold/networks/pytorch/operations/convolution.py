@@ -1,0 +1,162 @@
+"""Convolutions as matrix products of patches, with channels last: XLA's own are many times slower on a processor.
+
+Weights are PyTorch's: (out, in / groups, *kernel), for transposed ones (in, out / groups, *kernel).
+"""
+
+import itertools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from twofold.networks.pytorch.operations.table import operation
+
+# More groups than these are one batched product and not a product for each.
+_MOST_SEPARATE_GROUPS = 8
+
+
+@operation("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding")
+def convolution(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | str | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Array:
+    """A convolution of one, two or three axes; without a batch too."""
+    space = weight.ndim - 2
+    if x.ndim == space + 1:
+        return convolution(x[None], weight, bias, stride, padding, dilation, groups)[0]
+    strides, dilations = _each(stride, space), _each(dilation, space)
+    if isinstance(padding, str):
+        spans = [d * (k - 1) if padding == "same" else 0 for d, k in zip(dilations, weight.shape[2:])]
+        edges = [(span // 2, span - span // 2) for span in spans]
+    else:
+        edges = [(edge, edge) for edge in _each(padding, space)]
+    last = jnp.moveaxis(x, 1, -1)
+    if any(edge != (0, 0) for edge in edges):
+        last = jnp.pad(last, [(0, 0), *edges, (0, 0)])
+    result = _of_patches(last, weight, strides, dilations, groups)
+    return jnp.moveaxis(result if bias is None else result + bias, -1, 1)
+
+
+def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
+    several = (value,) if isinstance(value, int) else tuple(value)
+    return several * space if len(several) == 1 else several
+
+
+def _of_patches(
+    x: Array, weight: Array, strides: Sequence[int], dilations: Sequence[int], groups: int
+) -> Array:
+    """The convolution of images with channels last, whose edges are padded already."""
+    kernel, inputs, outputs = weight.shape[2:], weight.shape[1], weight.shape[0]
+    sizes = [
+        (length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(x.shape[1:-1], kernel, dilations, strides)
+    ]
+    seen = [_seen(x, place, sizes, strides, dilations) for place in itertools.product(*map(range, kernel))]
+    # (places of the kernel, in, out)
+    weights = jnp.moveaxis(weight, (0, 1), (-1, -2)).reshape(len(seen), inputs, outputs)
+    if groups == 1:
+        patches = seen[0] if len(seen) == 1 else jnp.concatenate(seen, axis=-1)
+        return patches @ weights.reshape(-1, outputs)
+    if inputs == 1:  # depthwise: each channel by itself
+        times = outputs // groups
+        if times > 1:
+            seen = [jnp.repeat(each, times, axis=-1) for each in seen]
+        return sum((each * weights[i, 0] for i, each in enumerate(seen[1:], 1)), seen[0] * weights[0, 0])
+    if groups <= _MOST_SEPARATE_GROUPS:
+        each_in, each_out = inputs, outputs // groups
+        parts = [
+            jnp.concatenate([each[..., g * each_in : (g + 1) * each_in] for each in seen], axis=-1)
+            @ weights[..., g * each_out : (g + 1) * each_out].reshape(-1, each_out)
+            for g in range(groups)
+        ]
+        return jnp.concatenate(parts, axis=-1)
+    patches = jnp.stack(seen, axis=-2)
+    patches = patches.reshape(*patches.shape[:-1], groups, inputs)
+    result = jnp.einsum("...kgi,kigo->...go", patches, weights.reshape(len(seen), inputs, groups, -1))
+    return result.reshape(*result.shape[:-2], outputs)
+
+
+def _seen(
+    x: Array, place: Sequence[int], sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> Array:
+    """What one place of the kernel sees, at every place of the output."""
+    starts = [i * d for i, d in zip(place, dilations)]
+    ends = [start + (size - 1) * s + 1 for start, size, s in zip(starts, sizes, strides)]
+    return jax.lax.slice(
+        x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1)
+    )
+
+
+@operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input")
+def transposed_convolution(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] = 0,
+    output_padding: int | Sequence[int] = 0,
+    groups: int = 1,
+    dilation: int | Sequence[int] = 1,
+) -> Array:
+    """What the gradient of a convolution does: each pixel is spread over the places that the kernel sees."""
+    space = weight.ndim - 2
+    if x.ndim == space + 1:
+        return transposed_convolution(x[None], weight, bias, stride, padding, output_padding, groups, dilation)[0]
+    strides, dilations, edges, more = (_each(each, space) for each in (stride, dilation, padding, output_padding))
+    kernel, inputs = weight.shape[2:], weight.shape[0]
+    last = jnp.moveaxis(x, 1, -1)
+    sizes = last.shape[1:-1]
+    lengths = [
+        (n - 1) * s - 2 * p + d * (k - 1) + m + 1
+        for n, s, p, d, k, m in zip(sizes, strides, edges, dilations, kernel, more)
+    ]
+    grouped = last.reshape(*last.shape[:-1], groups, inputs // groups)
+    result = None
+    for place in itertools.product(*map(range, kernel)):
+        weights = weight[(slice(None), slice(None), *place)].reshape(groups, inputs // groups, -1)
+        part = jnp.einsum("...gi,gio->...go", grouped, weights).reshape(*last.shape[:-1], -1)
+        low = [i * d - p for i, d, p in zip(place, dilations, edges)]
+        high = [length - start - (n - 1) * s - 1 for length, start, n, s in zip(lengths, low, sizes, strides)]
+        config = [(0, 0, 0), *((a, b, s - 1) for a, b, s in zip(low, high, strides)), (0, 0, 0)]
+        part = jax.lax.pad(part, jnp.zeros((), part.dtype), config)
+        result = part if result is None else result + part
+    return jnp.moveaxis(result if bias is None else result + bias, -1, 1)
+
+
+@operation("convolution", "_convolution")
+def any_convolution(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+    *_: bool,
+) -> Array:
+    """What PyTorch's decompositions make of all convolutions."""
+    if transposed:
+        return transposed_convolution(x, weight, bias, stride, padding, output_padding, groups, dilation)
+    return convolution(x, weight, bias, stride, padding, dilation, groups)
+
+
+@operation("im2col")
+def im2col(
+    x: Array, kernel: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
+) -> Array:
+    """The patches of images as columns."""
+    n, channels = x.shape[:2]
+    padded = jnp.pad(jnp.moveaxis(x, 1, -1), [(0, 0), *((edge, edge) for edge in padding), (0, 0)])
+    sizes = [
+        (length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(padded.shape[1:-1], kernel, dilation, stride)
+    ]
+    seen = [_seen(padded, place, sizes, stride, dilation) for place in itertools.product(*map(range, kernel))]
+    columns = jnp.stack(seen, axis=-1)  # n, rows, columns, channels, places
+    return jnp.moveaxis(columns, (3, 4), (1, 2)).reshape(n, channels * len(seen), -1)

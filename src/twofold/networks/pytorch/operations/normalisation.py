@@ -1,0 +1,194 @@
+"""Normalisation, with a gradient of its own: two sums instead of the many passes of the derivative of each step."""
+
+import functools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from twofold.networks.pytorch.operations.table import Operand, operation
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def normalised(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array]:
+    """x with the mean 0 and the variance 1 along axes; the mean and the variance that it had, without gradients."""
+    return _normalise(x, axes, eps)[0]
+
+
+def _normalise(x: Array, axes: tuple[int, ...], eps: float) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+    mean = jnp.mean(x, axes, keepdims=True)
+    centred = x - mean
+    variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
+    inverse = jax.lax.rsqrt(variance + eps) if x.dtype == jnp.float32 else 1 / jnp.sqrt(variance + eps)
+    result = centred * inverse
+    return (result, mean, variance), (result, inverse)
+
+
+def _normalise_back(
+    axes: tuple[int, ...], eps: float, kept: tuple[Array, Array], gradients: tuple[Array, Array, Array]
+) -> tuple[Array]:
+    result, inverse = kept
+    gradient = gradients[0]
+    mean = jnp.mean(gradient, axes, keepdims=True)
+    along = jnp.mean(gradient * result, axes, keepdims=True)
+    return (inverse * (gradient - mean - result * along),)
+
+
+normalised.defvjp(_normalise, _normalise_back)
+
+
+def _by_channel(numbers: Array, ndim: int) -> Array:
+    return numbers.reshape(1, -1, *[1] * (ndim - 2))
+
+
+def _scaled(x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """Each channel times its weight, plus its bias."""
+    x = x if weight is None else x * _by_channel(weight, x.ndim)
+    return x if bias is None else x + _by_channel(bias, x.ndim)
+
+
+def _with_running(
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: float
+) -> Array:
+    inverse = 1 / jnp.sqrt(variance + eps)
+    scale = inverse if weight is None else inverse * weight
+    return _scaled(x - _by_channel(mean, x.ndim), scale, bias)
+
+
+@operation("batch_norm")
+def batch_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = False,
+) -> Array:
+    """Batch normalisation that leaves no trace."""
+    if not training:
+        return _with_running(x, weight, bias, running_mean, running_var, eps)
+    return _batch_norm(x, weight, bias, eps)[0]
+
+
+def _batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    result, mean, variance = normalised(x, (0, *range(2, x.ndim)), eps)
+    return _scaled(result, weight, bias), mean.reshape(-1), variance.reshape(-1)
+
+
+@operation("twofold.batch_norm_training")
+def batch_norm_training(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array,
+    running_var: Array,
+    momentum: Operand,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count."""
+    result, mean, variance = _batch_norm(x, weight, bias, eps)
+    count = x.size // x.shape[1]
+    unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
+    return result, _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
+
+
+def _moved(running: Array, now: Array, momentum: Operand) -> Array:
+    return jax.lax.stop_gradient((1 - momentum) * running + momentum * now)
+
+
+@operation("instance_norm")
+def instance_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array | None,
+    running_var: Array | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = False,
+) -> Array:
+    """Each channel of each image normalised by itself."""
+    if not use_input_stats:
+        return _with_running(x, weight, bias, running_mean, running_var, eps)
+    return _scaled(normalised(x, tuple(range(2, x.ndim)), eps)[0], weight, bias)
+
+
+@operation("twofold.instance_norm_training")
+def instance_norm_training(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    running_mean: Array,
+    running_var: Array,
+    momentum: Operand,
+    eps: float,
+) -> tuple[Array, Array, Array]:
+    """The same, and the new running mean and variance: means over the images of what each image has."""
+    result, mean, variance = normalised(x, tuple(range(2, x.ndim)), eps)
+    count = math.prod(x.shape[2:])
+    mean, variance = (each.reshape(x.shape[:2]).mean(0) for each in (mean, variance))
+    unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
+    new = _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
+    return _scaled(result, weight, bias), *new
+
+
+@operation("layer_norm")
+def layer_norm(
+    x: Array,
+    shape: Sequence[int],
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+    cudnn_enable: bool = True,
+) -> Array:
+    """The last axes normalised together."""
+    return native_layer_norm(x, shape, weight, bias, eps)[0]
+
+
+@operation("native_layer_norm")
+def native_layer_norm(
+    x: Array, shape: Sequence[int], weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array]:
+    """The same, the mean, and the inverse of the deviation."""
+    result, mean, variance = normalised(x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
+    result = result if weight is None else result * weight
+    return result if bias is None else result + bias, mean, 1 / jnp.sqrt(variance + eps)
+
+
+@operation("rms_norm")
+def rms_norm(x: Array, shape: Sequence[int], weight: Array | None = None, eps: float | None = None) -> Array:
+    """The last axes divided by the root of their mean square."""
+    axes = tuple(range(x.ndim - len(shape), x.ndim))
+    eps = float(jnp.finfo(x.dtype).eps) if eps is None else eps
+    result = x / jnp.sqrt(jnp.mean(jnp.square(x), axes, keepdims=True) + eps)
+    return result if weight is None else result * weight
+
+
+@operation("group_norm")
+def group_norm(
+    x: Array,
+    groups: int,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+    cudnn_enabled: bool = True,
+) -> Array:
+    """The channels of a group normalised together."""
+    grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+    result = normalised(grouped, tuple(range(2, grouped.ndim)), eps)[0].reshape(x.shape)
+    return _scaled(result, weight, bias)
+
+
+@operation("_weight_norm")
+def weight_norm(direction: Array, length: Array, dim: int = 0) -> Array:
+    """Weights by their direction and their length."""
+    axes = None if dim == -1 else tuple(axis for axis in range(direction.ndim) if axis != dim % direction.ndim)
+    return direction * (length / jnp.sqrt(jnp.sum(jnp.square(direction), axes, keepdims=dim != -1)))

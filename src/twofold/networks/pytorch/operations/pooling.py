@@ -1,0 +1,239 @@
+"""Pooling, one axis after the other: an axis of k places needs k slices, two axes at once would need k * k."""
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from twofold.networks.pytorch.operations.table import operation
+
+
+class Windows(NamedTuple):
+    """The windows along an axis: `count` of `size` places, `low` and `high` places being added at the ends."""
+
+    size: int
+    stride: int
+    dilation: int
+    low: int
+    high: int
+    count: int
+
+
+def windows_of(length: int, size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Windows:
+    """PyTorch's windows; in ceil mode the last one may reach beyond the padding, but it must begin before that."""
+    span = dilation * (size - 1) + 1
+    count = (length + 2 * padding - span + (stride - 1 if ceil_mode else 0)) // stride + 1
+    if ceil_mode and (count - 1) * stride >= length + padding:
+        count -= 1
+    high = (count - 1) * stride + span - length - padding
+    return Windows(size, stride, dilation, padding, high, count)
+
+
+def _all_windows(
+    x: Array,
+    space: int,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: int | Sequence[int],
+    dilation: int | Sequence[int],
+    ceil_mode: bool,
+) -> list[Windows]:
+    sizes = _each(size, space)
+    strides = _each(stride, space) if stride not in (None, (), []) else sizes
+    return [
+        windows_of(*each, ceil_mode)
+        for each in zip(x.shape[-space:], sizes, strides, _each(padding, space), _each(dilation, space))
+    ]
+
+
+def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
+    several = (value,) if isinstance(value, int) else tuple(value)
+    return several * space if len(several) == 1 else several
+
+
+def _fitted(x: Array, axis: int, windows: Windows, value: float) -> Array:
+    """An axis padded, or cut, so that the windows just fit."""
+    config = [(0, 0, 0)] * x.ndim
+    config[axis] = (windows.low, windows.high, 0)
+    if windows.low == 0 and windows.high <= 0:
+        return jax.lax.slice_in_dim(x, 0, x.shape[axis] + windows.high, axis=axis)
+    return jax.lax.pad(x, jnp.asarray(value, x.dtype), config)
+
+
+def _place(x: Array, axis: int, windows: Windows, place: int) -> Array:
+    """What one place of every window sees."""
+    start = place * windows.dilation
+    return jax.lax.slice_in_dim(x, start, start + (windows.count - 1) * windows.stride + 1, windows.stride, axis)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
+def _max_along(x: Array, axis: int, windows: Windows) -> Array:
+    return _max_and_winner(x, axis, windows)[0]
+
+
+def _max_and_winner(x: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
+    """The largest in each window, and its place there: the first of equals; what is no number is larger than all."""
+    real = jnp.issubdtype(x.dtype, jnp.inexact)
+    fitted = _fitted(x, axis, windows, -jnp.inf if real else jnp.iinfo(x.dtype).min)
+    largest = _place(fitted, axis, windows, 0)
+    kind = jnp.int8 if windows.size < 128 else jnp.int32
+    winner = jnp.zeros(largest.shape, kind)
+    for place in range(1, windows.size):
+        seen = _place(fitted, axis, windows, place)
+        larger = (seen > largest) | (seen != seen) if real else seen > largest
+        largest, winner = jnp.where(larger, seen, largest), jnp.where(larger, kind(place), winner)
+    return largest, winner
+
+
+def _max_forward(x: Array, axis: int, windows: Windows) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+    largest, winner = _max_and_winner(x, axis, windows)
+    return largest, (winner, x.shape)
+
+
+def _max_backward(axis: int, windows: Windows, kept: tuple[Array, tuple[int, ...]], gradient: Array) -> tuple[Array]:
+    winner, shape = kept
+    length = shape[axis] + windows.low + windows.high
+    if windows.stride >= windows.size and windows.dilation == 1:
+        spread = _spread_apart(gradient, winner, axis, windows, length)
+    else:
+        spread = _spread_together(gradient, winner, axis, windows, length)
+    config = [(0, 0, 0)] * len(shape)
+    config[axis] = (-windows.low, -windows.high, 0)
+    return (jax.lax.pad(spread, jnp.zeros((), gradient.dtype), config),)
+
+
+def _spread_apart(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
+    """Each window's gradient at its winner, where windows have no place in common."""
+    places = jax.lax.broadcasted_iota(winner.dtype, (*[1] * (axis + 1), windows.stride, *[1] * (winner.ndim - axis - 1)), axis + 1)
+    here = jnp.expand_dims(winner, axis + 1) == places
+    spread = jnp.where(here, jnp.expand_dims(gradient, axis + 1), 0)
+    whole = (*gradient.shape[:axis], windows.count * windows.stride, *gradient.shape[axis + 1 :])
+    return jax.lax.slice_in_dim(spread.reshape(whole), 0, length, axis=axis)
+
+
+def _spread_together(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
+    total = None
+    for place in range(windows.size):
+        start = place * windows.dilation
+        config = [(0, 0, 0)] * gradient.ndim
+        config[axis] = (start, length - start - (windows.count - 1) * windows.stride - 1, windows.stride - 1)
+        part = jnp.where(winner == place, gradient, 0)
+        part = jax.lax.pad(part, jnp.zeros((), gradient.dtype), config)
+        total = part if total is None else total + part
+    return total
+
+
+_max_along.defvjp(_max_forward, _max_backward)
+
+
+@operation("max_pool1d", "max_pool2d", "max_pool3d")
+def max_pool(
+    x: Array,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+) -> Array:
+    """The largest in each window; the last axes are pooled, as many as `size` has."""
+    space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
+    for back, windows in enumerate(reversed(_all_windows(x, space, size, stride, padding, dilation, ceil_mode)), 1):
+        x = _max_along(x, x.ndim - back, windows)
+    return x
+
+
+@operation("max_pool2d_with_indices", "max_pool1d_with_indices")
+def max_pool_with_indices(
+    x: Array,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+) -> tuple[Array, Array]:
+    """The largest in each window, and its number among the pixels of the image."""
+    space = len(_each(size, 1))
+    *before, across = _all_windows(x, space, size, stride, padding, dilation, ceil_mode)
+    winners, place = _max_and_winner(jax.lax.stop_gradient(x), x.ndim - 1, across)
+    numbers = _start(across, place, place.ndim - 1)
+    for windows in before:
+        axis = x.ndim - 2
+        _, place = _max_and_winner(winners, axis, windows)
+        rows = _start(windows, place, axis)
+        fitted = _fitted(numbers, axis, windows, 0)
+        column = sum(jnp.where(place == i, _place(fitted, axis, windows, i), 0) for i in range(windows.size))
+        numbers = rows * x.shape[-1] + column
+    return max_pool(x, size, stride, padding, dilation, ceil_mode), numbers
+
+
+def _start(windows: Windows, place: Array, axis: int) -> Array:
+    """The number along the axis of a place in each window."""
+    first = jax.lax.broadcasted_iota(jnp.int32, place.shape, axis) * windows.stride - windows.low
+    return first + place.astype(jnp.int32) * windows.dilation
+
+
+@operation("avg_pool1d", "avg_pool2d", "avg_pool3d")
+def avg_pool(
+    x: Array,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Array:
+    """The mean of each window."""
+    space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
+    edges = _each(padding, space)
+    divisors = np.ones(())
+    lengths = x.shape[-space:]
+    for i, windows in reversed(list(enumerate(_all_windows(x, space, size, stride, padding, 1, ceil_mode)))):
+        axis = x.ndim - space + i
+        fitted = _fitted(x, axis, windows, 0)
+        x = functools.reduce(jnp.add, (_place(fitted, axis, windows, place) for place in range(windows.size)))
+        counted = edges[i] if count_include_pad else 0
+        starts = np.arange(windows.count) * windows.stride - windows.low
+        inside = np.minimum(starts + windows.size, lengths[i] + counted) - np.maximum(starts, -counted)
+        divisors = np.multiply.outer(inside, divisors)
+    if divisor_override:
+        return x / divisor_override
+    return x / jnp.asarray(divisors if np.ptp(divisors) else divisors.flat[0], x.dtype)
+
+
+@operation("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool3d")
+def adaptive_avg_pool(x: Array, output_size: int | Sequence[int]) -> Array:
+    """Means of windows that divide each axis as evenly as may be."""
+    sizes = _each(output_size, 1)
+    for back, size in enumerate(reversed(sizes), 1):
+        axis = x.ndim - back
+        length = x.shape[axis]
+        if length % size == 0:
+            x = jnp.mean(x.reshape(*x.shape[:axis], size, length // size, *x.shape[axis + 1 :]), axis + 1)
+        else:
+            means = np.zeros((length, size))
+            for i, (start, end) in enumerate(_bounds(length, size)):
+                means[start:end, i] = 1 / (end - start)
+            x = jnp.moveaxis(jnp.moveaxis(x, axis, -1) @ jnp.asarray(means, x.dtype), -1, axis)
+    return x
+
+
+def _bounds(length: int, size: int) -> list[tuple[int, int]]:
+    return [(i * length // size, math.ceil((i + 1) * length / size)) for i in range(size)]
+
+
+@operation("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+def adaptive_max_pool(x: Array, output_size: int | Sequence[int]) -> tuple[Array, None]:
+    """The largest of windows that divide each axis as evenly as may be; not where they were."""
+    for back, size in enumerate(reversed(_each(output_size, 1)), 1):
+        axis = x.ndim - back
+        parts = [
+            _max_along(jax.lax.slice_in_dim(x, start, end, axis=axis), axis, Windows(end - start, end - start, 1, 0, 0, 1))
+            for start, end in _bounds(x.shape[axis], size)
+        ]
+        x = jnp.concatenate(parts, axis)
+    return x, None

@@ -1,0 +1,40 @@
+"""The table of operations: the name in ATen, and the function of JAX that does the same."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from jaxtyping import Array
+
+# An argument that ATen takes as an array or as a number.
+Operand: TypeAlias = Array | bool | int | float
+
+
+class Operation(NamedTuple):
+    """A function with the arguments of ATen's operation; a random one takes a `key` too."""
+
+    function: Callable[..., Any]
+    random: bool
+
+
+TABLE: dict[str, Operation] = {}
+
+
+def operation(*names: str, random: bool = False) -> Callable[[Callable], Callable]:
+    """Enter a function into the table under these names, "relu" being short for "aten.relu.default"."""
+
+    def enter(function: Callable) -> Callable:
+        for name in names:
+            if not name.startswith("twofold."):
+                name = f"aten.{name}" if "." in name else f"aten.{name}.default"
+            TABLE[name] = Operation(function, random)
+        return function
+
+    return enter
+
+
+def axes_of(dim: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+    """The axes that an argument `dim` means, none below zero; None and an empty tuple mean all."""
+    if dim is None or dim == ():
+        return tuple(range(ndim))
+    several = (dim,) if isinstance(dim, int) else dim
+    return tuple(axis % max(ndim, 1) for axis in several)
