@@ -37,6 +37,12 @@ class ExtraError(TwofoldError, ImportError):
     exit_code = 2
 
 
+class NetworkError(TwofoldError):
+    """A network of the user's own cannot be called, or uses what cannot be computed here."""
+
+    exit_code = 2
+
+
 class DataError(TwofoldError):
     """A file or an array of digits is missing, damaged or does not suffice."""
 

@@ -48,14 +48,10 @@ def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     return several * space if len(several) == 1 else several
 
 
-def _of_patches(
-    x: Array, weight: Array, strides: Sequence[int], dilations: Sequence[int], groups: int
-) -> Array:
+def _of_patches(x: Array, weight: Array, strides: Sequence[int], dilations: Sequence[int], groups: int) -> Array:
     """The convolution of images with channels last, whose edges are padded already."""
     kernel, inputs, outputs = weight.shape[2:], weight.shape[1], weight.shape[0]
-    sizes = [
-        (length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(x.shape[1:-1], kernel, dilations, strides)
-    ]
+    sizes = [(length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(x.shape[1:-1], kernel, dilations, strides)]
     seen = [_seen(x, place, sizes, strides, dilations) for place in itertools.product(*map(range, kernel))]
     # (places of the kernel, in, out)
     weights = jnp.moveaxis(weight, (0, 1), (-1, -2)).reshape(len(seen), inputs, outputs)
@@ -87,9 +83,7 @@ def _seen(
     """What one place of the kernel sees, at every place of the output."""
     starts = [i * d for i, d in zip(place, dilations)]
     ends = [start + (size - 1) * s + 1 for start, size, s in zip(starts, sizes, strides)]
-    return jax.lax.slice(
-        x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1)
-    )
+    return jax.lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
 
 
 @operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input")

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Operand, operation
+from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
@@ -107,7 +107,7 @@ def same(x: Array, *_: Any, **__: Any) -> Array:
     return x
 
 
-@operation("detach", "twofold.constant")
+@operation("detach")
 def detach(x: Array) -> Array:
     """The same numbers, of which there is no derivative."""
     return jax.lax.stop_gradient(x)
@@ -218,14 +218,14 @@ def relu6(x: Array) -> Array:
 
 
 @operation("hardtanh")
-def hardtanh(x: Array, min_val: float = -1, max_val: float = 1) -> Array:
+def hardtanh(x: Array, min_val: Number = -1, max_val: Number = 1) -> Array:
     """x within bounds; at a bound there is no gradient."""
     low, high = jnp.asarray(min_val, x.dtype), jnp.asarray(max_val, x.dtype)
     return jnp.where(x <= low, low, jnp.where(x >= high, high, x))
 
 
 @operation("leaky_relu")
-def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+def leaky_relu(x: Array, negative_slope: Number = 0.01) -> Array:
     """x, or a part of it below 0."""
     return jnp.where(x > 0, x, x * negative_slope)
 
@@ -239,13 +239,13 @@ def prelu(x: Array, weight: Array) -> Array:
 
 
 @operation("threshold")
-def threshold(x: Array, threshold: float, value: float) -> Array:
+def threshold(x: Array, threshold: Number, value: Number) -> Array:
     """x above the threshold, else the value."""
     return jnp.where(x > threshold, x, jnp.asarray(value, x.dtype))
 
 
 @operation("elu")
-def elu(x: Array, alpha: float = 1, scale: float = 1, input_scale: float = 1) -> Array:
+def elu(x: Array, alpha: Number = 1, scale: Number = 1, input_scale: Number = 1) -> Array:
     """Scaled x, or an exponential below 0."""
     return jnp.where(x > 0, x * scale, alpha * scale * jnp.expm1(jnp.where(x > 0, 0, x) * input_scale))
 
@@ -257,7 +257,7 @@ def selu(x: Array) -> Array:
 
 
 @operation("celu")
-def celu(x: Array, alpha: float = 1) -> Array:
+def celu(x: Array, alpha: Number = 1) -> Array:
     """The ELU whose derivative is continuous."""
     return elu(x, alpha, 1, 1 / alpha)
 
@@ -277,7 +277,7 @@ def mish(x: Array) -> Array:
 
 
 @operation("softplus")
-def softplus(x: Array, beta: float = 1, threshold: float = 20) -> Array:
+def softplus(x: Array, beta: Number = 1, threshold: Number = 20) -> Array:
     """The smooth ReLU; beyond the threshold x itself."""
     scaled = x * beta
     return jnp.where(scaled > threshold, x, jnp.log1p(jnp.exp(jnp.where(scaled > threshold, 0, scaled))) / beta)
@@ -296,13 +296,13 @@ def hardswish(x: Array) -> Array:
 
 
 @operation("hardshrink")
-def hardshrink(x: Array, lambd: float = 0.5) -> Array:
+def hardshrink(x: Array, lambd: Number = 0.5) -> Array:
     """x where it is far enough from 0."""
     return jnp.where((x >= -lambd) & (x <= lambd), jnp.zeros_like(x), x)
 
 
 @operation("softshrink")
-def softshrink(x: Array, lambd: float = 0.5) -> Array:
+def softshrink(x: Array, lambd: Number = 0.5) -> Array:
     """x, moved towards 0."""
     return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, jnp.zeros_like(x)))
 
@@ -315,7 +315,7 @@ def glu(x: Array, dim: int = -1) -> Array:
 
 
 @operation("logit")
-def logit(x: Array, eps: float | None = None) -> Array:
+def logit(x: Array, eps: Number | None = None) -> Array:
     """The inverse of the sigmoid."""
     x = x if eps is None else clamp(x, eps, 1 - eps)
     return jnp.log(x / (1 - x))
@@ -328,19 +328,21 @@ def lerp(start: Array, end: Array, weight: Operand) -> Array:
 
 
 @operation("addcmul")
-def addcmul(x: Array, first: Array, second: Array, *, value: float = 1) -> Array:
+def addcmul(x: Array, first: Array, second: Array, *, value: Number = 1) -> Array:
     """x and a product."""
     return x + value * first * second
 
 
 @operation("addcdiv")
-def addcdiv(x: Array, first: Array, second: Array, *, value: float = 1) -> Array:
+def addcdiv(x: Array, first: Array, second: Array, *, value: Number = 1) -> Array:
     """x and a quotient."""
     return x + value * first / second
 
 
 @operation("nan_to_num")
-def nan_to_num(x: Array, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Array:
+def nan_to_num(
+    x: Array, nan: Number | None = None, posinf: Number | None = None, neginf: Number | None = None
+) -> Array:
     """x without what are no numbers."""
     return jnp.nan_to_num(x, nan=nan or 0.0, posinf=posinf, neginf=neginf)
 

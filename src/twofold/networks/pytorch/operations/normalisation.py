@@ -8,16 +8,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Operand, operation
+from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def normalised(x: Array, axes: tuple[int, ...], eps: float) -> tuple[Array, Array, Array]:
+def normalised(x: Array, axes: tuple[int, ...], eps: Number) -> tuple[Array, Array, Array]:
     """x with the mean 0 and the variance 1 along axes; the mean and the variance that it had, without gradients."""
     return _normalise(x, axes, eps)[0]
 
 
-def _normalise(x: Array, axes: tuple[int, ...], eps: float) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+def _normalise(x: Array, axes: tuple[int, ...], eps: Number) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
     mean = jnp.mean(x, axes, keepdims=True)
     centred = x - mean
     variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
@@ -27,7 +27,7 @@ def _normalise(x: Array, axes: tuple[int, ...], eps: float) -> tuple[tuple[Array
 
 
 def _normalise_back(
-    axes: tuple[int, ...], eps: float, kept: tuple[Array, Array], gradients: tuple[Array, Array, Array]
+    axes: tuple[int, ...], eps: Number, kept: tuple[Array, Array], gradients: tuple[Array, Array, Array]
 ) -> tuple[Array]:
     result, inverse = kept
     gradient = gradients[0]
@@ -50,7 +50,7 @@ def _scaled(x: Array, weight: Array | None, bias: Array | None) -> Array:
 
 
 def _with_running(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: float
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: Number
 ) -> Array:
     inverse = 1 / jnp.sqrt(variance + eps)
     scale = inverse if weight is None else inverse * weight
@@ -65,8 +65,8 @@ def batch_norm(
     running_mean: Array | None,
     running_var: Array | None,
     training: bool,
-    momentum: float,
-    eps: float,
+    momentum: Number,
+    eps: Number,
     cudnn_enabled: bool = False,
 ) -> Array:
     """Batch normalisation that leaves no trace."""
@@ -75,9 +75,7 @@ def batch_norm(
     return _batch_norm(x, weight, bias, eps)[0]
 
 
-def _batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, eps: float
-) -> tuple[Array, Array, Array]:
+def _batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: Number) -> tuple[Array, Array, Array]:
     result, mean, variance = normalised(x, (0, *range(2, x.ndim)), eps)
     return _scaled(result, weight, bias), mean.reshape(-1), variance.reshape(-1)
 
@@ -90,7 +88,7 @@ def batch_norm_training(
     running_mean: Array,
     running_var: Array,
     momentum: Operand,
-    eps: float,
+    eps: Number,
 ) -> tuple[Array, Array, Array]:
     """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count."""
     result, mean, variance = _batch_norm(x, weight, bias, eps)
@@ -111,8 +109,8 @@ def instance_norm(
     running_mean: Array | None,
     running_var: Array | None,
     use_input_stats: bool,
-    momentum: float,
-    eps: float,
+    momentum: Number,
+    eps: Number,
     cudnn_enabled: bool = False,
 ) -> Array:
     """Each channel of each image normalised by itself."""
@@ -129,7 +127,7 @@ def instance_norm_training(
     running_mean: Array,
     running_var: Array,
     momentum: Operand,
-    eps: float,
+    eps: Number,
 ) -> tuple[Array, Array, Array]:
     """The same, and the new running mean and variance: means over the images of what each image has."""
     result, mean, variance = normalised(x, tuple(range(2, x.ndim)), eps)
@@ -146,7 +144,7 @@ def layer_norm(
     shape: Sequence[int],
     weight: Array | None = None,
     bias: Array | None = None,
-    eps: float = 1e-5,
+    eps: Number = 1e-5,
     cudnn_enable: bool = True,
 ) -> Array:
     """The last axes normalised together."""
@@ -155,7 +153,7 @@ def layer_norm(
 
 @operation("native_layer_norm")
 def native_layer_norm(
-    x: Array, shape: Sequence[int], weight: Array | None, bias: Array | None, eps: float
+    x: Array, shape: Sequence[int], weight: Array | None, bias: Array | None, eps: Number
 ) -> tuple[Array, Array, Array]:
     """The same, the mean, and the inverse of the deviation."""
     result, mean, variance = normalised(x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
@@ -164,7 +162,7 @@ def native_layer_norm(
 
 
 @operation("rms_norm")
-def rms_norm(x: Array, shape: Sequence[int], weight: Array | None = None, eps: float | None = None) -> Array:
+def rms_norm(x: Array, shape: Sequence[int], weight: Array | None = None, eps: Number | None = None) -> Array:
     """The last axes divided by the root of their mean square."""
     axes = tuple(range(x.ndim - len(shape), x.ndim))
     eps = float(jnp.finfo(x.dtype).eps) if eps is None else eps
@@ -178,7 +176,7 @@ def group_norm(
     groups: int,
     weight: Array | None = None,
     bias: Array | None = None,
-    eps: float = 1e-5,
+    eps: Number = 1e-5,
     cudnn_enabled: bool = True,
 ) -> Array:
     """The channels of a group normalised together."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import operation
+from twofold.networks.pytorch.operations.table import Number, operation
 
 
 class Windows(NamedTuple):
@@ -56,7 +56,7 @@ def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     return several * space if len(several) == 1 else several
 
 
-def _fitted(x: Array, axis: int, windows: Windows, value: float) -> Array:
+def _fitted(x: Array, axis: int, windows: Windows, value: Number) -> Array:
     """An axis padded, or cut, so that the windows just fit."""
     config = [(0, 0, 0)] * x.ndim
     config[axis] = (windows.low, windows.high, 0)
@@ -109,7 +109,9 @@ def _max_backward(axis: int, windows: Windows, kept: tuple[Array, tuple[int, ...
 
 def _spread_apart(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
     """Each window's gradient at its winner, where windows have no place in common."""
-    places = jax.lax.broadcasted_iota(winner.dtype, (*[1] * (axis + 1), windows.stride, *[1] * (winner.ndim - axis - 1)), axis + 1)
+    places = jax.lax.broadcasted_iota(
+        winner.dtype, (*[1] * (axis + 1), windows.stride, *[1] * (winner.ndim - axis - 1)), axis + 1
+    )
     here = jnp.expand_dims(winner, axis + 1) == places
     spread = jnp.where(here, jnp.expand_dims(gradient, axis + 1), 0)
     whole = (*gradient.shape[:axis], windows.count * windows.stride, *gradient.shape[axis + 1 :])
@@ -232,7 +234,9 @@ def adaptive_max_pool(x: Array, output_size: int | Sequence[int]) -> tuple[Array
     for back, size in enumerate(reversed(_each(output_size, 1)), 1):
         axis = x.ndim - back
         parts = [
-            _max_along(jax.lax.slice_in_dim(x, start, end, axis=axis), axis, Windows(end - start, end - start, 1, 0, 0, 1))
+            _max_along(
+                jax.lax.slice_in_dim(x, start, end, axis=axis), axis, Windows(end - start, end - start, 1, 0, 0, 1)
+            )
             for start, end in _bounds(x.shape[axis], size)
         ]
         x = jnp.concatenate(parts, axis)

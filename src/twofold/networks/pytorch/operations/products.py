@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
 from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import operation
+from twofold.networks.pytorch.operations.table import Number, operation
 
 for _name in ("matmul", "mm", "bmm", "mv", "dot", "linalg_matmul"):
     operation(_name)(jnp.matmul)
@@ -22,7 +22,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 @operation("addmm", "addmv", "baddbmm")
-def add_product(x: Array, first: Array, second: Array, *, beta: float = 1, alpha: float = 1) -> Array:
+def add_product(x: Array, first: Array, second: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """A product, and something added to it."""
     product = jnp.matmul(first, second)
     product = product if alpha == 1 else alpha * product
@@ -30,7 +30,7 @@ def add_product(x: Array, first: Array, second: Array, *, beta: float = 1, alpha
 
 
 @operation("addbmm")
-def addbmm(x: Array, first: Array, second: Array, *, beta: float = 1, alpha: float = 1) -> Array:
+def addbmm(x: Array, first: Array, second: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """The sum of a batch of products, and something added to it."""
     return beta * x + alpha * jnp.einsum("bij,bjk->ik", first, second)
 
@@ -54,10 +54,10 @@ def attention(
     keys: Array,
     values: Array,
     attn_mask: Array | None = None,
-    dropout_p: float = 0.0,
+    dropout_p: Number = 0.0,
     is_causal: bool = False,
     *,
-    scale: float | None = None,
+    scale: Number | None = None,
     enable_gqa: bool = False,
     key: PRNGKeyArray,
 ) -> Array:
@@ -76,7 +76,7 @@ def attention(
 
 
 @operation("cdist", "_cdist_forward")
-def cdist(first: Array, second: Array, p: float = 2.0, compute_mode: int | None = None) -> Array:
+def cdist(first: Array, second: Array, p: Number = 2.0, compute_mode: int | None = None) -> Array:
     """The distance of each row to each row."""
     from twofold.networks.pytorch.operations.reductions import norm
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import axes_of, operation
+from twofold.networks.pytorch.operations.table import Number, axes_of, operation
 
 Dims = int | tuple[int, ...] | None
 
@@ -109,31 +109,31 @@ def _picked(x: Array, places: Array, dim: int, keepdim: bool) -> tuple[Array, Ar
 
 
 @operation("var.correction", "var.dim", "var")
-def var(x: Array, *arguments: Any, correction: float | None = None, keepdim: bool = False) -> Array:
+def var(x: Array, *arguments: Any, correction: Number | None = None, keepdim: bool = False) -> Array:
     """The variance."""
     return _variance(x, *arguments, correction=correction, keepdim=keepdim)[0]
 
 
 @operation("std.correction", "std.dim", "std")
-def std(x: Array, *arguments: Any, correction: float | None = None, keepdim: bool = False) -> Array:
+def std(x: Array, *arguments: Any, correction: Number | None = None, keepdim: bool = False) -> Array:
     """The standard deviation; where it is 0 it has no gradient."""
     return _root(_variance(x, *arguments, correction=correction, keepdim=keepdim)[0])
 
 
 @operation("var_mean.correction", "var_mean.dim", "var_mean")
-def var_mean(x: Array, *arguments: Any, correction: float | None = None, keepdim: bool = False) -> tuple[Array, Array]:
+def var_mean(x: Array, *arguments: Any, correction: Number | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """The variance and the mean."""
     return _variance(x, *arguments, correction=correction, keepdim=keepdim)
 
 
 @operation("std_mean.correction", "std_mean.dim", "std_mean")
-def std_mean(x: Array, *arguments: Any, correction: float | None = None, keepdim: bool = False) -> tuple[Array, Array]:
+def std_mean(x: Array, *arguments: Any, correction: Number | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """The standard deviation and the mean."""
     variance, middle = _variance(x, *arguments, correction=correction, keepdim=keepdim)
     return _root(variance), middle
 
 
-def _variance(x: Array, *arguments: Any, correction: float | None, keepdim: bool) -> tuple[Array, Array]:
+def _variance(x: Array, *arguments: Any, correction: Number | None, keepdim: bool) -> tuple[Array, Array]:
     """ATen has (correction=), (unbiased), and (dim, unbiased, keepdim)."""
     dim: Any = None
     if arguments and isinstance(arguments[0], bool):
@@ -156,7 +156,7 @@ def _root(x: Array) -> Array:
 
 
 @operation("norm.Scalar", "norm.ScalarOpt_dim", "norm.ScalarOpt_dtype", "norm.ScalarOpt_dim_dtype")
-def norm(x: Array, p: float | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def norm(x: Array, p: Number | None = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The p-norm; where it is 0 it has no gradient."""
     axes = axes_of(dim, x.ndim)
     p = 2 if p is None else p
@@ -175,7 +175,7 @@ def norm(x: Array, p: float | None = 2, dim: Dims = None, keepdim: bool = False,
 
 
 @operation("linalg_vector_norm")
-def vector_norm(x: Array, ord: float = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+def vector_norm(x: Array, ord: Number = 2, dim: Dims = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
     """The p-norm of all elements along axes."""
     return norm(x, ord, dim, keepdim)
 

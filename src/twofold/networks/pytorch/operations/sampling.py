@@ -10,20 +10,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PRNGKeyArray
 
-from twofold.networks.pytorch.operations.table import Operand, operation
+from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
 # The SELU of minus infinity, to which alpha dropout sets what it drops.
 _SATURATED = -1.7580993408473766
 
 
 @operation("dropout", random=True)
-def dropout(x: Array, p: float, train: bool, *, key: PRNGKeyArray) -> Array:
+def dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
     """Each element is 0 with probability p, and the others are scaled, so that the mean stays."""
     return _dropped(x, x.shape, p, train, key)
 
 
 @operation("feature_dropout", random=True)
-def feature_dropout(x: Array, p: float, train: bool, *, key: PRNGKeyArray) -> Array:
+def feature_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
     """The same for whole channels."""
     return _dropped(x, _channels(x), p, train, key)
 
@@ -32,7 +32,7 @@ def _channels(x: Array) -> tuple[int, ...]:
     return (*x.shape[:2], *[1] * (x.ndim - 2))
 
 
-def _dropped(x: Array, shape: tuple[int, ...], p: float, train: bool, key: PRNGKeyArray) -> Array:
+def _dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray) -> Array:
     if not train or p == 0:
         return x
     if p == 1:
@@ -41,7 +41,7 @@ def _dropped(x: Array, shape: tuple[int, ...], p: float, train: bool, key: PRNGK
 
 
 @operation("native_dropout", random=True)
-def native_dropout(x: Array, p: float, train: bool | None, *, key: PRNGKeyArray) -> tuple[Array, Array]:
+def native_dropout(x: Array, p: Number, train: bool | None, *, key: PRNGKeyArray) -> tuple[Array, Array]:
     """Dropout, and what was kept."""
     if train is False or p == 0:
         return x, jnp.ones(x.shape, bool)
@@ -50,18 +50,18 @@ def native_dropout(x: Array, p: float, train: bool | None, *, key: PRNGKeyArray)
 
 
 @operation("alpha_dropout", random=True)
-def alpha_dropout(x: Array, p: float, train: bool, *, key: PRNGKeyArray) -> Array:
+def alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
     """Dropout that keeps the mean and the variance of a SELU."""
     return _alpha_dropped(x, x.shape, p, train, key)
 
 
 @operation("feature_alpha_dropout", random=True)
-def feature_alpha_dropout(x: Array, p: float, train: bool, *, key: PRNGKeyArray) -> Array:
+def feature_alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
     """The same for whole channels."""
     return _alpha_dropped(x, _channels(x), p, train, key)
 
 
-def _alpha_dropped(x: Array, shape: tuple[int, ...], p: float, train: bool, key: PRNGKeyArray) -> Array:
+def _alpha_dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray) -> Array:
     if not train or p == 0:
         return x
     if p == 1:
@@ -73,7 +73,7 @@ def _alpha_dropped(x: Array, shape: tuple[int, ...], p: float, train: bool, key:
 
 @operation("rrelu", random=True)
 def rrelu(
-    x: Array, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, *_: Any, key: PRNGKeyArray
+    x: Array, lower: Number = 1 / 8, upper: Number = 1 / 3, training: bool = False, *_: Any, key: PRNGKeyArray
 ) -> Array:
     """x, or a part of it below 0 that is drawn in training."""
     slope = jax.random.uniform(key, x.shape, x.dtype, lower, upper) if training else (lower + upper) / 2
@@ -94,13 +94,13 @@ def bernoulli_p(x: Array, p: Operand = 0.5, *, generator: Any = None, key: PRNGK
 
 
 @operation("uniform", random=True)
-def uniform(x: Array, low: float = 0.0, high: float = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def uniform(x: Array, low: Number = 0.0, high: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
     """Uniform numbers in the shape of x."""
     return jax.random.uniform(key, x.shape, x.dtype, low, high)
 
 
 @operation("normal_functional", random=True)
-def normal(x: Array, mean: float = 0.0, std: float = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def normal(x: Array, mean: Number = 0.0, std: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
     """Normal numbers in the shape of x."""
     return mean + std * jax.random.normal(key, x.shape, x.dtype)
 

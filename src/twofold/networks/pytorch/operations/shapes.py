@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Operand, operation
+from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
 
 @operation("view", "reshape", "_unsafe_view", "view_copy", "_reshape_alias")
@@ -83,9 +83,7 @@ def movedim(x: Array, source: Any, destination: Any) -> Array:
 def expand(x: Array, size: Sequence[int], *, implicit: bool = False) -> Array:
     """Repeated along axes of one, without copies."""
     ahead = len(size) - x.ndim
-    return jnp.broadcast_to(
-        x, tuple(x.shape[i - ahead] if length == -1 else length for i, length in enumerate(size))
-    )
+    return jnp.broadcast_to(x, tuple(x.shape[i - ahead] if length == -1 else length for i, length in enumerate(size)))
 
 
 @operation("expand_as")
@@ -246,7 +244,7 @@ def channel_shuffle(x: Array, groups: int) -> Array:
 
 
 @operation("pad")
-def pad(x: Array, sizes: Sequence[int], mode: str = "constant", value: float | None = None) -> Array:
+def pad(x: Array, sizes: Sequence[int], mode: str = "constant", value: Number | None = None) -> Array:
     """With more at the edges, or less where sizes are negative; the last axis comes first."""
     ends = list(zip(sizes[::2], sizes[1::2]))[::-1]
     low_high = [(0, 0)] * (x.ndim - len(ends)) + ends
@@ -353,7 +351,7 @@ def scalar_tensor(value: Operand, *, dtype: Any = None) -> Array:
 
 
 @operation("arange", "arange.start", "arange.start_step")
-def arange(*bounds: float, dtype: Any = None, step: float = 1) -> Array:
+def arange(*bounds: Number, dtype: Any = None, step: Number = 1) -> Array:
     """Numbers in equal steps."""
     *ends, step = bounds if len(bounds) == 3 else (*bounds, step)
     start, end = ends if len(ends) == 2 else (0, ends[0])
@@ -361,7 +359,7 @@ def arange(*bounds: float, dtype: Any = None, step: float = 1) -> Array:
 
 
 @operation("linspace")
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None) -> Array:
+def linspace(start: Number, end: Number, steps: int, *, dtype: Any = None) -> Array:
     """So many numbers in equal steps, both ends among them."""
     return jnp.asarray(np.linspace(start, end, steps), dtype)
 

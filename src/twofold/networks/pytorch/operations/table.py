@@ -5,6 +5,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from jaxtyping import Array
 
+# A number in PyTorch may be whole where it stands for a real one.
+Number: TypeAlias = int | float
+
 # An argument that ATen takes as an array or as a number.
 Operand: TypeAlias = Array | bool | int | float
 

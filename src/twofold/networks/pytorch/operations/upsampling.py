@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import operation
+from twofold.networks.pytorch.operations.table import Number, operation
 
 # The parameter of the cubic that PyTorch has.
 _CUBIC = -0.75
@@ -52,18 +52,18 @@ def _resized(
     return x
 
 
-def _nearest(length: int, new: int, scale: float, middle: float) -> np.ndarray:
+def _nearest(length: int, new: int, scale: Number, middle: Number) -> np.ndarray:
     places = np.minimum(np.floor((np.arange(new) + middle) * scale).astype(int), length - 1)
     return np.eye(length)[:, places]
 
 
-def _places(length: int, new: int, scale: float, align: bool) -> np.ndarray:
+def _places(length: int, new: int, scale: Number, align: bool) -> np.ndarray:
     if align:
         return np.arange(new) * ((length - 1) / (new - 1) if new > 1 else 0.0)
     return (np.arange(new) + 0.5) * scale - 0.5
 
 
-def _linear(length: int, new: int, scale: float, align: bool) -> np.ndarray:
+def _linear(length: int, new: int, scale: Number, align: bool) -> np.ndarray:
     places = np.maximum(_places(length, new, scale, align), 0)
     low = np.minimum(places.astype(int), length - 1)
     part = np.where(low < length - 1, places - low, 0)
@@ -73,7 +73,7 @@ def _linear(length: int, new: int, scale: float, align: bool) -> np.ndarray:
     return matrix
 
 
-def _cubic(length: int, new: int, scale: float, align: bool) -> np.ndarray:
+def _cubic(length: int, new: int, scale: Number, align: bool) -> np.ndarray:
     places = _places(length, new, scale, align)
     low = np.floor(places).astype(int)
     part = places - low

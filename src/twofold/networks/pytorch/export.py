@@ -1,0 +1,375 @@
+"""A user's PyTorch module as graphs: in training and in evaluation, for each number of pairs that is used.
+
+The module is called as its `forward` asks to be: with the pairs, or with the two images of each.
+"""
+
+import contextlib
+import inspect
+import io
+import json
+import logging
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch._decomp import get_decompositions
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from twofold.errors import NetworkError
+from twofold.networks.pytorch.draft import Draft, Leaf
+from twofold.networks.pytorch.graph import Constant, Graph, Reference, Spec
+from twofold.networks.pytorch.translate import (
+    CUMULATIVE,
+    Translation,
+    layout_of,
+    spec_of,
+    users_line,
+)
+
+# What a module raises that gets images of a shape it was not made for; anything else is a mistake in it.
+_OF_SHAPES = (RuntimeError, ValueError, IndexError, AssertionError)
+
+# Errors of `torch.export`, by name, where the way through `forward` depends on the numbers in a tensor.
+_OF_DATA = ("GuardOnDataDependentSymNode", "DataDependentOutputException", "PendingUnbackedSymbolNotFound")
+
+# The longest that a network's own words are quoted.
+_LONGEST = 160
+
+
+@dataclass(frozen=True)
+class Convention:
+    """How `forward` is called: with which shapes, for n pairs of images.
+
+    "pairs" are (n, 2, h, w), or (n, 2, c, h, w) where an image has several channels; "pairs with channels" are
+    (n, 2, 1, h, w); "rows" are (2n, c, h, w), the two images of a pair one after the other; "two images" are two
+    arguments (n, c, h, w).
+    """
+
+    name: str
+
+    def shapes(self, pairs: Spec) -> list[tuple[int, ...]]:
+        """The shapes of the arguments for pairs (n, 2, [c,] h, w)."""
+        n, _, *image = pairs.shape
+        with_channels = image if len(image) == 3 else [1, *image]
+        return {
+            "pairs": [pairs.shape],
+            "pairs with channels": [(n, 2, *with_channels)],
+            "rows": [(2 * n, *with_channels)],
+            "two images": [(n, *with_channels)] * 2,
+        }[self.name]
+
+    def arguments(self, draft: Draft) -> list[Reference]:
+        """The arguments, computed from the pairs."""
+        pairs = draft.images
+        shapes = self.shapes(pairs)
+        parts: list[tuple[Reference, tuple[int, ...]]] = [(Reference(0), pairs.shape)]
+        if self.name == "two images":
+            shape = (pairs.shape[0], *pairs.shape[2:])
+            one = Spec(shape, pairs.dtype)
+            parts = [(draft.emit("aten.select.int", (Reference(0), 1, i), {}, one)[0], shape) for i in range(2)]
+        return [
+            value
+            if has == wanted
+            else draft.emit("aten.reshape.default", (value, wanted), {}, Spec(wanted, pairs.dtype))[0]
+            for (value, has), wanted in zip(parts, shapes)
+        ]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A parameter or buffer: its names in the module, which show one storage, and its shape and type."""
+
+    names: tuple[str, ...]
+    spec: Spec
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A module's graphs, and whose arrays they take: parameters and buffers in the order of their first use.
+
+    A graph is found by (training, number of pairs). `unused` are parameters that no graph uses: they are not trained
+    and not counted.
+    """
+
+    network: str
+    convention: Convention
+    graphs: tuple[tuple[bool, int, Graph], ...]
+    parameters: tuple[Held, ...]
+    buffers: tuple[Held, ...]
+    unused: tuple[str, ...]
+
+    def graph(self, *, training: bool, pairs: int) -> Graph:
+        """The graph of a mode for a number of pairs."""
+        return next(graph for mode, n, graph in self.graphs if (mode, n) == (training, pairs))
+
+    def to_json(self) -> str:
+        """Everything as text."""
+        data = {
+            "network": self.network,
+            "convention": self.convention.name,
+            "graphs": [[mode, n, graph.to_json()] for mode, n, graph in self.graphs],
+            "parameters": [[held.names, held.spec.shape, held.spec.dtype] for held in self.parameters],
+            "buffers": [[held.names, held.spec.shape, held.spec.dtype] for held in self.buffers],
+            "unused": self.unused,
+        }
+        return json.dumps(data)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Exported":
+        """What `to_json` wrote."""
+        data = json.loads(text)
+
+        def held(each: list[Any]) -> Held:
+            return Held(tuple(each[0]), Spec(tuple(each[1]), each[2]))
+
+        return cls(
+            data["network"],
+            Convention(data["convention"]),
+            tuple((mode, n, Graph.from_json(graph)) for mode, n, graph in data["graphs"]),
+            tuple(map(held, data["parameters"])),
+            tuple(map(held, data["buffers"])),
+            tuple(data["unused"]),
+        )
+
+
+def export(
+    module: torch.nn.Module, image_shape: Sequence[int], *, training: Sequence[int], evaluation: Sequence[int]
+) -> Exported:
+    """The graphs of a module for images (h, w) or (c, h, w), in training and evaluation, for these numbers of pairs.
+
+    Raises `NetworkError` where it cannot be called with any of the shapes of `Convention`, where its `forward` fails,
+    where its way depends on the numbers in a tensor, and where it uses an operation that is not known.
+    """
+    network = type(module).__name__
+    image = tuple(image_shape)[1:] if tuple(image_shape)[:-2] == (1,) else tuple(image_shape)
+    modes = [(mode, n) for mode, several in ((True, training), (False, evaluation)) for n in several]
+    before = {name: each.training for name, each in module.named_modules()}
+    with _quietly(), torch.random.fork_rng(devices=[]):
+        convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"))
+        leaves = _leaves(module, network)
+        drafts = []
+        for mode, n in modes:
+            module.train(mode)
+            drafts.append(_draft(module, network, convention, Spec((n, 2, *image), "float32"), leaves))
+    for name, each in module.named_modules():
+        each.training = before[name]
+    used = list(dict.fromkeys(leaf for draft in drafts for leaf in draft.used()))
+    parameters, buffers = (tuple(leaf for leaf in used if leaf.trained == trained) for trained in (True, False))
+    every = list(dict.fromkeys(leaves.values()))
+    return Exported(
+        network,
+        convention,
+        tuple((mode, n, draft.graph(parameters, buffers)) for (mode, n), draft in zip(modes, drafts)),
+        tuple(Held(leaf.names, leaf.spec) for leaf in parameters),
+        tuple(Held(leaf.names, leaf.spec) for leaf in buffers),
+        tuple(leaf.names[0] for leaf in every if leaf.trained and leaf not in parameters),
+    )
+
+
+def example(shape: Sequence[int]) -> torch.Tensor:
+    """Images for a try: neither all equal nor drawn from anybody's generator."""
+    count = torch.arange(torch.Size(shape).numel(), dtype=torch.float32)
+    return torch.frac(count * 0.6180339887).reshape(tuple(shape))
+
+
+def _fitting(module: torch.nn.Module, network: str, pairs: Spec) -> Convention:
+    """The first convention whose shapes the module takes; it is called in evaluation, which leaves no trace."""
+    arguments = _required(module, network)
+    names = ["two images"] if arguments == 2 else ["pairs", "pairs with channels", "rows"]
+    conventions = {tuple(Convention(name).shapes(pairs)): Convention(name) for name in reversed(names)}
+    module.eval()
+    words = []
+    for shapes, convention in reversed(conventions.items()):
+        try:
+            with torch.no_grad():
+                module(*map(example, shapes))
+        except _OF_SHAPES as error:
+            words.append(f"{' and '.join(map(str, shapes))}: {_words(error)}")
+        except Exception as error:
+            raise _mistake(network, error) from error
+        else:
+            return convention
+    raise NetworkError(
+        f"{network}: no images that could be given fit: {'; '.join(words)}; "
+        "write forward(pairs) for (n, 2, h, w) or forward(left, right) for (n, 1, h, w) each"
+    )
+
+
+def _required(module: torch.nn.Module, network: str) -> int:
+    """How many arguments `forward` must be given: one or two."""
+    parameters = inspect.signature(module.forward).parameters.values()
+    needed = [each for each in parameters if each.default is each.empty and each.kind not in _VARIABLE]
+    positional = [each for each in needed if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+    if len(positional) not in (1, 2) or len(positional) < len(needed):
+        names = ", ".join(each.name for each in needed) or "none"
+        raise NetworkError(
+            f"{network}: forward must be given {len(needed)} arguments ({names}); "
+            "it can be given one (the pairs) or two (the left and the right images)"
+        )
+    return len(positional)
+
+
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _leaves(module: torch.nn.Module, network: str) -> dict[str, Leaf]:
+    """Parameters, buffers and tensors that are plain attributes, by name; names of one storage have one leaf."""
+    groups: dict[int, list[tuple[str, torch.Tensor]]] = {}
+    for name, tensor in _tensors(module):
+        groups.setdefault(tensor.untyped_storage()._cdata, []).append((name, tensor))
+    leaves = {}
+    for group in groups.values():
+        _, base = max(group, key=lambda each: each[1].numel())
+        trained = any(tensor.requires_grad for _, tensor in group)
+        first = next(name for name, tensor in group if layout_of(tensor) == layout_of(base))
+        if any(not _within(tensor, base) for _, tensor in group):
+            names = ", ".join(name for name, _ in group)
+            raise NetworkError(f"{network}: {names} overlap in memory, none being part of another; clone() one of them")
+        names = tuple(dict.fromkeys((first, *(name for name, _ in group))))
+        leaf = Leaf(names, spec_of(base), layout_of(base), trained)
+        leaves |= dict.fromkeys((name for name, _ in group), leaf)
+    return leaves
+
+
+def _within(tensor: torch.Tensor, base: torch.Tensor) -> bool:
+    """Whether all elements of one tensor are elements of another in the same storage."""
+
+    def addresses(each: torch.Tensor) -> set[int]:
+        count = each.untyped_storage().nbytes() // each.element_size()
+        return set(torch.arange(count).as_strided(each.shape, each.stride(), each.storage_offset()).flatten().tolist())
+
+    return layout_of(tensor) == layout_of(base) or addresses(tensor) <= addresses(base)
+
+
+def _tensors(module: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for prefix, part in module.named_modules(remove_duplicate=False):
+        plain = {name: value for name, value in vars(part).items() if isinstance(value, torch.Tensor)}
+        for name, tensor in (*part._parameters.items(), *part._buffers.items(), *plain.items()):
+            if tensor is not None:
+                yield f"{prefix}.{name}" if prefix else name, tensor
+
+
+def _draft(
+    module: torch.nn.Module, network: str, convention: Convention, pairs: Spec, leaves: dict[str, Leaf]
+) -> Draft:
+    """The module's graph in the mode that it is in, for one number of pairs."""
+    with _momentum_none(module):
+        try:
+            arguments = tuple(map(example, convention.shapes(pairs)))
+            program = torch.export.export(module, arguments, strict=False)
+        except Exception as error:
+            raise _mistake(network, error) from error
+    draft = Draft(network, pairs)
+    translation = Translation(draft, _taken_apart)
+    images = iter(convention.arguments(draft))
+    values: dict[Any, Any] = {}
+    kinds = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
+    for node in program.graph.nodes:
+        if node.op != "placeholder":
+            continue
+        target, fake = kinds[node.name].target, node.meta["val"]
+        if kinds[node.name].kind.name == "USER_INPUT":
+            values[node] = translation.new(fake, next(images))
+        elif target in leaves:
+            values[node] = translation.enter(fake, draft.leaf(leaves[target], layout_of(fake)))
+        else:
+            constant = Constant.of(program.constants[target].detach().numpy())
+            values[node] = translation.new(fake, draft.constant(constant))
+    results = translation.follow(program.graph_module, values)
+    count = len(program.graph_signature.output_specs)
+    flat = [draft.read(each) if hasattr(each, "storage") else each for each in results[:count]]
+    kinds_out = [spec.kind.name for spec in program.graph_signature.output_specs]
+    flat = [each for each, kind in zip(flat, kinds_out) if kind == "USER_OUTPUT"]
+    draft.finish(_plain(torch.utils._pytree.tree_unflatten(flat, program.call_spec.out_spec)))
+    return draft
+
+
+def _plain(outputs: Any) -> Any:
+    """A nesting of outputs in tuples and dicts, whatever the network has them in."""
+    if isinstance(outputs, dict):
+        return {str(key): _plain(value) for key, value in outputs.items()}
+    return tuple(map(_plain, outputs)) if isinstance(outputs, list | tuple) else outputs
+
+
+def _taken_apart(node: Any) -> Any:
+    """A graph of simpler operations that does what a node does, by PyTorch's own decompositions; or None."""
+    inputs = node.all_input_nodes
+
+    def call(*tensors: torch.Tensor) -> Any:
+        given = dict(zip(inputs, tensors))
+        arguments, keywords = torch.fx.node.map_arg((node.args, node.kwargs), given.__getitem__)
+        return known.get(node.target, node.target)(*arguments, **keywords)
+
+    try:
+        known = get_decompositions([node.target])
+        fakes = [each.meta["val"] for each in inputs]
+        tensors = [torch.empty_strided(fake.shape, fake.stride(), dtype=fake.dtype) for fake in fakes]
+        graph = make_fx(call, decomposition_table=known, tracing_mode="fake")(*tensors)
+    except Exception:  # nothing of PyTorch's takes it apart: the error about the operation says so
+        return None
+    calls = [each for each in graph.graph.nodes if each.op == "call_function"]
+    return None if any(each.target is node.target for each in calls) else graph
+
+
+@contextlib.contextmanager
+def _momentum_none(module: torch.nn.Module) -> Iterator[None]:
+    """Give batch normalisation a number that stands for the momentum None, which it would compute outside the graph."""
+    without = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.momentum is None]
+    for part in without:
+        part.momentum = CUMULATIVE
+    try:
+        yield
+    finally:
+        for part in without:
+            part.momentum = None
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep to ourselves what PyTorch prints, logs and warns of: what matters is in its errors."""
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stderr(io.StringIO()),
+        contextlib.redirect_stdout(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        level = logging.root.manager.disable
+        logging.disable(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logging.disable(level)
+
+
+def _mistake(network: str, error: Exception) -> NetworkError:
+    """The error about what went wrong in the user's `forward`, or where it cannot be followed."""
+    if isinstance(error, NetworkError):
+        return error
+    line = _line_of(error)
+    where = f"{network} ({line})" if line else network
+    if type(error).__name__ in _OF_DATA:
+        return NetworkError(
+            f"{where}: what is computed depends on the numbers in a tensor (if, while, int() or float() of one); "
+            "use torch.where, which computes both ways"
+        )
+    return NetworkError(f"{where}: {type(error).__name__}: {_words(error)}; mend forward, or try the module in PyTorch")
+
+
+def _line_of(error: Exception) -> str:
+    frames = "".join(
+        f'File "{frame.filename}", line {frame.lineno}\n' for frame in traceback.extract_tb(error.__traceback__)
+    )
+    theirs = "\n".join(
+        line for line in frames.splitlines() if "twofold/networks/pytorch" not in line.replace("\\", "/")
+    )
+    return users_line(theirs) or users_line(str(error))
+
+
+def _words(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else type(error).__name__
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

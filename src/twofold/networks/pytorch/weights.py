@@ -1,0 +1,70 @@
+"""Fresh parameters and buffers of a user's class, by the module's own initialisers."""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from twofold.errors import NetworkError
+from twofold.networks.pytorch.export import Exported, Held, example
+from twofold.networks.pytorch.graph import Spec
+
+# Sets these weights apart from those of built-in networks and from what pairs are drawn with.
+_STREAM = 3
+
+
+def fresh(
+    make: Callable[[], torch.nn.Module], exported: Exported, *, seed: int, round: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The parameters and the buffers that `make` draws for a round, in the order of the graphs.
+
+    PyTorch's generator, Python's and NumPy's are seeded with words of `numpy.random.SeedSequence([seed, round, 3])`
+    (64 bits for PyTorch, 32 each for the other two), and are afterwards as they were.
+    """
+    with seeded(seed, round):
+        module = make()
+        if any(torch.nn.parameter.is_lazy(each) for each in module.parameters()):
+            _materialise(module, exported)
+        return _arrays(module, exported.parameters), _arrays(module, exported.buffers)
+
+
+@contextlib.contextmanager
+def seeded(seed: int, round: int) -> Iterator[None]:
+    """All the generators that a class may draw from, seeded for a round, and put back at the end."""
+    low, high, for_python, for_numpy = np.random.SeedSequence([seed, round, _STREAM]).generate_state(4).tolist()
+    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(high << 32 | low)
+            random.seed(for_python)
+            np.random.seed(for_numpy)  # noqa: NPY002
+            yield
+    finally:
+        random.setstate(pythons)
+        np.random.set_state(numpys)  # noqa: NPY002
+
+
+def _materialise(module: torch.nn.Module, exported: Exported) -> None:
+    """Call a module once whose parameters get their shapes from the first images."""
+    mode, n, graph = exported.graphs[0]
+    module.eval()
+    with torch.no_grad():
+        module(*map(example, exported.convention.shapes(graph.images)))
+
+
+def _arrays(module: torch.nn.Module, held: tuple[Held, ...]) -> list[np.ndarray]:
+    arrays = []
+    for each in held:
+        found = module
+        for name in each.names[0].split("."):
+            found = getattr(found, name)
+        array = found.detach().cpu().numpy().copy()
+        if Spec(array.shape, array.dtype.name) != each.spec:
+            raise NetworkError(
+                f"{type(module).__name__}: {each.names[0]} is {array.shape} in this round and was {each.spec.shape} "
+                "when it was read; make every shape of the class the same in each round"
+            )
+        arrays.append(array)
+    return arrays
