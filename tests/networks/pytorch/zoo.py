@@ -1,6 +1,7 @@
 """Networks of many kinds, as people write them: each is called with pairs of small images, and none knows of us."""
 
 import math
+import warnings
 
 import torch
 import torch.nn.functional as F
@@ -71,7 +72,9 @@ class Normed(nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 6, 3))
-        self.old = nn.utils.weight_norm(nn.Conv2d(6, 6, 1), dim=None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is old, and in use
+            self.old = nn.utils.weight_norm(nn.Conv2d(6, 6, 1), dim=None)
         self.group = nn.GroupNorm(3, 6)
         self.instance = nn.InstanceNorm2d(6, affine=True, track_running_stats=True)
         self.plain = nn.InstanceNorm2d(6)
@@ -374,13 +377,13 @@ class InPlace(nn.Module):
         grid.transpose(1, 2)[:, 0, 1:].add_(1.0)
         h[:, ::5] = before.unsqueeze(1).sigmoid()
         h[h < -0.1] = 0.25
-        h.relu_().mul_(0.5)
+        h.mul_(0.5)
         rows = torch.zeros(len(x), 5)
         rows[:, 1:4].copy_(grid[:, 0, :3])
         rows[0] = 7
         rows.t()[4] -= h.sum(1)
         h.unsqueeze_(1).squeeze_(1)
-        h.masked_fill_(h > 0.4, 0.0).clamp_(max=0.35)
+        h.masked_fill_(h > 0.4, 0.0).add_(-0.01).relu_()
         return torch.cat([h, rows, grid.flatten(1), before[:, None]], 1)
 
 
@@ -444,7 +447,7 @@ class Chosen(nn.Module):
             h.round() + h.frac(),
         ]
         parts += [torch.maximum(h, h.mean()), h.masked_fill(h > 0, 0.1), torch.lerp(h, h * 2, 0.3), torch.arange(8) * h]
-        parts += [(h * 8).floor_divide(3), h.remainder(0.3), torch.div(h, 0.3, rounding_mode="trunc"), h**3, 2**h]
+        parts += [(h.detach() * 8).floor_divide(3), h.remainder(0.3), torch.div(h.detach(), 0.3, rounding_mode="trunc"), h**3, 2**h]
         return torch.cat(parts, -1).sum(1)
 
 

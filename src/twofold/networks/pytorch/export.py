@@ -308,7 +308,8 @@ def _taken_apart(node: Any) -> Any:
         known = get_decompositions([node.target])
         fakes = [each.meta["val"] for each in inputs]
         tensors = [torch.empty_strided(fake.shape, fake.stride(), dtype=fake.dtype) for fake in fakes]
-        graph = make_fx(call, decomposition_table=known, tracing_mode="fake")(*tensors)
+        with torch.backends.mkldnn.flags(enabled=False):  # or an LSTM would become one operation of another library
+            graph = make_fx(call, decomposition_table=known, tracing_mode="fake")(*tensors)
     except Exception:  # nothing of PyTorch's takes it apart: the error about the operation says so
         return None
     calls = [each for each in graph.graph.nodes if each.op == "call_function"]

@@ -132,7 +132,7 @@ class Translation:
         return Tensor(value.storage, value.layout, value.dtype, detached, value.storage.writes)
 
     def _inlined(self, inner: Any, given: list[Any]) -> Any:
-        """What a graph within the graph gives. It has memory of its own; what it writes to its inputs is carried out."""
+        """What a graph within the graph gives. It has memory of its own; writes to its inputs are made."""
         holders = [node for node in inner.graph.nodes if node.op == "placeholder"]
         values = dict(zip(holders, given))
         entered = []
@@ -169,15 +169,16 @@ class Translation:
         return Tensor(storage, layout_of(fake), dtype_name(fake.dtype), value, storage.writes)
 
     def _written(self, node: Any, values: dict[Any, Any], base: str) -> Any:
-        """An operation in place: its pure form, whose result is written to where its first argument is."""
-        target = values[node.args[0]]
-        name = str(node.target)
-        pure = _PURE.get(name, name.replace(f".{base}.", f".{base.removesuffix('_')}."))
+        """An operation in place, or one with `out=`: its pure form, whose result is written to where that is."""
+        target = values[node.kwargs["out"] if "out" in node.kwargs else node.args[0]]
+        pure = _pure_name(str(node.target), base)
         graph = None if pure in TABLE else self._apart_graph(node)
         if graph is not None:
             self._in_parts(node, values, graph)
             return target
-        (value,) = self.draft.emit(pure, *self._bound(node, values), target.spec)
+        arguments, keywords = self._bound(node, values)
+        keywords.pop("out", None)
+        (value,) = self.draft.emit(pure, arguments, keywords, target.spec)
         self.draft.write(target, value)
         return target
 
@@ -241,6 +242,14 @@ class Translation:
     def _shape_of_data(self) -> NetworkError:
         remedy = "keep the shape, for example with a mask and torch.where"
         return self.draft.fault("a shape depends on the numbers in a tensor", remedy)
+
+
+def _pure_name(name: str, base: str) -> str:
+    """The operation that gives what this one writes."""
+    if not base.endswith("_"):  # aten.div.out: the overload is not in its name
+        names = (f"aten.{base}.{overload}" for overload in ("default", "Tensor", "dim", "dim_IntList", "self"))
+        return next((each for each in names if each in TABLE), name)
+    return _PURE.get(name, name.replace(f".{base}.", f".{base.removesuffix('_')}."))
 
 
 def users_line(stack: str | None) -> str:

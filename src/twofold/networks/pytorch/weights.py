@@ -48,7 +48,7 @@ def seeded(seed: int, round: int) -> Iterator[None]:
 
 def _materialise(module: torch.nn.Module, exported: Exported) -> None:
     """Call a module once whose parameters get their shapes from the first images."""
-    mode, n, graph = exported.graphs[0]
+    graph = exported.graphs[0][-1]
     module.eval()
     with torch.no_grad():
         module(*map(example, exported.convention.shapes(graph.images)))

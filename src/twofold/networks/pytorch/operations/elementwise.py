@@ -9,6 +9,8 @@ from jaxtyping import Array
 
 from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
+_SIXTH = 0.1666666716337204
+
 _SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 
 for _name, _function in {
@@ -285,8 +287,9 @@ def softplus(x: Array, beta: Number = 1, threshold: Number = 20) -> Array:
 
 @operation("hardsigmoid")
 def hardsigmoid(x: Array) -> Array:
-    """A sigmoid of three straight lines."""
-    return hardtanh(x, -3, 3) / 6 + 0.5
+    """A sigmoid of three straight lines; PyTorch has its derivative in single precision always."""
+    sloped = hardtanh(x, -3, 3) * _SIXTH
+    return sloped + jax.lax.stop_gradient(hardtanh(x + 3, 0, 6) / 6 - sloped)
 
 
 @operation("hardswish")

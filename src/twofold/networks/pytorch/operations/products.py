@@ -9,7 +9,7 @@ from jaxtyping import Array, PRNGKeyArray
 from twofold.networks.pytorch.operations.sampling import dropout
 from twofold.networks.pytorch.operations.table import Number, operation
 
-for _name in ("matmul", "mm", "bmm", "mv", "dot", "linalg_matmul"):
+for _name in ("matmul", "mm", "bmm", "mv", "dot", "vdot", "linalg_matmul"):
     operation(_name)(jnp.matmul)
 operation("outer", "ger")(jnp.outer)
 
@@ -59,7 +59,7 @@ def attention(
     *,
     scale: Number | None = None,
     enable_gqa: bool = False,
-    key: PRNGKeyArray,
+    key: PRNGKeyArray | None,
 ) -> Array:
     """Values weighted by how well their keys answer the query."""
     if enable_gqa:

@@ -17,13 +17,13 @@ _SATURATED = -1.7580993408473766
 
 
 @operation("dropout", random=True)
-def dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
+def dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """Each element is 0 with probability p, and the others are scaled, so that the mean stays."""
     return _dropped(x, x.shape, p, train, key)
 
 
 @operation("feature_dropout", random=True)
-def feature_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
+def feature_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """The same for whole channels."""
     return _dropped(x, _channels(x), p, train, key)
 
@@ -32,7 +32,7 @@ def _channels(x: Array) -> tuple[int, ...]:
     return (*x.shape[:2], *[1] * (x.ndim - 2))
 
 
-def _dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray) -> Array:
+def _dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray | None) -> Array:
     if not train or p == 0:
         return x
     if p == 1:
@@ -41,7 +41,7 @@ def _dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNG
 
 
 @operation("native_dropout", random=True)
-def native_dropout(x: Array, p: Number, train: bool | None, *, key: PRNGKeyArray) -> tuple[Array, Array]:
+def native_dropout(x: Array, p: Number, train: bool | None, *, key: PRNGKeyArray | None) -> tuple[Array, Array]:
     """Dropout, and what was kept."""
     if train is False or p == 0:
         return x, jnp.ones(x.shape, bool)
@@ -50,18 +50,18 @@ def native_dropout(x: Array, p: Number, train: bool | None, *, key: PRNGKeyArray
 
 
 @operation("alpha_dropout", random=True)
-def alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
+def alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """Dropout that keeps the mean and the variance of a SELU."""
     return _alpha_dropped(x, x.shape, p, train, key)
 
 
 @operation("feature_alpha_dropout", random=True)
-def feature_alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray) -> Array:
+def feature_alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """The same for whole channels."""
     return _alpha_dropped(x, _channels(x), p, train, key)
 
 
-def _alpha_dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray) -> Array:
+def _alpha_dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray | None) -> Array:
     if not train or p == 0:
         return x
     if p == 1:
@@ -73,7 +73,7 @@ def _alpha_dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key
 
 @operation("rrelu", random=True)
 def rrelu(
-    x: Array, lower: Number = 1 / 8, upper: Number = 1 / 3, training: bool = False, *_: Any, key: PRNGKeyArray
+    x: Array, lower: Number = 1 / 8, upper: Number = 1 / 3, training: bool = False, *_: Any, key: PRNGKeyArray | None
 ) -> Array:
     """x, or a part of it below 0 that is drawn in training."""
     slope = jax.random.uniform(key, x.shape, x.dtype, lower, upper) if training else (lower + upper) / 2
@@ -81,56 +81,56 @@ def rrelu(
 
 
 @operation("bernoulli", random=True)
-def bernoulli(probabilities: Array, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def bernoulli(probabilities: Array, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
     """1 with each element's probability, else 0."""
     probabilities = jax.lax.stop_gradient(probabilities)
     return jax.random.bernoulli(key, probabilities).astype(probabilities.dtype)
 
 
 @operation("bernoulli.p", random=True)
-def bernoulli_p(x: Array, p: Operand = 0.5, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def bernoulli_p(x: Array, p: Operand = 0.5, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
     """1 with probability p, else 0, in the shape of x."""
     return jax.random.bernoulli(key, jax.lax.stop_gradient(jnp.asarray(p)), x.shape).astype(x.dtype)
 
 
 @operation("uniform", random=True)
-def uniform(x: Array, low: Number = 0.0, high: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def uniform(x: Array, low: Number = 0.0, high: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
     """Uniform numbers in the shape of x."""
     return jax.random.uniform(key, x.shape, x.dtype, low, high)
 
 
 @operation("normal_functional", random=True)
-def normal(x: Array, mean: Number = 0.0, std: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray) -> Array:
+def normal(x: Array, mean: Number = 0.0, std: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
     """Normal numbers in the shape of x."""
     return mean + std * jax.random.normal(key, x.shape, x.dtype)
 
 
 @operation("rand", random=True)
-def rand(size: Sequence[int], *, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def rand(size: Sequence[int], *, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """Uniform numbers."""
     return jax.random.uniform(key, tuple(size), dtype or float)
 
 
 @operation("randn", random=True)
-def randn(size: Sequence[int], *, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def randn(size: Sequence[int], *, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """Normal numbers."""
     return jax.random.normal(key, tuple(size), dtype or float)
 
 
 @operation("rand_like", random=True)
-def rand_like(x: Array, *, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def rand_like(x: Array, *, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """Uniform numbers in the shape of x."""
     return jax.random.uniform(key, x.shape, dtype or x.dtype)
 
 
 @operation("randn_like", random=True)
-def randn_like(x: Array, *, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def randn_like(x: Array, *, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """Normal numbers in the shape of x."""
     return jax.random.normal(key, x.shape, dtype or x.dtype)
 
 
 @operation("randint", "randint.low", random=True)
-def randint(*bounds_and_size: Any, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def randint(*bounds_and_size: Any, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """Whole numbers below a bound."""
     *bounds, size = bounds_and_size
     low, high = bounds if len(bounds) == 2 else (0, bounds[0])
@@ -138,6 +138,6 @@ def randint(*bounds_and_size: Any, dtype: Any = None, key: PRNGKeyArray) -> Arra
 
 
 @operation("randperm", random=True)
-def randperm(n: int, *, dtype: Any = None, key: PRNGKeyArray) -> Array:
+def randperm(n: int, *, dtype: Any = None, key: PRNGKeyArray | None) -> Array:
     """The first whole numbers in any order."""
     return jax.random.permutation(key, n)

@@ -61,7 +61,7 @@ def transpose(x: Array, first: int, second: int) -> Array:
     return jnp.swapaxes(x, first, second) if x.ndim else x
 
 
-@operation("t", "numpy_T", "mT", "adjoint")
+@operation("t", "numpy_T", "mT", "mH", "matrix_H", "adjoint")
 def transposed(x: Array) -> Array:
     """The transposed matrix."""
     return jnp.swapaxes(x, -1, -2) if x.ndim > 1 else x
