@@ -6,6 +6,7 @@ from twofold.networks.pytorch.operations import indexing as indexing
 from twofold.networks.pytorch.operations import normalisation as normalisation
 from twofold.networks.pytorch.operations import pooling as pooling
 from twofold.networks.pytorch.operations import products as products
+from twofold.networks.pytorch.operations import recurrent as recurrent
 from twofold.networks.pytorch.operations import reductions as reductions
 from twofold.networks.pytorch.operations import sampling as sampling
 from twofold.networks.pytorch.operations import shapes as shapes
