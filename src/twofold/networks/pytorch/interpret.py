@@ -1,7 +1,7 @@
 """A graph computed in JAX: a pure function of parameters, buffers and images, that can be differentiated and mapped."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,12 @@ from jaxtyping import Array, PRNGKeyArray
 
 from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, references_in, replaced
 from twofold.networks.pytorch.operations import TABLE
+
+
+class Last(NamedTuple):
+    """A value (n, channels, ...) that is kept with its channels as the last axis, where convolutions are fastest."""
+
+    array: Array
 
 
 def run(
@@ -29,8 +35,11 @@ def run(
         values.extend(_computed(node, number, values, real, key))
         for reference in last_use.get(number, ()):
             values[reference] = None  # what is read no more is not kept alive while tracing
-    look_up = lambda reference: values[reference.number]  # noqa: E731
-    return replaced(graph.outputs, look_up), [look_up(reference) for reference in graph.state]
+
+    def result(reference: Reference) -> Array:
+        return _first(values[reference.number])
+
+    return replaced(graph.outputs, result), [result(reference) for reference in graph.state]
 
 
 def _last_uses(graph: Graph) -> dict[int, list[int]]:
@@ -48,7 +57,7 @@ def _last_uses(graph: Graph) -> dict[int, list[int]]:
 
 def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: PRNGKeyArray | None) -> list[Any]:
     """What a node gives: one value for each of its outputs."""
-    function, random = TABLE[node.operation]
+    function, random, layout = TABLE[node.operation]
 
     def argument(value: Any) -> Any:
         if isinstance(value, Reference):
@@ -57,14 +66,67 @@ def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: 
             return _dtype(value.name, real)
         return tuple(argument(each) for each in value) if isinstance(value, tuple) else value
 
+    arguments = argument(node.arguments)
     keywords = {name: argument(value) for name, value in node.keywords}
+    last = _channels_last(layout, arguments, keywords)
+    if last == "any":
+        arguments, keywords = (_each(each, lambda array: _moved(array, arguments)) for each in (arguments, keywords))
+    elif last:
+        arguments = (_each(arguments[0], _to_last), *arguments[1:])
+        keywords["channels_last"] = True
+    arguments, keywords = _each(arguments, _first), _each(keywords, _first)
     if random:
         keywords["key"] = None if key is None else jax.random.fold_in(key, number)
-    result = function(*(argument(value) for value in node.arguments), **keywords)
+    result = function(*arguments, **keywords)
     results = result if isinstance(result, tuple) else (result,)
-    return [
+    given = [
         None if each is None else _as(jnp.asarray(each), spec.dtype, real) for each, spec in zip(results, node.outputs)
     ]
+    return [Last(given[0]), *given[1:]] if last else given
+
+
+def _channels_last(layout: str, arguments: tuple, keywords: dict[str, Any]) -> str:
+    """In which way an operation is computed with channels last; empty where it is not."""
+    if not layout or not arguments:
+        return ""
+    images = arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0]
+    if layout == "any":
+        arrays = [each for each in (*arguments, *keywords.values()) if isinstance(each, Array | Last)]
+        ranks = [each.array.ndim for each in arrays if isinstance(each, Last)]
+        fits = ranks and len(set(ranks)) == 1 and all(_first_ndim(each) <= ranks[0] for each in arrays)
+        return layout if fits else ""
+    if layout == "kept":
+        return layout if isinstance(images, Last) else ""
+    return layout if isinstance(images, Last) or images.ndim == arguments[1].ndim else ""
+
+
+def _first_ndim(value: Array | Last) -> int:
+    return (value.array if isinstance(value, Last) else value).ndim
+
+
+def _each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """A nesting of arguments with its arrays changed."""
+    if isinstance(value, Array | Last):
+        return change(value)
+    if isinstance(value, dict):
+        return {name: _each(each, change) for name, each in value.items()}
+    return tuple(_each(each, change) for each in value) if isinstance(value, tuple) else value
+
+
+def _to_last(value: Array | Last) -> Array:
+    return value.array if isinstance(value, Last) else jnp.moveaxis(value, 1, -1)
+
+
+def _first(value: Any) -> Any:
+    return jnp.moveaxis(value.array, -1, 1) if isinstance(value, Last) else value
+
+
+def _moved(value: Array | Last, arguments: tuple) -> Array:
+    """An operand with channels last, of the rank of the others; a single number is as it is."""
+    if isinstance(value, Last):
+        return value.array
+    rank = next(each.array.ndim for each in arguments if isinstance(each, Last))
+    return value if value.ndim == 0 else jnp.moveaxis(value.reshape(*[1] * (rank - value.ndim), *value.shape), 1, -1)
 
 
 def _as(array: Array, dtype: str, real: jnp.dtype) -> Array:

@@ -16,7 +16,7 @@ from twofold.networks.pytorch.operations.table import operation
 _MOST_SEPARATE_GROUPS = 8
 
 
-@operation("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding")
+@operation("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding", layout="made")
 def convolution(
     x: Array,
     weight: Array,
@@ -25,6 +25,8 @@ def convolution(
     padding: int | str | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """A convolution of one, two or three axes; without a batch too."""
     space = weight.ndim - 2
@@ -36,11 +38,12 @@ def convolution(
         edges = [(span // 2, span - span // 2) for span in spans]
     else:
         edges = [(edge, edge) for edge in _each(padding, space)]
-    last = jnp.moveaxis(x, 1, -1)
+    last = x if channels_last else jnp.moveaxis(x, 1, -1)
     if any(edge != (0, 0) for edge in edges):
         last = jnp.pad(last, [(0, 0), *edges, (0, 0)])
     result = _of_patches(last, weight, strides, dilations, groups)
-    return jnp.moveaxis(result if bias is None else result + bias, -1, 1)
+    result = result if bias is None else result + bias
+    return result if channels_last else jnp.moveaxis(result, -1, 1)
 
 
 def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
@@ -86,7 +89,7 @@ def _seen(
     return jax.lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
 
 
-@operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input")
+@operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input", layout="made")
 def transposed_convolution(
     x: Array,
     weight: Array,
@@ -96,6 +99,8 @@ def transposed_convolution(
     output_padding: int | Sequence[int] = 0,
     groups: int = 1,
     dilation: int | Sequence[int] = 1,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """What the gradient of a convolution does: each pixel is spread over the places that the kernel sees."""
     space = weight.ndim - 2
@@ -103,26 +108,32 @@ def transposed_convolution(
         return transposed_convolution(x[None], weight, bias, stride, padding, output_padding, groups, dilation)[0]
     strides, dilations, edges, more = (_each(each, space) for each in (stride, dilation, padding, output_padding))
     kernel, inputs = weight.shape[2:], weight.shape[0]
-    last = jnp.moveaxis(x, 1, -1)
+    last = x if channels_last else jnp.moveaxis(x, 1, -1)
     sizes = last.shape[1:-1]
     lengths = [
         (n - 1) * s - 2 * p + d * (k - 1) + m + 1
         for n, s, p, d, k, m in zip(sizes, strides, edges, dilations, kernel, more)
     ]
+    places = list(itertools.product(*map(range, kernel)))
+    # (groups, in, places of the kernel, out), so that one product gives what every place spreads
+    weights = jnp.moveaxis(weight.reshape(groups, inputs // groups, weight.shape[1], len(places)), -1, 2)
     grouped = last.reshape(*last.shape[:-1], groups, inputs // groups)
+    spread = jnp.einsum("...gi,gipo->...pgo", grouped, weights) if groups > 1 else None
+    if spread is None:
+        spread = (last @ weights.reshape(inputs, -1)).reshape(*last.shape[:-1], len(places), 1, -1)
     result = None
-    for place in itertools.product(*map(range, kernel)):
-        weights = weight[(slice(None), slice(None), *place)].reshape(groups, inputs // groups, -1)
-        part = jnp.einsum("...gi,gio->...go", grouped, weights).reshape(*last.shape[:-1], -1)
+    for number, place in enumerate(places):
+        part = spread[..., number, :, :].reshape(*last.shape[:-1], -1)
         low = [i * d - p for i, d, p in zip(place, dilations, edges)]
         high = [length - start - (n - 1) * s - 1 for length, start, n, s in zip(lengths, low, sizes, strides)]
         config = [(0, 0, 0), *((a, b, s - 1) for a, b, s in zip(low, high, strides)), (0, 0, 0)]
         part = jax.lax.pad(part, jnp.zeros((), part.dtype), config)
         result = part if result is None else result + part
-    return jnp.moveaxis(result if bias is None else result + bias, -1, 1)
+    result = result if bias is None else result + bias
+    return result if channels_last else jnp.moveaxis(result, -1, 1)
 
 
-@operation("convolution", "_convolution")
+@operation("convolution", "_convolution", layout="made")
 def any_convolution(
     x: Array,
     weight: Array,
@@ -134,11 +145,14 @@ def any_convolution(
     output_padding: Sequence[int],
     groups: int,
     *_: bool,
+    channels_last: bool = False,
 ) -> Array:
     """What PyTorch's decompositions make of all convolutions."""
     if transposed:
-        return transposed_convolution(x, weight, bias, stride, padding, output_padding, groups, dilation)
-    return convolution(x, weight, bias, stride, padding, dilation, groups)
+        return transposed_convolution(
+            x, weight, bias, stride, padding, output_padding, groups, dilation, channels_last=channels_last
+        )
+    return convolution(x, weight, bias, stride, padding, dilation, groups, channels_last=channels_last)
 
 
 @operation("im2col")

@@ -85,7 +85,7 @@ for _name, _function in {
     "where.ScalarSelf": jnp.where,
     "where.Scalar": jnp.where,
 }.items():
-    operation(_name)(_function)
+    operation(_name, layout="any")(_function)
 
 for _name, _function in {
     "eq": jnp.equal,
@@ -98,18 +98,30 @@ for _name, _function in {
     "bitwise_or": jnp.bitwise_or,
     "bitwise_xor": jnp.bitwise_xor,
 }.items():
-    operation(f"{_name}.Tensor", f"{_name}.Scalar")(_function)
+    operation(f"{_name}.Tensor", f"{_name}.Scalar", layout="any")(_function)
 
 
-@operation("clone", "contiguous", "alias", "lift_fresh", "lift_fresh_copy", "positive", "to.dtype", "to.dtype_layout")
-@operation("to.device", "to.other", "to.prim_Device", "_to_copy", "type_as", "lift", "conj", "resolve_conj")
-@operation("resolve_neg", "float", "double", "int", "long", "bool", "half", "requires_grad_")
+@operation(
+    "clone",
+    "contiguous",
+    "alias",
+    "lift_fresh",
+    "lift_fresh_copy",
+    "positive",
+    "to.dtype",
+    "to.dtype_layout",
+    layout="any",
+)
+@operation(
+    "to.device", "to.other", "to.prim_Device", "_to_copy", "type_as", "lift", "conj", "resolve_conj", layout="any"
+)
+@operation("resolve_neg", "float", "double", "int", "long", "bool", "half", "requires_grad_", layout="any")
 def same(x: Array, *_: Any, **__: Any) -> Array:
     """The same numbers; where their type changes, the interpreter changes it after every operation."""
     return x
 
 
-@operation("detach")
+@operation("detach", layout="any")
 def detach(x: Array) -> Array:
     """The same numbers, of which there is no derivative."""
     return jax.lax.stop_gradient(x)
@@ -121,45 +133,45 @@ def copy(x: Array, source: Array, non_blocking: bool = False) -> Array:
     return jnp.broadcast_to(source, x.shape)
 
 
-@operation("fill.Scalar", "fill.Tensor")
+@operation("fill.Scalar", "fill.Tensor", layout="any")
 def fill(x: Array, value: Operand) -> Array:
     """One value in the shape of x."""
     return jnp.broadcast_to(jnp.asarray(value, x.dtype), x.shape)
 
 
-@operation("zero")
+@operation("zero", layout="any")
 def zero(x: Array) -> Array:
     """Zeros in the shape of x."""
     return jnp.zeros_like(x)
 
 
-@operation("frac")
+@operation("frac", layout="any")
 def frac(x: Array) -> Array:
     """What follows the point."""
     return x - jnp.trunc(x)
 
 
-@operation("round", "round.decimals")
+@operation("round", "round.decimals", layout="any")
 def round_(x: Array, *, decimals: int = 0) -> Array:
     """The nearest whole number, of two the even one."""
     return jnp.round(x * 10**decimals) / 10**decimals if decimals else jnp.round(x)
 
 
-@operation("add.Tensor", "add.Scalar")
+@operation("add.Tensor", "add.Scalar", layout="any")
 def add(x: Operand, y: Operand, *more: Operand, alpha: Operand = 1) -> Array:
     """x + alpha y."""
     alpha = more[0] if more else alpha
     return jnp.add(x, y if _is_one(alpha) else jnp.multiply(y, alpha))
 
 
-@operation("sub.Tensor", "sub.Scalar")
+@operation("sub.Tensor", "sub.Scalar", layout="any")
 def sub(x: Operand, y: Operand, *more: Operand, alpha: Operand = 1) -> Array:
     """x - alpha y."""
     alpha = more[0] if more else alpha
     return jnp.subtract(x, y if _is_one(alpha) else jnp.multiply(y, alpha))
 
 
-@operation("rsub.Tensor", "rsub.Scalar")
+@operation("rsub.Tensor", "rsub.Scalar", layout="any")
 def rsub(x: Operand, y: Operand, *more: Operand, alpha: Operand = 1) -> Array:
     """y - alpha x."""
     return sub(y, x, *more, alpha=alpha)
@@ -169,7 +181,15 @@ def _is_one(alpha: Operand) -> bool:
     return isinstance(alpha, int | float) and alpha == 1
 
 
-@operation("div.Tensor", "div.Scalar", "div.Tensor_mode", "div.Scalar_mode", "true_divide.Tensor", "divide.Tensor")
+@operation(
+    "div.Tensor",
+    "div.Scalar",
+    "div.Tensor_mode",
+    "div.Scalar_mode",
+    "true_divide.Tensor",
+    "divide.Tensor",
+    layout="any",
+)
 def div(x: Operand, y: Operand, *, rounding_mode: str | None = None) -> Array:
     """x / y, as it is or rounded to a whole number."""
     if rounding_mode == "floor":
@@ -183,7 +203,7 @@ def div(x: Operand, y: Operand, *, rounding_mode: str | None = None) -> Array:
     return jnp.true_divide(x, y)
 
 
-@operation("pow.Tensor_Scalar")
+@operation("pow.Tensor_Scalar", layout="any")
 def power(x: Array, exponent: Operand) -> Array:
     """x to a constant power; a whole one gives a derivative at 0 too."""
     if isinstance(exponent, float) and exponent.is_integer() and abs(exponent) < 64:
@@ -193,7 +213,7 @@ def power(x: Array, exponent: Operand) -> Array:
     return jnp.power(x, exponent)
 
 
-@operation("clamp", "clamp.Tensor", "clip", "clip.Tensor")
+@operation("clamp", "clamp.Tensor", "clip", "clip.Tensor", layout="any")
 def clamp(x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """x within bounds; at a bound the gradient goes to x."""
     low = x if min is None else jnp.where(x < min, min, x)
@@ -201,70 +221,72 @@ def clamp(x: Array, min: Operand | None = None, max: Operand | None = None) -> A
     return jnp.where(jnp.isnan(x), x, clamped) if jnp.issubdtype(x.dtype, jnp.inexact) else clamped
 
 
-@operation("clamp_min", "clamp_min.Tensor")
+@operation("clamp_min", "clamp_min.Tensor", layout="any")
 def clamp_min(x: Array, min: Operand) -> Array:
     """x, or the lower bound."""
     return clamp(x, min)
 
 
-@operation("clamp_max", "clamp_max.Tensor")
+@operation("clamp_max", "clamp_max.Tensor", layout="any")
 def clamp_max(x: Array, max: Operand) -> Array:
     """x, or the upper bound."""
     return clamp(x, None, max)
 
 
-@operation("relu6")
+@operation("relu6", layout="any")
 def relu6(x: Array) -> Array:
     """x within 0 and 6."""
     return hardtanh(x, 0, 6)
 
 
-@operation("hardtanh")
+@operation("hardtanh", layout="any")
 def hardtanh(x: Array, min_val: Number = -1, max_val: Number = 1) -> Array:
     """x within bounds; at a bound there is no gradient."""
     low, high = jnp.asarray(min_val, x.dtype), jnp.asarray(max_val, x.dtype)
     return jnp.where(x <= low, low, jnp.where(x >= high, high, x))
 
 
-@operation("leaky_relu")
+@operation("leaky_relu", layout="any")
 def leaky_relu(x: Array, negative_slope: Number = 0.01) -> Array:
     """x, or a part of it below 0."""
     return jnp.where(x > 0, x, x * negative_slope)
 
 
-@operation("prelu", "_prelu_kernel")
-def prelu(x: Array, weight: Array) -> Array:
+@operation("prelu", "_prelu_kernel", layout="kept")
+def prelu(x: Array, weight: Array, *, channels_last: bool = False) -> Array:
     """x, or a part of it below 0 that is learnt, for each channel."""
-    if weight.ndim < 2 and x.ndim > 1:
+    if channels_last:
+        weight = weight.reshape(-1)
+    elif weight.ndim < 2 and x.ndim > 1:
         weight = weight.reshape(1, -1, *[1] * (x.ndim - 2))
     return jnp.where(x > 0, x, x * weight)
 
 
-@operation("threshold")
+@operation("threshold", layout="any")
 def threshold(x: Array, threshold: Number, value: Number) -> Array:
     """x above the threshold, else the value."""
     return jnp.where(x > threshold, x, jnp.asarray(value, x.dtype))
 
 
-@operation("elu")
+@operation("elu", layout="any")
 def elu(x: Array, alpha: Number = 1, scale: Number = 1, input_scale: Number = 1) -> Array:
     """Scaled x, or an exponential below 0."""
     return jnp.where(x > 0, x * scale, alpha * scale * jnp.expm1(jnp.where(x > 0, 0, x) * input_scale))
 
 
-@operation("selu")
+@operation("selu", layout="any")
 def selu(x: Array) -> Array:
     """The ELU that keeps means and variances."""
     return elu(x, _SELU_ALPHA, _SELU_SCALE)
 
 
-@operation("celu")
+@operation("celu", layout="any")
 def celu(x: Array, alpha: Number = 1) -> Array:
     """The ELU whose derivative is continuous."""
     return elu(x, alpha, 1, 1 / alpha)
 
 
-@operation("gelu")
+@operation("gelu", layout="any")
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     """x times the normal distribution at x."""
     if approximate == "tanh":
@@ -272,39 +294,39 @@ def gelu(x: Array, *, approximate: str = "none") -> Array:
     return 0.5 * x * (1 + jax.scipy.special.erf(x * math.sqrt(0.5)))
 
 
-@operation("mish")
+@operation("mish", layout="any")
 def mish(x: Array) -> Array:
     """x times the hyperbolic tangent of its softplus."""
     return x * jnp.tanh(softplus(x))
 
 
-@operation("softplus")
+@operation("softplus", layout="any")
 def softplus(x: Array, beta: Number = 1, threshold: Number = 20) -> Array:
     """The smooth ReLU; beyond the threshold x itself."""
     scaled = x * beta
     return jnp.where(scaled > threshold, x, jnp.log1p(jnp.exp(jnp.where(scaled > threshold, 0, scaled))) / beta)
 
 
-@operation("hardsigmoid")
+@operation("hardsigmoid", layout="any")
 def hardsigmoid(x: Array) -> Array:
     """A sigmoid of three straight lines; PyTorch has its derivative in single precision always."""
     sloped = hardtanh(x, -3, 3) * _SIXTH
     return sloped + jax.lax.stop_gradient(hardtanh(x + 3, 0, 6) / 6 - sloped)
 
 
-@operation("hardswish")
+@operation("hardswish", layout="any")
 def hardswish(x: Array) -> Array:
     """x times its hard sigmoid."""
     return jnp.where(x <= -3, jnp.zeros_like(x), jnp.where(x < 3, x * (x + 3) / 6, x))
 
 
-@operation("hardshrink")
+@operation("hardshrink", layout="any")
 def hardshrink(x: Array, lambd: Number = 0.5) -> Array:
     """x where it is far enough from 0."""
     return jnp.where((x >= -lambd) & (x <= lambd), jnp.zeros_like(x), x)
 
 
-@operation("softshrink")
+@operation("softshrink", layout="any")
 def softshrink(x: Array, lambd: Number = 0.5) -> Array:
     """x, moved towards 0."""
     return jnp.where(x > lambd, x - lambd, jnp.where(x < -lambd, x + lambd, jnp.zeros_like(x)))
@@ -317,32 +339,32 @@ def glu(x: Array, dim: int = -1) -> Array:
     return kept * jax.nn.sigmoid(gate)
 
 
-@operation("logit")
+@operation("logit", layout="any")
 def logit(x: Array, eps: Number | None = None) -> Array:
     """The inverse of the sigmoid."""
     x = x if eps is None else clamp(x, eps, 1 - eps)
     return jnp.log(x / (1 - x))
 
 
-@operation("lerp.Scalar", "lerp.Tensor")
+@operation("lerp.Scalar", "lerp.Tensor", layout="any")
 def lerp(start: Array, end: Array, weight: Operand) -> Array:
     """From the start towards the end."""
     return start + weight * (end - start)
 
 
-@operation("addcmul")
+@operation("addcmul", layout="any")
 def addcmul(x: Array, first: Array, second: Array, *, value: Number = 1) -> Array:
     """x and a product."""
     return x + value * first * second
 
 
-@operation("addcdiv")
+@operation("addcdiv", layout="any")
 def addcdiv(x: Array, first: Array, second: Array, *, value: Number = 1) -> Array:
     """x and a quotient."""
     return x + value * first / second
 
 
-@operation("nan_to_num")
+@operation("nan_to_num", layout="any")
 def nan_to_num(
     x: Array, nan: Number | None = None, posinf: Number | None = None, neginf: Number | None = None
 ) -> Array:
@@ -350,7 +372,7 @@ def nan_to_num(
     return jnp.nan_to_num(x, nan=nan or 0.0, posinf=posinf, neginf=neginf)
 
 
-@operation("masked_fill.Scalar", "masked_fill.Tensor")
+@operation("masked_fill.Scalar", "masked_fill.Tensor", layout="any")
 def masked_fill(x: Array, mask: Array, value: Operand) -> Array:
     """The value where the mask is, else x."""
     return jnp.where(mask, jnp.asarray(value, x.dtype), x)

@@ -1,7 +1,6 @@
 """Normalisation, with a gradient of its own: two sums instead of the many passes of the derivative of each step."""
 
 import functools
-import math
 from collections.abc import Sequence
 
 import jax
@@ -39,25 +38,30 @@ def _normalise_back(
 normalised.defvjp(_normalise, _normalise_back)
 
 
-def _by_channel(numbers: Array, ndim: int) -> Array:
-    return numbers.reshape(1, -1, *[1] * (ndim - 2))
+def _by_channel(numbers: Array, ndim: int, last: bool) -> Array:
+    return numbers if last else numbers.reshape(1, -1, *[1] * (ndim - 2))
 
 
-def _scaled(x: Array, weight: Array | None, bias: Array | None) -> Array:
+def _scaled(x: Array, weight: Array | None, bias: Array | None, last: bool) -> Array:
     """Each channel times its weight, plus its bias."""
-    x = x if weight is None else x * _by_channel(weight, x.ndim)
-    return x if bias is None else x + _by_channel(bias, x.ndim)
+    x = x if weight is None else x * _by_channel(weight, x.ndim, last)
+    return x if bias is None else x + _by_channel(bias, x.ndim, last)
+
+
+def _space(x: Array, last: bool) -> tuple[int, ...]:
+    """The axes of rows and columns."""
+    return tuple(range(1, x.ndim - 1) if last else range(2, x.ndim))
 
 
 def _with_running(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: Number
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: Number, last: bool
 ) -> Array:
     inverse = 1 / jnp.sqrt(variance + eps)
     scale = inverse if weight is None else inverse * weight
-    return _scaled(x - _by_channel(mean, x.ndim), scale, bias)
+    return _scaled(x - _by_channel(mean, x.ndim, last), scale, bias, last)
 
 
-@operation("batch_norm")
+@operation("batch_norm", layout="kept")
 def batch_norm(
     x: Array,
     weight: Array | None,
@@ -68,19 +72,23 @@ def batch_norm(
     momentum: Number,
     eps: Number,
     cudnn_enabled: bool = False,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """Batch normalisation that leaves no trace."""
     if not training:
-        return _with_running(x, weight, bias, running_mean, running_var, eps)
-    return _batch_norm(x, weight, bias, eps)[0]
+        return _with_running(x, weight, bias, running_mean, running_var, eps, channels_last)
+    return _batch_norm(x, weight, bias, eps, channels_last)[0]
 
 
-def _batch_norm(x: Array, weight: Array | None, bias: Array | None, eps: Number) -> tuple[Array, Array, Array]:
-    result, mean, variance = normalised(x, (0, *range(2, x.ndim)), eps)
-    return _scaled(result, weight, bias), mean.reshape(-1), variance.reshape(-1)
+def _batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, eps: Number, last: bool
+) -> tuple[Array, Array, Array]:
+    result, mean, variance = normalised(x, (0, *_space(x, last)), eps)
+    return _scaled(result, weight, bias, last), mean.reshape(-1), variance.reshape(-1)
 
 
-@operation("twofold.batch_norm_training")
+@operation("twofold.batch_norm_training", layout="kept")
 def batch_norm_training(
     x: Array,
     weight: Array | None,
@@ -89,10 +97,12 @@ def batch_norm_training(
     running_var: Array,
     momentum: Operand,
     eps: Number,
+    *,
+    channels_last: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count."""
-    result, mean, variance = _batch_norm(x, weight, bias, eps)
-    count = x.size // x.shape[1]
+    result, mean, variance = _batch_norm(x, weight, bias, eps, channels_last)
+    count = x.size // mean.size
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     return result, _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
 
@@ -101,7 +111,7 @@ def _moved(running: Array, now: Array, momentum: Operand) -> Array:
     return jax.lax.stop_gradient((1 - momentum) * running + momentum * now)
 
 
-@operation("instance_norm")
+@operation("instance_norm", layout="kept")
 def instance_norm(
     x: Array,
     weight: Array | None,
@@ -112,14 +122,16 @@ def instance_norm(
     momentum: Number,
     eps: Number,
     cudnn_enabled: bool = False,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """Each channel of each image normalised by itself."""
     if not use_input_stats:
-        return _with_running(x, weight, bias, running_mean, running_var, eps)
-    return _scaled(normalised(x, tuple(range(2, x.ndim)), eps)[0], weight, bias)
+        return _with_running(x, weight, bias, running_mean, running_var, eps, channels_last)
+    return _scaled(normalised(x, _space(x, channels_last), eps)[0], weight, bias, channels_last)
 
 
-@operation("twofold.instance_norm_training")
+@operation("twofold.instance_norm_training", layout="kept")
 def instance_norm_training(
     x: Array,
     weight: Array | None,
@@ -128,14 +140,16 @@ def instance_norm_training(
     running_var: Array,
     momentum: Operand,
     eps: Number,
+    *,
+    channels_last: bool = False,
 ) -> tuple[Array, Array, Array]:
     """The same, and the new running mean and variance: means over the images of what each image has."""
-    result, mean, variance = normalised(x, tuple(range(2, x.ndim)), eps)
-    count = math.prod(x.shape[2:])
-    mean, variance = (each.reshape(x.shape[:2]).mean(0) for each in (mean, variance))
+    result, mean, variance = normalised(x, _space(x, channels_last), eps)
+    count = x.size // mean.size
+    mean, variance = (each.reshape(x.shape[0], -1).mean(0) for each in (mean, variance))
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
     new = _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
-    return _scaled(result, weight, bias), *new
+    return _scaled(result, weight, bias, channels_last), *new
 
 
 @operation("layer_norm")
@@ -170,7 +184,7 @@ def rms_norm(x: Array, shape: Sequence[int], weight: Array | None = None, eps: N
     return result if weight is None else result * weight
 
 
-@operation("group_norm")
+@operation("group_norm", layout="kept")
 def group_norm(
     x: Array,
     groups: int,
@@ -178,11 +192,17 @@ def group_norm(
     bias: Array | None = None,
     eps: Number = 1e-5,
     cudnn_enabled: bool = True,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """The channels of a group normalised together."""
-    grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-    result = normalised(grouped, tuple(range(2, grouped.ndim)), eps)[0].reshape(x.shape)
-    return _scaled(result, weight, bias)
+    if channels_last:
+        grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+        axes = (*range(1, x.ndim - 1), x.ndim)
+    else:
+        grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+        axes = tuple(range(2, grouped.ndim))
+    return _scaled(normalised(grouped, axes, eps)[0].reshape(x.shape), weight, bias, channels_last)
 
 
 @operation("_weight_norm")

@@ -42,13 +42,15 @@ def _all_windows(
     padding: int | Sequence[int],
     dilation: int | Sequence[int],
     ceil_mode: bool,
-) -> list[Windows]:
+    channels_last: bool = False,
+) -> list[tuple[int, Windows]]:
+    """The axes that are pooled, the last first, and their windows."""
+    first = x.ndim - space - channels_last
     sizes = _each(size, space)
     strides = _each(stride, space) if stride not in (None, (), []) else sizes
-    return [
-        windows_of(*each, ceil_mode)
-        for each in zip(x.shape[-space:], sizes, strides, _each(padding, space), _each(dilation, space))
-    ]
+    lengths = x.shape[first : first + space]
+    each_axis = zip(lengths, sizes, strides, _each(padding, space), _each(dilation, space))
+    return [(first + i, windows_of(*each, ceil_mode)) for i, each in enumerate(each_axis)][::-1]
 
 
 def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
@@ -133,7 +135,7 @@ def _spread_together(gradient: Array, winner: Array, axis: int, windows: Windows
 _max_along.defvjp(_max_forward, _max_backward)
 
 
-@operation("max_pool1d", "max_pool2d", "max_pool3d")
+@operation("max_pool1d", "max_pool2d", "max_pool3d", layout="kept")
 def max_pool(
     x: Array,
     size: int | Sequence[int],
@@ -141,11 +143,13 @@ def max_pool(
     padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1,
     ceil_mode: bool = False,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """The largest in each window; the last axes are pooled, as many as `size` has."""
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
-    for back, windows in enumerate(reversed(_all_windows(x, space, size, stride, padding, dilation, ceil_mode)), 1):
-        x = _max_along(x, x.ndim - back, windows)
+    for axis, windows in _all_windows(x, space, size, stride, padding, dilation, ceil_mode, channels_last):
+        x = _max_along(x, axis, windows)
     return x
 
 
@@ -160,11 +164,10 @@ def max_pool_with_indices(
 ) -> tuple[Array, Array]:
     """The largest in each window, and its number among the pixels of the image."""
     space = len(_each(size, 1))
-    *before, across = _all_windows(x, space, size, stride, padding, dilation, ceil_mode)
+    (_, across), *before = _all_windows(x, space, size, stride, padding, dilation, ceil_mode)
     winners, place = _max_and_winner(jax.lax.stop_gradient(x), x.ndim - 1, across)
     numbers = _start(across, place, place.ndim - 1)
-    for windows in before:
-        axis = x.ndim - 2
+    for axis, windows in before:
         _, place = _max_and_winner(winners, axis, windows)
         rows = _start(windows, place, axis)
         fitted = _fitted(numbers, axis, windows, 0)
@@ -179,7 +182,7 @@ def _start(windows: Windows, place: Array, axis: int) -> Array:
     return first + place.astype(jnp.int32) * windows.dilation
 
 
-@operation("avg_pool1d", "avg_pool2d", "avg_pool3d")
+@operation("avg_pool1d", "avg_pool2d", "avg_pool3d", layout="kept")
 def avg_pool(
     x: Array,
     size: int | Sequence[int],
@@ -188,30 +191,28 @@ def avg_pool(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
     divisor_override: int | None = None,
+    *,
+    channels_last: bool = False,
 ) -> Array:
     """The mean of each window."""
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
-    edges = _each(padding, space)
-    divisors = np.ones(())
-    lengths = x.shape[-space:]
-    for i, windows in reversed(list(enumerate(_all_windows(x, space, size, stride, padding, 1, ceil_mode)))):
-        axis = x.ndim - space + i
+    lengths, divisors = x.shape, np.ones([1] * channels_last)
+    for axis, windows in _all_windows(x, space, size, stride, padding, 1, ceil_mode, channels_last):
         fitted = _fitted(x, axis, windows, 0)
         x = functools.reduce(jnp.add, (_place(fitted, axis, windows, place) for place in range(windows.size)))
-        counted = edges[i] if count_include_pad else 0
+        counted = windows.low if count_include_pad else 0
         starts = np.arange(windows.count) * windows.stride - windows.low
-        inside = np.minimum(starts + windows.size, lengths[i] + counted) - np.maximum(starts, -counted)
+        inside = np.minimum(starts + windows.size, lengths[axis] + counted) - np.maximum(starts, -counted)
         divisors = np.multiply.outer(inside, divisors)
     if divisor_override:
         return x / divisor_override
     return x / jnp.asarray(divisors if np.ptp(divisors) else divisors.flat[0], x.dtype)
 
 
-@operation("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool3d")
-def adaptive_avg_pool(x: Array, output_size: int | Sequence[int]) -> Array:
+@operation("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool3d", layout="kept")
+def adaptive_avg_pool(x: Array, output_size: int | Sequence[int], *, channels_last: bool = False) -> Array:
     """Means of windows that divide each axis as evenly as may be."""
-    sizes = _each(output_size, 1)
-    for back, size in enumerate(reversed(sizes), 1):
+    for back, size in enumerate(reversed(_each(output_size, 1)), 1 + channels_last):
         axis = x.ndim - back
         length = x.shape[axis]
         if length % size == 0:

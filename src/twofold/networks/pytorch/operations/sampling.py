@@ -16,20 +16,23 @@ from twofold.networks.pytorch.operations.table import Number, Operand, operation
 _SATURATED = -1.7580993408473766
 
 
-@operation("dropout", random=True)
+@operation("dropout", random=True, layout="any")
 def dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """Each element is 0 with probability p, and the others are scaled, so that the mean stays."""
     return _dropped(x, x.shape, p, train, key)
 
 
-@operation("feature_dropout", random=True)
-def feature_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
+@operation("feature_dropout", random=True, layout="kept")
+def feature_dropout(
+    x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None, channels_last: bool = False
+) -> Array:
     """The same for whole channels."""
-    return _dropped(x, _channels(x), p, train, key)
+    return _dropped(x, _channels(x, channels_last), p, train, key)
 
 
-def _channels(x: Array) -> tuple[int, ...]:
-    return (*x.shape[:2], *[1] * (x.ndim - 2))
+def _channels(x: Array, channels_last: bool) -> tuple[int, ...]:
+    space = [1] * (x.ndim - 2)
+    return (x.shape[0], *space, x.shape[-1]) if channels_last else (*x.shape[:2], *space)
 
 
 def _dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray | None) -> Array:
@@ -49,16 +52,18 @@ def native_dropout(x: Array, p: Number, train: bool | None, *, key: PRNGKeyArray
     return x * jnp.where(kept, 1 / (1 - p) if p < 1 else 0, 0).astype(x.dtype), kept
 
 
-@operation("alpha_dropout", random=True)
+@operation("alpha_dropout", random=True, layout="any")
 def alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
     """Dropout that keeps the mean and the variance of a SELU."""
     return _alpha_dropped(x, x.shape, p, train, key)
 
 
-@operation("feature_alpha_dropout", random=True)
-def feature_alpha_dropout(x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None) -> Array:
+@operation("feature_alpha_dropout", random=True, layout="kept")
+def feature_alpha_dropout(
+    x: Array, p: Number, train: bool, *, key: PRNGKeyArray | None, channels_last: bool = False
+) -> Array:
     """The same for whole channels."""
-    return _alpha_dropped(x, _channels(x), p, train, key)
+    return _alpha_dropped(x, _channels(x, channels_last), p, train, key)
 
 
 def _alpha_dropped(x: Array, shape: tuple[int, ...], p: Number, train: bool, key: PRNGKeyArray | None) -> Array:
@@ -94,13 +99,17 @@ def bernoulli_p(x: Array, p: Operand = 0.5, *, generator: Any = None, key: PRNGK
 
 
 @operation("uniform", random=True)
-def uniform(x: Array, low: Number = 0.0, high: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
+def uniform(
+    x: Array, low: Number = 0.0, high: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None
+) -> Array:
     """Uniform numbers in the shape of x."""
     return jax.random.uniform(key, x.shape, x.dtype, low, high)
 
 
 @operation("normal_functional", random=True)
-def normal(x: Array, mean: Number = 0.0, std: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None) -> Array:
+def normal(
+    x: Array, mean: Number = 0.0, std: Number = 1.0, *, generator: Any = None, key: PRNGKeyArray | None
+) -> Array:
     """Normal numbers in the shape of x."""
     return mean + std * jax.random.normal(key, x.shape, x.dtype)
 

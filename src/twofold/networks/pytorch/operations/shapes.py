@@ -104,9 +104,12 @@ def repeat_interleave(x: Array, repeats: int, dim: int | None = None, *, output_
     return jnp.repeat(x, repeats, dim)
 
 
-@operation("cat", "concat", "concatenate")
-def cat(tensors: Sequence[Array], dim: int = 0) -> Array:
+@operation("cat", "concat", "concatenate", layout="kept")
+def cat(tensors: Sequence[Array], dim: int = 0, *, channels_last: bool = False) -> Array:
     """One after the other; PyTorch leaves out what is empty and has one axis."""
+    if channels_last:
+        axis = dim % tensors[0].ndim
+        return jnp.concatenate(tensors, axis=-1 if axis == 1 else max(axis - 1, 0))
     full = [each for each in tensors if each.shape != (0,)] or tensors[:1]
     return jnp.concatenate(full, axis=dim)
 
@@ -243,11 +246,20 @@ def channel_shuffle(x: Array, groups: int) -> Array:
     return x.reshape(n, groups, channels // groups, *space).swapaxes(1, 2).reshape(x.shape)
 
 
-@operation("pad")
-def pad(x: Array, sizes: Sequence[int], mode: str = "constant", value: Number | None = None) -> Array:
+@operation("pad", layout="kept")
+def pad(
+    x: Array,
+    sizes: Sequence[int],
+    mode: str = "constant",
+    value: Number | None = None,
+    *,
+    channels_last: bool = False,
+) -> Array:
     """With more at the edges, or less where sizes are negative; the last axis comes first."""
     ends = list(zip(sizes[::2], sizes[1::2]))[::-1]
     low_high = [(0, 0)] * (x.ndim - len(ends)) + ends
+    if channels_last:
+        low_high = [low_high[0], *low_high[2:], low_high[1]]
     if mode == "constant":
         return jax.lax.pad(x, jnp.asarray(value or 0, x.dtype), [(low, high, 0) for low, high in low_high])
     for axis, (low, high) in enumerate(low_high):

@@ -13,23 +13,29 @@ Operand: TypeAlias = Array | bool | int | float
 
 
 class Operation(NamedTuple):
-    """A function with the arguments of ATen's operation; a random one takes a `key` too."""
+    """A function with the arguments of ATen's operation; a random one takes a `key` too.
+
+    `layout` says what it does with images whose channels are the last axis, in which convolutions are fastest:
+    "any" works on each element, "kept" takes `channels_last`, "made" does so and wants its images in that layout, and
+    "" needs the channels where PyTorch has them.
+    """
 
     function: Callable[..., Any]
     random: bool
+    layout: str
 
 
 TABLE: dict[str, Operation] = {}
 
 
-def operation(*names: str, random: bool = False) -> Callable[[Callable], Callable]:
+def operation(*names: str, random: bool = False, layout: str = "") -> Callable[[Callable], Callable]:
     """Enter a function into the table under these names, "relu" being short for "aten.relu.default"."""
 
     def enter(function: Callable) -> Callable:
         for name in names:
             if not name.startswith("twofold."):
                 name = f"aten.{name}" if "." in name else f"aten.{name}.default"
-            TABLE[name] = Operation(function, random)
+            TABLE[name] = Operation(function, random, layout)
         return function
 
     return enter
