@@ -447,7 +447,13 @@ class Chosen(nn.Module):
             h.round() + h.frac(),
         ]
         parts += [torch.maximum(h, h.mean()), h.masked_fill(h > 0, 0.1), torch.lerp(h, h * 2, 0.3), torch.arange(8) * h]
-        parts += [(h.detach() * 8).floor_divide(3), h.remainder(0.3), torch.div(h.detach(), 0.3, rounding_mode="trunc"), h**3, 2**h]
+        parts += [
+            (h.detach() * 8).floor_divide(3),
+            h.remainder(0.3),
+            torch.div(h.detach(), 0.3, rounding_mode="trunc"),
+            h**3,
+            2**h,
+        ]
         return torch.cat(parts, -1).sum(1)
 
 
