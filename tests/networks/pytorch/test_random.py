@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is c
 
 from torch import nn
 
+from tests.networks.pytorch.parity import QUICKLY
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.interpret import run
 
@@ -26,15 +27,16 @@ class Dropping(nn.Module):
         return self.layer(x), self.layer(x)
 
 
-def computed(layer, images, key=0):
+def computed(layer, images):
     found = export(Dropping(layer), (12, 10), training=[N], evaluation=[N])
     graph = found.graph(training=True, pairs=N)
 
     def total(scale):
-        (one, other), _ = run(graph, [scale], [], images, jax.random.key(key))
+        (one, other), _ = run(graph, [scale], [], images, jax.random.key(0))
         return one.sum(), (one, other)
 
-    (_, (one, other)), gradient = jax.jit(jax.value_and_grad(total, has_aux=True))(jnp.ones((2, 12, 10)))
+    step = jax.jit(jax.value_and_grad(total, has_aux=True), compiler_options=QUICKLY)
+    (_, (one, other)), gradient = step(jnp.ones((2, 12, 10)))
     plain, _ = run(found.graph(training=False, pairs=N), [jnp.ones((2, 12, 10))], [], images)
     return *(np.asarray(each) for each in (one, other, gradient)), [np.asarray(each) for each in plain]
 
@@ -73,7 +75,9 @@ def test_alpha_dropout_keeps_mean_and_variance(layer):
 
 
 def test_a_step_has_numbers_of_its_own_and_a_key_repeats_them(images):
-    first, again, other = (computed(nn.Dropout(0.5), images, key)[0] for key in (1, 1, 2))
+    graph = export(Dropping(nn.Dropout(0.5)), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
+    step = jax.jit(lambda key: run(graph, [jnp.ones((2, 12, 10))], [], images, key)[0][0], compiler_options=QUICKLY)
+    first, again, other = (np.asarray(step(jax.random.key(number))) for number in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.4
 
@@ -93,7 +97,8 @@ class Noisy(nn.Module):
 
 def test_noise_has_its_distribution(images):
     graph = export(Noisy(), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
-    outputs, _ = run(graph, [], [], images, jax.random.key(4))
+    step = jax.jit(lambda key: run(graph, [], [], images, key)[0], compiler_options=QUICKLY)
+    outputs = step(jax.random.key(4))
     means, deviations = (0, 0.5, 0.2, 3, -0.5, 3, 0.7), (1, 12**-0.5, 0.4, 2, 12**-0.5, (2 / 3) ** 0.5, 0.21**0.5)
     for output, mean, deviation in zip(outputs, means, deviations, strict=True):
         assert abs(np.mean(output) - mean) < 0.06
