@@ -236,7 +236,7 @@ class TestWeights:
                 return self.layer(x.flatten(1))
 
         found = exported(Wide)[1]
-        with pytest.raises(NetworkError, match="layer.weight is"):
+        with pytest.raises(NetworkError, match=r"layer\.weight is"):
             fresh(Wide, found, seed=1, round=1)
 
 

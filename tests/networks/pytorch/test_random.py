@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
+from tests.networks.pytorch.parity import QUICKLY
 from torch import nn
 
-from tests.networks.pytorch.parity import QUICKLY
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.interpret import run
 

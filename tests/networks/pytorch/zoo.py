@@ -245,7 +245,8 @@ class Rows(nn.Module):
 
     def forward(self, x):
         n, channels, _, _ = x.shape
-        assert channels == 1 and n % 2 == 0
+        assert channels == 1
+        assert n % 2 == 0
         return self.layers(x)
 
 
