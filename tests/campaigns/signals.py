@@ -93,6 +93,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--commands", nargs="+", default=["study", "report", "results"])
     asked = parser.parse_args()
+    for number in SIGNALS:  # what is ignored here, as by nohup, would be ignored by the commands too, and rightly
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     with tempfile.TemporaryDirectory() as folder:
         broken = campaign(Path(folder), asked.commands, asked.tries, random.Random(asked.seed))
     sys.exit(1 if broken else 0)

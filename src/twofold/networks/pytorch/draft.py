@@ -61,10 +61,12 @@ class Draft:
         self.network = network
         self.images = images
         self.line = ""
+        self.layer = ""
         self.with_gradients = True
         self._nodes: list[tuple[Node, tuple[Reference, ...]]] = []
         self._leaves: dict[Leaf, tuple[Reference, Storage]] = {}
         self._constants: dict[Reference, Constant] = {}
+        self._changed: dict[Leaf, None] = {}  # what was written to, in the order of the first writes
         self._outputs: Any = None
         self._count = 1
 
@@ -93,7 +95,8 @@ class Draft:
     def emit(self, operation: str, arguments: tuple, keywords: dict[str, Any], *specs: Spec) -> tuple[Reference, ...]:
         """One more operation; references to what it gives."""
         numbers = tuple(self._number() for _ in specs)
-        self._nodes.append((Node(operation, arguments, tuple(sorted(keywords.items())), specs, self.line), numbers))
+        node = Node(operation, arguments, tuple(sorted(keywords.items())), specs, self.line, self.layer)
+        self._nodes.append((node, numbers))
         return numbers
 
     def _number(self) -> Reference:
@@ -125,26 +128,37 @@ class Draft:
         else:
             arguments = (storage.value, value, storage.layout, tensor.layout)
             (storage.value,) = self.emit("twofold.write_view", arguments, {}, Spec(storage.layout[0], tensor.dtype))
+        if storage.leaf:
+            self._changed[storage.leaf] = None
         storage.writes += 1
         tensor.value, tensor.writes = value, storage.writes
 
     def finish(self, outputs: Any) -> None:
         """End with these outputs (references, nested). What they do not need is left out; the rest must be known."""
         self._outputs = outputs
-        wanted = {each.number for each in references_in((outputs, *self._written().values()))}
-        kept = []
-        for node, numbers in reversed(self._nodes):
-            if any(number.number in wanted for number in numbers):
-                wanted |= {each.number for each in _read_by(node)}
-                kept.append((node, numbers))
-        self._nodes = kept[::-1]
+        self._nodes = self._needed_by(references_in((outputs, *self._written().values())))
         for node, _ in self._nodes:
             if node.operation not in TABLE:
                 self.line = node.line
                 raise self.fault(f"the operation {node.operation} is not known here", "write it with other operations")
 
+    def _needed_by(self, results: list[Reference]) -> list[tuple[Node, tuple[Reference, ...]]]:
+        """The nodes that results need, each when it is first needed: the order of the user's lines does not count."""
+        makers = {number: place for place, (_, numbers) in enumerate(self._nodes) for number in numbers}
+        order: dict[int, None] = {}
+        waiting = [makers[each] for each in reversed(results) if each in makers]
+        while waiting:
+            place = waiting[-1]
+            before = [makers[each] for each in _read_by(self._nodes[place][0]) if each in makers]
+            missing = [each for each in before if each not in order]
+            if place in order or not missing:
+                order[waiting.pop()] = None
+            else:
+                waiting += reversed(missing)
+        return [self._nodes[place] for place in order]
+
     def _written(self) -> dict[Leaf, Reference]:
-        return {leaf: storage.value for leaf, (_, storage) in self._leaves.items() if storage.writes}
+        return {leaf: self._leaves[leaf][1].value for leaf in self._changed}
 
     def used(self) -> list[Leaf]:
         """The parameters and buffers that count, in the order in which they are first read, or else written."""

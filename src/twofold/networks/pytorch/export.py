@@ -221,14 +221,16 @@ def _leaves(module: torch.nn.Module, network: str) -> dict[str, Leaf]:
     groups: dict[int, list[tuple[str, torch.Tensor]]] = {}
     for name, tensor in _tensors(module):
         groups.setdefault(tensor.untyped_storage()._cdata, []).append((name, tensor))
-    leaves = {}
+    leaves: dict[str, Leaf] = {}
     for group in groups.values():
         _, base = max(group, key=lambda each: each[1].numel())
         trained = any(tensor.requires_grad for _, tensor in group)
-        first = next(name for name, tensor in group if layout_of(tensor) == layout_of(base))
+        first = next(each for each, one in group if layout_of(one) == layout_of(base))
         if any(not _within(tensor, base) for _, tensor in group):
-            names = ", ".join(name for name, _ in group)
-            raise NetworkError(f"{network}: {names} overlap in memory, none being part of another; clone() one of them")
+            listed = ", ".join(name for name, _ in group)
+            raise NetworkError(
+                f"{network}: {listed} overlap in memory, none being part of another; clone() one of them"
+            )
         names = tuple(dict.fromkeys((first, *(name for name, _ in group))))
         leaf = Leaf(names, spec_of(base), layout_of(base), trained)
         leaves |= dict.fromkeys((name for name, _ in group), leaf)

@@ -14,6 +14,9 @@ import numpy as np
 # The form of a kept graph; another form is not read.
 _VERSION = 1
 
+# What a kept node ends with: `line` and `layer`.
+_FOR_PEOPLE = -2
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -61,7 +64,8 @@ class Node:
     """One operation, by its name in ATen ("aten.linear.default") or one of ours ("twofold.read_view").
 
     Arguments are references, dtypes, numbers, texts, None, and tuples of these. `line` is "file:line" of the user's
-    code, for messages only.
+    code and `layer` the path of the module that the operation is in ("branch.conv.2", "" for the network itself): both
+    are for people, and decide nothing.
     """
 
     operation: str
@@ -69,6 +73,7 @@ class Node:
     keywords: tuple[tuple[str, Any], ...]
     outputs: tuple[Spec, ...]
     line: str = ""
+    layer: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +114,7 @@ class Graph:
     def canonical(self) -> bytes:
         """What decides what the graph computes, and nothing else: equal for equal networks whatever their names."""
         data = _graph_to_data(self)
-        data["nodes"] = [node[:-1] for node in data["nodes"]]
+        data["nodes"] = [node[:_FOR_PEOPLE] for node in data["nodes"]]
         return json.dumps(data, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -150,17 +155,19 @@ def _node_to_data(node: Node) -> list[Any]:
         [[name, _to_data(value)] for name, value in node.keywords],
         [_spec_to_data(spec) for spec in node.outputs],
         node.line,
+        node.layer,
     ]
 
 
 def _node(data: list[Any]) -> Node:
-    operation, arguments, keywords, outputs, line = data
+    operation, arguments, keywords, outputs, line, layer = data
     return Node(
         operation,
         _from_data(arguments),
         tuple((name, _from_data(value)) for name, value in keywords),
         tuple(map(_spec, outputs)),
         line,
+        layer,
     )
 
 

@@ -82,7 +82,7 @@ def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: 
     given = [
         None if each is None else _as(jnp.asarray(each), spec.dtype, real) for each, spec in zip(results, node.outputs)
     ]
-    return [Last(given[0]), *given[1:]] if last else given
+    return [Last(jnp.asarray(given[0])), *given[1:]] if last else given
 
 
 def _channels_last(layout: str, arguments: tuple, keywords: dict[str, Any]) -> str:

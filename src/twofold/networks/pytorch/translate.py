@@ -48,6 +48,9 @@ CUMULATIVE = math.nan
 # PyTorch's own files, which are not the user's.
 _PYTORCH = re.compile(r"[/\\]torch[/\\](nn|_|utils|functional|fx|export|overrides|autograd|ao|distributions)")
 
+# The second call of a module has "@1" after its path.
+_CALL = re.compile(r"@\d+")
+
 
 class Translation:
     """A draft, and whose memory each of PyTorch's tensors shows.
@@ -82,6 +85,8 @@ class Translation:
             elif node.op == "call_function":
                 if not self._apart:
                     self.draft.line = users_line(node.meta.get("stack_trace")) or self.draft.line
+                    layer = _layer_of(node)
+                    self.draft.layer = self.draft.layer if layer is None else layer
                 values[node] = self._called(node, values)
         return None
 
@@ -250,6 +255,12 @@ def _pure_name(name: str, base: str) -> str:
         names = (f"aten.{base}.{overload}" for overload in ("default", "Tensor", "dim", "dim_IntList", "self"))
         return next((each for each in names if each in TABLE), name)
     return _PURE.get(name, name.replace(f".{base}.", f".{base.removesuffix('_')}."))
+
+
+def _layer_of(node: Any) -> str | None:
+    """The path of the innermost module that a node of `torch.fx` is in; None where it says nothing of that."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    return _CALL.sub("", stack[-1][0]) if stack else None
 
 
 def users_line(stack: str | None) -> str:

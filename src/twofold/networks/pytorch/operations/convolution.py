@@ -3,6 +3,7 @@
 Weights are PyTorch's: (out, in / groups, *kernel), for transposed ones (in, out / groups, *kernel).
 """
 
+import functools
 import itertools
 from collections.abc import Sequence
 
@@ -121,15 +122,14 @@ def transposed_convolution(
     spread = jnp.einsum("...gi,gipo->...pgo", grouped, weights) if groups > 1 else None
     if spread is None:
         spread = (last @ weights.reshape(inputs, -1)).reshape(*last.shape[:-1], len(places), 1, -1)
-    result = None
+    parts = []
     for number, place in enumerate(places):
         part = spread[..., number, :, :].reshape(*last.shape[:-1], -1)
         low = [i * d - p for i, d, p in zip(place, dilations, edges)]
         high = [length - start - (n - 1) * s - 1 for length, start, n, s in zip(lengths, low, sizes, strides)]
         config = [(0, 0, 0), *((a, b, s - 1) for a, b, s in zip(low, high, strides)), (0, 0, 0)]
-        part = jax.lax.pad(part, jnp.zeros((), part.dtype), config)
-        result = part if result is None else result + part
-    result = result if bias is None else result + bias
+        parts.append(jax.lax.pad(part, jnp.zeros((), part.dtype), config))
+    result = functools.reduce(jnp.add, parts if bias is None else [*parts, bias])
     return result if channels_last else jnp.moveaxis(result, -1, 1)
 
 

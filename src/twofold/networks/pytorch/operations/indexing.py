@@ -77,7 +77,7 @@ def scatter_add(x: Array, dim: int, index: Array, source: Array) -> Array:
     return x.at[_places(x, dim, index)].add(_cut(source, index))
 
 
-def _cut(source: Operand, index: Array) -> Operand:
+def _cut(source: Any, index: Array) -> Operand:
     return source[tuple(slice(length) for length in index.shape)] if jnp.ndim(source) else source
 
 

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +55,7 @@ def _space(x: Array, last: bool) -> tuple[int, ...]:
 
 
 def _with_running(
-    x: Array, weight: Array | None, bias: Array | None, mean: Array, variance: Array, eps: Number, last: bool
+    x: Array, weight: Array | None, bias: Array | None, mean: Any, variance: Any, eps: Number, last: bool
 ) -> Array:
     inverse = 1 / jnp.sqrt(variance + eps)
     scale = inverse if weight is None else inverse * weight

@@ -14,14 +14,14 @@ from twofold.networks.pytorch.operations.table import Number, operation
 
 
 class Windows(NamedTuple):
-    """The windows along an axis: `count` of `size` places, `low` and `high` places being added at the ends."""
+    """The windows along an axis: `number` of `size` places, `low` and `high` places being added at the ends."""
 
     size: int
     stride: int
     dilation: int
     low: int
     high: int
-    count: int
+    number: int
 
 
 def windows_of(length: int, size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Windows:
@@ -70,7 +70,7 @@ def _fitted(x: Array, axis: int, windows: Windows, value: Number) -> Array:
 def _place(x: Array, axis: int, windows: Windows, place: int) -> Array:
     """What one place of every window sees."""
     start = place * windows.dilation
-    return jax.lax.slice_in_dim(x, start, start + (windows.count - 1) * windows.stride + 1, windows.stride, axis)
+    return jax.lax.slice_in_dim(x, start, start + (windows.number - 1) * windows.stride + 1, windows.stride, axis)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
@@ -116,20 +116,19 @@ def _spread_apart(gradient: Array, winner: Array, axis: int, windows: Windows, l
     )
     here = jnp.expand_dims(winner, axis + 1) == places
     spread = jnp.where(here, jnp.expand_dims(gradient, axis + 1), 0)
-    whole = (*gradient.shape[:axis], windows.count * windows.stride, *gradient.shape[axis + 1 :])
+    whole = (*gradient.shape[:axis], windows.number * windows.stride, *gradient.shape[axis + 1 :])
     return jax.lax.slice_in_dim(spread.reshape(whole), 0, length, axis=axis)
 
 
 def _spread_together(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
-    total = None
+    parts = []
     for place in range(windows.size):
         start = place * windows.dilation
         config = [(0, 0, 0)] * gradient.ndim
-        config[axis] = (start, length - start - (windows.count - 1) * windows.stride - 1, windows.stride - 1)
+        config[axis] = (start, length - start - (windows.number - 1) * windows.stride - 1, windows.stride - 1)
         part = jnp.where(winner == place, gradient, 0)
-        part = jax.lax.pad(part, jnp.zeros((), gradient.dtype), config)
-        total = part if total is None else total + part
-    return total
+        parts.append(jax.lax.pad(part, jnp.zeros((), gradient.dtype), config))
+    return functools.reduce(jnp.add, parts)
 
 
 _max_along.defvjp(_max_forward, _max_backward)
@@ -201,7 +200,7 @@ def avg_pool(
         fitted = _fitted(x, axis, windows, 0)
         x = functools.reduce(jnp.add, (_place(fitted, axis, windows, place) for place in range(windows.size)))
         counted = windows.low if count_include_pad else 0
-        starts = np.arange(windows.count) * windows.stride - windows.low
+        starts = np.arange(windows.number) * windows.stride - windows.low
         inside = np.minimum(starts + windows.size, lengths[axis] + counted) - np.maximum(starts, -counted)
         divisors = np.multiply.outer(inside, divisors)
     if divisor_override:

@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array
 
 from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import Number, operation
+from twofold.networks.pytorch.operations.table import Key, Number, operation
 
 for _name in ("matmul", "mm", "bmm", "mv", "dot", "vdot", "linalg_matmul"):
     operation(_name)(jnp.matmul)
@@ -59,7 +59,7 @@ def attention(
     *,
     scale: Number | None = None,
     enable_gqa: bool = False,
-    key: PRNGKeyArray | None,
+    key: Key,
 ) -> Array:
     """Values weighted by how well their keys answer the query."""
     if enable_gqa:
@@ -67,7 +67,7 @@ def attention(
         keys, values = (jnp.repeat(each, times, axis=-3) for each in (keys, values))
     scores = jnp.matmul(query, jnp.swapaxes(keys, -1, -2)) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
-        scores = jnp.where(jnp.tri(*scores.shape[-2:], dtype=bool), scores, -jnp.inf)
+        scores = jnp.where(jnp.tri(scores.shape[-2], scores.shape[-1], dtype=bool), scores, -jnp.inf)
     if attn_mask is not None and attn_mask.dtype == bool:
         scores = jnp.where(attn_mask, scores, -jnp.inf)
     elif attn_mask is not None:

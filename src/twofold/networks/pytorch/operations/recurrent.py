@@ -1,13 +1,14 @@
 """Recurrent layers as loops: taken apart, each step of a sequence would be compiled by itself."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array
 
 from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import Number, operation
+from twofold.networks.pytorch.operations.table import Key, Number, operation
 
 # A step: from what the input gives to the gates and the state to the new state, whose first part is the output.
 Step = Callable[[Array, tuple[Array, ...], Sequence[Array | None]], tuple[Array, ...]]
@@ -25,7 +26,7 @@ def lstm(
     bidirectional: bool,
     batch_first: bool,
     *,
-    key: PRNGKeyArray | None,
+    key: Key,
 ) -> tuple[Array, ...]:
     """Long short-term memory: the outputs, the last outputs and the last cells of all layers."""
     layers = _layers(params, has_biases, num_layers * (1 + bidirectional))
@@ -73,7 +74,7 @@ def _enter(name: str, step: Step) -> None:
         bidirectional: bool,
         batch_first: bool,
         *,
-        key: PRNGKeyArray | None,
+        key: Key,
     ) -> tuple[Array, ...]:
         layers = _layers(params, has_biases, num_layers * (1 + bidirectional))
         return _stacked(step, x, (start,), layers, p if train else 0, bidirectional, batch_first, key)
@@ -84,7 +85,7 @@ _enter("rnn_tanh.input", _plain_step(jnp.tanh))
 _enter("rnn_relu.input", _plain_step(jax.nn.relu))
 
 
-def _affine(x: Array, weight: Array | None, bias: Array | None) -> Array:
+def _affine(x: Array, weight: Any, bias: Array | None) -> Array:
     product = x @ weight.T
     return product if bias is None else product + bias
 
@@ -109,7 +110,7 @@ def _stacked(
     p: Number,
     bidirectional: bool,
     batch_first: bool,
-    key: PRNGKeyArray | None,
+    key: Key,
 ) -> tuple[Array, ...]:
     """Layers one on the other, each of one direction or of two: the outputs, and the last states."""
     x = jnp.swapaxes(x, 0, 1) if batch_first and x.ndim == 3 else x

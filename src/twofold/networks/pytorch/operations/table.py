@@ -11,6 +11,9 @@ Number: TypeAlias = int | float
 # An argument that ATen takes as an array or as a number.
 Operand: TypeAlias = Array | bool | int | float
 
+# The key of one random operation; None where nothing is drawn.
+Key: TypeAlias = Any
+
 
 class Operation(NamedTuple):
     """A function with the arguments of ATen's operation; a random one takes a `key` too.

@@ -1,0 +1,105 @@
+"""What is drawn at random in a training step: how often, on what scale, and the same for value and gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
+
+from tests.networks.pytorch.parity import QUICKLY
+from torch import nn
+
+from twofold.networks.pytorch.export import export
+from twofold.networks.pytorch.interpret import run
+
+N = 64
+
+
+class Dropping(nn.Module):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+        self.scale = nn.Parameter(torch.ones(2, 12, 10))
+
+    def forward(self, x):
+        x = x * self.scale
+        return self.layer(x), self.layer(x)
+
+
+def computed(layer, images):
+    found = export(Dropping(layer), (12, 10), training=[N], evaluation=[N])
+    graph = found.graph(training=True, pairs=N)
+
+    def total(scale):
+        (one, other), _ = run(graph, [scale], [], images, jax.random.key(0))
+        return one.sum(), (one, other)
+
+    step = jax.jit(jax.value_and_grad(total, has_aux=True), compiler_options=QUICKLY)
+    (_, (one, other)), gradient = step(jnp.ones((2, 12, 10)))
+    plain, _ = run(found.graph(training=False, pairs=N), [jnp.ones((2, 12, 10))], [], images)
+    return *(np.asarray(each) for each in (one, other, gradient)), [np.asarray(each) for each in plain]
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(0).uniform(0.5, 1, (N, 2, 12, 10)).astype(np.float32)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.8])
+def test_dropout_drops_its_part_and_scales_the_rest(images, p):
+    one, other, gradient, plain = computed(nn.Dropout(p), images)
+    kept = one != 0
+    assert abs(kept.mean() - (1 - p)) < 4 * np.sqrt(p * (1 - p) / kept.size)
+    np.testing.assert_allclose(one[kept], images[kept] / (1 - p), rtol=1e-6)
+    np.testing.assert_allclose(gradient, one.sum(0), rtol=1e-5)  # the same elements in value and gradient
+    agree = ((other != 0) == kept).mean()
+    assert abs(agree - (p**2 + (1 - p) ** 2)) < 0.02  # each call draws by itself
+    for each in plain:
+        np.testing.assert_array_equal(each, images)
+
+
+def test_dropout_of_channels_drops_whole_channels(images):
+    one, *_ = computed(nn.Dropout2d(0.3), images)
+    kept = (one != 0).reshape(N, 2, -1)
+    assert (kept.all(-1) == kept.any(-1)).all()
+    assert abs(kept.mean() - 0.7) < 0.15
+
+
+@pytest.mark.parametrize("layer", [nn.AlphaDropout(0.4), nn.FeatureAlphaDropout(0.4)])
+def test_alpha_dropout_keeps_mean_and_variance(layer):
+    normal = np.random.default_rng(1).normal(size=(N, 2, 12, 10)).astype(np.float32)
+    one, *_ = computed(layer, normal)
+    assert abs(one.mean() - normal.mean()) < (0.05 if isinstance(layer, nn.AlphaDropout) else 0.3)
+    assert abs(one.var() - 1) < (0.05 if isinstance(layer, nn.AlphaDropout) else 0.3)
+
+
+def test_a_step_has_numbers_of_its_own_and_a_key_repeats_them(images):
+    graph = export(Dropping(nn.Dropout(0.5)), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
+    step = jax.jit(lambda key: run(graph, [jnp.ones((2, 12, 10))], [], images, key)[0][0], compiler_options=QUICKLY)
+    first, again, other = (np.asarray(step(jax.random.key(number))) for number in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).mean() > 0.4
+
+
+def test_everything_may_be_dropped(images):
+    one, _, gradient, _ = computed(nn.Dropout(1.0), images)
+    assert not one.any()
+    assert not gradient.any()
+
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        noise = torch.randn_like(x), torch.rand(x.shape), torch.bernoulli(torch.full_like(x, 0.2))
+        drawn = torch.zeros_like(x).normal_(3, 2), torch.empty_like(x).uniform_(-1, 0), torch.randint(2, 5, x.shape)
+        return *noise, *drawn, torch.zeros_like(x).bernoulli_(0.7)
+
+
+def test_noise_has_its_distribution(images):
+    graph = export(Noisy(), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
+    step = jax.jit(lambda key: run(graph, [], [], images, key)[0], compiler_options=QUICKLY)
+    outputs = step(jax.random.key(4))
+    means, deviations = (0, 0.5, 0.2, 3, -0.5, 3, 0.7), (1, 12**-0.5, 0.4, 2, 12**-0.5, (2 / 3) ** 0.5, 0.21**0.5)
+    for output, mean, deviation in zip(outputs, means, deviations, strict=True):
+        assert abs(np.mean(output) - mean) < 0.06
+        assert abs(np.std(output) - deviation) < 0.06
