@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
@@ -20,7 +19,8 @@ class Twin(nn.Module):
     def __init__(self, share=True, aux=False):
         super().__init__()
         def branch():
-            return nn.Sequential(nn.Conv2d(1, 4, 5, stride=3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
+            layers = nn.Conv2d(1, 4, 5, stride=3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10)
+            return nn.Sequential(*layers)
         self.first = branch()
         self.second = self.first if share else branch()
         self.aux, self.dropout, self.head = aux, nn.Dropout(0.2), nn.Linear(20, 1)
@@ -30,7 +30,19 @@ class Twin(nn.Module):
         answer = torch.sigmoid(self.head(self.dropout(torch.relu(torch.cat([a, b], 1)))))
         return (answer, a, b) if self.aux else answer
 '''
-SIZES = ["--rounds", "2", "--epochs", "2", "--pairs", "100", "--test-pairs", "60", "--validation-pairs", "20", "--quiet"]
+SIZES = [
+    "--rounds",
+    "2",
+    "--epochs",
+    "2",
+    "--pairs",
+    "100",
+    "--test-pairs",
+    "60",
+    "--validation-pairs",
+    "20",
+    "--quiet",
+]
 TYPED = "net.py:Twin(share=[False, True], aux=[False, True])"
 
 

@@ -37,7 +37,7 @@ def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_round(table: pd.DataFrame) -> Iterator[tuple[Design, pd.DataFrame]]:
-    """Each design of the table, with its effects in every round; an effect is named after its class if there are more."""
+    """Each design of the table, with its effects in every round, which are named after its class if there are more."""
     errors = by_round(table)
     papers, own = papers_design(), own_designs(as_trials(table))
     lacking = [name for name in papers.cells.values() if name not in errors]

@@ -7,8 +7,8 @@ from cyclopts import App, CycloptsError
 
 from twofold import __version__
 from twofold.cli.analyse import analyse
-from twofold.cli.demo import demo
 from twofold.cli.check import check
+from twofold.cli.demo import demo
 from twofold.cli.doctor import doctor
 from twofold.cli.grid import grid
 from twofold.cli.mistakes import Mistakes, check_text, one_line

@@ -40,13 +40,13 @@ class Network:
     description: Mapping[str, Any] = field(default_factory=dict, compare=False)
     make: "Callable[[Settings], Structure] | None" = field(default=None, compare=False)
 
-    def structure(self, settings: Settings = Settings()) -> "Structure":
-        """What is compiled of it, as far as the settings decide that: the size of batches, and the relation.
+    def structure(self, settings: Settings | None = None) -> "Structure":
+        """What is compiled of it, as far as settings (by default their defaults) decide that: batches, the relation.
 
         Auxiliary losses are not: networks that differ in them alone are one program.
         """
         if self.make is not None:
-            return self.make(settings)
+            return self.make(settings or Settings())
         module, _, name = self.home.partition(":")
         make: Callable[..., Structure] = getattr(import_module(module), name)
         return make(weight_sharing=self.weight_sharing)

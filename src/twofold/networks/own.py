@@ -50,10 +50,8 @@ def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
     """
     found: dict[str, Network] = {}
     for each in wanted:
-        if isinstance(each, str) and not is_typed(each):
-            several = [find_network(each)]
-        else:
-            several = _own(each, task)
+        built_in = isinstance(each, str) and not is_typed(each)
+        several = [find_network(str(each))] if built_in else _own(each, task)
         for one in several:
             if found.setdefault(one.name, one).identity != one.identity:
                 raise SettingError(

@@ -49,7 +49,7 @@ class Structure(Protocol):
         """Fresh variables for a task, as part of the compiled program. Not called where `initial` gives them."""
 
     def initial(self, seed: int, round: int) -> Variables | None:
-        """Fresh variables of a round as NumPy arrays, from without the compiled program; None where `init` makes them."""
+        """Fresh variables of a round as NumPy arrays, made outside the program; None where `init` makes them."""
 
     def arrange(self, images: Float[AnyArray, "n 2 h w"]) -> Float[AnyArray, "..."]:
         """The images of n pairs as `apply` reads them: done once in a training, and not in each of its steps."""

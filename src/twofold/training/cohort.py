@@ -190,7 +190,7 @@ def _train_cohort(
             on_progress(int(trained.sum()))
         pace = (time.perf_counter() - chunk_begin) / length
         length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
-        chunks[-1] = jax.tree.map(lambda array, most=trained.max(): array[:, :most], chunks[-1])
+        chunks[-1] = jax.tree.map(partial(_first, most=int(trained.max())), chunks[-1])
     evaluations = engine.evaluate.result()(state.variables, data, arguments)
     history = jax.tree.map(lambda *arrays: np.concatenate(arrays, axis=1), *chunks)
     results = jax.device_get((state.variables, history, evaluations))
@@ -200,6 +200,10 @@ def _train_cohort(
         # A number of NumPy's is no array.
         variables, chunk, evaluated = jax.tree.map(lambda array, i=index: np.asarray(array[i]), results)
         yield _outcome(job, pairs, variables, chunk, evaluated, seconds=seconds)
+
+
+def _first(array: np.ndarray, *, most: int) -> np.ndarray:
+    return array[:, :most]
 
 
 def _outcome(

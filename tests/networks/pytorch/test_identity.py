@@ -35,7 +35,10 @@ SAME = {
     "the class": ("class Net", "class Other"),
 }
 OTHER = {
-    "a layer more": ("nn.ReLU(), nn.Flatten())\n        self.other", "nn.ReLU(), nn.ReLU6(), nn.Flatten())\n        self.other"),
+    "a layer more": (
+        "nn.ReLU(), nn.Flatten())\n        self.other",
+        "nn.ReLU(), nn.ReLU6(), nn.Flatten())\n        self.other",
+    ),
     "another activation": ("nn.ReLU()", "nn.GELU()"),
     "another size": ("Conv2d(1, width, 3)", "Conv2d(1, width, 3, padding=1, stride=2)"),
     "a constant": ("self.head(torch.cat([left, right], 1))", "0.5 * self.head(torch.cat([left, right], 1))"),

@@ -16,7 +16,10 @@ def write(folder, **files):
 
 
 def test_files_of_two_people_with_modules_of_the_same_name(tmp_path):
-    net = "import models\nclass Net:\n    layer = models.LAYER\n    def late(self):\n        import models\n        return models.LAYER\n"
+    net = (
+        "import models\nclass Net:\n    layer = models.LAYER\n"
+        "    def late(self):\n        import models\n        return models.LAYER\n"
+    )
     homes = [write(tmp_path / name, net=net, models=f"LAYER = {name!r}\n") for name in ("ada", "bob")]
     before, path = set(sys.modules), sys.path.copy()
     imported = [import_home(home) for home in homes]
@@ -38,7 +41,9 @@ def test_the_hash_is_that_of_all_sources(tmp_path):
 
 def test_what_a_file_prints_is_no_output_and_the_command_line_is_not_its_own(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["twofold", "study", "--rounds", "3"])
-    parse = "import argparse, sys\nargparse.ArgumentParser().parse_args()\nprint('hello', sys.argv[1:])\nclass Net: ...\n"
+    parse = (
+        "import argparse, sys\nargparse.ArgumentParser().parse_args()\nprint('hello', sys.argv[1:])\nclass Net: ...\n"
+    )
     import_home(write(tmp_path, net=parse)).find("Net")
     out, err = capsys.readouterr()
     assert (out, err) == ("", "hello []\n")
@@ -63,9 +68,9 @@ def test_an_import_that_fails_is_told_in_its_own_words(kind, tmp_path):
 
 
 def test_what_is_not_there(tmp_path):
-    with pytest.raises(NetworkError, match="there is no file nowhere.py"):
+    with pytest.raises(NetworkError, match=r"there is no file nowhere\.py"):
         import_home("nowhere.py")
-    with pytest.raises(NetworkError, match="there is no module nowhere.at.all|there is no module nowhere"):
+    with pytest.raises(NetworkError, match="there is no module nowhere"):
         import_home("nowhere.at.all")
     home = write(tmp_path, net="class Twin: ...\nclass Other: ...\n")
     with pytest.raises(NetworkError, match=r"net.py has no class Tvin; its classes are: Twin, Other"):

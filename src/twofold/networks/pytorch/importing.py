@@ -73,14 +73,12 @@ def _imported(home: str, folder: Path, import_it: Callable[[], ModuleType]) -> I
     try:
         with _from(folder, others):
             module = import_it()
-    except (KeyboardInterrupt, MemoryError):
-        raise
     except SystemExit as error:
         raise NetworkError(
             f"{home} ends the program while it is imported (exit code {error.code}); put what it runs behind "
             "`if __name__ == '__main__':`"
         ) from error
-    except BaseException as error:
+    except Exception as error:
         raise NetworkError(f"{home} cannot be imported{_where(error, folder)}: {_told(error)}") from error
     return Imported(folder, module, others)
 
@@ -114,7 +112,9 @@ def _from(folder: Path, others: dict[str, ModuleType]) -> Iterator[None]:
 
 def _is_in(module: ModuleType, folder: Path) -> bool:
     file = getattr(module, "__file__", None)
-    return bool(file) and Path(file).absolute().is_relative_to(folder) and "site-packages" not in Path(file).parts
+    if not file:
+        return False
+    return Path(file).absolute().is_relative_to(folder) and "site-packages" not in Path(file).parts
 
 
 def _shown(module: ModuleType) -> str:
@@ -132,7 +132,7 @@ def _where(error: BaseException, folder: Path) -> str:
     return ""
 
 
-def _told(error: BaseException) -> str:
+def _told(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"there is no module {error.name}; install it, or take the import out"
     return f"{type(error).__name__}: {cause_of(error)}"

@@ -180,9 +180,9 @@ def load(
 ) -> list[Network]:
     """The networks that a class and its factors make, for images of a task.
 
-    What is found out is kept for the next run under `source`, a hash of the user's sources, where that is known.
-
-    The class is called, and its modules are, within `around`, in which what the user imported is there. Raises `NetworkError` where one cannot be trained, or where two levels make the same network.
+    The class is called, and its modules are, within `around`, in which what the user imported is there. What is found
+    out is kept for the next run under `source`, a hash of the user's sources, where that is known. Raises
+    `NetworkError` where a network cannot be trained, or where two levels make the same network.
     """
     networks: list[Network] = []
     seen: dict[str, Mapping[str, Any]] = {}

@@ -162,7 +162,7 @@ def _largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
 def _find(module: Any, name: str) -> torch.Tensor:
     for part in name.split("."):
         module = getattr(module, part)
-    return module  # type: ignore[no-any-return]
+    return module
 
 
 def _without_dropping(graph: Graph) -> Graph:

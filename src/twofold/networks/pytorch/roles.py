@@ -25,12 +25,30 @@ Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves
 # Operations that only rearrange: the logits behind a sigmoid are those behind its reshaped result as well.
 _REARRANGES = {
     f"aten.{name}"
-    for name in ["squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.default", "view.default", "reshape.default", "flatten.using_ints", "select.int", "slice.Tensor", "permute.default", "transpose.int", "clone.default", "contiguous.default", "alias.default"]
+    for name in [
+        "squeeze.default",
+        "squeeze.dim",
+        "squeeze.dims",
+        "unsqueeze.default",
+        "view.default",
+        "reshape.default",
+        "flatten.using_ints",
+        "select.int",
+        "slice.Tensor",
+        "permute.default",
+        "transpose.int",
+        "clone.default",
+        "contiguous.default",
+        "alias.default",
+    ]
 }
 _SIGMOIDS = {"aten.sigmoid.default"}
 _SOFTMAXES = {"aten.softmax.int", "aten._softmax.default", "aten.special_softmax.int"}
 
-_WOULD_DO = "one answer of (n, 2), (n, 1) or (n,), and class predictions (n, {0}) for each image, (n, 2, {0}), (2n, {0}), or none"
+_WOULD_DO = (
+    "one answer of (n, 2), (n, 1) or (n,), and class predictions of (n, {0}) for each image, of (n, 2, {0}) or "
+    "(2n, {0}) for both, or none"
+)
 
 
 @dataclass(frozen=True)
@@ -127,7 +145,7 @@ def _said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence
     if answers > 1 or not fits or not (answers or predictions) or "both" in roles:
         raise NetworkError(
             f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
-            f"do is {_WOULD_DO.format(classes)}; or say it with outputs=, as in outputs=['answer', 'classes', 'classes']"
+            f"do is {_WOULD_DO.format(classes)}; or say it with outputs=, as in outputs=['answer', 'unused']"
         )
     return roles
 

@@ -112,7 +112,7 @@ class Interpreted:
 
 
 def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, classes: int) -> Float[Array, "n 2"]:
-    """The logarithms of the probabilities that the relation does not hold and that it holds, for independent classes."""
+    """The logarithms of the probabilities that the relation does not hold, and that it does, of independent classes."""
     first, second = np.indices((classes, classes)).reshape(2, -1)
     holds = np.asarray(RELATIONS[relation](first, second)).reshape(classes, classes)
     log_probabilities = jax.nn.log_softmax(class_logits)
@@ -125,7 +125,7 @@ def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, cl
 
 
 def _units(array: Array, layer: Layer, n: int) -> Float[Array, "n units"]:
-    """The largest value of each unit in each pair: over places in the image, and over both images where they are rows."""
+    """The largest value of each unit in each pair: over the places in an image, and over both images as rows."""
     last = jnp.moveaxis(array, layer.axis, -1)
     if last.shape[0] != n:
         last = last.reshape(-1, n, *last.shape[1:]).swapaxes(0, 1)

@@ -54,7 +54,7 @@ def _is_zero_below(node: Node) -> bool:
 
 
 def _name(node: Node, taken: list[str]) -> str:
-    plain = getattr(node, "layer", "") or "relu"
+    plain = node.layer or "relu"
     name, count = plain, 1
     while name in taken:
         count += 1

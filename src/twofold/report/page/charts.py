@@ -17,8 +17,8 @@ from matplotlib.ticker import MaxNLocator
 from twofold.analysis import (
     KINDS,
     AnalysisError,
-    effects,
     dead_units,
+    effects,
     in_order,
     is_own,
     kind_of,

@@ -130,9 +130,7 @@ def rates_table(collapse: pd.DataFrame, varied: Sequence[str], leaky: bool) -> T
     groups = ["network", *varied]
     columns = [*map(value_column, groups)]
     columns += [
-        _rate(kind, collapse, groups)
-        for kind in (ONE_DEAD, BOTH_DEAD, LAYER_DEAD)
-        if (collapse.kind == kind).any()
+        _rate(kind, collapse, groups) for kind in (ONE_DEAD, BOTH_DEAD, LAYER_DEAD) if (collapse.kind == kind).any()
     ]
     if (collapse["count"][collapse.kind == DIVERGED] > 0).any():
         columns.append(_rate(DIVERGED, collapse, groups))
@@ -144,7 +142,6 @@ def rates_table(collapse: pd.DataFrame, varied: Sequence[str], leaky: bool) -> T
 def _rate(kind: str, collapse: pd.DataFrame, groups: Sequence[str]) -> Column:
     of_kind = {tuple(row[name] for name in groups): row for row in rows_of(collapse[collapse.kind == kind])}
     heading = kind.replace(" dead", "\ndead") + " %"
-
 
     def text(row: Row) -> str:
         found = of_kind.get(tuple(row[name] for name in groups))
