@@ -96,6 +96,15 @@ def test_levels_that_make_no_difference_are_refused(tmp_path):
         identities(tmp_path, NET, "Net(loss=['plain', 'contrastive'])")
 
 
+def test_what_draws_in_evaluation_is_refused_with_its_line(tmp_path):
+    text = NET.replace("self.head(torch", "self.head(nn.functional.dropout(torch").replace(
+        "right], 1))", "right], 1)))"
+    )
+    with pytest.raises(NetworkError, match=r"net\.py:\d+.*draws random numbers in evaluation too") as error:
+        identities(tmp_path, text)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [

@@ -6,7 +6,7 @@ Files of different people have modules of the same names, so what was imported f
 import contextlib
 import hashlib
 import importlib
-import importlib.util
+import importlib.machinery
 import os
 import sys
 import traceback
@@ -84,12 +84,11 @@ def _imported(home: str, folder: Path, import_it: Callable[[], ModuleType]) -> I
 
 
 def _from_file(name: str, path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    module = ModuleType(name)
+    module.__file__, module.__loader__ = str(path), loader
     sys.modules[name] = module  # dataclasses look for their module there
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 

@@ -19,7 +19,7 @@ from twofold.networks.protocol import EVALUATED_AT_ONCE
 from twofold.networks.pytorch.export import Exported, example, export
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.roles import Roles, find_roles
-from twofold.networks.pytorch.structure import Interpreted
+from twofold.networks.pytorch.structure import Interpreted, first_that_draws
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, seeded
 from twofold.networks.typed import Typed
@@ -108,6 +108,13 @@ class Own:
         rows = self.exported.convention.name == "rows"
         roles, changed = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
         training, evaluation = changed
+        drawn = first_that_draws(evaluation)
+        if drawn is not None:
+            where = f" ({drawn.line})" if drawn.line else ""
+            raise NetworkError(
+                f"{self.name}{where}: {drawn.operation} draws random numbers in evaluation too, so that no two answers "
+                "are the same; turn it off there, as in dropout(x, training=self.training)"
+            )
         return roles, (training, evaluation)
 
     def _export(self, batch_size: int) -> Exported:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from twofold.data import AnyArray, Task
 from twofold.data.pairs import RELATIONS
 from twofold.networks.protocol import LayerRow, Outputs, Variables
-from twofold.networks.pytorch.graph import Graph
+from twofold.networks.pytorch.graph import Graph, Node
 from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.operations import TABLE
 from twofold.networks.pytorch.roles import Roles
@@ -42,7 +42,7 @@ class Interpreted:
     @property
     def draws(self) -> bool:
         """See `twofold.networks.protocol.Structure`."""
-        return any(TABLE[node.operation].random for node in self.training.nodes)
+        return first_that_draws(self.training) is not None
 
     def init(self, key: PRNGKeyArray, task: Task) -> Variables:
         """See `twofold.networks.protocol.Structure`: the weights are PyTorch's own, by `initial`."""
@@ -107,8 +107,13 @@ class Interpreted:
             # The softmax of 0 and z is the sigmoid of z.
             z = outputs[0].reshape(-1)
             return jnp.stack([jnp.zeros_like(z), z], axis=-1)
-        assert class_logits is not None
-        return relation_logits(class_logits, self.relation, self.classes)
+        return relation_logits(jnp.asarray(class_logits), self.relation, self.classes)
+
+
+def first_that_draws(graph: Graph) -> Node | None:
+    """The first operation of a graph that draws random numbers; dropout that is turned off draws none."""
+    random = (node for node in graph.nodes if TABLE[node.operation].random)
+    return next((node for node in random if not any(each is False for each in node.arguments)), None)
 
 
 def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, classes: int) -> Float[Array, "n 2"]:
