@@ -88,6 +88,11 @@ class Study(Settings):
         check_workers(workers)
         check_keep(keep_models)
         trials = self.trials()
+        own = [network.name for network in self._resolved if network.identity]
+        if own and keep_models != "none":
+            raise SettingError(
+                f"`keep_models` (={keep_models}) cannot keep {own[0]}: it is none of the built-in networks"
+            )
         unused = self._check_used(store, trials)
         opened = Store(store)
         keeper = self._keeper(keep_models, opened, store, models)(trials)
