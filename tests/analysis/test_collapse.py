@@ -18,6 +18,7 @@ from twofold.analysis import (
     ONE_DEAD,
     AnalysisError,
     collapse,
+    dead_units,
     explained,
     kind_of,
 )
@@ -146,3 +147,37 @@ def test_missing_errors_are_left_out() -> None:
 def test_missing_counts_of_dead_units_are_no_healthy_trials() -> None:
     with pytest.raises(AnalysisError, match="is missing in 1 trial, so kinds cannot be told"):
         collapse(table_of([(0.3, 10, 2), (0.3, np.nan, 2)]))
+
+
+def own_table(*layers: dict) -> pd.DataFrame:
+    """Trials of a network of one's own, with the dead and all units of its layers."""
+    rows = [
+        {"network": "Twin()", "round": number, "test_error": 0.4 if number else 0.1, "dead_layers": each}
+        for number, each in enumerate(layers)
+    ]
+    return pd.DataFrame(rows).assign(dead_first=None, dead_second=None)
+
+
+def test_a_network_of_ones_own_has_collapsed_when_a_layer_is_dead() -> None:
+    table = own_table(
+        {"conv": [1, 4], "relu": [0, 8]}, {"conv": [4, 4], "relu": [0, 8]}, {"conv": [0, 4], "relu": [8, 8]}
+    )
+    assert kind_of(table).tolist() == [HEALTHY, LAYER_DEAD, LAYER_DEAD]
+    assert dead_units(table).tolist() == [1, 4, 8]
+    rows = collapse(table).set_index("kind")
+    assert list(rows.index) == [HEALTHY, LAYER_DEAD, DIVERGED]
+    assert rows["count"].tolist() == [1, 2, 0]
+    assert explained(table).unexplained.tolist() == [0]
+    assert kind_of(table.assign(diverged=True)).unique().tolist() == [DIVERGED]
+
+
+def test_a_table_of_both_kinds_of_networks() -> None:
+    table = pd.concat([table_of([(0.3, 10, 0), (0.1, 0, 0)]), own_table({"conv": [4, 4]})], ignore_index=True)
+    assert kind_of(table).tolist() == [ONE_DEAD, HEALTHY, LAYER_DEAD]
+    kinds = collapse(table).groupby("network", sort=False).kind.apply(list)
+    assert kinds.iloc[0] == [HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED]
+    assert kinds.iloc[1] == [HEALTHY, LAYER_DEAD, DIVERGED]
+
+
+def test_a_network_of_ones_own_without_layers_that_may_die_is_healthy() -> None:
+    assert kind_of(own_table({})).tolist() == [HEALTHY]
