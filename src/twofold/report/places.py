@@ -14,7 +14,7 @@ from twofold.report.text.told import replaced, wrote
 
 # What a process has open, by its number, once links before it are followed; on some systems the shorter names are no
 # links.
-_OPEN = re.compile(r"(/proc/\d+(/task/\d+)?|/dev)/fd/\d+|/dev/std(in|out|err)")
+_OPEN = (re.compile(r"/proc/\d+(/task/\d+)?/fd/\d+"), re.compile(r"/dev/(fd/\d+|std(in|out|err))"))
 
 
 def check_folder(folder: Path, name: str = "out") -> None:
@@ -95,7 +95,7 @@ def _is_open(file: Path) -> bool:
     """
     while True:
         name = Path(os.path.realpath(file.parent), file.name)
-        if _OPEN.fullmatch(str(name)):
+        if any(each.fullmatch(str(name)) for each in _OPEN):
             return True
         if not name.is_symlink():
             return False
