@@ -62,7 +62,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                 )  # fmt: skip
             axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
             axes.set(title=network)
-            _dead_axis(axes, dead[(table.network == network).to_numpy()] if own.any() else None)
+            _dead_axis(axes, dead if own.any() else None)
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
         headline(figure, pictures.COLLAPSE_FIGURE.format(rounds=pictures.rounds_of(table)))
         panels[-1].annotate(

@@ -19,7 +19,20 @@ INK, FAINT = "#222222", "#8A8A8A"
 # The built-in networks take them in the order of the registry; of the first four the warm ones have no auxiliary
 # losses.
 _NETWORK_LOOKS = dict(zip(NETWORKS, _PALETTE))
-_OWN_LOOK = (INK, "X")
+
+# Those of one's own take these as they are first drawn, from Paul Tol's scheme "muted", which is apart from the above
+# and told apart under colour blindness too ("Colour Schemes", SRON/EPS/TN/09-002, issue 3.2, 2021).
+_OWN_PALETTE = (
+    ("#332288", "X"),
+    ("#44AA99", "o"),
+    ("#882255", "s"),
+    ("#999933", "^"),
+    ("#AA4499", "D"),
+    ("#117733", "v"),
+    ("#88CCEE", "P"),
+    ("#CC6677", "*"),
+)
+_OWN_LOOKS: dict[str, tuple[str, str]] = {}
 
 # Each optimizer's colour and marker, where lines stand for optimizers: in the order in which they are declared.
 _OPTIMIZER_PALETTE = (
@@ -43,13 +56,19 @@ _FACTORS = ("weight_sharing", "auxiliary_losses")
 
 
 def colour_of(network: str) -> str:
-    """The network's colour; a user's own network is drawn in ink."""
-    return _NETWORK_LOOKS.get(network, _OWN_LOOK)[0]
+    """The network's colour."""
+    return _look_of(network)[0]
 
 
 def marker_of(network: str) -> str:
     """The network's marker."""
-    return _NETWORK_LOOKS.get(network, _OWN_LOOK)[1]
+    return _look_of(network)[1]
+
+
+def _look_of(network: str) -> tuple[str, str]:
+    if network in _NETWORK_LOOKS:
+        return _NETWORK_LOOKS[network]
+    return _OWN_LOOKS.setdefault(network, _OWN_PALETTE[len(_OWN_LOOKS) % len(_OWN_PALETTE)])
 
 
 def factor_looks() -> dict[str, str]:
