@@ -15,7 +15,15 @@ from twofold.results.cells import TYPES
 # Between the factors of an interaction.
 BETWEEN = " x "
 
+# The only interaction of the paper's design.
+INTERACTION = "interaction"
+
 _FLAG = (False, True)
+
+
+def is_interaction(effect: str) -> bool:
+    """Whether an effect is how much the changes that factors make differ with each other."""
+    return effect == INTERACTION or BETWEEN in effect
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Design:
         return name if levels == _FLAG else f"{name}: {level} against {levels[0]}"
 
     def _interaction(self, together: tuple[str, ...]) -> str:
-        return BETWEEN.join(together) if self.name else "interaction"
+        return BETWEEN.join(together) if self.name else INTERACTION
 
     def _contrast(self, together: tuple[str, ...]) -> dict[str, float]:
         others = math.prod(len(levels) for name, levels in self.factors.items() if name not in together)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
-from twofold.analysis.designs import Design, lacking_designs, own_designs, papers_design
+from twofold.analysis.designs import Design, is_interaction, lacking_designs, own_designs, papers_design
 from twofold.analysis.trials import AnalysisError, as_trials, by_round
 
 # The paper's effects: coefficients of the errors of its four networks.
@@ -26,6 +26,11 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
         found.append(rows.assign(p_holm=holm(rows["p"]), design=design.name))
     result = pd.concat(found, ignore_index=True)
     return result if (result.design != "").any() else result.drop(columns="design")
+
+
+def main_effects(effects: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of `effects` that are the changes which factors make, each averaged over the others."""
+    return effects[~effects.effect.map(is_interaction)]
 
 
 def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:

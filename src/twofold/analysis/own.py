@@ -102,7 +102,9 @@ def _alike(arguments: Iterable[Mapping[str, Any]]) -> list[list[Mapping[str, Any
 def _calls(calls: list[Mapping[str, Any]]) -> Iterator[str]:
     levels = {name: list(dict.fromkeys(literal(each[name]) for each in calls)) for name in calls[0]}
     if math.prod(map(len, levels.values())) == len(calls):
-        yield _call({name: f"[{', '.join(several)}]" if several[1:] else several[0] for name, several in levels.items()})
+        yield _call(
+            {name: f"[{', '.join(several)}]" if several[1:] else several[0] for name, several in levels.items()}
+        )
         return
     for each in calls:
         yield _call({name: literal(value) for name, value in each.items()})

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from twofold.analysis import Findings
+from twofold.analysis import Findings, with_factors
 from twofold.report.terminal.tables import Section, turned
 from twofold.report.text.signs import in_signs_of
 
@@ -52,10 +52,14 @@ def print_json(table: pd.DataFrame) -> None:
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
-    rows = _records(table)
+    """The trials as JSON objects, with their factors and with `dead_units` as [first branch, second branch].
+
+    Of a network of one's own `dead_units` is null; `dead_layers` has them.
+    """
+    rows = _records(with_factors(table))
     for row in rows:
-        row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
+        branches = row.pop("dead_first"), row.pop("dead_second")
+        row["dead_units"] = None if branches == (None, None) else list(branches)
     return rows
 
 

@@ -64,7 +64,8 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
             axes.set(title=network)
             _dead_axis(axes, dead[(table.network == network).to_numpy()] if own.any() else None)
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
-        headline(figure, pictures.COLLAPSE_FIGURE.format(rounds=pictures.rounds_of(table)))
+        title = pictures.OWN_COLLAPSE_FIGURE if own.any() else pictures.COLLAPSE_FIGURE
+        headline(figure, title.format(rounds=pictures.rounds_of(table)))
         panels[-1].annotate(
             pictures.outliers_text(), (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
             xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
@@ -137,7 +138,7 @@ def rates_figure(table: pd.DataFrame) -> Picture:
             name_lines(axes, settings)
         shown = rates[rates.kind.isin(_DEAD)]
         panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
-        headline(figure, pictures.rates_title(rates.rounds))
+        headline(figure, pictures.rates_title(rates.rounds, own=bool(is_own(table).any())))
         _kind_legend(figure, panels[0], shown.kind, lines=False)
     return figure
 

@@ -8,6 +8,7 @@ from twofold.report.figures.lines import draw_interval, label, logarithmic, name
 from twofold.report.figures.looks import FAINT, INK
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
+from twofold.report.text.effects import effect_title
 from twofold.report.text.names import pair_text
 from twofold.report.text.numbers import counted
 from twofold.report.text.tables import rows_of
@@ -18,14 +19,15 @@ _CLOSE_RATIOS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5)
 
 
 def effects_figure(table: pd.DataFrame) -> Picture:
-    """The effect of weight sharing, of auxiliary losses, and their interaction: every round, mean and 95 % interval."""
+    """The effect of each factor and the interactions: every round, mean and 95 % interval."""
     with house_style():
-        figure, axes = new_picture(8.0, 3.4)
         try:
             statistics = effects(table)
         except AnalysisError as error:
+            figure, axes = new_picture(8.0, 3.4)
             empty_panel(axes, wrapped(str(error)))
             return figure
+        figure, axes = new_picture(8.0, 1.0 + 0.8 * max(2, len(statistics)))
         rounds = effects_by_round(table)
         for place, row in enumerate(rows_of(statistics)):
             each = 100 * rounds[row["effect"]].dropna().to_numpy()
@@ -35,7 +37,7 @@ def effects_figure(table: pd.DataFrame) -> Picture:
             draw_interval(axes, place, middle, low, high)
             label(axes, middle, place, pictures.effect_label(row))
         axes.axvline(0, color=INK, linewidth=0.8, zorder=0)
-        name_lines(axes, [row.capitalize() for row in statistics.effect])
+        name_lines(axes, [effect_title(effect) for effect in statistics.effect])
         axes.set_xlabel(pictures.EFFECT_AXIS)
         axes.set_title(pictures.EFFECTS_FIGURE.format(rounds=counted(len(rounds.dropna()), "round")))
     return figure

@@ -40,6 +40,7 @@ GRID_FIGURE = "{network}: every round of the grid"
 HEATMAP_FIGURE = "{network}: test error (%), mean ± sd"
 EFFECTS_FIGURE = "Effects: mean and 95 % interval, {rounds} (dots)"
 COLLAPSE_FIGURE = "Test error and dead bottleneck units, {rounds}"
+OWN_COLLAPSE_FIGURE = "Test error and dead units, {rounds}"
 TRACE_FIGURE = "Dead bottleneck units after every epoch, {rounds}"
 SPREAD_FIGURE = "Spread over {rounds}: ratios and 95 % intervals"
 
@@ -47,6 +48,7 @@ SPREAD_FIGURE = "Spread over {rounds}: ratios and 95 % intervals"
 ROUNDS_TITLE = "The test error of every round"
 STRIP_TITLE = "Rounds, means and intervals"
 EFFECTS_TITLE = "Effects of the two factors"
+OWN_EFFECTS_TITLE = "Effects of the factors"
 COLLAPSE_TITLE = "Errors and dead units"
 CURVES_TITLE = "Training loss: median and middle half of the rounds"
 CURVES_NOTE = "With auxiliary losses the loss has two terms more, so its height does not compare with that without."
@@ -66,9 +68,9 @@ def legend_text(network: str, errors: pd.Series) -> str:
     return f"{network}  {mean_and_sd(errors.mean(), errors.std())} %"
 
 
-def rates_title(rounds: pd.Series) -> str:
-    """The figure of collapse rates."""
-    return f"Rounds in which branches died, of {span(rounds.tolist())}, with 95 % intervals"
+def rates_title(rounds: pd.Series, *, own: bool = False) -> str:
+    """The figure of collapse rates; `own` where there are networks of one's own, whose layers die."""
+    return f"Rounds in which {'layers' if own else 'branches'} died, of {span(rounds.tolist())}, with 95 % intervals"
 
 
 def no_spreads(notes: Sequence[str]) -> str:
@@ -152,10 +154,11 @@ def effects_description(lines: Sequence[str]) -> str:
     return f"Changes of the test error with 95 % intervals: {'; '.join(lines)}."
 
 
-def collapse_description(counts: Mapping[str, int]) -> str:
-    """The chart of errors and dead units, for those who cannot see it."""
+def collapse_description(counts: Mapping[str, int], *, own: bool = False) -> str:
+    """The chart of errors and dead units, for those who cannot see it; `own` where there are networks of one's own."""
     listed_kinds = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
-    return f"Scatter plot of test error against dead bottleneck units of both branches. Trials: {listed_kinds}."
+    units = "dead units" if own else "dead bottleneck units of both branches"
+    return f"Scatter plot of test error against {units}. Trials: {listed_kinds}."
 
 
 def curves_description(ends: Mapping[str, float]) -> str:
@@ -164,7 +167,10 @@ def curves_description(ends: Mapping[str, float]) -> str:
     return f"Line chart of training loss against epoch. Median at the last epoch: {last}."
 
 
-def collapse_note(relu: bool) -> str:
-    """What a dead branch does, under the chart of errors and dead units."""
-    what = "A branch with ten dead units passes nothing on" if relu else "A unit is dead if it is never above 0"
+def collapse_note(passes_nothing: bool) -> str:
+    """What a dead branch does, under the chart of errors and dead units; where it is one of a leaky ReLU, or a layer
+    of another network, it may pass something on.
+    """
+    what = "A branch with ten dead units passes nothing on"
+    what = what if passes_nothing else "A unit is dead if it is never above 0"
     return f"{what}; marks are moved sideways a little, to show them all."
