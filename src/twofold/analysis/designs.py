@@ -110,14 +110,17 @@ def lacking_designs(trials: pd.DataFrame) -> list[Design]:
 
 def with_factors(table: pd.DataFrame) -> pd.DataFrame:
     """The table with a column for each factor of networks of one's own, after `network`; other networks have None."""
-    columns: dict[str, pd.Series] = {}
+    columns: dict[str, list[Any]] = {}
+    table = table.reset_index(drop=True)
     for _, factors, of_class in _classes(table):
         for shown, (argument, _) in factors.items():
-            column = columns.setdefault(shown, pd.Series(None, index=table.index, dtype=object))
-            column.update(of_class.arguments.map(lambda given, argument=argument: given[argument]))
+            column = columns.setdefault(shown, [None] * len(table))
+            for row, given in of_class.arguments.items():
+                column[int(str(row))] = given[argument]
     places = list(table.columns)
     after = places.index("network") + 1
-    return table.assign(**columns)[[*places[:after], *columns, *places[after:]]] if columns else table
+    of_factors = {name: pd.Series(column, table.index, object) for name, column in columns.items()}
+    return table.assign(**of_factors)[[*places[:after], *columns, *places[after:]]] if columns else table
 
 
 _Factors = dict[str, tuple[str, tuple]]  # the argument and its levels, by the factor's name

@@ -75,7 +75,7 @@ def literal(value: Any) -> str:
 
 def _sources(trials: pd.DataFrame) -> Iterator[tuple[Any, Any]]:
     lacking = [None] * len(trials)
-    return zip(*(trials[name] if name in trials else lacking for name in ("source", "arguments")), strict=True)
+    return zip(*(trials.get(name, lacking) for name in ("source", "arguments")), strict=True)
 
 
 def _is_one_of(typed: Typed, source: Any, arguments: Any) -> bool:

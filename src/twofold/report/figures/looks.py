@@ -31,8 +31,9 @@ class Look(NamedTuple):
 # losses.
 _NETWORK_LOOKS = {name: Look(*look) for name, look in zip(NETWORKS, _PALETTE)}
 _OWN_LOOK = Look(INK, "X")
-# Of several networks of one's own each has one of these; beyond eight, a colour that comes again has another marker.
-_OWN_PALETTE = (*_PALETTE, _OWN_LOOK, (FAINT, "*"))
+# Of several networks of one's own each has one of these, the last from Tol's palette, which stays apart from the
+# others; beyond eight, a colour that comes again has another marker.
+_OWN_PALETTE = (*_PALETTE, _OWN_LOOK, ("#882255", "*"))
 
 # Each optimizer's colour and marker, where lines stand for optimizers: in the order in which they are declared.
 _OPTIMIZER_PALETTE = (

@@ -42,6 +42,9 @@ ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse t
 # A cell whose distance from the paper's is more standard errors than this does not agree with it.
 _AGREES_WITHIN = 3.0
 
+# More pairs of networks than those of the paper's four are counted rather than listed below their table.
+_MOST_PAIRS = 6
+
 # The statistics of `twofold.analysis.findings`, as a sentence names them.
 _STATISTICS = {
     "summary": "summary",
@@ -88,11 +91,17 @@ def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
     """Which pairs of networks differ, and by how much the others could."""
     tested = frame[frame.p_holm.notna()]
     differ = [_both(row) for row in rows_of(tested[tested.p_holm < SIGNIFICANT])]
+    alike = rows_of(tested[tested.p_holm >= SIGNIFICANT])
+    if len(tested) > _MOST_PAIRS:
+        yield f"Told apart at 5 % after correction: {len(differ)} of {len(tested)} pairs."
+        if alike:
+            yield f"Not shown to differ: {len(alike)} pairs (at most {max(map(_most, alike), key=float)} points, 95 %)."
+        return
     if differ:
         yield f"Told apart at 5 % after correction: {', '.join(differ)}."
-    alike = [f"{_both(row)} (at most {_most(row)} points)" for row in rows_of(tested[tested.p_holm >= SIGNIFICANT])]
     if alike:
-        yield f"Not shown to differ (95 %): {', '.join(alike)}."
+        named = ", ".join(f"{_both(row)} (at most {_most(row)} points)" for row in alike)
+        yield f"Not shown to differ (95 %): {named}."
 
 
 def _both(row: Row) -> str:
