@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold.analysis import Findings, with_factors
-from twofold.report.terminal.tables import Section, turned
+from twofold.report.terminal.tables import Section, folded, turned
 from twofold.report.text.signs import in_signs_of
 
 # Wider than any table.
@@ -24,9 +24,15 @@ def print_table(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_UNBOUNDED)
-    elif _width(table) > console.width and table.row_count <= _FEW_ROWS:
-        table = turned(table)
+    elif _width(table) > console.width:
+        table = _narrower(table, console.width)
     console.print(table)
+
+
+def _narrower(table: Table, width: int) -> Table:
+    if table.row_count <= _FEW_ROWS and _width(turned(table)) <= width:
+        return turned(table)
+    return folded(table, width)
 
 
 def print_section(section: Section) -> None:

@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from twofold.report.figures.looks import INK
 from twofold.report.figures.style import Picture
 
-
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
 

@@ -6,15 +6,15 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
-from twofold.report.figures.lines import rounds_and_errors, wrapped
+from twofold.report.figures.lines import rounds_and_errors
 from twofold.report.figures.looks import FAINT, INK, Look, looks_of
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
 from twofold.report.text.names import error_label
 from twofold.report.text.told import NO_TRIALS
 
-# As many letters of a network's name stand in one line below its mean.
-_TICK_LETTERS = 30
+# Names of more letters would hide each other below the means: there the networks' markers stand.
+_TICK_LETTERS = 12
 
 # As many letters as labels in one line of the legend may have together.
 _LEGEND_LETTERS = 100
@@ -71,8 +71,15 @@ def _draw_means(axes: Axes, table: pd.DataFrame) -> None:
         if np.isfinite(low):
             axes.errorbar(place, mean, [[mean - low], [high - mean]], color=INK, capsize=4, linewidth=1.4)
         axes.plot(place, mean, marker="_", markersize=16, markeredgewidth=2, color=INK)
-    names = [wrapped(network, _TICK_LETTERS) for network in networks]
-    axes.set_xticks(range(len(networks)), names, rotation=30, ha="right", rotation_mode="anchor")
+    if max(map(len, networks)) <= _TICK_LETTERS:
+        axes.set_xticks(range(len(networks)), networks, rotation=30, ha="right", rotation_mode="anchor")
+    else:  # the legend has their names
+        axes.set_xticks([])
+        for place, network in enumerate(networks):
+            axes.plot(
+                place, -0.05, transform=axes.get_xaxis_transform(), clip_on=False, color=looks[network].colour,
+                marker=looks[network].marker, markersize=7,
+            )  # fmt: skip
     axes.set_xlim(-0.6, len(networks) - 0.4)
     axes.set_title(pictures.MEAN_INTERVAL)
     axes.tick_params(axis="x", length=0)

@@ -24,7 +24,7 @@ from twofold.analysis import (
     kind_of,
     summary,
 )
-from twofold.analysis.designs import INTERACTION
+from twofold.analysis.designs import BETWEEN, INTERACTION
 from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, looks_of
 from twofold.report.page.html import css
 from twofold.report.text import pictures
@@ -36,6 +36,8 @@ Number = float | int | np.number[Any]
 NARROW, WIDE = 380, 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
 _ROW = 54
+# As many letters stand over a row.
+_ROW_LETTERS = 56
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -180,10 +182,11 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
 def strip_chart(trials: pd.DataFrame) -> Chart:
     """Every round of each network side by side, with the mean and its 95 % interval."""
     statistics = summary(trials)
-    names = [pictures.mean_line(row) for row in _rows(statistics)]
+    lines = [pictures.mean_line(row) for row in _rows(statistics)]
+    names = [pictures.mean_line(row, _ROW_LETTERS) for row in _rows(statistics)]
     chart = Chart(
         title=pictures.STRIP_TITLE,
-        description=pictures.strip_description(names),
+        description=pictures.strip_description(lines),
         x=_percent_axis(trials.test_error),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
@@ -213,7 +216,7 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
         x=_linear(pictures.EFFECT_AXIS, min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends)), pad=0.05),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
-        note=pictures.INTERACTION_NOTE if INTERACTION in set(table.effect) else "",
+        note=_interaction_note(table),
     )
     zero = chart.at_x(0)
     chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
@@ -222,6 +225,15 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
         at = chart.at_x(100 * row.difference), chart.row_top(place) + 30
         chart.marks.append(Mark(*at, "currentColor", "o", pictures.effect_tip(row)))
     return chart
+
+
+def _interaction_note(table: pd.DataFrame) -> str:
+    notes = []
+    if INTERACTION in set(table.effect):
+        notes.append(pictures.INTERACTION_NOTE)
+    if any(BETWEEN in effect for effect in table.effect):
+        notes.append(pictures.OWN_INTERACTION_NOTE)
+    return " ".join(notes)
 
 
 def collapse_chart(trials: pd.DataFrame) -> Chart:

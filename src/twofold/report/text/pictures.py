@@ -54,6 +54,7 @@ OWN_EFFECTS_TITLE = "Effects of the factors"
 COLLAPSE_TITLE = "Errors and dead units"
 CURVES_TITLE = "Training loss: median and middle half of the rounds"
 CURVES_NOTE = "With auxiliary losses the loss has two terms more, so its height does not compare with that without."
+OWN_INTERACTION_NOTE = "a x b is by how much the change that a makes differs between the levels of b."
 INTERACTION_NOTE = (
     "The interaction is the change that weight sharing makes with auxiliary losses, less the one without."
 )
@@ -63,6 +64,14 @@ def rounds_of(trials: pd.DataFrame) -> str:
     """How many rounds there are in a table of trials."""
     by = [name for name in ("seed", "round") if name in trials]
     return counted(len(trials.drop_duplicates(by)), "round")
+
+
+def shortened(name: str, letters: int) -> str:
+    """A name in so many letters: its beginning and its end, which differ most among arguments."""
+    if len(name) <= letters:
+        return name
+    end = (letters - 1) * 2 // 3
+    return f"{name[: letters - 1 - end]}…{name[-end:]}"
 
 
 def legend_text(network: str, errors: pd.Series) -> str:
@@ -120,11 +129,11 @@ def loss_tip(network: str, epoch: int, loss: float) -> str:
     return f"{network}, epoch {epoch}: median loss {loss:.3g}"
 
 
-def mean_line(row: Any) -> str:
-    """A network's mean and its interval."""
-    return f"{row.network}: {percent(row.mean)} %" + (
-        f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
-    )
+def mean_line(row: Any, letters: int = 1000) -> str:
+    """A network's mean and its interval; where these are more letters without the interval, or the end of the name."""
+    mean = f": {percent(row.mean)} %"
+    line = f"{row.network}{mean}" + (f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
+    return line if len(line) <= letters else f"{shortened(row.network, letters - len(mean))}{mean}"
 
 
 def effect_line(row: Any) -> str:
