@@ -60,8 +60,10 @@ def typed_texts(trials: pd.DataFrame) -> list[str]:
 
     Where the networks of a class are all the combinations of some values, they are one text.
     """
-    own = trials[trials.arguments.notna()] if "arguments" in trials else trials[:0]
-    texts = in_order(list(trials.network[~trials.index.isin(own.index)]))
+    are_own = trials.arguments.notna() if "arguments" in trials else pd.Series(False, index=trials.index)
+    texts, own = in_order(list(trials.network[~are_own])), trials[are_own]
+    if own.empty:
+        return texts
     for source, of_source in own.groupby("source", sort=False):
         for calls in _alike(of_source.arguments):
             texts += [f"{source}{call}" for call in _calls(calls)]
