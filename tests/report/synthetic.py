@@ -1,7 +1,10 @@
 """Stores filled with plausible results, for pages that need many trials and no training."""
 
+import itertools
+
 import numpy as np
 
+from twofold.analysis.own import literal
 from twofold.data import load_digits
 from twofold.networks import NETWORKS
 from twofold.results import Store
@@ -18,6 +21,60 @@ def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
     plan = factorial(load_digits("mnist5k"), rounds=range(rounds), **settings)
     for place, trial in enumerate(plan):
         store.add(row_of(trial, draws, place))
+    return store
+
+
+def add_own(
+    store,
+    *,
+    factors,
+    source="file.py:Twin",
+    rounds=6,
+    worth=None,
+    identity="",
+    day=1,
+    constant=None,
+    alike=None,
+    trace=False,
+):
+    """Trials of a class of one's own at every combination of the factors' levels, like those that are in the store.
+
+    `worth` is what the second level of each factor adds to the error. In every sixth round the first network has a dead
+    layer. `identity` is the beginning of the networks' hashes, `day` that of February on which they were trained.
+    """
+    like = store.read(histories=True).iloc[0].to_dict() if alike is None else alike
+    name, place = source.rpartition(":")[2], 0
+    draws = np.random.default_rng(list(f"{source}{identity}".encode()))
+    for number, levels in enumerate(itertools.product(*factors.values())):
+        arguments = {**dict(zip(factors, levels, strict=True)), **(constant or {})}
+        label = ", ".join(f"{argument}={literal(value)}" for argument, value in arguments.items())
+        error = 0.15 + sum(
+            (worth or {}).get(factor, 0) * (factors[factor].index(level))
+            for factor, level in zip(factors, levels, strict=True)
+        )
+        for round_ in range(rounds):
+            dead = 32 if number == 0 and round_ % 6 == 1 else int(draws.integers(0, 8))
+            place += 1
+            store.add({
+                **like,
+                "key": f"{source}{identity}{label}{round_}"[:64] if identity else f"{source}{label}{round_}",
+                "network": f"{name}({label})" if label else name,
+                "identity": (identity + format(number, "x").zfill(64))[:64] if identity else format(number, "x") * 64,
+                "source": source,
+                "arguments": arguments,
+                "round": round_,
+                "weight_sharing": None,
+                "auxiliary_losses": bool(arguments.get("aux", False)),
+                "aux_weight": 1.0 if arguments.get("aux") else 0.0,
+                "test_error": float(np.clip(error + draws.normal(0, 0.01), 0, 1)) + (0.2 if dead == 32 else 0),
+                "digit_error": 0.05 if arguments.get("aux") else None,
+                "dead_first": None,
+                "dead_second": None,
+                "dead_layers": {"first.0": [dead, 32], "relu": [int(draws.integers(0, 4)), 20]},
+                "dead_units_trace": [[dead * epoch // 8, 1] for epoch in range(1, 9)] if trace else None,
+                "torch_version": "2.9.0",
+                "finished_at": f"2026-02-{day:02d}T00:{place // 60:02d}:{place % 60:02d}.000+00:00",
+            })  # fmt: skip
     return store
 
 

@@ -3,66 +3,84 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
+from twofold.analysis.own import literal
 from twofold.networks import NETWORKS, PAPERS
-from twofold.settings import SETTINGS
+from twofold.results.cells import TYPES
 
 # Between the factors of an interaction.
 BETWEEN = " x "
 
+# The only interaction of the paper's design.
+INTERACTION = "interaction"
+
+_FLAG = (False, True)
+
+
+def is_interaction(effect: str) -> bool:
+    """Whether an effect is how much the changes that factors make differ with each other."""
+    return effect == INTERACTION or BETWEEN in effect
+
 
 @dataclass(frozen=True)
 class Design:
-    """A full crossing of factors: the network of every combination of levels.
+    """A crossing of factors: the network of every combination of levels.
 
-    `factors` has the levels of each, and `cells` the network's name for each combination, a level of each factor.
+    `factors` has the levels of each, and `cells` the network's name for each combination, a level of each factor, as
+    they are typed (for True and 1 are one key). `lacking` are the networks that the table would need for a full
+    crossing.
     """
 
     name: str
     factors: Mapping[str, tuple]
-    cells: Mapping[tuple, str]
+    cells: Mapping[tuple[str, ...], str]
+    lacking: tuple[str, ...] = field(default=(), kw_only=True)
 
     def effects(self) -> dict[str, dict[str, float]]:
         """The coefficient of each network's error in each effect (Montgomery, "Design and Analysis of Experiments",
         chapter 6).
 
-        A main effect of a factor of two levels is the mean change from the first to the second; an interaction of two
-        such factors is how much the change that one makes differs with the other at its second level from at its first,
-        and so on for more. Of a factor of more levels it is the mean change from the first to each other.
+        A main effect of a factor of two levels is the mean change from the first to the second. An interaction of two
+        such factors is how much the change that one makes differs with the other at its second level from at its first;
+        of three, how much that differs with the third, and so on. (Montgomery divides an interaction of order k by
+        2^(k-1) more, so that all effects have one standard error; a change of a change is easier to say.) Of a factor
+        of more levels it is the mean change from the first to each other, and there are no interactions.
         """
         two = [name for name, levels in self.factors.items() if len(levels) == 2]
         found: dict[str, dict[str, float]] = {}
         for name, levels in self.factors.items():
-            if len(levels) > 2:
-                for level in levels[1:]:
-                    found[f"{name}: {level} against {levels[0]}"] = self._change(name, levels[0], level)
-            else:
-                found[name] = self._contrast((name,))
+            for level in levels[1:]:
+                found[self._main(name, level)] = self._change(name, level)
         for order in range(2, len(two) + 1):
             for together in itertools.combinations(two, order):
                 found[self._interaction(together)] = self._contrast(together)
         return found
 
+    def _main(self, name: str, level: Any) -> str:
+        levels = self.factors[name]
+        return name if levels == _FLAG else f"{name}: {level} against {levels[0]}"
+
     def _interaction(self, together: tuple[str, ...]) -> str:
-        return BETWEEN.join(together) if self.name else "interaction"
+        return BETWEEN.join(together) if self.name else INTERACTION
 
     def _contrast(self, together: tuple[str, ...]) -> dict[str, float]:
         others = math.prod(len(levels) for name, levels in self.factors.items() if name not in together)
+        second = {name: literal(self.factors[name][1]) for name in together}
         return {
-            network: math.prod(1 if level == self.factors[name][1] else -1 for name, level in picked) / others
+            network: math.prod(1 if level == second[name] else -1 for name, level in picked) / others
             for network, picked in self._picked(together)
         }
 
-    def _change(self, name: str, first: Any, other: Any) -> dict[str, float]:
+    def _change(self, name: str, other: Any) -> dict[str, float]:
         others = len(self.cells) // len(self.factors[name])
-        signs = {repr(first): -1, repr(other): 1}
-        return {network: signs.get(repr(level), 0) / others for network, ((_, level),) in self._picked((name,))}
+        signs = {literal(self.factors[name][0]): -1, literal(other): 1}
+        return {network: signs.get(level, 0) / others for network, ((_, level),) in self._picked((name,))}
 
-    def _picked(self, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[tuple[str, Any], ...]]]:
+    def _picked(self, names: tuple[str, ...]) -> Iterator[tuple[str, tuple[tuple[str, str], ...]]]:
         """Each network with its levels of some factors."""
         for levels, network in self.cells.items():
             of = dict(zip(self.factors, levels, strict=True))
@@ -71,47 +89,99 @@ class Design:
 
 def papers_design() -> Design:
     """The paper's four networks: weight sharing and auxiliary losses."""
-    cells = {(NETWORKS[name].weight_sharing, NETWORKS[name].auxiliary_losses): name for name in PAPERS}
-    return Design("", {"weight sharing": (False, True), "auxiliary losses": (False, True)}, cells)
+    flags = {name: (NETWORKS[name].weight_sharing, NETWORKS[name].auxiliary_losses) for name in PAPERS}
+    cells = {(literal(sharing), literal(losses)): name for name, (sharing, losses) in flags.items()}
+    return Design("", {"weight sharing": _FLAG, "auxiliary losses": _FLAG}, cells)
 
 
 def own_designs(trials: pd.DataFrame) -> list[Design]:
     """The designs of networks of one's own in a table: one for each class whose arguments are fully crossed.
 
-    Of networks of one name that compute different things the latest one counts.
+    Of networks of one name that compute different things the latest one counts. Networks of a class to which other
+    arguments were given are designs apart.
     """
-    if "arguments" not in trials:
-        return []
+    return [design for design in _designs(trials) if not design.lacking]
+
+
+def lacking_designs(trials: pd.DataFrame) -> list[Design]:
+    """The crossings of networks of one's own of which some networks lack in the table: they tell no effects."""
+    return [design for design in _designs(trials) if design.lacking]
+
+
+def with_factors(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column for each factor of networks of one's own, after `network`; other networks have None."""
+    columns: dict[str, list[Any]] = {}
+    table = table.reset_index(drop=True)
+    for _, factors, of_class in _classes(table):
+        for shown, (argument, _) in factors.items():
+            column = columns.setdefault(shown, [None] * len(table))
+            for row, given in of_class.arguments.items():
+                column[int(str(row))] = given[argument]
+    places = list(table.columns)
+    after = places.index("network") + 1
+    of_factors = {name: pd.Series(column, table.index, object) for name, column in columns.items()}
+    return table.assign(**of_factors)[[*places[:after], *columns, *places[after:]]] if columns else table
+
+
+_Factors = dict[str, tuple[str, tuple]]  # the argument and its levels, by the factor's name
+
+
+def _classes(trials: pd.DataFrame) -> Iterator[tuple[str, _Factors, pd.DataFrame]]:
+    """The trials of each class and set of arguments: a name for them, and those arguments that have several values."""
+    if "arguments" not in trials or trials.empty:
+        return
     own = trials[trials.arguments.notna()]
-    if "finished_at" in own:
-        own = own.sort_values("finished_at")
-    found = []
-    for (name, _), of_class in own.groupby([own.network.str.partition("(")[0], own.source], sort=False):
-        arguments = {repr(each): each for each in of_class.arguments}
-        networks = dict(zip(map(repr, of_class.arguments), of_class.network))
-        design = _crossed(str(name), arguments, networks)
-        if design is not None:
-            found.append(design)
-    return found
+    if own.empty:
+        return
+    class_names = own.network.str.partition("(")[0]
+    groups = [
+        (str(name), str(source), of_class)
+        for (name, source, _), of_class in own.groupby([class_names, own.source, own.arguments.map(tuple)], sort=False)
+    ]
+    for name, source, of_class in groups:
+        values = _values(of_class.arguments)
+        factors = {_shown(name, each): (each, _ordered(levels)) for each, levels in values.items() if len(levels) > 1}
+        same = [other for other in groups if other[0] == name]
+        constant = [f"{each}={literal(levels[0])}" for each, levels in values.items() if len(levels) == 1]
+        apart = name if len({source for _, source, _ in same}) == 1 else source
+        several = constant and sum(other[1] == source for other in same) > 1
+        yield f"{apart}({', '.join(constant)})" if several else apart, factors, of_class
 
 
-def _crossed(name: str, arguments: Mapping[str, Mapping[str, Any]], networks: Mapping[str, str]) -> Design | None:
-    """The design of these networks; None where a combination lacks, or nothing varies."""
+def _designs(trials: pd.DataFrame) -> Iterator[Design]:
+    for name, factors, of_class in _classes(trials):
+        if not factors:
+            continue
+        latest = of_class.sort_values("finished_at", kind="stable") if "finished_at" in of_class else of_class
+        cells = {
+            tuple(literal(given[argument]) for argument, _ in factors.values()): network
+            for given, network in zip(latest.arguments, latest.network, strict=True)
+        }
+        levels = {shown: each for shown, (_, each) in factors.items()}
+        every = itertools.product(*(map(literal, each) for each in levels.values()))
+        lacking = [combination for combination in every if combination not in cells]
+        arguments = [argument for argument, _ in factors.values()]
+        yield Design(name, levels, cells, lacking=tuple(_named(name, arguments, each) for each in lacking))
+
+
+def _named(name: str, arguments: list[str], levels: tuple[str, ...]) -> str:
+    given = ", ".join(f"{argument}={level}" for argument, level in zip(arguments, levels, strict=True))
+    return f"{name[:-1]}, {given})" if name.endswith(")") else f"{name}({given})"
+
+
+def _values(arguments: pd.Series) -> dict[str, list]:
+    """The distinct values of each argument, as they come."""
     values: dict[str, dict[str, Any]] = {}
-    for each in arguments.values():
+    for each in arguments:
         for argument, value in each.items():
             values.setdefault(argument, {})[repr(value)] = value
-    factors = {argument: _ordered(list(levels.values())) for argument, levels in values.items() if len(levels) > 1}
-    cells = {tuple(each.get(factor) for factor in factors): networks[text] for text, each in arguments.items()}
-    if not factors or len(cells) != math.prod(map(len, factors.values())):
-        return None
-    return Design(name, {_shown(name, factor): levels for factor, levels in factors.items()}, cells)
+    return {argument: list(levels.values()) for argument, levels in values.items()}
 
 
 def _ordered(levels: list) -> tuple:
-    return (False, True) if set(map(repr, levels)) == {"False", "True"} else tuple(levels)
+    return _FLAG if set(map(repr, levels)) == {"False", "True"} else tuple(levels)
 
 
 def _shown(name: str, factor: str) -> str:
-    """A factor's name; one that is a setting's, or a round, is told apart by its class."""
-    return f"{name}.{factor}" if factor in SETTINGS or factor in ("network", "round") else factor
+    """A factor's name; one that a column of a table of trials has too, in whatever case, is told apart by its class."""
+    return f"{name}.{factor}" if factor.casefold() in TYPES else factor

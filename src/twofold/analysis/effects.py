@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
-from twofold.analysis.designs import Design, own_designs, papers_design
+from twofold.analysis.designs import Design, is_interaction, lacking_designs, own_designs, papers_design
 from twofold.analysis.trials import AnalysisError, as_trials, by_round
 
 # The paper's effects: coefficients of the errors of its four networks.
@@ -28,6 +28,11 @@ def effects(table: pd.DataFrame) -> pd.DataFrame:
     return result if (result.design != "").any() else result.drop(columns="design")
 
 
+def main_effects(effects: pd.DataFrame) -> pd.DataFrame:
+    """Those rows of `effects` that are the changes which factors make, each averaged over the others."""
+    return effects[~effects.effect.map(is_interaction)]
+
+
 def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
     """A row per (seed, round), a column per effect; NaN where one of a design's networks lacks in the round.
 
@@ -38,11 +43,11 @@ def effects_by_round(table: pd.DataFrame) -> pd.DataFrame:
 
 def _by_round(table: pd.DataFrame) -> Iterator[tuple[Design, pd.DataFrame]]:
     """Each design of the table, with its effects in every round, which are named after its class if there are more."""
-    errors = by_round(table)
-    papers, own = papers_design(), own_designs(as_trials(table))
+    errors, trials = by_round(table), as_trials(table)
+    papers, own = papers_design(), own_designs(trials)
     lacking = [name for name in papers.cells.values() if name not in errors]
     if lacking and not own:
-        raise AnalysisError(f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}")
+        raise AnalysisError(_reason(trials, lacking))
     designs = [*([] if lacking else [papers]), *own]
     for design in designs:
         named = design.effects()
@@ -52,3 +57,16 @@ def _by_round(table: pd.DataFrame) -> Iterator[tuple[Design, pd.DataFrame]]:
         several = len(designs) > 1 and design.name
         columns = [f"{design.name}: {name}" if several else name for name in named]
         yield design, pd.DataFrame(of_networks @ weights, index=errors.index, columns=columns)
+
+
+def _reason(trials: pd.DataFrame, lacking: list[str]) -> str:
+    """Why a table has no effects; `lacking` are those of the paper's networks that are not there."""
+    crossing = next(iter(lacking_designs(trials)), None)
+    if crossing is not None:
+        return (
+            f"the effects need all combinations of {' and '.join(crossing.factors)}, but the table has no trial of "
+            f"{', '.join(crossing.lacking)}"
+        )
+    if "arguments" in trials and trials.arguments.notna().any():
+        return "the effects need a factor, such as share in --networks 'file.py:Twin(share=[False, True])'"
+    return f"the effects need all four networks, but the table has no trial of {', '.join(lacking)}"

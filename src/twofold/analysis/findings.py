@@ -1,12 +1,13 @@
 """All that a table of trials says, in one go: what `twofold analyse` prints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from twofold.analysis.collapse import collapse, explained
+from twofold.analysis.designs import Design, lacking_designs
 from twofold.analysis.effects import effects
 from twofold.analysis.paper import agreement
 from twofold.analysis.spread import spread
@@ -18,6 +19,8 @@ from twofold.analysis.trials import AnalysisError, as_trials, require_distinct, 
 class Findings:
     """The statistics of a table of trials by name; where one cannot be given, `reasons` says why not.
 
+    `lacking` are designs of the user's of which some networks lack, so that they tell no effects.
+
     `settings` are those of `settings_of`. `varied` names the ones with several values: then `summary`, `collapse` and
     `explained` have a row per network and setting, and the statistics that compare networks round by round are left
     out, since rounds pair up within one setting only.
@@ -27,6 +30,7 @@ class Findings:
     varied: list[str]
     tables: Mapping[str, pd.DataFrame]
     reasons: Mapping[str, str]
+    lacking: Sequence[Design] = ()
 
 
 def findings(table: pd.DataFrame) -> Findings:
@@ -56,7 +60,8 @@ def findings(table: pd.DataFrame) -> Findings:
             tables[name] = statistic()
         except AnalysisError as error:
             reasons[name] = str(error)
-    return Findings(settings_of(trials), varied, tables, reasons)
+    lacking = lacking_designs(trials) if "effects" in tables else []
+    return Findings(settings_of(trials), varied, tables, reasons, lacking)
 
 
 def _pairs(comparisons: pd.DataFrame) -> pd.DataFrame:

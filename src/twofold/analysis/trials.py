@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from twofold.analysis.own import named, told_apart
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
@@ -27,8 +28,9 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
 
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
     `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
-    this table as texts or objects, is read as from a file. Raises `AnalysisError` where the table is empty, lacks a
-    column, or has something else than fractions for errors, than numbers, or than true or false, where these belong.
+    this table as texts or objects, is read as from a file. Networks of one name that compute different things get names
+    of their own (`told_apart`). Raises `AnalysisError` where the table is empty, lacks a column, or has something else
+    than fractions for errors, than numbers, or than true or false, where these belong.
     """
     if table.empty:
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
@@ -44,8 +46,9 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
         if name not in trials:
             trials[name] = value
     for name in TYPES:
-        if name in trials and _untyped(name, trials[name].dtype):
+        if name in trials and _untyped(name, trials[name]):
             trials[name] = _typed(name, trials[name])
+    trials = told_apart(trials)
     for name in needs:
         if name.endswith("_error"):
             _check_fractions(name, trials[name])
@@ -106,6 +109,7 @@ def varying_settings(trials: pd.DataFrame) -> list[str]:
 def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> pd.DataFrame:
     """The trials whose columns have one of the chosen values; None chooses all.
 
+    A network may be chosen as it is typed, too: file.py:Twin(share=True). An argument that is not typed matches any.
     Networks without auxiliary losses belong to every auxiliary weight. Raises `SettingError` where no trial is left,
     with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
@@ -118,7 +122,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         values = list(choices)
         if not values:
             raise SettingError(f"`{name}` is empty; give at least one value")
-        fitting = trials[name].isin(values)
+        fitting = named(trials, values) if name == "network" else trials[name].isin(values)
         if name == "aux_weight" and (fitting.any() or not with_losses(trials).any()):
             fitting |= ~with_losses(trials)
         if not fitting.any():
@@ -138,20 +142,26 @@ def _listed(values: Sequence[Any], between: str = " or ") -> str:
     return between.join(texts) if len(texts) <= _MOST_LISTED else f"{texts[0]} to {texts[-1]}"
 
 
-def _untyped(name: str, dtype: Any) -> bool:
-    """Whether a column of this type may hold something else than a store has in the column of that name."""
+def _untyped(name: str, column: pd.Series) -> bool:
+    """Whether a column may hold something else than a store has in the column of that name."""
     if TYPES[name] is bool:
-        return str(dtype) != "bool"
-    return TYPES[name] in (int, float) and not pd.api.types.is_numeric_dtype(dtype)
+        return str(column.dtype) != "bool"
+    if TYPES[name] is dict:
+        return any(isinstance(cell, str) for cell in column)
+    return TYPES[name] in (int, float) and not pd.api.types.is_numeric_dtype(column.dtype)
 
 
 def _typed(name: str, column: pd.Series) -> pd.Series:
-    """The column with the values that its cells stand for. Only a number may be missing."""
+    """The column with the values that its cells stand for. True or false may not be missing."""
     try:
-        values = [cell if TYPES[name] is not bool and pd.isna(cell) else value_of(name, cell) for cell in column]
+        values = [cell if TYPES[name] is not bool and _lacks(cell) else value_of(name, cell) for cell in column]
     except DataError as error:
         raise AnalysisError(str(error)) from error
     return pd.Series(values, index=column.index)
+
+
+def _lacks(cell: Any) -> bool:
+    return not isinstance(cell, dict) and bool(pd.isna(cell))
 
 
 def _check_fractions(name: str, column: pd.Series) -> None:

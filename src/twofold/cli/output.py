@@ -8,8 +8,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from twofold.analysis import Findings
-from twofold.report.terminal.tables import Section, turned
+from twofold.analysis import Findings, with_factors
+from twofold.report.terminal.tables import Section, folded, turned
 from twofold.report.text.signs import in_signs_of
 
 # Wider than any table.
@@ -24,9 +24,15 @@ def print_table(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_UNBOUNDED)
-    elif _width(table) > console.width and table.row_count <= _FEW_ROWS:
-        table = turned(table)
+    elif _width(table) > console.width:
+        table = _narrower(table, console.width)
     console.print(table)
+
+
+def _narrower(table: Table, width: int) -> Table:
+    if table.row_count <= _FEW_ROWS and _width(turned(table)) <= width:
+        return turned(table)
+    return folded(table, width)
 
 
 def print_section(section: Section) -> None:
@@ -52,10 +58,14 @@ def print_json(table: pd.DataFrame) -> None:
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The trials as JSON objects, with `dead_units` as [first branch, second branch]."""
-    rows = _records(table)
+    """The trials as JSON objects, with their factors and with `dead_units` as [first branch, second branch].
+
+    Of a network of one's own `dead_units` is null; `dead_layers` has them.
+    """
+    rows = _records(with_factors(table))
     for row in rows:
-        row["dead_units"] = [row.pop("dead_first"), row.pop("dead_second")]
+        branches = row.pop("dead_first"), row.pop("dead_second")
+        row["dead_units"] = None if branches == (None, None) else list(branches)
     return rows
 
 

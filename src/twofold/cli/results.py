@@ -25,6 +25,7 @@ def results(
     """
     import sys
 
+    from twofold.analysis import with_factors
     from twofold.cli.output import print_json, print_table, say
     from twofold.errors import SettingError
     from twofold.report.terminal.study import settings_table
@@ -35,7 +36,7 @@ def results(
     if json:
         print_json(table)
     elif csv:
-        table.to_csv(sys.stdout, index=False)
+        with_factors(table).to_csv(sys.stdout, index=False)
     elif table.empty:
         say(f"no trials in {url} yet; `twofold study` makes some")
     else:

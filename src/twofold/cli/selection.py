@@ -42,7 +42,11 @@ class Which:
 
     networks: Annotated[
         list[str] | None,
-        Parameter(help=f"Only these networks, for example --networks {SOME_NETWORKS}.", **SEVERAL),
+        Parameter(
+            help=f"Only these networks, for example --networks {SOME_NETWORKS}, or networks of your own as they were "
+            "typed, for example 'file.py:Twin(share=True)', with whatever other arguments.",
+            **SEVERAL,
+        ),
     ] = None
     rounds: Annotated[
         str | None,
@@ -65,13 +69,13 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
-    from twofold.analysis import select
+    from twofold.analysis import select, told_apart
     from twofold.results import Store
 
     store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
-    return (select(table, chosen) if some else table), store.url
+    return (select(table, chosen) if some else told_apart(table)), store.url
 
 
 def find_models(models: Path | None, store: str) -> ModelStore:

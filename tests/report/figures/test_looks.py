@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from twofold.networks import NETWORKS
-from twofold.report.figures.looks import INK, colour_of, factor_looks, marker_of
+from twofold.report.figures.looks import INK, colour_of, factor_looks, looks_of, marker_of
 from twofold.report.figures.style import new_picture
+from twofold.report.page import html
 
 # What the eye's cones make of linear red, green and blue where one kind of cone lacks (Machado, Oliveira and Fernandes
 # 2009, table 1, severity 1.0).
@@ -54,9 +55,31 @@ def test_every_network_has_a_colour_and_a_marker_of_its_own():
 
 def test_a_factor_looks_like_the_network_that_has_it_alone():
     assert list(factor_looks()) == ["weight sharing", "auxiliary losses"]
-    for factor, name in factor_looks().items():
-        flags = NETWORKS[name].weight_sharing, NETWORKS[name].auxiliary_losses
+    names = {(colour_of(name), marker_of(name)): name for name in NETWORKS}
+    for factor, look in factor_looks().items():
+        flags = NETWORKS[names[look]].weight_sharing, NETWORKS[names[look]].auxiliary_losses
         assert flags == (factor == "weight sharing", factor == "auxiliary losses")
+    assert len(set(factor_looks(["share", "aux"]).values())) == 4
+
+
+OWN = [f"Twin(depth={depth})" for depth in range(12)]
+
+
+@pytest.mark.parametrize("beside", [[], list(NETWORKS)[:2], list(NETWORKS)])
+@pytest.mark.parametrize("count", [1, 2, 8, 12])
+def test_networks_of_ones_own_look_different_from_all_that_are_shown_with_them(beside, count):
+    looks = looks_of([*OWN[:count], *beside])
+    assert len(set(looks.values())) == len(looks) == count + len(beside)
+    assert all(look.marker in html._MARKER_PATHS for look in looks.values())
+    assert {name: looks[name] for name in beside} == {name: (colour_of(name), marker_of(name)) for name in beside}
+    few = looks if count <= 8 and not beside else {}
+    assert len({look.colour for look in few.values()}) == len({look.marker for look in few.values()}) == len(few)
+
+
+@pytest.mark.parametrize("kind", BLINDNESS)
+def test_the_colours_of_eight_networks_of_ones_own_stay_apart(kind):
+    for one, two in itertools.combinations([look.colour for look in looks_of(OWN[:8]).values()], 2):
+        assert np.linalg.norm(seen(one, kind) - seen(two, kind)) > 15
 
 
 def test_a_picture_is_shown_by_notebooks():

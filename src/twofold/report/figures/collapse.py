@@ -1,6 +1,7 @@
 """Figures of collapse: errors and dead units, dead units over epochs, and how often branches die."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from twofold.analysis import (
     kind_of,
     varying_settings,
 )
-from twofold.report.figures.lines import headline, logarithmic, name_lines, wrapped
+from twofold.report.figures.lines import headline, logarithmic, name_lines, panel_name, wrapped
 from twofold.report.figures.looks import FAINT, KIND_COLOURS, KIND_MARKERS
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
@@ -61,10 +62,11 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                     color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind],
                 )  # fmt: skip
             axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
-            axes.set(title=network)
+            axes.set(title=panel_name(network))
             _dead_axis(axes, dead if own.any() else None)
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
-        headline(figure, pictures.COLLAPSE_FIGURE.format(rounds=pictures.rounds_of(table)))
+        title = pictures.OWN_COLLAPSE_FIGURE if own.any() else pictures.COLLAPSE_FIGURE
+        headline(figure, title.format(rounds=pictures.rounds_of(table)))
         panels[-1].annotate(
             pictures.outliers_text(), (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
             xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
@@ -87,32 +89,51 @@ def _dead_axis(axes: Axes, dead: np.ndarray | None) -> None:
 def trace_figure(table: pd.DataFrame) -> Picture:
     """The dead units of each branch after every epoch, a panel per network, coloured by how the trial ended.
 
-    Trials without a trace (`twofold study --trace` keeps it) are left out.
+    Where there are networks of one's own they are percents: of a branch's units, or of those of the layer that has most
+    of them dead. Trials without a trace (`twofold study --trace` keeps it) are left out.
     """
     with house_style():
         networks = in_order(list(table.network))
         figure, panels = _panels(networks)
-        # A trace of a network of one's own is of layers, as many as it has.
-        traced = table[table.dead_units_trace.notna() & ~is_own(table)] if "dead_units_trace" in table else table[:0]
+        traced = table[table.dead_units_trace.map(bool)] if "dead_units_trace" in table else table[:0]
         if traced.empty:
             return _nothing(figure, panels, pictures.NO_TRACE)
-        kinds = kind_of(traced)
+        kinds, own = kind_of(traced), bool(is_own(traced).any())
+        traces = pd.Series(
+            [_share(row) if own else np.asarray(row.dead_units_trace) for row in traced.itertuples()], traced.index
+        )
         for axes, network in zip(panels, networks):
             of_network = traced[traced.network == network]
             if of_network.empty:
                 empty_panel(axes, pictures.NO_TRACE_OF_NETWORK)
             # Healthy ones first, so that the few others are drawn over them.
             for kind in KINDS:
-                for trace in of_network.dead_units_trace[kinds[of_network.index] == kind]:
-                    _draw_trace(axes, np.asarray(trace), kind, faint=kind == HEALTHY and len(of_network) > 10)
-            axes.set(title=network, xlabel="epoch")
-        panels[0].set(ylabel=pictures.BRANCH_AXIS, ylim=(-0.5, BRANCH_UNITS + 0.5))
+                for trace in traces[of_network.index][kinds[of_network.index] == kind]:
+                    _draw_trace(axes, trace, kind, faint=kind == HEALTHY and len(of_network) > 10)
+            axes.set(title=panel_name(network), xlabel="epoch")
+        _trace_axis(panels[0], own=own)
         panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
         logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
-        panels[0].yaxis.set_major_locator(FixedLocator(range(0, BRANCH_UNITS + 1, 2)))
-        headline(figure, pictures.TRACE_FIGURE.format(rounds=pictures.rounds_of(traced)))
+        title = pictures.OWN_TRACE_FIGURE if own else pictures.TRACE_FIGURE
+        headline(figure, title.format(rounds=pictures.rounds_of(traced)))
         _kind_legend(figure, panels[0], kinds, lines=True)
     return figure
+
+
+def _share(row: Any) -> np.ndarray:
+    """The dead units of a trial after every epoch in percent: of each branch, or of the layer that has most."""
+    dead = np.asarray(row.dead_units_trace, float)
+    if not isinstance(row.dead_layers, dict):
+        return 100 * dead / BRANCH_UNITS
+    units = np.array([units for _, units in row.dead_layers.values()], float)
+    return 100 * (dead / units).max(axis=1, keepdims=True) if len(units) else np.zeros((len(dead), 1))
+
+
+def _trace_axis(axes: Axes, *, own: bool) -> None:
+    """The axis of dead units: all those of a branch, or percents where there are networks of one's own."""
+    most, step, text = (100, 20, pictures.LAYER_AXIS) if own else (BRANCH_UNITS, 2, pictures.BRANCH_AXIS)
+    axes.set(ylabel=text, ylim=(-0.05 * most, 1.05 * most))
+    axes.yaxis.set_major_locator(FixedLocator(range(0, most + 1, step)))
 
 
 def rates_figure(table: pd.DataFrame) -> Picture:
@@ -133,11 +154,11 @@ def rates_figure(table: pd.DataFrame) -> Picture:
         for axes, network in zip(panels, networks):
             for row in rows_of(rates[(rates.network == network) & rates.kind.isin(_DEAD)]):
                 _draw_rate(axes, row, places[row["setting"]] + _DEAD[row["kind"]])
-            axes.set(title=network, xlabel=pictures.RATE_AXIS)
+            axes.set(title=panel_name(network), xlabel=pictures.RATE_AXIS)
             name_lines(axes, settings)
         shown = rates[rates.kind.isin(_DEAD)]
         panels[0].set_xlim(0, min(100, 105 * shown.ci_high.max()))
-        headline(figure, pictures.rates_title(rates.rounds))
+        headline(figure, pictures.rates_title(rates.rounds, own=bool(is_own(table).any())))
         _kind_legend(figure, panels[0], shown.kind, lines=False)
     return figure
 
@@ -173,7 +194,7 @@ def _nothing(figure: Picture, panels: list[Axes], why: str) -> Picture:
 def _draw_trace(axes: Axes, trace: np.ndarray, kind: str, *, faint: bool) -> None:
     """A line for each branch; a little apart, so that both are seen where they have equally many dead units."""
     epochs = np.arange(1, len(trace) + 1)
-    for branch, offset in ((0, -0.1), (1, 0.1)):
+    for branch, offset in zip(range(trace.shape[1]), (-0.1, 0.1)):
         axes.plot(
             epochs, trace[:, branch] + offset, color=KIND_COLOURS[kind], linewidth=0.6 if faint else 1.1,
             alpha=0.35 if faint else 0.9, marker="." if len(trace) == 1 else "",

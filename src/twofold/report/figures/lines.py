@@ -11,6 +11,9 @@ from matplotlib.ticker import FixedLocator, NullLocator
 from twofold.report.figures.looks import INK
 from twofold.report.figures.style import Picture
 
+# As many letters of a title stand in one line of a panel, or of the name of a line.
+_PANEL_LETTERS = 24
+
 
 def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float) -> None:
     """A mean and its interval on a line."""
@@ -50,6 +53,11 @@ def name_lines(axes: Axes, names: Sequence[str]) -> None:
 def wrapped(text: str, width: int = 60) -> str:
     """The text in short lines, for the middle of a figure."""
     return textwrap.fill(text, width)
+
+
+def panel_name(network: str) -> str:
+    """A network's name as the title of a narrow panel."""
+    return wrapped(network, _PANEL_LETTERS)
 
 
 def rounds_and_errors(trials: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

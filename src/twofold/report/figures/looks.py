@@ -1,5 +1,8 @@
 """Colours and markers, for figures and pages; nothing of matplotlib."""
 
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
 from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, LAYER_DEAD, ONE_DEAD
 from twofold.networks import NETWORKS, PAPERS
 from twofold.settings import SETTINGS
@@ -16,23 +19,21 @@ _PALETTE = (
 )
 INK, FAINT = "#222222", "#8A8A8A"
 
+
+class Look(NamedTuple):
+    """A colour and a marker."""
+
+    colour: str
+    marker: str
+
+
 # The built-in networks take them in the order of the registry; of the first four the warm ones have no auxiliary
 # losses.
-_NETWORK_LOOKS = dict(zip(NETWORKS, _PALETTE))
-
-# Those of one's own take these as they are first drawn, from Paul Tol's scheme "muted", which is apart from the above
-# and told apart under colour blindness too ("Colour Schemes", SRON/EPS/TN/09-002, issue 3.2, 2021).
-_OWN_PALETTE = (
-    ("#332288", "X"),
-    ("#44AA99", "o"),
-    ("#882255", "s"),
-    ("#999933", "^"),
-    ("#AA4499", "D"),
-    ("#117733", "v"),
-    ("#88CCEE", "P"),
-    ("#CC6677", "*"),
-)
-_OWN_LOOKS: dict[str, tuple[str, str]] = {}
+_NETWORK_LOOKS = {name: Look(*look) for name, look in zip(NETWORKS, _PALETTE)}
+_OWN_LOOK = Look(INK, "X")
+# Of several networks of one's own each has one of these, the last from Tol's palette, which stays apart from the
+# others; beyond eight, a colour that comes again has another marker.
+_OWN_PALETTE = (*_PALETTE, _OWN_LOOK, ("#882255", "*"))
 
 # Each optimizer's colour and marker, where lines stand for optimizers: in the order in which they are declared.
 _OPTIMIZER_PALETTE = (
@@ -55,27 +56,47 @@ KIND_MARKERS = {HEALTHY: "o", ONE_DEAD: "s", BOTH_DEAD: "^", LAYER_DEAD: "^", DI
 _FACTORS = ("weight_sharing", "auxiliary_losses")
 
 
+def looks_of(networks: Iterable[str]) -> Mapping[str, Look]:
+    """The looks of networks that are shown together, no two alike.
+
+    A network that is not built in is drawn in ink if it is the only one; several take, as they come, what the built-in
+    networks beside them leave.
+    """
+    distinct = list(dict.fromkeys(networks))
+    taken = {name: _NETWORK_LOOKS[name] for name in distinct if name in _NETWORK_LOOKS}
+    own = [name for name in distinct if name not in taken]
+    if len(own) == 1:
+        return {**taken, own[0]: _OWN_LOOK}
+    colours, markers = zip(*_OWN_PALETTE, strict=True)
+    count = len(_OWN_PALETTE)
+    every = (
+        Look(colours[place % count], markers[(place + place // count) % count])
+        for place in range(len(taken) + len(own) + count * count)
+    )
+    free = (look for look in every if look not in taken.values())
+    return {**taken, **dict(zip(own, free))}
+
+
 def colour_of(network: str) -> str:
-    """The network's colour."""
-    return _look_of(network)[0]
+    """The colour of a network by itself."""
+    return looks_of([network])[network].colour
 
 
 def marker_of(network: str) -> str:
-    """The network's marker."""
-    return _look_of(network)[1]
+    """The marker of a network by itself."""
+    return looks_of([network])[network].marker
 
 
-def _look_of(network: str) -> tuple[str, str]:
-    if network in _NETWORK_LOOKS:
-        return _NETWORK_LOOKS[network]
-    return _OWN_LOOKS.setdefault(network, _OWN_PALETTE[len(_OWN_LOOKS) % len(_OWN_PALETTE)])
+def factor_looks(effects: Iterable[str] = ()) -> Mapping[str, Look]:
+    """The looks of the factors whose worth is drawn: of the paper's, those of its network that has that factor alone.
 
-
-def factor_looks() -> dict[str, str]:
-    """The factors whose worth is drawn, each with the network of the paper that has that factor alone."""
+    `effects` are those of factors of one's own.
+    """
     alone = {}
     for name in PAPERS:
         has = [factor for factor in _FACTORS if getattr(NETWORKS[name], factor)]
         if len(has) == 1:
             alone[has[0].replace("_", " ")] = name
-    return alone
+    own = [effect for effect in effects if effect not in alone]
+    looks = looks_of([*alone.values(), *own])
+    return {factor: looks[name] for factor, name in {**alone, **dict(zip(own, own))}.items()}

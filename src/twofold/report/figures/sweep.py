@@ -1,6 +1,7 @@
 """The figure of a swept setting: what the networks and the factors are worth as it grows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
-from twofold.analysis import effects, for_every_aux_weight, in_order, summary
+from twofold.analysis import (
+    AnalysisError,
+    effects,
+    for_every_aux_weight,
+    in_order,
+    main_effects,
+    own_designs,
+    summary,
+)
 from twofold.networks import PAPERS
-from twofold.report.figures.looks import FAINT, colour_of, factor_looks, marker_of
+from twofold.report.figures.looks import FAINT, Look, factor_looks, looks_of
 from twofold.report.figures.panels import new_panels
 from twofold.report.figures.parts import only, panels_of
 from twofold.report.figures.style import Picture, empty_panel, house_style
@@ -35,13 +44,13 @@ _APART, _FAR_APART = 0.012, 0.045
 def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
     """Each network's mean test error and its 95 % interval over the rounds, against the values of one setting.
 
-    Below it, where all the paper's networks were trained, by how much weight sharing and auxiliary losses change the
-    error (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
+    Below it, where all the networks of a design were trained, by how much its factors change the error
+    (`twofold.analysis.effects`), with 95 % intervals. A column of panels per combination of the other settings
     that vary. Numbers have lines from one to the next; names and flags stand side by side.
     """
     settings = panels_of(table, within=[quantity])
     trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
-    lines = 2 if len(table) and set(PAPERS) <= set(table.network) else 1
+    lines = 2 if len(table) and (set(PAPERS) <= set(table.network) or own_designs(table)) else 1
     with house_style():
         size = (5.0 if len(settings) == 1 else 3.2, 3.2)
         figure, grid = new_panels(lines * len(settings), size, columns=len(settings), sharex=True, sharey="row")
@@ -71,20 +80,27 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
 def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
     rows = summary(trials, ["network", quantity])
     networks = in_order(rows.network.tolist())
+    looks = looks_of(networks)
     for network, sideways in zip(networks, _apart(len(networks), joined)):
-        _draw_line(
-            axes, rows[rows.network == network], quantity, "mean", sideways, look=network, label=network, joined=joined
-        )
+        of_network, look = rows[rows.network == network], looks[network]
+        _draw_line(axes, of_network, quantity, "mean", sideways, look=look, label=network, joined=joined)
 
 
 def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
-    rows = pd.concat([effects(group).assign(**{quantity: value}) for value, group in trials.groupby(quantity)])
-    looks = factor_looks()
-    for (factor, look), sideways in zip(looks.items(), _apart(len(looks), joined)):
-        _draw_line(
-            axes, rows[rows.effect == factor], quantity, "difference", sideways, look=look, label=factor, joined=joined
-        )
+    rows = pd.concat(list(_main_effects(trials, quantity)) or [pd.DataFrame({"effect": []})])
+    main = list(dict.fromkeys(rows.effect))
+    looks = factor_looks(main)
+    for factor, sideways in zip(main, _apart(len(main), joined)):
+        of_factor = rows[rows.effect == factor]
+        _draw_line(axes, of_factor, quantity, "difference", sideways, look=looks[factor], label=factor, joined=joined)
     axes.axhline(0, color=FAINT, linewidth=1)
+
+
+def _main_effects(trials: pd.DataFrame, quantity: str) -> Iterator[pd.DataFrame]:
+    """The effects of factors at each value of the setting that has the networks of a design."""
+    for value, group in trials.groupby(quantity):
+        with suppress(AnalysisError):
+            yield main_effects(effects(group)).assign(**{quantity: value})
 
 
 def _name_vertical_axes(grid: np.ndarray) -> None:
@@ -95,7 +111,7 @@ def _name_vertical_axes(grid: np.ndarray) -> None:
 
 
 def _draw_line(
-    axes: Axes, rows: pd.DataFrame, quantity: str, centre: str, sideways: float, *, look: str, label: str, joined: bool
+    axes: Axes, rows: pd.DataFrame, quantity: str, centre: str, sideways: float, *, look: Look, label: str, joined: bool
 ) -> None:
     rows = rows.sort_values(quantity)
     middle, low, high = (100 * rows[name].to_numpy(float) for name in (centre, "ci_low", "ci_high"))
@@ -103,8 +119,8 @@ def _draw_line(
         _moved(axes, rows[quantity].to_numpy(float), sideways),
         middle,
         np.nan_to_num(np.stack([middle - low, high - middle])),  # a single round has no interval
-        color=colour_of(look),
-        marker=marker_of(look),
+        color=look.colour,
+        marker=look.marker,
         markersize=5,
         linewidth=1.3,
         linestyle="-" if joined else "",

@@ -24,7 +24,8 @@ from twofold.analysis import (
     kind_of,
     summary,
 )
-from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, colour_of, marker_of
+from twofold.analysis.designs import BETWEEN, INTERACTION
+from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, looks_of
 from twofold.report.page.html import css
 from twofold.report.text import pictures
 from twofold.report.text.names import error_label
@@ -35,6 +36,8 @@ Number = float | int | np.number[Any]
 NARROW, WIDE = 380, 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
 _ROW = 54
+# As many letters stand over a row.
+_ROW_LETTERS = 56
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -157,16 +160,18 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
         width=width,
         legend=_network_legend(networks),
     )
+    looks = looks_of(networks)
     for network in networks:
+        colour, marker = css(looks[network].colour), looks[network].marker
         of_network = trials[trials.network == network].sort_values(["seed", "round"])
         for _, of_seed in of_network.groupby("seed"):
-            chart.line(of_seed["round"], 100 * of_seed.test_error, css(colour_of(network)))
+            chart.line(of_seed["round"], 100 * of_seed.test_error, colour)
         chart.marks += [
             Mark(
                 chart.at_x(row.round),
                 chart.at_y(100 * row.test_error),
-                css(colour_of(network)),
-                marker_of(network),
+                colour,
+                marker,
                 pictures.trial_tip(row),
             )
             for row in _rows(of_network)
@@ -177,19 +182,21 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
 def strip_chart(trials: pd.DataFrame) -> Chart:
     """Every round of each network side by side, with the mean and its 95 % interval."""
     statistics = summary(trials)
-    names = [pictures.mean_line(row) for row in _rows(statistics)]
+    lines = [pictures.mean_line(row) for row in _rows(statistics)]
+    names = [pictures.mean_line(row, _ROW_LETTERS) for row in _rows(statistics)]
     chart = Chart(
         title=pictures.STRIP_TITLE,
-        description=pictures.strip_description(names),
+        description=pictures.strip_description(lines),
         x=_percent_axis(trials.test_error),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
     )
     sideways = np.random.default_rng(0)  # so that equal errors do not hide each other
+    looks = looks_of(statistics.network)
     for place, row in enumerate(_rows(statistics)):
         for trial in _rows(trials[trials.network == row.network]):
             y = round(chart.row_top(place) + 26 + sideways.uniform(-7, 7), 1)
-            colour, marker = css(colour_of(row.network)), marker_of(row.network)
+            colour, marker = css(looks[row.network].colour), looks[row.network].marker
             chart.marks.append(Mark(chart.at_x(100 * trial.test_error), y, colour, marker, pictures.trial_tip(trial)))
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.mean)
     return chart
@@ -198,17 +205,18 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
 def effects_chart(trials: pd.DataFrame) -> Chart:
     """What each factor changes, with its interval. Raises `AnalysisError` as `effects` does."""
     table = effects(trials).dropna(subset="difference")
+    own = "design" in table
     if table.empty:
-        raise AnalysisError("no round has all four networks")
+        raise AnalysisError(f"no round has all {'' if own else 'four '}networks")
     ends = 100 * table[["ci_low", "ci_high", "difference"]].to_numpy(float)
     names = [pictures.effect_line(row) for row in _rows(table)]
     chart = Chart(
-        title=pictures.EFFECTS_TITLE,
+        title=pictures.OWN_EFFECTS_TITLE if own else pictures.EFFECTS_TITLE,
         description=pictures.effects_description(names),
         x=_linear(pictures.EFFECT_AXIS, min(0.0, np.nanmin(ends)), max(0.0, np.nanmax(ends)), pad=0.05),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
-        note=pictures.INTERACTION_NOTE,
+        note=_interaction_note(table),
     )
     zero = chart.at_x(0)
     chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
@@ -219,18 +227,28 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
     return chart
 
 
+def _interaction_note(table: pd.DataFrame) -> str:
+    notes = []
+    if INTERACTION in set(table.effect):
+        notes.append(pictures.INTERACTION_NOTE)
+    if any(BETWEEN in effect for effect in table.effect):
+        notes.append(pictures.OWN_INTERACTION_NOTE)
+    return " ".join(notes)
+
+
 def collapse_chart(trials: pd.DataFrame) -> Chart:
     """The test error against the number of dead bottleneck units, coloured by kind."""
     kinds, dead = kind_of(trials), dead_units(trials)
     counted = kinds.value_counts()
     there = [kind for kind in KINDS if kind in counted.index]
+    own = bool(is_own(trials).any())
     chart = Chart(
         title=pictures.COLLAPSE_TITLE,
-        description=pictures.collapse_description({kind: int(counted[kind]) for kind in there}),
+        description=pictures.collapse_description({kind: int(counted[kind]) for kind in there}, own=own),
         x=_dead_axis(trials, dead),
         y=_percent_axis(trials.test_error),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
-        note=pictures.collapse_note(_all_relu(trials)),
+        note=pictures.collapse_note(_all_relu(trials) and not own),
     )
     sideways = np.random.default_rng(0)
     for kind in there:
@@ -276,13 +294,15 @@ def curves_chart(trials: pd.DataFrame) -> Chart | None:
         legend=_network_legend(list(curves)),
         note=pictures.CURVES_NOTE,
     )
+    looks = looks_of(curves)
     for network, (epochs, quartiles) in curves.items():
+        colour, marker = css(looks[network].colour), looks[network].marker
         lower, median, upper = np.maximum(quartiles, y.low)
-        chart.band(epochs, lower, upper, css(colour_of(network)))
-        chart.line(epochs, median, css(colour_of(network)))
+        chart.band(epochs, lower, upper, colour)
+        chart.line(epochs, median, colour)
         step = max(1, len(epochs) // 20)
         chart.marks += [
-            Mark(chart.at_x(epoch), chart.at_y(value), css(colour_of(network)), marker_of(network),
+            Mark(chart.at_x(epoch), chart.at_y(value), colour, marker,
                  pictures.loss_tip(network, int(epoch), float(value)))
             for epoch, value in list(zip(epochs, median))[step - 1 :: step]
         ]  # fmt: skip
@@ -311,7 +331,7 @@ def _rows(table: pd.DataFrame) -> Iterator[Any]:
 
 
 def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
-    return [(network, css(colour_of(network)), marker_of(network)) for network in networks]
+    return [(network, css(look.colour), look.marker) for network, look in looks_of(networks).items()]
 
 
 def _percent_axis(errors: pd.Series) -> Axis:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import in_order
+from twofold.analysis import typed_texts
 from twofold.analysis.trials import with_losses
 from twofold.settings import SETTINGS, option, plain, value_text
 
@@ -14,7 +14,7 @@ from twofold.settings import SETTINGS, option, plain, value_text
 def commands(trials: pd.DataFrame) -> Iterable[str]:
     """The commands that make these trials: one for each seed and for each run of rounds without a gap."""
     for _, of_seed in trials.groupby("seed"):
-        settings, networks = _settings(of_seed), in_order(list(of_seed.network))
+        settings, networks = _settings(of_seed), typed_texts(of_seed)
         rounds = pd.Series(sorted(set(of_seed["round"])))
         for _, run in rounds.groupby(rounds.diff().ne(1).cumsum()):
             first, last = int(run.iloc[0]), int(run.iloc[-1])

@@ -1,5 +1,6 @@
 """Pages: one self-contained HTML file each, which asks no other host for anything and opens from a disk."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from twofold import __version__
-from twofold.report.figures.looks import INK, colour_of, marker_of
+from twofold.report.figures.looks import INK, looks_of
 from twofold.report.places import not_writable, write_file
 from twofold.report.text.numbers import percent
 from twofold.report.text.signs import PLAINER
@@ -21,6 +22,7 @@ _MARKER_PATHS = {
     "D": "M0-5 5 0 0 5-5 0Z",
     "v": "M0 4.6 4.4-3.2h-8.8Z",
     "P": "M-1.6-4.2h3.2v2.6h2.6v3.2h-2.6v2.6h-3.2v-2.6h-2.6v-3.2h2.6Z",
+    "*": "M0-5.2 1.2-1.6 4.9-1.6 1.9 0.6 3.1 4.2 0 2-3.1 4.2-1.9 0.6-4.9-1.6-1.2-1.6Z",
     "X": "M-4-2.2-2.2-4 0-1.8 2.2-4 4-2.2 1.8 0 4 2.2 2.2 4 0 1.8-2.2 4-4 2.2-1.8 0Z",
 }
 
@@ -43,11 +45,12 @@ def css(colour: str) -> str:
     return "currentColor" if colour == INK else colour
 
 
-def swatch(network: str) -> Markup:
-    """The network's marker in its colour, to stand beside its name."""
+def swatch(network: str, among: Iterable[str] = ()) -> Markup:
+    """The network's marker in its colour, to stand beside its name; `among` are those that are shown with it."""
+    look = looks_of([*among, network])[network]
     return Markup(
         '<svg class="swatch" viewBox="-6 -6 12 12" aria-hidden="true"><use href="#marker-{}" fill="{}"/></svg>'
-    ).format(marker_of(network), css(colour_of(network)))
+    ).format(look.marker, css(look.colour))
 
 
 @cache

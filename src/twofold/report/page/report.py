@@ -32,7 +32,7 @@ from twofold.report.page.charts import (
 from twofold.report.page.commands import commands
 from twofold.report.page.html import render
 from twofold.report.text import statistics
-from twofold.report.text.answer import QUESTION, answer, answer_of_settings, task_sentence
+from twofold.report.text.answer import answer, answer_of_settings, question, task_sentence
 from twofold.report.text.made import made_of
 from twofold.report.text.names import PAPERS_DATA, setting_text
 from twofold.report.text.tables import TextTable
@@ -68,7 +68,13 @@ def report_page(
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
     None, `demo_note` says why there is nothing to draw on.
     """
-    common = {"title": title, "store": store, "question": QUESTION, "demo": demo, "demo_note": demo_note}
+    common = {
+        "title": title,
+        "store": store,
+        "question": "" if table.empty else question(table),
+        "demo": demo,
+        "demo_note": demo_note,
+    }
     if table.empty:
         return render("report.html", **common, trials=0)
     table = _once_each(table)

@@ -19,6 +19,8 @@ def findings_sections(findings: Findings) -> list[Section]:
             sections.append(Section(None, [notes.lacking_note(name, findings.reasons[name])]))
         elif name in findings.tables:
             sections.append(section(described(findings)))
+    if findings.lacking:
+        sections.append(Section(None, list(notes.lacking_cells_notes(findings.lacking))))
     if findings.varied:
         sections.append(Section(None, [notes.choose_note(findings)]))
     return sections

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from twofold.analysis import agreement, in_order, summary, varying_settings
 from twofold.report.terminal.tables import drawn
-from twofold.report.text import statistics
+from twofold.report.text import notes, statistics
 from twofold.report.text.numbers import counted
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import COMPARED
@@ -35,7 +35,8 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.RANGE,
     ]
     rows = rows_of(summary(trials, ["network", *varied]))
-    return drawn(TextTable(f"Test error of {counted(len(trials), 'trial')}", columns, rows))
+    title = f"Test error of {counted(len(trials), 'trial')}"
+    return drawn(TextTable(title, columns, rows, notes.identities_note(trials.network)))
 
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:

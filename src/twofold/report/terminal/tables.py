@@ -1,5 +1,6 @@
 """How a table is drawn on a terminal."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,12 @@ from rich.text import Text
 
 from twofold.report.text.signs import in_signs_of
 from twofold.report.text.tables import TextTable
+
+# Wider than any table.
+_WIDEST = 1000
+
+# Other columns may break cells into lines to save so much.
+_MOST_EXCESS = 8
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,29 @@ def section(table: TextTable) -> Section:
     table_alone = rich_table(table.title, table.headings, table.cells, left=table.left)
     table_alone.show_edge = False  # the sentences follow close below
     return Section(table_alone, table.notes)
+
+
+def folded(table: Table, width: int) -> Table:
+    """The same table with the names in its first column in several lines, between their words, to fit into a width.
+
+    Where that is far from enough it is as it was: then cells break anywhere.
+    """
+    columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    names = columns[0]
+    excess = Console(width=_WIDEST).measure(table).maximum - width
+    longest = max(len(word) for name in names for word in name.split() or [""])
+    room = max(longest, max(map(len, names)) - excess)
+    if max(map(len, names)) - room < excess - _MOST_EXCESS:
+        return table
+    lines = [textwrap.fill(name, room, break_long_words=False, break_on_hyphens=False) for name in names[1:]]
+    caption = None if table.caption is None else str(table.caption)
+    left = sum(column.justify == "left" for column in table.columns)
+    headers = [column[0] for column in columns]
+    rows = zip(lines, *(column[1:] for column in columns[1:]), strict=True)
+    narrow = rich_table(str(table.title), headers, rows, left=left, caption=caption)
+    narrow.columns[0].no_wrap = True
+    narrow.show_edge = table.show_edge
+    return narrow
 
 
 def turned(table: Table) -> Table:

@@ -15,23 +15,36 @@ from twofold.analysis import (
     effects,
     in_order,
     kind_of,
+    lacking_designs,
+    own_designs,
     paired_differences,
     summary,
 )
+from twofold.networks import NETWORKS
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences
 from twofold.report.text.names import setting_text, statement
-from twofold.report.text.notes import UNCONFIRMED
-from twofold.report.text.numbers import counted, interval, listed, percent
+from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes
+from twofold.report.text.numbers import counted, interval, listed, percent, span
 
 QUESTION = "What are weight sharing and auxiliary losses worth?"
 
-_NOT_YET = "What the two factors are worth cannot be told yet"
+_NOT_YET = "What the factors are worth cannot be told yet"
 _FAILURES = {
     ONE_DEAD: "with one branch dead",
     BOTH_DEAD: "with both branches dead",
     LAYER_DEAD: "with a layer dead",
     DIVERGED: "diverged",
 }
+
+
+def question(trials: pd.DataFrame) -> str:
+    """What the trials are to answer: what the factors are worth, or which network is best where there are none."""
+    own = [name for design in (*own_designs(trials), *lacking_designs(trials)) for name in design.factors]
+    if any(network in NETWORKS for network in trials.network):
+        return QUESTION
+    if not own:
+        return "Which network errs least?" if trials.network.nunique() > 1 else "How often does the network err?"
+    return f"What {'is' if len(own) == 1 else 'are'} {listed(list(dict.fromkeys(own)))} worth?"
 
 
 def task_sentence(trials: pd.DataFrame) -> str:
@@ -46,7 +59,8 @@ def answer(trials: pd.DataFrame) -> list[str]:
 
     Where a number cannot be given the line says why.
     """
-    return [line for line in (_effects(trials), _best(trials), _unequal(trials), _failed(trials)) if line]
+    lines = _effects(trials), _best(trials), _unequal(trials), _failed(trials), *identities_note(trials.network)
+    return [line for line in lines if line]
 
 
 def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mapping[str, Any], error: str) -> str:
@@ -71,13 +85,15 @@ def _effects(trials: pd.DataFrame) -> str:
         table = effects(trials)
     except AnalysisError as error:
         return f"{_NOT_YET}: {error}."
-    rounds = int(table["rounds"].min())
+    rounds = int(table["rounds"].max())
     if rounds < 2:
         return (
             f"{_NOT_YET}: {counted(rounds, 'round')} with all the networks, and at least 2 are needed to know how sure "
             "the answer is."
         )
-    return " ".join([*effect_sentences(table), f"Changes are means over {rounds} rounds."])
+    over = span(table["rounds"][table["rounds"] > 1].tolist())
+    lacking = lacking_cells_notes(lacking_designs(trials))
+    return " ".join([*effect_sentences(table), f"Changes are means over {over} rounds.", *lacking])
 
 
 def _best(trials: pd.DataFrame) -> str:

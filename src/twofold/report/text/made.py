@@ -21,6 +21,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
         for name, declared in SETTINGS.items()
         if name in trials
     ]
+    torch = trials.torch_version.dropna() if "torch_version" in trials else trials.jax_version[:0]
     return [
         ("trials", str(len(trials))),
         ("rounds", ", ".join(f"{network} {rounds[network]}" for network in in_order(list(trials.network)))),
@@ -28,6 +29,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
         ("digits", ", ".join(f"{row.data}: {row.fingerprint[:16]}…" for row in _digits(trials))),
         ("Twofold", _distinct(trials.twofold_version)),
         ("JAX", _distinct(trials.jax_version)),
+        *([("PyTorch", _distinct(torch))] if len(torch) else []),
         ("device", _distinct(trials.device)),
         *([("operations", _distinct(trials.engine.dropna()))] if "engine" in trials else []),
         ("training time", f"{duration(trials.seconds.sum())} in all, each trial counted by itself"),

@@ -1,13 +1,14 @@
 """What stands below tables: what a column means, what is told apart, why numbers are missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from twofold.analysis import OUTLIER, Findings
+from twofold.analysis import OUTLIER, Design, Findings, is_marked
+from twofold.networks import NETWORKS
 from twofold.report.text.effects import SIGNIFICANT
 from twofold.report.text.names import PAPERS_DATA, setting_text
-from twofold.report.text.numbers import counted, percent, signed
+from twofold.report.text.numbers import counted, listed, percent, signed
 from twofold.report.text.tables import Row, rows_of
 from twofold.settings import option, value_text, words
 
@@ -19,6 +20,10 @@ DIVERGED_COUNT = "Diverged trainings count with the error of the answers that su
 DIVERGED_CELLS = "†: so many trainings diverged (their loss was no longer finite); the mean has them in it."
 DIFFERENCES = "Negative: the network named first errs less. p is that of the sign-flip test, Holm its correction."
 CLEARLY = "Clearly: the interval (bootstrap over rounds) leaves out 1, and the corrected Brown-Forsythe p is below 5 %."
+IDENTITIES = (
+    "Networks of one name that compute different things are told apart by the first digits of a hash of what they "
+    "compute (#); effects are those of the latest of each name."
+)
 LAYERS = "A layer is dead if none of its units is above 0 on any test image."
 DEAD = "A branch is dead if none of its ten bottleneck units is above 0 on any test image."
 LEAKY = "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
@@ -36,6 +41,9 @@ ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse t
 
 # A cell whose distance from the paper's is more standard errors than this does not agree with it.
 _AGREES_WITHIN = 3.0
+
+# More pairs of networks than those of the paper's four are counted rather than listed below their table.
+_MOST_PAIRS = 6
 
 # The statistics of `twofold.analysis.findings`, as a sentence names them.
 _STATISTICS = {
@@ -83,11 +91,17 @@ def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
     """Which pairs of networks differ, and by how much the others could."""
     tested = frame[frame.p_holm.notna()]
     differ = [_both(row) for row in rows_of(tested[tested.p_holm < SIGNIFICANT])]
+    alike = rows_of(tested[tested.p_holm >= SIGNIFICANT])
+    if len(tested) > _MOST_PAIRS:
+        yield f"Told apart at 5 % after correction: {len(differ)} of {len(tested)} pairs."
+        if alike:
+            yield f"Not shown to differ: {len(alike)} pairs (at most {max(map(_most, alike), key=float)} points, 95 %)."
+        return
     if differ:
         yield f"Told apart at 5 % after correction: {', '.join(differ)}."
-    alike = [f"{_both(row)} (at most {_most(row)} points)" for row in rows_of(tested[tested.p_holm >= SIGNIFICANT])]
     if alike:
-        yield f"Not shown to differ (95 %): {', '.join(alike)}."
+        named = ", ".join(f"{_both(row)} (at most {_most(row)} points)" for row in alike)
+        yield f"Not shown to differ (95 %): {named}."
 
 
 def _both(row: Row) -> str:
@@ -99,11 +113,25 @@ def _most(row: Row) -> str:
     return percent(max(abs(row["ci_low"]), abs(row["ci_high"])))
 
 
+def identities_note(networks: Iterable[str]) -> list[str]:
+    """Where names have digits of an identity, what these are."""
+    return [IDENTITIES] if any(map(is_marked, networks)) else []
+
+
+def lacking_cells_notes(designs: Iterable[Design]) -> Iterator[str]:
+    """Which networks lack for the effects of a design of the user's."""
+    for design in designs:
+        yield (
+            f"No effects of {listed(list(design.factors))} of {design.name}: they need all combinations, and there is "
+            f"no trial of {', '.join(design.lacking)}."
+        )
+
+
 def too_few_note(frame: pd.DataFrame) -> Iterator[str]:
     """Says so where rounds are too few for any sign-flip p-value to fall below 5 % after correction."""
     rounds = int(frame.rounds.max())
     least = 2.0 ** (1 - rounds)
-    tested = int(frame.p.notna().sum())
+    tested = int(frame.p.notna().sum())  # of one family
     if tested and least * tested >= SIGNIFICANT:
         yield (
             f"{rounds} rounds cannot show anything at 5 %: the least p-value that a sign-flip test of them can give is "
@@ -151,12 +179,19 @@ def outlier_notes(explained: pd.DataFrame, varied: Sequence[str]) -> Iterator[st
     beyond = f"beyond {percent(OUTLIER, 0)} % error"
     if explained.unexplained.sum() == 0:
         found = int(explained.outliers.sum())
-        yield f"All {found} rounds {beyond} have a dead branch or diverged." if found else f"No round is {beyond}."
+        dead = _listed_dead(explained.network)
+        yield f"All {found} rounds {beyond} have a dead {dead} or diverged." if found else f"No round is {beyond}."
     for row in rows_of(explained[explained.unexplained > 0]):
         setting = setting_text({name: row[name] for name in varied})
         rounds = ", ".join(map(str, row["unexplained_rounds"]))
         where = ", ".join(filter(None, (row["network"], setting, f"round {rounds}")))
-        yield f"{beyond.capitalize()}, both branches alive: {where}."
+        alive = "both branches" if row["network"] in NETWORKS else "all layers"
+        yield f"{beyond.capitalize()}, {alive} alive: {where}."
+
+
+def _listed_dead(networks: Iterable[str]) -> str:
+    """What dies in these networks: a branch of a built-in one, a layer of another."""
+    return " or ".join(dict.fromkeys("branch" if name in NETWORKS else "layer" for name in networks))
 
 
 def agreement_notes(beside: pd.DataFrame) -> Iterator[str]:

@@ -26,6 +26,7 @@ CHANGE_AXIS = "change of test error\n(points)"
 DEAD_AXIS = f"dead units, of {2 * BRANCH_UNITS}"
 DEAD_AXIS_OF_OWN = "dead units"
 BRANCH_AXIS = f"dead units of a branch, of {BRANCH_UNITS}"
+LAYER_AXIS = "% of a branch's or layer's units dead"
 RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
 RATE_AXIS = "% of rounds"
 NO_TRACE = "no trial has a trace of its dead units; twofold study --trace keeps it"
@@ -40,6 +41,8 @@ GRID_FIGURE = "{network}: every round of the grid"
 HEATMAP_FIGURE = "{network}: test error (%), mean ± sd"
 EFFECTS_FIGURE = "Effects: mean and 95 % interval, {rounds} (dots)"
 COLLAPSE_FIGURE = "Test error and dead bottleneck units, {rounds}"
+OWN_COLLAPSE_FIGURE = "Test error and dead units, {rounds}"
+OWN_TRACE_FIGURE = "Dead units after every epoch, {rounds}"
 TRACE_FIGURE = "Dead bottleneck units after every epoch, {rounds}"
 SPREAD_FIGURE = "Spread over {rounds}: ratios and 95 % intervals"
 
@@ -47,9 +50,11 @@ SPREAD_FIGURE = "Spread over {rounds}: ratios and 95 % intervals"
 ROUNDS_TITLE = "The test error of every round"
 STRIP_TITLE = "Rounds, means and intervals"
 EFFECTS_TITLE = "Effects of the two factors"
+OWN_EFFECTS_TITLE = "Effects of the factors"
 COLLAPSE_TITLE = "Errors and dead units"
 CURVES_TITLE = "Training loss: median and middle half of the rounds"
 CURVES_NOTE = "With auxiliary losses the loss has two terms more, so its height does not compare with that without."
+OWN_INTERACTION_NOTE = "a x b is by how much the change that a makes differs between the levels of b."
 INTERACTION_NOTE = (
     "The interaction is the change that weight sharing makes with auxiliary losses, less the one without."
 )
@@ -61,14 +66,22 @@ def rounds_of(trials: pd.DataFrame) -> str:
     return counted(len(trials.drop_duplicates(by)), "round")
 
 
+def shortened(name: str, letters: int) -> str:
+    """A name in so many letters: its beginning and its end, which differ most among arguments."""
+    if len(name) <= letters:
+        return name
+    end = (letters - 1) * 2 // 3
+    return f"{name[: letters - 1 - end]}…{name[-end:]}"
+
+
 def legend_text(network: str, errors: pd.Series) -> str:
     """A network in the legend of Figure 2."""
     return f"{network}  {mean_and_sd(errors.mean(), errors.std())} %"
 
 
-def rates_title(rounds: pd.Series) -> str:
-    """The figure of collapse rates."""
-    return f"Rounds in which branches died, of {span(rounds.tolist())}, with 95 % intervals"
+def rates_title(rounds: pd.Series, *, own: bool = False) -> str:
+    """The figure of collapse rates; `own` where there are networks of one's own, whose layers die."""
+    return f"Rounds in which {'layers' if own else 'branches'} died, of {span(rounds.tolist())}, with 95 % intervals"
 
 
 def no_spreads(notes: Sequence[str]) -> str:
@@ -116,11 +129,11 @@ def loss_tip(network: str, epoch: int, loss: float) -> str:
     return f"{network}, epoch {epoch}: median loss {loss:.3g}"
 
 
-def mean_line(row: Any) -> str:
-    """A network's mean and its interval."""
-    return f"{row.network}: {percent(row.mean)} %" + (
-        f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
-    )
+def mean_line(row: Any, letters: int = 1000) -> str:
+    """A network's mean and its interval; where these are more letters without the interval, or the end of the name."""
+    mean = f": {percent(row.mean)} %"
+    line = f"{row.network}{mean}" + (f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
+    return line if len(line) <= letters else f"{shortened(row.network, letters - len(mean))}{mean}"
 
 
 def effect_line(row: Any) -> str:
@@ -152,10 +165,11 @@ def effects_description(lines: Sequence[str]) -> str:
     return f"Changes of the test error with 95 % intervals: {'; '.join(lines)}."
 
 
-def collapse_description(counts: Mapping[str, int]) -> str:
-    """The chart of errors and dead units, for those who cannot see it."""
+def collapse_description(counts: Mapping[str, int], *, own: bool = False) -> str:
+    """The chart of errors and dead units, for those who cannot see it; `own` where there are networks of one's own."""
     listed_kinds = "; ".join(f"{kind}: {count}" for kind, count in counts.items())
-    return f"Scatter plot of test error against dead bottleneck units of both branches. Trials: {listed_kinds}."
+    units = "dead units" if own else "dead bottleneck units of both branches"
+    return f"Scatter plot of test error against {units}. Trials: {listed_kinds}."
 
 
 def curves_description(ends: Mapping[str, float]) -> str:
@@ -164,7 +178,10 @@ def curves_description(ends: Mapping[str, float]) -> str:
     return f"Line chart of training loss against epoch. Median at the last epoch: {last}."
 
 
-def collapse_note(relu: bool) -> str:
-    """What a dead branch does, under the chart of errors and dead units."""
-    what = "A branch with ten dead units passes nothing on" if relu else "A unit is dead if it is never above 0"
+def collapse_note(passes_nothing: bool) -> str:
+    """What a dead branch does, under the chart of errors and dead units; where it is one of a leaky ReLU, or a layer
+    of another network, it may pass something on.
+    """
+    what = "A branch with ten dead units passes nothing on"
+    what = what if passes_nothing else "A unit is dead if it is never above 0"
     return f"{what}; marks are moved sideways a little, to show them all."

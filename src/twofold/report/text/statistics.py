@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, LAYER_DEAD, ONE_DEAD, OUTLIER
+from twofold.networks import NETWORKS
 from twofold.report.text import notes
-from twofold.report.text.effects import effect_sentences
+from twofold.report.text.effects import effect_sentences, families
 from twofold.report.text.names import VERDICTS, pair_text
 from twofold.report.text.numbers import (
     MISSING,
@@ -24,6 +25,8 @@ from twofold.report.text.numbers import (
 )
 from twofold.report.text.tables import Column, Row, TextTable, count_column, over_rounds, rows_of, value_column
 from twofold.settings import COMPARED
+
+_OWN_OUTLIERS = "Outliers and dead layers"
 
 # As many settings are listed as are not shown to be worse than the best; in a small grid that may be all.
 _MOST_LISTED = 12
@@ -49,7 +52,7 @@ def summary_table(
     columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
     columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
     columns += [RANGE, error_column("digit")]
-    below = [notes.SUMMARY]
+    below = [*notes.identities_note(summary.network), notes.SUMMARY]
     if summary.diverged.any():
         columns.append(count_column("diverged"))
         below.append(notes.DIVERGED_COUNT)
@@ -84,7 +87,8 @@ def differences_table(differences: pd.DataFrame) -> TextTable:
 def effects_table(effects: pd.DataFrame) -> TextTable:
     """The rows of `twofold.analysis.effects`."""
     columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
-    below = [*effect_sentences(effects), *notes.too_few_note(effects), *notes.missing_notes(effects)]
+    few = [note for _, of_design in families(effects) for note in notes.too_few_note(of_design)]
+    below = [*effect_sentences(effects), *dict.fromkeys(few), *notes.missing_notes(effects)]
     return over_rounds("Effects on the test error, in points", columns, effects, below)
 
 
@@ -164,7 +168,8 @@ def explained_table(explained: pd.DataFrame, varied: Sequence[str] = ()) -> Text
         Column("variance\nexplained %", lambda row: percent(row["variance_explained"], 1)),
     ]
     below = [notes.VARIANCE, *notes.outlier_notes(explained, varied)]
-    return over_rounds("Outliers and dead branches", columns, explained, below)
+    title = "Outliers and dead branches" if any(name in NETWORKS for name in explained.network) else _OWN_OUTLIERS
+    return over_rounds(title, columns, explained, below)
 
 
 def agreement_table(beside: pd.DataFrame, data: Sequence[str], by: Sequence[str] = ("network",)) -> TextTable:
