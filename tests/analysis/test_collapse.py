@@ -149,35 +149,47 @@ def test_missing_counts_of_dead_units_are_no_healthy_trials() -> None:
         collapse(table_of([(0.3, 10, 2), (0.3, np.nan, 2)]))
 
 
-def own_table(*layers: dict) -> pd.DataFrame:
-    """Trials of a network of one's own, with the dead and all units of its layers."""
-    rows = [
-        {"network": "Twin()", "round": number, "test_error": 0.4 if number else 0.1, "dead_layers": each}
-        for number, each in enumerate(layers)
-    ]
-    return pd.DataFrame(rows).assign(dead_first=None, dead_second=None)
+def own_table(rows: list[dict[str, list[int]]], network: str = "Twin(share=True)") -> pd.DataFrame:
+    """A table of trials of a network of one's own from the dead and all units of each layer, round by round."""
+    errors = [0.3 if any(dead == units for dead, units in layers.values()) else 0.1 for layers in rows]
+    return pd.DataFrame(
+        {"network": network, "round": range(len(rows)), "test_error": errors, "dead_layers": rows}
+    ).assign(dead_first=None, dead_second=None, diverged=False)
 
 
-def test_a_network_of_ones_own_has_collapsed_when_a_layer_is_dead() -> None:
-    table = own_table(
-        {"conv": [1, 4], "relu": [0, 8]}, {"conv": [4, 4], "relu": [0, 8]}, {"conv": [0, 4], "relu": [8, 8]}
-    )
-    assert kind_of(table).tolist() == [HEALTHY, LAYER_DEAD, LAYER_DEAD]
-    assert dead_units(table).tolist() == [1, 4, 8]
+LAYERS = [{"a": [0, 8], "b": [3, 4]}, {"a": [8, 8], "b": [0, 4]}, {"a": [7, 8], "b": [4, 4]}, {}, {"a": [0, 0]}]
+
+
+def test_a_network_of_ones_own_has_collapsed_where_all_units_of_a_layer_are_dead() -> None:
+    table = own_table(LAYERS[:4])
+    assert list(kind_of(table)) == [HEALTHY, LAYER_DEAD, LAYER_DEAD, HEALTHY]
+    assert list(dead_units(table)) == [3, 8, 11, 0]
+    assert list(kind_of(table.assign(diverged=True))) == [DIVERGED] * 4
+    assert kind_of(own_table(LAYERS[4:])).tolist() == [HEALTHY]
     rows = collapse(table).set_index("kind")
-    assert list(rows.index) == [HEALTHY, LAYER_DEAD, DIVERGED]
-    assert rows["count"].tolist() == [1, 2, 0]
-    assert explained(table).unexplained.tolist() == [0]
-    assert kind_of(table.assign(diverged=True)).unique().tolist() == [DIVERGED]
+    assert rows["count"].to_dict() == {HEALTHY: 2, LAYER_DEAD: 2, DIVERGED: 0}
+    assert explained(table).variance_explained[0] == pytest.approx(1)
 
 
-def test_a_table_of_both_kinds_of_networks() -> None:
-    table = pd.concat([table_of([(0.3, 10, 0), (0.1, 0, 0)]), own_table({"conv": [4, 4]})], ignore_index=True)
-    assert kind_of(table).tolist() == [ONE_DEAD, HEALTHY, LAYER_DEAD]
-    kinds = collapse(table).groupby("network", sort=False).kind.apply(list)
-    assert kinds.iloc[0] == [HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED]
-    assert kinds.iloc[1] == [HEALTHY, LAYER_DEAD, DIVERGED]
+@pytest.mark.parametrize("written", ["objects", "texts", "dead units in pairs"])
+def test_both_kinds_of_networks_in_one_table_have_their_own_kinds(written: str) -> None:
+    papers, own = table_of([(0.1, 0, 9), (0.3, 10, 3)]).assign(diverged=False), own_table(LAYERS[:3])
+    both = pd.concat([papers, own], ignore_index=True)
+    if written == "texts":
+        both["dead_layers"] = [str(layers) if isinstance(layers, dict) else None for layers in both.dead_layers]
+    elif written == "dead units in pairs":
+        pairs = [[0, 9], [10, 3], None, None, None]
+        both = both.drop(columns=["dead_first", "dead_second"]).assign(dead_units=pairs)
+    assert list(kind_of(both)) == [HEALTHY, ONE_DEAD, HEALTHY, LAYER_DEAD, LAYER_DEAD]
+    rates = collapse(both)
+    pd.testing.assert_frame_equal(rates[rates.network == "NetBase"], collapse(papers))
+    of_own = rates[rates.network != "NetBase"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_own, collapse(own))
+    assert len(explained(both)) == 2
 
 
-def test_a_network_of_ones_own_without_layers_that_may_die_is_healthy() -> None:
-    assert kind_of(own_table({})).tolist() == [HEALTHY]
+def test_dead_units_that_lack_for_one_of_the_papers_are_said_beside_a_network_of_ones_own() -> None:
+    lacking = table_of([(0.1, 0, 9)]).assign(dead_first=None, diverged=False)
+    both = pd.concat([lacking, own_table(LAYERS[:2])], ignore_index=True)
+    with pytest.raises(AnalysisError, match="missing in 1 trial,"):
+        kind_of(both)

@@ -107,7 +107,7 @@ def test_false_alarms_are_as_rare_as_holm_promises():
     [
         (
             {"share": True, "aux": True},
-            r"all combinations of share and aux, .* of Twin\(share=True, aux=True\)",
+            r"all combinations of the levels of share, aux, .* of Twin\(share=True, aux=True\)",
         ),
         ({"share": False, "aux": True}, r"no trial of Twin\(share=False, aux=True\)$"),
     ],

@@ -62,7 +62,7 @@ def kind_of(table: pd.DataFrame) -> pd.Series:
     dead = (trials[["dead_first", "dead_second"]] >= BRANCH_UNITS).sum(axis=1).to_numpy()
     kinds = np.array(_OF_PAPERS, object)[dead]
     kinds[own.to_numpy()] = [
-        LAYER_DEAD if any(gone == units for gone, units in layers.values()) else HEALTHY
+        LAYER_DEAD if any(gone == units > 0 for gone, units in layers.values()) else HEALTHY
         for layers in (trials.dead_layers[own] if own.any() else ())
     ]
     return pd.Series(np.where(trials.diverged.astype(bool), DIVERGED, kinds), index=trials.index, name="kind")

@@ -64,7 +64,7 @@ def _reason(trials: pd.DataFrame, lacking: list[str]) -> str:
     crossing = next(iter(lacking_designs(trials)), None)
     if crossing is not None:
         return (
-            f"the effects need all combinations of {' and '.join(crossing.factors)}, but the table has no trial of "
+            f"the effects need all combinations of the levels of {', '.join(crossing.factors)}, but the table has no trial of "
             f"{', '.join(crossing.lacking)}"
         )
     if "arguments" in trials and trials.arguments.notna().any():

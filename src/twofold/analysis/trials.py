@@ -36,7 +36,10 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
     trials = table.copy()
     if "dead_units" in trials and "dead_first" not in trials:
-        pairs = [_pair(value) for value in trials.pop("dead_units")]
+        # Those of a network of one's own are counted by layers.
+        layers = trials.get("dead_layers", pd.Series(None, index=trials.index, dtype=object)).notna()
+        counts = zip(trials.pop("dead_units"), layers, strict=True)
+        pairs = [(None, None) if by_layers else _pair(value) for value, by_layers in counts]
         trials["dead_first"], trials["dead_second"] = zip(*pairs, strict=True)
     for name in needs:
         if name not in trials:
