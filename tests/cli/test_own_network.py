@@ -145,3 +145,14 @@ def test_check_says_what_it_is_and_that_it_is_right(tmp_path, run):
     assert all(float(value) < 1e-9 for name, value in found.items() if name.startswith("parity"))
     assert "min for 20 rounds" in found["time"]
     assert err == ""
+
+
+def test_a_file_of_results_says_what_the_store_says_and_has_the_factors(trained, tmp_path, run):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "net.py").unlink()
+    _, csv, _ = run("results", "--csv")
+    assert csv.startswith("key,network,share,aux,identity,")
+    (tmp_path / "trials.csv").write_text(csv)
+    assert run("analyse", "--json", "--csv", "trials.csv")[1] == run("analyse", "--json")[1]
+    rows = json.loads(run("results", "--json", "--networks", "net.py:Twin(aux=True)")[1])
+    assert {(row["share"], row["aux"], row["dead_units"]) for row in rows} == {(False, True, None), (True, True, None)}

@@ -64,8 +64,8 @@ def _reason(trials: pd.DataFrame, lacking: list[str]) -> str:
     crossing = next(iter(lacking_designs(trials)), None)
     if crossing is not None:
         return (
-            f"the effects need all combinations of the levels of {', '.join(crossing.factors)}, but the table has no trial of "
-            f"{', '.join(crossing.lacking)}"
+            f"the effects need all combinations of the levels of {', '.join(crossing.factors)}, but the table has no "
+            f"trial of {', '.join(crossing.lacking)}"
         )
     if "arguments" in trials and trials.arguments.notna().any():
         return "the effects need a factor, such as share in --networks 'file.py:Twin(share=[False, True])'"
