@@ -90,7 +90,9 @@ class Design:
 def papers_design() -> Design:
     """The paper's four networks: weight sharing and auxiliary losses."""
     flags = {name: (NETWORKS[name].weight_sharing, NETWORKS[name].auxiliary_losses) for name in PAPERS}
-    cells = {(literal(sharing), literal(losses)): name for name, (sharing, losses) in flags.items()}
+    cells: dict[tuple[str, ...], str] = {
+        (literal(sharing), literal(losses)): name for name, (sharing, losses) in flags.items()
+    }
     return Design("", {"weight sharing": _FLAG, "auxiliary losses": _FLAG}, cells)
 
 

@@ -84,7 +84,7 @@ def _is_one_of(typed: Typed, source: Any, arguments: Any) -> bool:
     if not isinstance(source, str) or _place(source) != _place(typed.text):
         return False
     given = {name: literal(value) for name, value in (arguments or {}).items()}
-    return all(given.get(name) in map(repr, values) for name, values in typed.values.items())
+    return all(name in given and given[name] in map(repr, values) for name, values in typed.values.items())
 
 
 def _place(source: str) -> tuple[str, str]:
