@@ -155,4 +155,5 @@ def test_a_file_of_results_says_what_the_store_says_and_has_the_factors(trained,
     (tmp_path / "trials.csv").write_text(csv)
     assert run("analyse", "--json", "--csv", "trials.csv")[1] == run("analyse", "--json")[1]
     rows = json.loads(run("results", "--json", "--networks", "net.py:Twin(aux=True)")[1])
-    assert {(row["share"], row["aux"], row["dead_units"]) for row in rows} == {(False, True, None), (True, True, None)}
+    assert {(row["share"], row["dead_units"]) for row in rows} == {(False, None), (True, None)}
+    assert all(row["arguments"]["aux"] and "aux" not in row for row in rows)  # among these it is no factor
