@@ -35,7 +35,8 @@ def read_kept(name: str) -> bytes | None:
     """What is kept under a name; None where that is nothing, or damaged."""
     file = place_of(name)
     with suppress(OSError):
-        kept = file.read_bytes() if file else b""
+        # A pipe would keep us waiting, and a device such as /dev/zero has no end.
+        kept = file.read_bytes() if file and file.is_file() else b""
         content = kept[_HASH_SIZE:]
         if _HASH(content).digest() == kept[:_HASH_SIZE]:
             return content

@@ -1,5 +1,6 @@
 """When our operations are used: what fails, crashes, hangs, differs or was damaged is not, and nothing else happens."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -215,6 +216,22 @@ def test_a_flipped_bit_in_what_is_kept_is_seen(nothing_known):
         assert read_kept("native/x") is None
     file.write_bytes(whole)
     assert read_kept("native/x") == content
+
+
+@pytest.mark.parametrize("other", ["a pipe", "a link to a device", "a folder", "a link to itself"])
+def test_what_is_no_file_is_not_read_and_replaced_where_it_can_be(other, nothing_known):
+    file = nothing_known / "native" / "x"
+    file.parent.mkdir(parents=True)
+    make = {
+        "a pipe": lambda: os.mkfifo(file),
+        "a link to a device": lambda: file.symlink_to("/dev/zero"),
+        "a folder": file.mkdir,
+        "a link to itself": lambda: file.symlink_to(file),
+    }
+    make[other]()
+    assert read_kept("native/x") is None
+    keep("native/x", b"content", 8)
+    assert read_kept("native/x") == (None if other == "a folder" else b"content")
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 7, b"\xff" * 100, (9).to_bytes(8, "little") + b"{}       "])
