@@ -26,7 +26,7 @@ def cache_folder() -> Path | None:
 
 
 def place_of(name: str) -> Path | None:
-    """The file in which something is kept under a name, a path within the folder; None where there is no folder."""
+    """Where something is kept under a name, a path within the folder; None where there is no folder."""
     folder = cache_folder()
     return folder and folder / name
 

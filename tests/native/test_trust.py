@@ -108,33 +108,36 @@ def broken(monkeypatch):
     return put
 
 
+@pytest.fixture
+def two_runs(broken, monkeypatch):
+    """A function that gives what is found with a fault, what the next run finds, and the processes that it starts."""
+
+    def found_and_again(fault, *, kept):
+        module, line, reason = fault
+        started = broken(module, line)
+        found = handlers.trust("float32")
+        assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, kept)
+        assert reason in found.reason
+        assert (handlers.verdict_file() is not None, handlers.is_known()) == (kept, kept)
+        monkeypatch.setattr(handlers, "_TRUST", {})
+        started.clear()
+        return found, handlers.trust("float32"), started
+
+    return found_and_again
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, broken, monkeypatch):
-    module, line, reason = FAULTS[fault]
-    started = broken(module, line)
-    found = handlers.trust("float32")
-    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, True)
-    assert reason in found.reason
-    monkeypatch.setattr(handlers, "_TRUST", {})
-    started.clear()
-    again = handlers.trust("float32")
+def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, two_runs):
+    found, again, started = two_runs(FAULTS[fault], kept=True)
     assert (again.engine, again.reason, again.fresh, started) == (handlers.PORTABLE, found.reason, False, [])
     handlers.verdict_file().unlink()
     assert not handlers.is_known()
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, broken, monkeypatch):
-    module, line, reason = PASSING[fault]
-    started = broken(module, line)
-    found = handlers.trust("float32")
-    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, False)
-    assert reason in found.reason
-    assert handlers.verdict_file() is None
-    assert not handlers.is_known()
-    monkeypatch.setattr(handlers, "_TRUST", {})
-    started.clear()
-    assert handlers.trust("float32").fresh
+def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, two_runs):
+    _, again, started = two_runs(PASSING[fault], kept=False)
+    assert again.fresh
     assert started
 
 
