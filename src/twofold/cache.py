@@ -26,7 +26,7 @@ def cache_folder() -> Path | None:
 
 
 def place_of(name: str) -> Path | None:
-    """The file in which something is kept under a name, a path within the folder; None where there is no folder."""
+    """Where something is kept under a name, a path within the folder; None where there is no folder."""
     folder = cache_folder()
     return folder and folder / name
 
@@ -35,7 +35,8 @@ def read_kept(name: str) -> bytes | None:
     """What is kept under a name; None where that is nothing, or damaged."""
     file = place_of(name)
     with suppress(OSError):
-        kept = file.read_bytes() if file else b""
+        # A pipe would keep us waiting, and a device such as /dev/zero has no end.
+        kept = file.read_bytes() if file and file.is_file() else b""
         content = kept[_HASH_SIZE:]
         if _HASH(content).digest() == kept[:_HASH_SIZE]:
             return content

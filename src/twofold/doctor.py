@@ -166,7 +166,8 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
     if named:
         wrong = "" if Path(named).is_dir() else f"there is no such folder; see {DATA_DIR_VARIABLE} and --data-dir"
         yield Finding("data", "folder of data sets", str(named), wrong)
-    there = [name for name in PUBLISHED if cache_folder() and (download_folder() / name).is_dir()]
+    downloads = download_folder() if cache_folder() else None
+    there = [name for name in PUBLISHED if downloads and (downloads / name).is_dir()]
     yield Finding("data", "downloaded", ", ".join(there) or "none")
 
 

@@ -9,11 +9,9 @@ next run can use. Prints a table in Markdown, and exits with 1 where something e
 
 import argparse
 import collections
-import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,22 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+from tests.cli.program import run
+
 STUDY = ["study", "--networks", "NetWSAL", "--rounds", "1", "--epochs", "2", "--pairs", "100", "--test-pairs", "100"]
-PROGRAM = [sys.executable, "-c", "import sys; from twofold.cli import main; sys.exit(main(sys.argv[1:]))"]
 NUMBERS = ("key", "train_error", "validation_error", "test_error", "digit_error", "train_loss", "engine")
 
 
 def study(folder: Path, cache: Path) -> tuple[int, str, str]:
     """Run the study with a cache folder: its exit code, the numbers of its row, and what it said."""
-    process = subprocess.run(
-        [*PROGRAM, *STUDY, "--workers", "1", "--quiet", "--store", "own.db"],
-        cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache)},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
+    options = ["--workers", "1", "--quiet", "--store", "own.db"]
+    process = run(*STUDY, *options, cwd=folder, timeout=600, XDG_CACHE_HOME=str(cache))
     return process.returncode, stored(folder / "own.db"), process.stderr
 
 

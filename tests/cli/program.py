@@ -16,8 +16,8 @@ PROGRAM = [
 ]
 
 
-def start(launch: Launch, *arguments: str, cwd: Path) -> subprocess.Popen:
-    """Start the program in a folder, by `launch`."""
+def start(launch: Launch, *arguments: str, cwd: Path, **variables: str) -> subprocess.Popen:
+    """Start the program in a folder, by `launch`, with these variables beside those of this process."""
     return launch(
         [*PROGRAM, *arguments],
         cwd=cwd,
@@ -25,15 +25,15 @@ def start(launch: Launch, *arguments: str, cwd: Path) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={name: value for name, value in os.environ.items() if name != "TWOFOLD_DATA_DIR"},
+        env={name: value for name, value in os.environ.items() if name != "TWOFOLD_DATA_DIR"} | variables,
     )
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    """Run the program in a folder to its end."""
+def run(*arguments: str, cwd: Path, timeout: float = 300, **variables: str) -> subprocess.CompletedProcess:
+    """Run the program in a folder to its end, which has to come within `timeout` seconds."""
     with launching() as launch:
-        process = start(launch, *arguments, cwd=cwd)
-        out, err = process.communicate(timeout=300)
+        process = start(launch, *arguments, cwd=cwd, **variables)
+        out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

@@ -3,11 +3,10 @@
 import json
 import os
 import re
-import subprocess
 from types import SimpleNamespace
 
 import pytest
-from tests.cli.program import PROGRAM
+from tests.cli import program
 
 import twofold.cache
 from twofold import doctor
@@ -146,15 +145,7 @@ def test_what_a_library_raises_is_a_finding(run, monkeypatch):
 
 
 def test_a_device_that_is_not_here(tmp_path):
-    process = subprocess.run(
-        [*PROGRAM, "doctor"],
-        cwd=tmp_path,
-        env={**os.environ, "JAX_PLATFORMS": "nonsense"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    process = program.run("doctor", cwd=tmp_path, timeout=120, JAX_PLATFORMS="nonsense")
     assert process.returncode == 1
     assert "would fail: JAX_PLATFORMS (=nonsense)" in process.stdout
     assert "Traceback" not in process.stderr

@@ -1,5 +1,6 @@
 """When our operations are used: what fails, crashes, hangs, differs or was damaged is not, and nothing else happens."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -107,33 +108,36 @@ def broken(monkeypatch):
     return put
 
 
+@pytest.fixture
+def two_runs(broken, monkeypatch):
+    """A function that gives what is found with a fault, what the next run finds, and the processes that it starts."""
+
+    def found_and_again(fault, *, kept):
+        module, line, reason = fault
+        started = broken(module, line)
+        found = handlers.trust("float32")
+        assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, kept)
+        assert reason in found.reason
+        assert (handlers.verdict_file() is not None, handlers.is_known()) == (kept, kept)
+        monkeypatch.setattr(handlers, "_TRUST", {})
+        started.clear()
+        return found, handlers.trust("float32"), started
+
+    return found_and_again
+
+
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, broken, monkeypatch):
-    module, line, reason = FAULTS[fault]
-    started = broken(module, line)
-    found = handlers.trust("float32")
-    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, True)
-    assert reason in found.reason
-    monkeypatch.setattr(handlers, "_TRUST", {})
-    started.clear()
-    again = handlers.trust("float32")
+def test_what_does_not_work_is_not_used_and_that_is_kept(fault, nothing_known, two_runs):
+    found, again, started = two_runs(FAULTS[fault], kept=True)
     assert (again.engine, again.reason, again.fresh, started) == (handlers.PORTABLE, found.reason, False, [])
     handlers.verdict_file().unlink()
     assert not handlers.is_known()
 
 
 @pytest.mark.parametrize("fault", PASSING)
-def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, broken, monkeypatch):
-    module, line, reason = PASSING[fault]
-    started = broken(module, line)
-    found = handlers.trust("float32")
-    assert (found.engine, found.fresh, found.kept) == (handlers.PORTABLE, True, False)
-    assert reason in found.reason
-    assert handlers.verdict_file() is None
-    assert not handlers.is_known()
-    monkeypatch.setattr(handlers, "_TRUST", {})
-    started.clear()
-    assert handlers.trust("float32").fresh
+def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, two_runs):
+    _, again, started = two_runs(PASSING[fault], kept=False)
+    assert again.fresh
     assert started
 
 
@@ -215,6 +219,22 @@ def test_a_flipped_bit_in_what_is_kept_is_seen(nothing_known):
         assert read_kept("native/x") is None
     file.write_bytes(whole)
     assert read_kept("native/x") == content
+
+
+@pytest.mark.parametrize("other", ["a pipe", "a link to a device", "a folder", "a link to itself"])
+def test_what_is_no_file_is_not_read_and_replaced_where_it_can_be(other, nothing_known):
+    file = nothing_known / "native" / "x"
+    file.parent.mkdir(parents=True)
+    make = {
+        "a pipe": lambda: os.mkfifo(file),
+        "a link to a device": lambda: file.symlink_to("/dev/zero"),
+        "a folder": file.mkdir,
+        "a link to itself": lambda: file.symlink_to(file),
+    }
+    make[other]()
+    assert read_kept("native/x") is None
+    keep("native/x", b"content", 8)
+    assert read_kept("native/x") == (None if other == "a folder" else b"content")
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 7, b"\xff" * 100, (9).to_bytes(8, "little") + b"{}       "])

@@ -6,7 +6,7 @@ import sys
 
 import jax
 import pytest
-from tests.cli.program import PROGRAM
+from tests.cli import program
 
 from twofold.errors import SettingError
 from twofold.training.devices import processor_share, usable_cores, use_devices
@@ -54,15 +54,8 @@ def test_impossible_numbers_are_refused(workers):
 def test_a_kind_of_device_that_is_not_here_is_refused_in_a_line(platform, tmp_path):
     if platform in ("cuda", "rocm") and jax.default_backend() == "gpu":
         pytest.skip("this machine has a GPU")
-    process = subprocess.run(
-        [*PROGRAM, "study", "--rounds", "1", "--epochs", "1", "--networks", "NetWS", "--quiet"],
-        cwd=tmp_path,
-        env={**os.environ, "JAX_PLATFORMS": platform},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    study = ["study", "--rounds", "1", "--epochs", "1", "--networks", "NetWS", "--quiet"]
+    process = program.run(*study, cwd=tmp_path, timeout=120, JAX_PLATFORMS=platform)
     assert process.returncode == 2
     assert process.stderr.startswith(f"twofold: JAX_PLATFORMS (={platform}): JAX finds no such device here (")
     assert process.stderr.count("\n") == 1

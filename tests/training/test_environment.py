@@ -10,7 +10,7 @@ import threading
 import jax
 import numpy as np
 import pytest
-from tests.cli.program import PROGRAM
+from tests.cli.program import run
 
 from twofold import Study
 from twofold.cache import cache_folder
@@ -70,15 +70,7 @@ def rows(folder, variables):
     """The rows of a small study, as the program writes them with these variables."""
     options = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     store = ["--store", "own.db", "--workers", "1", "--quiet"]
-    process = subprocess.run(
-        [*PROGRAM, "study", *options, *store],
-        cwd=folder,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    process = run("study", *options, *store, cwd=folder, **variables)
     assert process.returncode == 0, process.stderr
     return numbers(Store(folder / "own.db", create=False).read(histories=True))
 
@@ -129,15 +121,7 @@ def test_what_cannot_be_set_aside_is_refused(variables, monkeypatch):
 
 
 def test_a_variable_that_is_refused_is_so_before_training(tmp_path):
-    process = subprocess.run(
-        [*PROGRAM, "study", "--rounds", "1", "--epochs", "1"],
-        cwd=tmp_path,
-        env={**os.environ, **REFUSED[0]},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    process = run("study", "--rounds", "1", "--epochs", "1", cwd=tmp_path, timeout=120, **REFUSED[0])
     assert (process.returncode, process.stdout) == (2, "")
     assert process.stderr.count("\n") == 1
     assert "XLA_FLAGS (=--xla_cpu_enable_fast_math=true) can change numbers" in process.stderr

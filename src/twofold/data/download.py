@@ -14,7 +14,7 @@ from typing import IO
 import pooch
 
 from twofold import shutdown
-from twofold.cache import cache_folder
+from twofold.cache import place_of
 from twofold.errors import DataError, cause_of
 
 # Seconds without an answer after which a mirror counts as unreachable.
@@ -98,13 +98,13 @@ PUBLISHED = {
 
 def download_folder() -> Path:
     """Where downloads are kept: in the user's cache folder. Raises `DataError` where there is none."""
-    folder = cache_folder()
+    folder = place_of("data")
     if folder is None:
         raise DataError(
             "there is no place for downloads, since this user has no home folder; name one with XDG_CACHE_HOME, give "
             "the folder of the images with --data-dir, or use --data mnist5k, which needs no download"
         )
-    return folder / "data"
+    return folder
 
 
 def download(publication: Publication, folder: Path) -> None:

@@ -84,7 +84,7 @@ def engine() -> str:
 
 def is_known(real: str = "float32") -> bool:
     """Whether it is known already, from an earlier time, if our operations can be trusted."""
-    return _turned_off() or read_kept(_place(real)) is not None
+    return _turned_off() or _kept(real) is not None
 
 
 def verdict_file(real: str = "float32") -> Path | None:
@@ -106,15 +106,20 @@ def trust(real: str) -> Trust:
 def _find_out(real: str) -> None:
     if _turned_off():
         _TRUST[real] = Trust(PORTABLE, f"{VARIABLE}=0 is set")
-    elif (kept := read_kept(_place(real))) is not None:
+    elif (kept := _kept(real)) is not None:
         code, reason = unpack(kept)
         use(code, real, _trust(reason, kept=True))
     else:
         code, failure = _compiled_and_compared(real)
+        reason = failure.reason if failure else ""
         if failure is None or failure.lasting:
-            keep(_place(real), pack(code, failure.reason if failure else ""), _MOST_KEPT)
-        is_kept = read_kept(_place(real)) is not None
-        use(code, real, _trust(failure.reason if failure else "", fresh=True, kept=is_kept))
+            keep(_place(real), pack(code, reason), _MOST_KEPT)
+        use(code, real, _trust(reason, fresh=True, kept=_kept(real) is not None))
+
+
+def _kept(real: str) -> bytes | None:
+    """What an earlier run found out, as `pack` makes it."""
+    return read_kept(_place(real))
 
 
 def _trust(reason: str, *, fresh: bool = False, kept: bool = False) -> Trust:
