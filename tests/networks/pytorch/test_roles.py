@@ -99,6 +99,25 @@ def test_the_answer_is_told_by_its_shape_and_probabilities_are_taken_back_to_log
     assert outputs.class_logits is None
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 10, 50])
+@pytest.mark.parametrize("kind", [*CLASSES, "squeezed"])
+def test_roles_are_the_same_for_every_batch_size(kind, batch_size):
+    predict = CLASSES.get(kind, (lambda net, x: [each.squeeze() for each in net.both(x)],))[0]
+
+    def forward(net, x):
+        predictions = predict(net, x)
+        several = predictions if isinstance(predictions, tuple | list) else (predictions,)
+        return (net.answer(flat(x)).squeeze(), *several)
+
+    own = Own("Net", network(forward), TASK, None, NOTHING, "")
+    found = own.structure(Settings(batch_size=batch_size))
+    images = IMAGES[:1].repeat(batch_size, 0)
+    outputs, _ = jax.jit(lambda v, i: found.apply(v, i, {}, training=True))(found.initial(0, 0), images)
+    assert found.roles is own.roles
+    assert outputs.logits.shape == (batch_size, 2)
+    assert outputs.class_logits.shape == (batch_size, 2, 4)
+
+
 @pytest.mark.parametrize("alone", [False, True])
 @pytest.mark.parametrize("kind", CLASSES)
 def test_class_predictions_are_told_by_their_shape(kind, alone):

@@ -6,6 +6,7 @@ import time
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from tests.report.made_up import made_up_trials
 
@@ -129,3 +130,12 @@ def test_a_digest_is_fast():
     begin = time.perf_counter()
     assert Drawing("study:figure2", rows).digest
     assert time.perf_counter() - begin < 2.0
+
+
+def test_files_of_networks_are_named_so_that_a_shell_needs_no_quotes(trials):
+    names = ["NetBase", "Twin(share=True)", "twin(share=True)", "Twin(share='True')", "Net(" + "x" * 300 + ")", "(=)"]
+    rows = pd.concat([trials.assign(network=name) for name in names])
+    stems = [name.removeprefix("grid_rounds_") for name in grid_figures(rows) if "rounds" in name]
+    assert stems[:4] == ["NetBase", "Twin-share-True", "twin-share-True~2", "Twin-share-True~3"]
+    assert stems[5] == "network"
+    assert max(map(len, stems)) < 100

@@ -18,7 +18,7 @@ from twofold.networks.finding import Network
 from twofold.networks.protocol import EVALUATED_AT_ONCE
 from twofold.networks.pytorch.export import Exported, example, export
 from twofold.networks.pytorch.graph import Graph
-from twofold.networks.pytorch.roles import Roles, find_roles
+from twofold.networks.pytorch.roles import find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted, first_that_draws
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, seeded
@@ -49,7 +49,15 @@ class Own:
         self.name, self._task, self._outputs, self._around, self._source = name, task, outputs, around, source
         self._make = functools.partial(_module, name, make)
         self._structures: dict[tuple[int, str], Interpreted] = {}
-        self.roles, self._graphs = self._read(Settings.batch_size)
+        self.exported = self._exported(Settings.batch_size)
+        self.roles = find_roles(
+            name,
+            [graph for _, _, graph in self.exported.graphs],
+            task.classes,
+            rows=self.exported.convention.name == "rows",
+            outputs=outputs,
+        )
+        self._graphs = self._in_roles(self.exported)
 
     @functools.cached_property
     def identity(self) -> str:
@@ -66,11 +74,11 @@ class Own:
         key = (settings.batch_size, settings.relation)
         if key not in self._structures:
             first = settings.batch_size == Settings.batch_size
-            roles, (training, evaluation) = (self.roles, self._graphs) if first else self._read(settings.batch_size)
+            training, evaluation = self._graphs if first else self._in_roles(self._exported(settings.batch_size))
             self._structures[key] = Interpreted(
                 training,
                 evaluation,
-                roles,
+                self.roles,
                 layers_of(evaluation),
                 settings.relation,
                 self._task.classes,
@@ -102,12 +110,12 @@ class Own:
             "unused_parameters": list(exported.unused),
         }
 
-    def _read(self, batch_size: int) -> tuple[Roles, tuple[Graph, Graph]]:
-        self.exported = Exported.from_json(self._kept(str(batch_size), lambda: self._export(batch_size).to_json()))
-        graphs = [graph for _, _, graph in self.exported.graphs]
-        rows = self.exported.convention.name == "rows"
-        roles, changed = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
-        training, evaluation = changed
+    def _exported(self, batch_size: int) -> Exported:
+        return Exported.from_json(self._kept(str(batch_size), lambda: self._export(batch_size).to_json()))
+
+    def _in_roles(self, exported: Exported) -> tuple[Graph, Graph]:
+        """Its graphs of training and evaluation, with the outputs that have a role."""
+        training, evaluation = (in_roles(graph, self.roles) for _, _, graph in exported.graphs)
         drawn = first_that_draws(evaluation)
         if drawn is not None:
             where = f" ({drawn.line})" if drawn.line else ""
@@ -115,7 +123,7 @@ class Own:
                 f"{self.name}{where}: {drawn.operation} draws random numbers in evaluation too, so that no two answers "
                 "are the same; turn it off there, as in dropout(x, training=self.training)"
             )
-        return roles, (training, evaluation)
+        return training, evaluation
 
     def _export(self, batch_size: int) -> Exported:
         image = (self._task.channels, *self._task.image_size)

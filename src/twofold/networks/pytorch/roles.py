@@ -53,46 +53,61 @@ _WOULD_DO = (
 
 @dataclass(frozen=True)
 class Roles:
-    """What a network's outputs are, in the graphs of both modes with these as their only outputs, answer first.
+    """What a network's outputs are.
 
-    `logits_taken` says whether what goes into a sigmoid or softmax was taken for what comes out; `unused` are the
-    shapes of outputs that are neither.
+    `of_outputs` says of each output in its order whether it is the "answer", "classes" or "unused". `logits_taken` says
+    whether what goes into a sigmoid or softmax is taken for what comes out; `unused` are the shapes of outputs that are
+    neither.
     """
 
     answer: Answer
     classes: Layout | None
+    of_outputs: tuple[str, ...]
     logits_taken: bool
     unused: tuple[Shape, ...]
 
 
 def find_roles(
     network: str, graphs: Sequence[Graph], classes: int, *, rows: bool, outputs: Sequence[str] | None = None
-) -> tuple[Roles, list[Graph]]:
-    """The roles, and the graphs with the outputs that have one.
+) -> Roles:
+    """The roles of a network's outputs, from its graphs for several numbers of pairs.
 
-    `graphs` are of one network for several numbers of pairs; `rows` says that it is given the two images of a pair one
-    after the other. `outputs` says of each output what it is ("answer", "classes", "unused"), where shapes do not tell.
-    Raises `NetworkError` where they do not, or where a graph has others than the first.
+    `rows` says that it is given the two images of a pair one after the other. `outputs` says of each output what it is
+    ("answer", "classes", "unused"), where shapes do not tell. Raises `NetworkError` where they do not, or where a graph
+    has others than the first.
     """
     found = [references_in(_nested(graph.outputs)) for graph in graphs]
     if len({len(each) for each in found}) > 1:
         raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
     shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
     said = _said(network, shapes, classes, outputs)
-    places = {role: [place for place, each in enumerate(said) if each == role] for role in ("answer", "classes")}
+    of = {
+        role: [shape for shape, each in zip(shapes, said) if each == role] for role in ("answer", "classes", "unused")
+    }
     answer: Answer = "class predictions alone"
-    if places["answer"]:
-        answer = "two logits" if shapes[places["answer"][0]] == ("n", 2) else "one logit"
-    layout = _layout([shapes[place] for place in places["classes"]], classes, rows=rows)
-    taken = False
-    changed = []
-    for graph, references in zip(graphs, found):
-        builder = _Behind(graph)
-        chosen = [builder.logits(references[place]) for place in (*places["answer"], *places["classes"])]
-        taken |= builder.taken
-        changed.append(replace(graph, nodes=tuple(builder.nodes), outputs=tuple(chosen)))
-    unused = tuple(shapes[place] for place, role in enumerate(said) if role == "unused")
-    return Roles(answer, layout, taken, unused), changed
+    if of["answer"]:
+        answer = "two logits" if of["answer"][0] == ("n", 2) else "one logit"
+    layout = _layout(of["classes"], classes, rows=rows)
+    taken = any(_chosen(graph, said)[1] for graph in graphs)
+    return Roles(answer, layout, tuple(said), taken, tuple(of["unused"]))
+
+
+def in_roles(graph: Graph, roles: Roles) -> Graph:
+    """A graph of the network, for any number of pairs, whose only outputs are those with a role, the answer first."""
+    return _chosen(graph, roles.of_outputs)[0]
+
+
+def _chosen(graph: Graph, said: Sequence[str]) -> tuple[Graph, bool]:
+    """The graph with the outputs that have a role, and whether what goes into a sigmoid or softmax was taken."""
+    references = references_in(_nested(graph.outputs))
+    builder = _Behind(graph)
+    outputs = [
+        builder.logits(reference)
+        for role in ("answer", "classes")
+        for reference, each in zip(references, said)
+        if each == role
+    ]
+    return replace(graph, nodes=tuple(builder.nodes), outputs=tuple(outputs)), builder.taken
 
 
 def shape_text(shape: Shape) -> str:

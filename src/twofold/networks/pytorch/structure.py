@@ -74,7 +74,7 @@ class Interpreted:
         (outputs, before), buffers = run(asked, variables.parameters, variables.buffers, images, key)
         units = {layer.name: _units(array, layer, len(images)) for layer, array in zip(self.layers_with_units, before)}
         class_logits = self._class_logits(outputs, len(images))
-        return Outputs(self._logits(outputs, class_logits), class_logits, units), buffers
+        return Outputs(self._logits(outputs, class_logits, len(images)), class_logits, units), buffers
 
     def numbers(self, settings: Settings) -> dict[str, float]:
         """See `twofold.networks.protocol.Structure`."""
@@ -84,25 +84,23 @@ class Interpreted:
         """See `twofold.networks.protocol.Structure`."""
         raise NotImplementedError
 
+    # Outputs are reshaped, since those that are squeezed lack the axis of pairs where there is one pair.
+
     def _class_logits(self, outputs: tuple[Array, ...], n: int) -> Float[Array, "n 2 classes"] | None:
         predictions = outputs[1:] if self.roles.answer != "class predictions alone" else outputs
         match self.roles.classes:
             case None:
                 return None
             case "apart":
-                return jnp.stack(predictions, axis=1)
-            case "stacked":
-                return predictions[0]
-            case "stacked first":
-                return predictions[0].swapaxes(0, 1)
-            case "successive rows":
+                return jnp.stack([each.reshape(n, -1) for each in predictions], axis=1)
+            case "stacked" | "successive rows":
                 return predictions[0].reshape(n, 2, -1)
-            case "halves":
+            case "stacked first" | "halves":
                 return predictions[0].reshape(2, n, -1).swapaxes(0, 1)
 
-    def _logits(self, outputs: tuple[Array, ...], class_logits: Array | None) -> Float[Array, "n 2"]:
+    def _logits(self, outputs: tuple[Array, ...], class_logits: Array | None, n: int) -> Float[Array, "n 2"]:
         if self.roles.answer == "two logits":
-            return outputs[0]
+            return outputs[0].reshape(n, 2)
         if self.roles.answer == "one logit":
             # The softmax of 0 and z is the sigmoid of z.
             z = outputs[0].reshape(-1)

@@ -1,5 +1,7 @@
 """Which figures a command draws, by the names of their files."""
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
@@ -23,11 +25,28 @@ def sweep_figures(trials: pd.DataFrame, swept: Sequence[str]) -> dict[str, Drawi
 def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
     """For each network every round, and a heatmap."""
     drawings = {}
-    for network in in_order(trials.network.tolist()):
+    networks = in_order(trials.network.tolist())
+    for network, stem in zip(networks, _stems(networks)):
         rows = trials[trials.network == network]
         for name, draw in (("rounds", "rounds_figure"), ("heatmap", "heatmap_figure")):
-            drawings[f"grid_{name}_{network}"] = Drawing(f"grid:{draw}", rows, {"network": network})
+            drawings[f"grid_{name}_{stem}"] = Drawing(f"grid:{draw}", rows, {"network": network})
     return drawings
+
+
+# Of a network's name in that of a file: systems allow 255 bytes for the whole.
+_LONGEST_STEM = 80
+
+
+def _stems(networks: Sequence[str]) -> list[str]:
+    """The names of networks as parts of file names that need no quotes in a shell: Twin(a=1) is Twin-a-1."""
+    stems: list[str] = []
+    uses: Counter[str] = Counter()
+    for network in networks:
+        stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", network)[:_LONGEST_STEM].strip("-.") or "network"
+        uses[stem.casefold()] += 1  # some file systems do not tell cases apart
+        another = uses[stem.casefold()]
+        stems.append(f"{stem}~{another}" if another > 1 else stem)
+    return stems
 
 
 def tune_figures(
@@ -62,4 +81,5 @@ def findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
 
 def network_figures(networks: Sequence[NetworkFacts]) -> dict[str, Drawing]:
     """The paper's Figure 1 of each network."""
-    return {f"figure1_{facts.name}": Drawing("architecture:figure1", facts) for facts in networks}
+    stems = _stems([facts.name for facts in networks])
+    return {f"figure1_{stem}": Drawing("architecture:figure1", facts) for stem, facts in zip(stems, networks)}
