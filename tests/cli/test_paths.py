@@ -44,7 +44,7 @@ def path_options():
 
 def words_of(command, option, value):
     """A command with a value of one of its options, and what it needs beside that."""
-    needs = {"study": STUDY[1:], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []}
+    needs = {"study": STUDY[1:], "check": ["net.py:Net"], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []}
     data = ["--data", "mnist"] if option == "--data-dir" and command not in ("report", "demo") else []
     return [command, *needs.get(command, []), *data, f"{option}={value}"]
 

@@ -51,7 +51,7 @@ def value_of(name: str, cell: Any, decimal: str = ".") -> Any:
     its column may.
     """
     text, kind = str(plain(cell)).strip(), TYPES[name]
-    missing = text.casefold() in _MISSING if kind is not str else not text
+    missing = text.casefold() in _MISSING if kind is not str or name in _NULLABLE else not text
     if missing and name in _NULLABLE:
         return float("nan") if kind is float else None
     if missing:

@@ -214,9 +214,10 @@ def _dead_units(network: Network, outcome: Outcome) -> dict[str, Any]:
         first, second = (int(count) for count in dead)
         both = None if trace is None else [[int(a), int(b)] for a, b in trace]
         return {"dead_first": first, "dead_second": second, "dead_layers": None, "dead_units_trace": both}
+    # In the order of the network: JAX sorts the names of a dictionary.
     units = network.description["units"]
-    layers = {name: [int(count), units[name]] for name, count in dead.items()}
-    steps = None if trace is None else [list(map(int, counts)) for counts in zip(*trace.values(), strict=True)]
+    layers = {name: [int(dead[name]), most] for name, most in units.items()}
+    steps = None if trace is None else [list(map(int, counts)) for counts in zip(*(trace[name] for name in units))]
     return {"dead_first": None, "dead_second": None, "dead_layers": layers, "dead_units_trace": steps}
 
 
