@@ -1,7 +1,8 @@
 """A graph computed in JAX: a pure function of parameters, buffers and images, that can be differentiated and mapped."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,8 @@ from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, refere
 from twofold.networks.pytorch.operations import TABLE
 
 
-class Last(NamedTuple):
+@dataclass(frozen=True)
+class Last:
     """A value (n, channels, ...) that is kept with its channels as the last axis, where convolutions are fastest."""
 
     array: Array
