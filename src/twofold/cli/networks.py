@@ -1,7 +1,7 @@
-"""`twofold networks`: what the four networks look like."""
+"""`twofold networks`: what networks look like."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -9,50 +9,87 @@ from twofold.cli.options import FLAG, PATH, SEVERAL, SOME_NETWORKS
 from twofold.networks import NETWORKS
 from twofold.settings import SETTINGS
 
+if TYPE_CHECKING:
+    from twofold.report.text.networks import NetworkFacts
+
 
 def networks(
     names: Annotated[
         list[str] | None,
         Parameter(
-            help=f"Networks, for example {SOME_NETWORKS}; by default all: {', '.join(NETWORKS)}.",
+            help=f"Networks, for example {SOME_NETWORKS}, or a class in a file or module, for example "
+            f"'file.py:Twin(share=[False, True])'; by default all that are built in: {', '.join(NETWORKS)}.",
             **SEVERAL,
         ),
     ] = None,
     /,
     *,
+    store: Annotated[
+        str | None,
+        Parameter(
+            help="A results store: the networks of your own that it has trials of, as they were trained, for example "
+            "--store twofold.db. No file is imported."
+        ),
+    ] = None,
     out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.
 
-    Example: twofold networks --out drawings
+    Shapes are those for the embedded digits; a store has those that were trained.
+
+    Examples: twofold networks --out drawings
+
+    twofold networks 'file.py:Twin(share=[False, True])'
     """
     import json as json_module
 
     from twofold.cli.output import print_table, say
-    from twofold.data import find_source
-    from twofold.networks import find_network
     from twofold.report.figures.catalogue import network_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.places import check_folder
     from twofold.report.terminal.networks import layer_rows, layers_table
-    from twofold.report.text.networks import NetworkFacts
 
     check_folder(out)
-    found = [find_network(name) for name in (NETWORKS if names is None else names)]
-    task = find_source(str(SETTINGS["data"].default)).task
-    chosen = [
-        NetworkFacts(each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task))
-        for each in found
-    ]
+    chosen = _stored(store, names) if store is not None else _named(list(NETWORKS) if names is None else names)
     if json:
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
         for facts in chosen:
             print_table(layers_table(facts))
-    drawn = [facts for facts in chosen if NETWORKS[facts.name].portable]
+    drawn = [facts for facts in chosen if facts.calls or NETWORKS[facts.name].portable]
     for line in write_figures(out, network_figures(drawn)):
         say(line)
     for facts in chosen:
         if facts not in drawn:
             say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")
+
+
+def _named(names: list[str]) -> "list[NetworkFacts]":
+    """What is to be told of these networks; those of one's own are imported."""
+    from twofold.data import find_source
+    from twofold.networks.own import resolve
+    from twofold.report.text.networks import NetworkFacts, facts_of_own
+
+    task = find_source(str(SETTINGS["data"].default)).task
+    return [
+        facts_of_own(each.name, each.description)
+        if each.identity
+        else NetworkFacts(each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task))
+        for each in resolve(names, task)
+    ]
+
+
+def _stored(store: str, names: list[str] | None) -> "list[NetworkFacts]":
+    """What a store knows of the networks of one's own that it has trials of, or of those with these names."""
+    from twofold.analysis.own import told_apart
+    from twofold.errors import SettingError
+    from twofold.report.text.networks import facts_of_own
+    from twofold.results import Store
+
+    table = told_apart(Store(store, create=False).described())
+    wanted = table if names is None else table[table.network.isin(names)]
+    if wanted.empty:
+        there = ", ".join(table.network) or "none"
+        raise SettingError(f"`store` (={store}) has no trials of such networks of your own; it has {there}")
+    return [facts_of_own(name, described) for name, described in zip(wanted.network, wanted.description)]

@@ -67,6 +67,25 @@ class Store:
             if connection.scalar(there) is None:
                 connection.execute(sa.insert(networks), {"identity": identity, "description": dict(description)})
 
+    def described(self) -> pd.DataFrame:
+        """The networks of one's own of which trials are stored, as they first came.
+
+        A row has `network`, `identity`, and `description`: what `describe` was given.
+        """
+        import pandas as pd
+
+        query = (
+            sa.select(trials.c.network, trials.c.identity, networks.c.description)
+            .select_from(trials.join(networks, networks.c.identity == trials.c.identity))
+            .order_by(trials.c.finished_at, trials.c.key)
+        )
+        with self._errors(), self._engine.connect() as connection:
+            rows = [] if "identity" not in {column.name for column in self._columns} else connection.execute(query)
+            distinct = {(row.network, row.identity): row.description for row in rows}
+        return pd.DataFrame(
+            [(*names, each) for names, each in distinct.items()], columns=["network", "identity", "description"]
+        )
+
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""
         found: set[str] = set()

@@ -14,10 +14,12 @@ import torch
 from twofold.cache import keep, read_kept
 from twofold.data import Task
 from twofold.errors import NetworkError, cause_of
+from twofold.networks.calls import calls_as_data
 from twofold.networks.finding import Network
 from twofold.networks.protocol import EVALUATED_AT_ONCE
 from twofold.networks.pytorch.export import Exported, example, export
 from twofold.networks.pytorch.graph import Graph
+from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.roles import find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted, first_that_draws
 from twofold.networks.pytorch.units import layers_of
@@ -105,6 +107,8 @@ class Own:
             "answer": self.roles.answer,
             "classes": self.roles.classes,
             "logits_taken": self.roles.logits_taken,
+            "calls": calls_as_data(calls_of(self._graphs[1])),
+            "outputs": calls_of_outputs(self._graphs[1]),
             "parameters": {held.names[0]: list(held.spec.shape) for held in exported.parameters},
             "buffers": {held.names[0]: list(held.spec.shape) for held in exported.buffers},
             "unused_parameters": list(exported.unused),

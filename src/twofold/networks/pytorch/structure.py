@@ -10,9 +10,11 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from twofold.data import AnyArray, Task
 from twofold.data.pairs import RELATIONS
+from twofold.networks.calls import rows_of
 from twofold.networks.protocol import LayerRow, Outputs, Variables
 from twofold.networks.pytorch.graph import Graph, Node
 from twofold.networks.pytorch.interpret import run
+from twofold.networks.pytorch.layers import calls_of
 from twofold.networks.pytorch.operations import TABLE
 from twofold.networks.pytorch.roles import Roles
 from twofold.networks.pytorch.units import Layer
@@ -82,7 +84,7 @@ class Interpreted:
 
     def layers(self, task: Task) -> list[LayerRow]:
         """See `twofold.networks.protocol.Structure`."""
-        raise NotImplementedError
+        return rows_of(calls_of(self.evaluation))
 
     # Outputs are reshaped, since those that are squeezed lack the axis of pairs where there is one pair.
 

@@ -37,7 +37,7 @@ def figure1(facts: NetworkFacts) -> Picture:
             _draw_branch(axes, _stages(side, branch), centre, colour)
             if facts.auxiliary_losses:
                 _draw_auxiliary_loss(axes, side, centre)
-        _draw_weights(axes, facts.weight_sharing, colour)
+        _draw_weights(axes, bool(facts.weight_sharing), colour)
         _draw_head(axes, [_Box("concatenate", shape_text(head1.input_shape)), _box(head1), _box(head2)], colour)
         axes.set(xlim=(-0.95, 15.6), ylim=(-0.75, 4.0))
         axes.set_aspect("equal")

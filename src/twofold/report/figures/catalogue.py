@@ -80,6 +80,11 @@ def findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
 
 
 def network_figures(networks: Sequence[NetworkFacts]) -> dict[str, Drawing]:
-    """The paper's Figure 1 of each network."""
-    stems = _stems([facts.name for facts in networks])
-    return {f"figure1_{stem}": Drawing("architecture:figure1", facts) for stem, facts in zip(stems, networks)}
+    """The paper's Figure 1 of each network of the paper's, and the layers of each of one's own."""
+    drawings = {}
+    for stem, facts in zip(_stems([facts.name for facts in networks]), networks):
+        if facts.calls:
+            drawings[f"layers_{stem}"] = Drawing("layers:layers_figure", facts)
+        else:
+            drawings[f"figure1_{stem}"] = Drawing("architecture:figure1", facts)
+    return drawings

@@ -1,8 +1,11 @@
 """What is said of a network: whether its weights are shared, what it is trained on, its layers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+from twofold.networks.calls import BOTH, LEFT, RIGHT, Call, calls_from_data, rows_of
+from twofold.report.text.numbers import whole
 
 
 @runtime_checkable
@@ -28,16 +31,39 @@ class LayerFacts(Protocol):
 
 @dataclass(frozen=True)
 class NetworkFacts:
-    """All that a table or a drawing of a network tells; whoever has the network computes it."""
+    """All that a table or a drawing of a network tells; whoever has the network computes it.
+
+    Of a network of one's own `weight_sharing` is None, since only its author knows; it has `calls`, and `outputs`: what
+    each of them is, and the number of the call that gives it.
+    """
 
     name: str
-    weight_sharing: bool
+    weight_sharing: bool | None
     auxiliary_losses: bool
     layers: Sequence[LayerFacts]
+    calls: Sequence[Call] = ()
+    outputs: Sequence[tuple[str, int]] = ()
+
+
+def facts_of_own(name: str, description: Mapping[str, Any]) -> NetworkFacts:
+    """What a store, or whoever read the class, knows of a network of one's own."""
+    calls = calls_from_data(description["calls"])
+    answers = [] if description["answer"] == "class predictions alone" else ["answer"]
+    roles = answers + ["classes"] * (len(description["outputs"]) - len(answers))
+    return NetworkFacts(
+        name,
+        None,
+        description["classes"] is not None,
+        rows_of(calls),
+        calls,
+        list(zip([OUTPUTS[role] for role in roles], description["outputs"])),
+    )
 
 
 def network_title(facts: NetworkFacts) -> str:
-    """A network's name and its two flags."""
+    """A network's name and its two flags; of one's own what can be seen of them."""
+    if facts.calls:
+        return f"{facts.name}: {parameters_text(facts)}"
     shared = "shared by both branches" if facts.weight_sharing else "one for each branch"
     losses = "with auxiliary losses" if facts.auxiliary_losses else "without auxiliary losses"
     return f"{facts.name}: branch weights {shared}, {losses}"
@@ -54,3 +80,18 @@ def auxiliary_loss_text(side: str) -> str:
 
 
 MAIN_LOSS = "main loss:\nfirst ≤ second?"
+
+# What stands in a drawing of a network of one's own: at its images, at its outputs, and for what is left out.
+IMAGES = {LEFT: "left image", RIGHT: "right image", BOTH: "both images"}
+OUTPUTS = {"answer": "answer", "classes": "class predictions"}
+LEFT_OUT = "{} operations"
+
+
+def parameters_text(facts: NetworkFacts) -> str:
+    """How many numbers a network of one's own learns."""
+    again = any(call.again is not None for call in facts.calls)
+    counted = "those of shared weights counted once" if again else "no two layers share weights"
+    return f"{whole(sum(call.parameters for call in facts.calls))} parameters, {counted}"
+
+
+SHARED = "dashed: with the weights of an earlier layer"
