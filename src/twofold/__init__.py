@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from twofold.errors import SettingError as SettingError
     from twofold.errors import StoreError as StoreError
     from twofold.errors import TwofoldError as TwofoldError
+    from twofold.export.trained import trained as trained
     from twofold.networks.own import network as network
 
 _HOMES = {
@@ -28,6 +29,7 @@ _HOMES = {
     "StudyResult": "twofold.api",
     "TuneResult": "twofold.api",
     "network": "twofold.networks.own",
+    "trained": "twofold.export.trained",
     "DataError": "twofold.errors",
     "NetworkError": "twofold.errors",
     "SettingError": "twofold.errors",

@@ -15,7 +15,7 @@ import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Source, find_source
-from twofold.errors import SettingError, StoreError, extra_needed, unknown_choice
+from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
 from twofold.paths import typed_path
@@ -88,11 +88,6 @@ class Study(Settings):
         check_workers(workers)
         check_keep(keep_models)
         trials = self.trials()
-        own = [network.name for network in self._resolved if network.identity]
-        if own and keep_models != "none":
-            raise SettingError(
-                f"`keep_models` (={keep_models}) cannot keep {own[0]}: it is none of the built-in networks"
-            )
         unused = self._check_used(store, trials)
         opened = Store(store)
         keeper = self._keeper(keep_models, opened, store, models)(trials)
@@ -126,12 +121,8 @@ class Study(Settings):
 
         Needs the extra `tune` (Optuna). Raises `SettingError`, `DataError` or `StoreError`.
         """
-        try:
+        with needing("tune", "tuning"):
             from twofold.study.tune import SearchSpace, tune
-        except ModuleNotFoundError as error:
-            if error.name != "optuna":
-                raise
-            raise extra_needed("tuning", "Optuna", "tune") from error
         budget = check_whole("budget", budget, least=1)
         check_workers(workers)
         check_keep(keep_models)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from twofold.api import Study
 from twofold.data import Source, find_source
 from twofold.doctor import Finding
-from twofold.errors import SettingError, extra_needed
+from twofold.errors import SettingError, needing
 from twofold.networks.typed import is_typed, parse
 from twofold.settings import SETTINGS, Settings
 
@@ -35,12 +35,8 @@ def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
-    try:
+    with needing("torch", "a network of your own"):
         from twofold.networks.pytorch.loading import Own
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise extra_needed("a network of one's own", "PyTorch", "torch") from error
     from twofold.networks.pytorch.importing import import_home
 
     typed = parse(text)

@@ -1,7 +1,8 @@
 """The errors that a user can cause; each says in one line what was wrong and what to do about it."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 # Longer values are cut in errors.
 _LONGEST = 80
@@ -63,12 +64,22 @@ def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> Sett
     return SettingError(f"`{argument}` (={shown(repr(value))}) is unknown; {hint}known: {', '.join(names)}")
 
 
-def extra_needed(what: str, package: str, extra: str) -> ExtraError:
-    """The error where `what` needs a package that is installed with an extra; no index of packages has twofold."""
-    return ExtraError(
-        f"{what} needs {package}, which is not installed; "
-        f"in the folder of twofold's clone run: pip install -e '.[{extra}]'"
-    )
+@contextlib.contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Where an import within fails for the package of an extra, the error says what needs it, and how to install it.
+
+    Raises `ExtraError`. No index of packages has twofold, so the remedy is given for its clone.
+    """
+    package = {"torch": "PyTorch", "tune": "Optuna"}[extra]
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "optuna"):
+            raise
+        raise ExtraError(
+            f"{what} needs {package}, which is not installed; "
+            f"in the folder of twofold's clone run: pip install -e '.[{extra}]'"
+        ) from error
 
 
 def shown(value: object) -> str:

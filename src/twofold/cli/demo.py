@@ -30,11 +30,14 @@ def demo(
     Example: twofold demo -o demo.html
     """
     from twofold.cli.output import say
-    from twofold.report.page.demo import choose_models, demo_data, demo_page
+    from twofold.report.page.demo import choose_models, demo_data, demo_page, left_out
     from twofold.report.page.html import write_page
     from twofold.report.places import check_file
 
     check_file(out)
     kept = find_models(models, store)
-    chosen = choose_models(kept.records(), relation=relation, data=data)
-    say(write_page(out, demo_page(demo_data(kept, chosen, data_dir))))
+    records = kept.records()
+    chosen, note = choose_models(records, relation=relation, data=data), left_out(records)
+    say(write_page(out, demo_page(demo_data(kept, chosen, data_dir, note=note))))
+    if note:
+        say(note)

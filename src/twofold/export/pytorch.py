@@ -9,19 +9,15 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 import numpy as np
 
-from twofold.errors import SettingError, extra_needed
+from twofold.errors import SettingError, needing
 from twofold.networks import Network, find_network
 from twofold.networks.blocks import pooled_size
 from twofold.networks.paper import Layer, PairNetwork
 
-try:
+with needing("torch", "twofold.export.pytorch"):
     import torch
     from torch import Tensor, nn
     from torch.nn import functional as F
-except ModuleNotFoundError as error:
-    if error.name != "torch":
-        raise
-    raise extra_needed("twofold.export.pytorch", "PyTorch", "torch") from error
 
 _FEATURE_CHANNELS = 64
 

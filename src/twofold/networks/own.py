@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twofold.data import Task
-from twofold.errors import SettingError, extra_needed
+from twofold.errors import SettingError, needing
 from twofold.networks.finding import Network, find_network, remember
 from twofold.networks.typed import Typed, check_levels, is_typed, parse
 
@@ -62,12 +62,8 @@ def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
 
 
 def _own(wanted: str | Own, task: Task) -> list[Network]:
-    try:
+    with needing("torch", "a network of your own"):
         from twofold.networks.pytorch.loading import load
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise extra_needed("a network of one's own", "PyTorch", "torch") from error
     if isinstance(wanted, str):
         from twofold.networks.pytorch.importing import import_home
 

@@ -47,7 +47,7 @@ class Model:
 
     @property
     def network(self) -> Any:
-        """Its parameters; one of the paper's is called with images."""
+        """Its parameters; one of the paper's is called with images, one of one's own has them by name."""
         return self.variables.parameters
 
 
@@ -127,8 +127,11 @@ def models_folder(store: str | os.PathLike[str]) -> Path:
 def _tensors(variables: Variables) -> dict[str, np.ndarray]:
     import jax
 
-    leaves, _ = jax.tree_util.tree_flatten_with_path(variables.parameters)
-    return {_name(path): np.ascontiguousarray(leaf) for path, leaf in leaves}
+    arrays = variables.parameters
+    if isinstance(arrays, dict):  # of a network of one's own, which may have buffers too
+        arrays = {**arrays, **variables.buffers}
+    leaves, _ = jax.tree_util.tree_flatten_with_path(arrays)
+    return {_name(path): np.array(leaf, order="C") for path, leaf in leaves}
 
 
 def _name(path: Any) -> str:
@@ -146,6 +149,8 @@ def _variables(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndar
 
     from twofold.networks.protocol import Variables
 
+    if record.get("identity"):
+        return _of_own(path, record, tensors)
     height, width = record["image_size"]
     # What the first version wrote has neither: its images were grey, and of ten classes.
     task = Task(height, width, channels=record.get("channels", 1), classes=record.get("classes", 10))
@@ -165,6 +170,17 @@ def _variables(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndar
             raise _no_model(path, f"its tensor '{_name(place)}' is {tensor.shape}, not {shape.shape}")
         leaves.append(jnp.asarray(tensor))
     return Variables(jax.tree.unflatten(definition, leaves))
+
+
+def _of_own(path: Path, record: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> Variables:
+    """What a network of one's own computes with, by the names in its module."""
+    from twofold.networks.protocol import Variables
+
+    buffers = record.get("buffers")
+    if not isinstance(buffers, list) or not set(buffers) <= tensors.keys():
+        raise _no_model(path, "it lacks buffers of its network")
+    parameters = {name: array for name, array in tensors.items() if name not in buffers}
+    return Variables(parameters, {name: tensors[name] for name in buffers})
 
 
 def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

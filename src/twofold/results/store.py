@@ -80,11 +80,12 @@ class Store:
             .order_by(trials.c.finished_at, trials.c.key)
         )
         with self._errors(), self._engine.connect() as connection:
-            rows = [] if "identity" not in {column.name for column in self._columns} else connection.execute(query)
-            distinct = {(row.network, row.identity): row.description for row in rows}
-        return pd.DataFrame(
-            [(*names, each) for names, each in distinct.items()], columns=["network", "identity", "description"]
-        )
+            # A store of an earlier version that stays as it is has no such networks.
+            rows: Sequence[sa.Row] = []
+            if trials.c.identity in self._columns:
+                rows = connection.execute(query).all()
+        distinct = {(row.network, row.identity): tuple(row) for row in rows}
+        return pd.DataFrame(list(distinct.values()), columns=["network", "identity", "description"])
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from twofold.data import Digits, Source, draw_pairs, pixel_scale
 from twofold.errors import unknown_choice
+from twofold.networks import Network
 from twofold.results import ModelStore, Store
 from twofold.results.store import LONG_COLUMNS
 from twofold.study.trial import Trial
@@ -67,7 +68,7 @@ class Keeper:
         if self._keep == "none":
             return
         if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
-            self._models.add(variables, self._record(trial, row))
+            self._models.add(_by_name(trial, variables), self._record(trial, row))
 
     def finish(self) -> None:
         """Delete what `best` kept on the way of networks that are not the best after all.
@@ -114,7 +115,29 @@ class Keeper:
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,
+            **_own(trial.architecture),
         }
+
+
+def _by_name(trial: Trial, variables: "Variables") -> "Variables":
+    """Of a network of one's own what it computes with by the names of its module; of another as it is."""
+    network = trial.architecture
+    if not network.identity:
+        return variables
+    named = (dict(zip(network.description[each], getattr(variables, each))) for each in ("parameters", "buffers"))
+    return type(variables)(*named)
+
+
+def _own(network: Network) -> dict[str, Any]:
+    """What a record needs for a network of one's own to be made again: arguments as they are typed, and its roles."""
+    if not network.identity:
+        return {}
+    arguments = {name: repr(value) for name, value in network.arguments.items()}
+    return {
+        "arguments": arguments,
+        "outputs": network.description["roles"],
+        "buffers": list(network.description["buffers"]),
+    }
 
 
 @functools.lru_cache(maxsize=4096)

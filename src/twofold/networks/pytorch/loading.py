@@ -109,6 +109,7 @@ class Own:
             "logits_taken": self.roles.logits_taken,
             "calls": calls_as_data(calls_of(self._graphs[1])),
             "outputs": calls_of_outputs(self._graphs[1]),
+            "roles": list(self.roles.of_outputs),
             "parameters": {held.names[0]: list(held.spec.shape) for held in exported.parameters},
             "buffers": {held.names[0]: list(held.spec.shape) for held in exported.buffers},
             "unused_parameters": list(exported.unused),

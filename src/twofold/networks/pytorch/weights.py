@@ -3,6 +3,7 @@
 import contextlib
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,9 +25,7 @@ def fresh(
     (64 bits for PyTorch, 32 each for the other two), and are afterwards as they were.
     """
     with seeded(seed, round):
-        module = make()
-        if any(torch.nn.parameter.is_lazy(each) for each in module.parameters()):
-            _materialise(module, exported)
+        module = made(make, exported)
         return _arrays(module, exported.parameters), _arrays(module, exported.buffers)
 
 
@@ -46,21 +45,30 @@ def seeded(seed: int, round: int) -> Iterator[None]:
         np.random.set_state(numpys)  # noqa: NPY002
 
 
-def _materialise(module: torch.nn.Module, exported: Exported) -> None:
-    """Call a module once whose parameters get their shapes from the first images."""
-    graph = exported.graphs[0][-1]
-    module.eval()
-    with torch.no_grad():
-        module(*map(example, exported.convention.shapes(graph.images)))
+def made(make: Callable[[], torch.nn.Module], exported: Exported) -> torch.nn.Module:
+    """A fresh module. Where parameters get their shapes from the first images, it is called once."""
+    module = make()
+    if any(torch.nn.parameter.is_lazy(each) for each in module.parameters()):
+        mode, graph = module.training, exported.graphs[0][-1]
+        module.eval()
+        with torch.no_grad():
+            module(*map(example, exported.convention.shapes(graph.images)))
+        module.train(mode)
+    return module
+
+
+def find(module: torch.nn.Module, name: str) -> torch.Tensor:
+    """The parameter, buffer or plain tensor of that name."""
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part)
+    return found
 
 
 def _arrays(module: torch.nn.Module, held: tuple[Held, ...]) -> list[np.ndarray]:
     arrays = []
     for each in held:
-        found = module
-        for name in each.names[0].split("."):
-            found = getattr(found, name)
-        array = found.detach().cpu().numpy().copy()
+        array = find(module, each.names[0]).detach().cpu().numpy().copy()
         if Spec(array.shape, array.dtype.name) != each.spec:
             raise NetworkError(
                 f"{type(module).__name__}: {each.names[0]} is {array.shape} in this round and was {each.spec.shape} "

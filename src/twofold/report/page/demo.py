@@ -12,7 +12,7 @@ from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
 from twofold.report.page.html import render
-from twofold.report.text.demo import NONE_KEPT, no_demo
+from twofold.report.text.demo import NONE_KEPT, cannot_run, no_demo
 from twofold.report.text.names import statement
 from twofold.results import ModelStore
 
@@ -28,6 +28,8 @@ def choose_models(
     several questions, or of several sets of digits, and neither `relation` nor `data` says which is meant.
     """
     sound = [record for record in records if not record["diverged"] and _known(record)]
+    if not sound and left_out(records):
+        raise SettingError(f"no networks are kept that the demo can run: {left_out(records)}")
     if not sound:
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
     for name, chosen in (("relation", relation), ("data", data)):
@@ -43,11 +45,19 @@ def choose_models(
     }
 
 
-def demo_data(models: ModelStore, records: Mapping[str, Record], data_dir: Path | None = None) -> dict[str, Any]:
+def left_out(records: Sequence[Record]) -> str:
+    """Which of the networks kept the page cannot run, and why; empty where it can run all."""
+    names = list(dict.fromkeys(record["network"] for record in records if not _known(record)))
+    return cannot_run(names) if names else ""
+
+
+def demo_data(
+    models: ModelStore, records: Mapping[str, Record], data_dir: Path | None = None, *, note: str = ""
+) -> dict[str, Any]:
     """What the page's script works on: networks with their weights, test digits, and each network's mistakes.
 
-    `records` are those of `choose_models`. Raises `DataError` where the digits are not those that the networks
-    were trained on, `StoreError` where a model cannot be read.
+    `records` are those of `choose_models`; `note`, which the page shows, is of `left_out`. Raises `DataError` where the
+    digits are not those that the networks were trained on, `StoreError` where a model cannot be read.
     """
     from twofold.report.page.kept import encoded, find_mistakes  # it needs JAX, and most pages need no JAX
 
@@ -61,6 +71,7 @@ def demo_data(models: ModelStore, records: Mapping[str, Record], data_dir: Path 
         networks.append(encoded(model))
         mistakes.append({"network": record["network"], **find_mistakes(model, digits)})
     return {
+        "note": note,
         "statement": statement(some["relation"]),
         "holds": _holds(some["relation"], digits.task.classes),
         "image_size": some["image_size"],
@@ -79,7 +90,7 @@ def demo_or_reason(
         records = [record for record in models.records() if record["key"] in keys]
         if not records:
             return None, NONE_KEPT
-        return demo_data(models, choose_models(records), data_dir), ""
+        return demo_data(models, choose_models(records), data_dir, note=left_out(records)), ""
     except (SettingError, DataError, StoreError) as error:
         return None, no_demo(error)
 

@@ -1,6 +1,13 @@
-"""Why a page has no demo."""
+"""Why a page has no demo, or not of all networks."""
+
+from collections.abc import Sequence
 
 NONE_KEPT = "No networks of these trials were kept; twofold study --keep-models best keeps some."
+
+
+def cannot_run(names: Sequence[str]) -> str:
+    """Of the networks kept the page cannot run these."""
+    return f"the page computes the layers of the paper's four networks, and not those of {', '.join(names)}"
 
 
 def no_demo(why: Exception) -> str:
