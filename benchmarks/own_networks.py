@@ -43,7 +43,7 @@ from twofold.training.devices import use_devices
 from twofold.training.run import numbers_of, program_of, trial_key
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the networks of the tests
-from tests.networks.pytorch.zoo import KINDS  # noqa: E402
+from tests.networks.pytorch.zoo import KINDS
 
 BATCH, BATCHES = 25, 8
 

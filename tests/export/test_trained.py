@@ -101,7 +101,7 @@ def test_what_is_no_literal_has_to_be_given_again(tmp_path):
     run([twofold.network(Twin, activation=nn.Tanh)], tmp_path, rounds=1)
     kept = ModelStore(tmp_path / "t.models")
     (record,) = kept.records()
-    with pytest.raises(SettingError, match="`activation` .* give it again"):
+    with pytest.raises(SettingError, match=r"`activation` .* give it again"):
         twofold.trained(kept.path(record["key"]), Twin)
     module = twofold.trained(kept.path(record["key"]), Twin, activation=nn.Tanh)
     assert error_of(module, record) == pytest.approx(record["test_error"])
