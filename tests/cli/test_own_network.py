@@ -106,6 +106,29 @@ def test_commands_that_read_import_nothing_of_it(command, trained, tmp_path, run
     assert (code, "imported" in err) == (0, False)
 
 
+def test_networks_shows_the_same_of_a_file_and_of_a_store_which_imports_nothing(trained, tmp_path, run):
+    (tmp_path / "net.py").write_text(NET)
+    _, of_file, said = run("networks", TYPED, "--json")
+    assert said.count("wrote figures/layers_Twin-share-") == 8
+    drawn = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    (tmp_path / "net.py").write_text("raise SystemExit('imported')")
+    shutil.copy(trained / "twofold.db", tmp_path)
+    code, of_store, said = run("networks", "--store", "twofold.db", "--json")
+    assert (code, json.loads(of_store)) == (0, json.loads(of_file))
+    assert said.count("are up to date") == 4
+    assert {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()} == drawn
+    code, table, _ = run("networks", "--store", "twofold.db", "Twin(share=True, aux=False)")
+    assert (code, table.count("parameters,"), "first.0: conv2d" in table) == (0, 1, True)
+
+
+@pytest.mark.parametrize("arguments", [["Twin(share=3)"], ["NetWS"]])
+def test_networks_that_a_store_has_not_are_a_mistake(arguments, trained, tmp_path, run):
+    shutil.copy(trained / "twofold.db", tmp_path)
+    code, out, err = run("networks", "--store", "twofold.db", *arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "it has Twin(share=False, aux=False)" in err
+
+
 def test_the_rows_do_not_depend_on_the_number_of_workers(trained, tmp_path, run):
     (tmp_path / "net.py").write_text(NET)
     code, out, _ = run("study", "--networks", "net.py:Twin(share=True)", *SIZES, "--json", "--workers", "1")

@@ -1,5 +1,6 @@
 """A drawing of a network of one's own: its layers from the images to its outputs, its branches beside each other."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from twofold.report.text.numbers import shape_text
 
 _WIDTH, _GAP, _LINE = 1.7, 0.42, 0.27
 _INCHES = 0.78  # of a unit of the drawing
+
+# A drawing is wide enough, in inches, for the sentence under its title, and titles are broken to fit it.
+_NARROWEST, _LETTERS_PER_INCH = 6.5, 9
 
 # Lines in a box, columns in a drawing, and characters of a layer's name, at the most.
 _MOST_LINES, _MOST_COLUMNS, _MOST_LETTERS = 5, 14, 17
@@ -54,9 +58,11 @@ def layers_figure(facts: NetworkFacts) -> Picture:
     low = min(box.y - box.height / 2 for box in boxes) - 0.55
     left, right = -_WIDTH / 2 - 0.15, max(box.x for box in boxes) + _WIDTH / 2 + 0.15
     with house_style():
-        figure, axes = new_picture(_INCHES * (right - left), _INCHES * (high - low) + 0.75)
+        width = max(_NARROWEST, _INCHES * (right - left))
+        title = textwrap.fill(facts.name, int(_LETTERS_PER_INCH * width))
+        figure, axes = new_picture(width, _INCHES * (high - low) + 0.55 + 0.2 * (title.count("\n") + 1))
         axes.set_axis_off()
-        axes.set_title(f"{facts.name}\n", fontsize=12, color=colour)
+        axes.set_title(f"{title}\n", fontsize=12, color=colour)
         note = "; ".join([parameters_text(facts), *([SHARED] if any(box.shared for box in boxes) else [])])
         axes.text(left, high, note, fontsize=8.5, style="italic", va="bottom", color=FAINT)
         for box in boxes:
