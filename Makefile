@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits check format bench clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network check format bench bench-own clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -27,6 +27,10 @@ campaign-signals: $(VENV)/.installed-test
 campaign-flipped-bits: $(VENV)/.installed-test
 	$(BIN)/python -m tests.campaigns.flipped_bits
 
+# The paper's network as a user writes it in PyTorch, beside the one that is built in: forty rounds of the full MNIST.
+campaign-papers-network: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.papers_network
+
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,6 +43,10 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/throughput.py
+
+# Networks of one's own beside PyTorch.
+bench-own: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/own_networks.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
