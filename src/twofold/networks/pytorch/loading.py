@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,7 +50,7 @@ class Own:
         source: str,
     ) -> None:
         self.name, self._task, self._outputs, self._around, self._source = name, task, outputs, around, source
-        self._make = functools.partial(_module, name, make)
+        self._make = partial(_module, name, make)
         self._structures: dict[tuple[int, str], Interpreted] = {}
         self.exported = self._exported(Settings.batch_size)
         self.roles = find_roles(
@@ -70,6 +71,20 @@ class Own:
         parts = [graph.canonical() for graph in self._graphs]
         roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken])
         return hashlib.sha256(b"\n".join([*parts, roles.encode(), self._probe()])).hexdigest()
+
+    def check_parity(self) -> None:
+        """Raise `NetworkError` where the graphs compute something else than the module: outputs, and one step."""
+        wrong = json.loads(self._kept("parity", lambda: json.dumps(self._wrong())))
+        if wrong:
+            raise NetworkError(
+                f"{self.name}: what twofold computes differs from your module ({', '.join(wrong)}), which is a fault "
+                "of twofold's: please report it with your file; twofold check says how much"
+            )
+
+    def _wrong(self) -> list[str]:
+        from twofold.networks.pytorch.parity import differences
+
+        return [each.of for each in self.within(partial(differences, steps=1)) if not each.is_right]
 
     def structure(self, settings: Settings) -> Interpreted:
         """What is compiled for a batch size and a relation."""
@@ -208,7 +223,8 @@ def load(
     seen: dict[str, Mapping[str, Any]] = {}
     for arguments in typed.combinations():
         name = typed.label(arguments)
-        own = Own(name, functools.partial(make, **arguments), task, outputs, around, source)
+        own = Own(name, partial(make, **arguments), task, outputs, around, source)
+        own.check_parity()
         if own.identity in seen:
             raise _same(name, typed.label(seen[own.identity]), named_classes=own.roles.classes is not None)
         seen[own.identity] = arguments
