@@ -26,6 +26,9 @@ def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
     """
     if not is_typed(text):
         raise SettingError(f"`network` (={text}) must be a class in a file or module, such as file.py:Twin")
+    from twofold.training.devices import use_devices
+
+    use_devices()  # all of them, before anything else starts JAX
     source = find_source(SETTINGS["data"].checked(data))
     found: list[Finding] = []
     for own in _networks(text, source):

@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
 
+from tests.cli import program
+
 from twofold.results import Store
 
 NET = '''
@@ -104,6 +106,14 @@ def test_commands_that_read_import_nothing_of_it(command, trained, tmp_path, run
     (tmp_path / "net.py").write_text("raise SystemExit('imported')")
     code, _, err = run(command)
     assert (code, "imported" in err) == (0, False)
+
+
+def test_what_is_looked_at_before_a_study_leaves_it_all_cores(tmp_path):
+    # In a process of its own: JAX's devices are settled when it first computes. The comment makes it a new file.
+    (tmp_path / "net.py").write_text(f"# {tmp_path}\n{NET}")
+    for command in (["check", "net.py:Twin"], ["study", "--networks", "net.py:Twin", *SIZES]):
+        ended = program.run(*command, cwd=tmp_path)
+        assert (ended.returncode, "JAX was running already" in ended.stderr) == (0, False)
 
 
 def test_networks_shows_the_same_of_a_file_and_of_a_store_which_imports_nothing(trained, tmp_path, run):

@@ -24,8 +24,9 @@ class Network:
     exported, drawn, and asked in a page: what does so knows the layers of the paper's networks.
 
     A network of one's own has an `identity`, the hash of what it computes, whatever it is called. Its factors are among
-    its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, and `make` gives
-    its structure. It has no `weight_sharing`: only its author knows.
+    its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, `make` gives its
+    structure, and `verify` raises `NetworkError` where that is not what the class computes. It has no `weight_sharing`:
+    only its author knows.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Network:
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
     description: Mapping[str, Any] = field(default_factory=dict, compare=False)
     make: "Callable[[Settings], Structure] | None" = field(default=None, compare=False)
+    verify: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def structure(self, settings: Settings | None = None) -> "Structure":
         """What is compiled of it, as far as settings (by default their defaults) decide that: batches, the relation.

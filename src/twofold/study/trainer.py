@@ -53,6 +53,8 @@ class Trainer:
         """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
         on_progress = _progress(listener, functools.partial(self._store.renew_claims, self._owner))
         _check_precision(trials, self._devices[0])
+        for network in {trial.architecture for trial in trials}:
+            network.verify()
         trained = set()
         for program, group in _groups(trials, self._task, self._trace):
             jobs = (_job(trial, self._load) for trial in group if self._claim(trial))

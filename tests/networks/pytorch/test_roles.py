@@ -99,6 +99,17 @@ def test_the_answer_is_told_by_its_shape_and_probabilities_are_taken_back_to_log
     assert outputs.class_logits is None
 
 
+def test_what_is_made_of_whole_numbers_has_no_role():
+    def forward(net, x):
+        a, b = net.both(x)
+        return (a.argmax(1) <= b.argmax(1)).long(), a > 0, a, b
+
+    found = structure(network(forward)).roles
+    assert (found.answer, found.classes, len(found.unused)) == ("class predictions alone", "apart", 2)
+    with pytest.raises(NetworkError, match="gives a role to whole numbers"):
+        Own("Net", network(forward), TASK, ("answer", "unused", "classes", "classes"), NOTHING, "")
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 10, 50])
 @pytest.mark.parametrize("kind", [*CLASSES, "squeezed"])
 def test_roles_are_the_same_for_every_batch_size(kind, batch_size):

@@ -42,6 +42,13 @@ class Noisy(Net):
         return self.layers(pairs + torch.rand_like(pairs) if self.training else pairs)
 
 
+class InADict(Net):
+    """Its outputs have names that are in no alphabetical order."""
+
+    def forward(self, pairs):
+        return {"logits": self.layers(pairs), "embedding": {"z": pairs.flatten(1), "a": 2 * pairs.flatten(1)}}
+
+
 def compared(make):
     return Own("Net", make, TASK, None, nullcontext, "").within(differences)
 
@@ -50,6 +57,10 @@ def test_a_module_that_computes_in_single_precision_alone_is_compared_there():
     found = compared(Single)
     assert len(found) == 5
     assert all(each.is_right and each.allowed == 1e-3 for each in found)
+
+
+def test_outputs_in_a_dict_are_compared_in_their_order():
+    assert all(each.is_right and each.allowed < 1e-3 for each in compared(InADict))
 
 
 def test_one_that_draws_otherwise_is_compared_in_evaluation_alone():
@@ -61,7 +72,7 @@ def test_one_that_draws_otherwise_is_compared_in_evaluation_alone():
 def test_a_network_that_is_computed_wrongly_is_refused_before_anything_is_trained(name, wrong, monkeypatch):
     monkeypatch.setitem(TABLE, name, TABLE[name]._replace(function=wrong))
     with pytest.raises(NetworkError, match=r"differs from your module \(outputs in evaluation.*gradients.*report it"):
-        load(parse("file.py:Net"), Net, TASK)
+        load(parse("file.py:Net"), Net, TASK)[0].verify()
 
 
 def test_what_was_found_right_is_not_compared_again(monkeypatch):

@@ -8,12 +8,14 @@ import inspect
 import io
 import json
 import logging
+import random
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch._decomp import get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -148,7 +150,7 @@ def export(
     image = tuple(image_shape)[1:] if tuple(image_shape)[:-2] == (1,) else tuple(image_shape)
     modes = [(mode, n) for mode, several in ((True, training), (False, evaluation)) for n in several]
     before = {name: each.training for name, each in module.named_modules()}
-    with _quietly(), torch.random.fork_rng(devices=[]):
+    with quietly(), torch.random.fork_rng(devices=[]):
         convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"))
         leaves = _leaves(module, network)
         drafts = []
@@ -182,17 +184,21 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec) -> Convention:
     names = ["two images"] if arguments == 2 else ["pairs", "pairs with channels", "rows"]
     conventions = {tuple(Convention(name).shapes(pairs)): Convention(name) for name in reversed(names)}
     module.eval()
-    words = []
+    words: list[str] = []
+    failures: list[Exception] = []
     for shapes, convention in reversed(conventions.items()):
         try:
             with torch.no_grad():
                 module(*map(example, shapes))
         except _OF_SHAPES as error:
             words.append(f"{' and '.join(map(str, shapes))}: {_words(error)}")
+            failures.append(error)
         except Exception as error:
             raise _mistake(network, error) from error
         else:
             return convention
+    if len(failures) > 1 and len(set(map(_words, failures))) == 1:  # whatever the shape is, so it is not the shape
+        raise _mistake(network, failures[0]) from failures[0]
     raise NetworkError(
         f"{network}: no images that could be given fit: {'; '.join(words)}; "
         "write forward(pairs) for (n, 2, h, w) or forward(left, right) for (n, 1, h, w) each"
@@ -203,6 +209,8 @@ def _required(module: torch.nn.Module, network: str) -> int:
     """How many arguments `forward` must be given: one or two."""
     parameters = inspect.signature(module.forward).parameters.values()
     needed = [each for each in parameters if each.default is each.empty and each.kind not in _VARIABLE]
+    if not needed and any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters):
+        return 2  # forward(*images)
     positional = [each for each in needed if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     if len(positional) not in (1, 2) or len(positional) < len(needed):
         names = ", ".join(each.name for each in needed) or "none"
@@ -262,9 +270,15 @@ def _draft(
     with _momentum_none(module):
         try:
             arguments = tuple(map(example, convention.shapes(pairs)))
+            before = _other_generators()
             program = torch.export.export(module, arguments, strict=False)
         except Exception as error:
             raise _mistake(network, error) from error
+    if _other_generators() != before:
+        raise NetworkError(
+            f"{network}: forward draws from Python's or NumPy's random numbers, which would be the same in every step; "
+            "draw them with PyTorch, as in torch.rand(())"
+        )
     draft = Draft(network, pairs)
     translation = Translation(draft, _taken_apart)
     images = iter(convention.arguments(draft))
@@ -288,6 +302,12 @@ def _draft(
     flat = [each for each, kind in zip(flat, kinds_out) if kind == "USER_OUTPUT"]
     draft.finish(_plain(torch.utils._pytree.tree_unflatten(flat, program.call_spec.out_spec)))
     return draft
+
+
+def _other_generators() -> tuple:
+    """Where the generators stand that are not PyTorch's."""
+    numpys: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+    return random.getstate(), numpys["state"]["key"].tobytes(), numpys["state"]["pos"]
 
 
 def _plain(outputs: Any) -> Any:
@@ -332,8 +352,8 @@ def _momentum_none(module: torch.nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep to ourselves what PyTorch prints, logs and warns of: what matters is in its errors."""
+def quietly() -> Iterator[None]:
+    """Keep to ourselves what PyTorch and a class print, log and warn of: what matters is in their errors."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stderr(io.StringIO()),

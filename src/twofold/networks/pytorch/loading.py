@@ -1,5 +1,6 @@
 """From a class of the user's to networks that are trained: one for every combination of its factors' levels."""
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -18,11 +19,12 @@ from twofold.errors import NetworkError, cause_of
 from twofold.networks.calls import calls_as_data
 from twofold.networks.finding import Network
 from twofold.networks.protocol import EVALUATED_AT_ONCE
-from twofold.networks.pytorch.export import Exported, example, export
+from twofold.networks.pytorch.drawing import first_that_draws
+from twofold.networks.pytorch.export import Exported, example, export, quietly
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.roles import find_roles, in_roles
-from twofold.networks.pytorch.structure import Interpreted, first_that_draws
+from twofold.networks.pytorch.structure import Interpreted
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, seeded
 from twofold.networks.typed import Typed
@@ -61,6 +63,8 @@ class Own:
             outputs=outputs,
         )
         self._graphs = self._in_roles(self.exported)
+        if not self.exported.parameters:
+            raise NetworkError(f"{name}: its outputs depend on no parameters, so that there is nothing to train")
 
     @functools.cached_property
     def identity(self) -> str:
@@ -103,13 +107,19 @@ class Own:
             )
         return self._structures[key]
 
+    @contextlib.contextmanager
+    def _within(self) -> Iterator[None]:
+        """Among what the user imported, and in silence: what a class prints is not asked for."""
+        with self._around(), quietly():
+            yield
+
     def _fresh(self, seed: int, round: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        with self._around():
+        with self._within():
             return fresh(self._make, self.exported, seed=seed, round=round)
 
     def within(self, look: Callable[[Callable[[], torch.nn.Module], Exported], T]) -> T:
         """What a function finds that is given how the module is made, and its graphs."""
-        with self._around():
+        with self._within():
             return look(self._make, self.exported)
 
     def description(self) -> dict[str, Any]:
@@ -147,7 +157,7 @@ class Own:
 
     def _export(self, batch_size: int) -> Exported:
         image = (self._task.channels, *self._task.image_size)
-        with self._around(), seeded(0, 0):
+        with self._within(), seeded(0, 0):
             return export(self._make(), image, training=[batch_size], evaluation=[EVALUATED_AT_ONCE])
 
     def _kept(self, what: str, make: Callable[[], str]) -> str:
@@ -166,7 +176,7 @@ class Own:
     def _probe(self) -> bytes:
         """The outputs and a gradient of the module itself, in double precision, for fixed images and weights."""
         shapes = self.exported.convention.shapes(self._graphs[1].images)
-        with self._around(), seeded(0, 0):
+        with self._within(), seeded(0, 0):
             numbers = self._numbers_of(self._make().eval(), shapes)
         return ",".join(f"{x:.{_DIGITS}e}" for x in numbers).encode()
 
@@ -224,7 +234,6 @@ def load(
     for arguments in typed.combinations():
         name = typed.label(arguments)
         own = Own(name, partial(make, **arguments), task, outputs, around, source)
-        own.check_parity()
         if own.identity in seen:
             raise _same(name, typed.label(seen[own.identity]), named_classes=own.roles.classes is not None)
         seen[own.identity] = arguments
@@ -239,6 +248,7 @@ def load(
                 arguments=arguments,
                 description=own.description(),
                 make=own.structure,
+                verify=own.check_parity,
             )
         )
     return networks

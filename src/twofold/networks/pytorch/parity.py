@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from twofold.networks.pytorch.drawing import first_that_draws, without_dropping
 from twofold.networks.pytorch.export import Exported
-from twofold.networks.pytorch.graph import Graph, Spec
+from twofold.networks.pytorch.graph import Dtype, Graph, Spec
 from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.structure import first_that_draws
 from twofold.networks.pytorch.weights import find, made, seeded
 
 _STEPS, _RATE = 5, 0.01
@@ -33,11 +33,6 @@ _ALLOWED_IN_SINGLE = 1e-3
 # What is computed is small: most of the time is compiling, and optimizing less takes half as long.
 _QUICKLY: Any = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
-# Operations that drop at random with the probability that is their second argument.
-_DROPPING = {
-    f"aten.{name}.default"
-    for name in ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-}
 _DROPPERS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 
 
@@ -61,24 +56,35 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
     Nothing is dropped at random, on either side; a network that draws otherwise is compared in evaluation alone. It is
     computed in double precision, or in single where the module computes in no other.
     """
+    allowed = dict.fromkeys(_ALLOWED, _ALLOWED_IN_SINGLE) if _rounds(exported) else _ALLOWED
     try:
-        found, allowed = _compared(make, exported, torch.float64, steps), _ALLOWED
+        found = _compared(make, exported, torch.float64, steps)
     except (RuntimeError, TypeError):
         found, allowed = _compared(make, exported, torch.float32, steps), dict.fromkeys(_ALLOWED, _ALLOWED_IN_SINGLE)
     return [Difference(name, largest, allowed[name]) for name, largest in found.items()]
 
 
+def _rounds(exported: Exported) -> bool:
+    """Whether a network asks for single precision, or less, somewhere: there PyTorch rounds what is computed here."""
+    return any(
+        isinstance(each, Dtype) and each.name in ("float32", "float16", "bfloat16")
+        for _, _, graph in exported.graphs
+        for node in graph.nodes
+        for each in (*node.arguments, *dict(node.keywords).values())
+    )
+
+
 def _compared(
     make: Callable[[], torch.nn.Module], exported: Exported, real: torch.dtype, steps: int
 ) -> dict[str, float]:
-    graphs = {mode: _without_dropping(graph) for mode, _, graph in exported.graphs}
+    graphs = {mode: without_dropping(graph) for mode, _, graph in exported.graphs}
     with jax.enable_x64(True), seeded(0, 0), _nothing_dropped():
         theirs = _Theirs(made(make, exported), exported, real)
         parameters, buffers = theirs.arrays()
         images = theirs.images(graphs[False])
-        evaluated = _quick(lambda *arrays: run(graphs[False], *arrays)[0], parameters, buffers, images)
+        evaluated = _quick(lambda *arrays: _flat(run(graphs[False], *arrays)[0]), parameters, buffers, images)
         their_outputs = theirs.outputs(images, training=False)
-        found = {"outputs in evaluation": _largest(_flat(evaluated(parameters, buffers, images)), their_outputs)}
+        found = {"outputs in evaluation": _largest(evaluated(parameters, buffers, images), their_outputs)}
         if first_that_draws(graphs[True]) is None:
             found |= _after_steps(graphs[True], theirs, steps)
     return found
@@ -97,7 +103,7 @@ def _after_steps(graph: Graph, theirs: "_Theirs", steps: int) -> dict[str, float
         parameters = [np.asarray(p - _RATE * g) for p, g in zip(parameters, gradients, strict=True)]
         buffers = [np.asarray(buffer) for buffer in buffers]
         if number == 0:
-            found["outputs in training"] = _largest(_flat(outputs), their_outputs)
+            found["outputs in training"] = _largest(outputs, their_outputs)
             found["gradients"] = _largest(gradients, their_gradients)
             found["state after a step"] = _largest(buffers, theirs.arrays()[1])
     return {**found, "weights after steps of SGD": _largest(parameters, theirs.arrays()[0])}
@@ -112,7 +118,10 @@ class _Theirs:
 
     def __init__(self, module: torch.nn.Module, exported: Exported, real: torch.dtype) -> None:
         self._module, self._exported, self._real = module.to(real), exported, real
-        for part in module.modules():  # tensors that are plain attributes too
+        for part in module.modules():
+            if isinstance(part, torch.nn.RNNBase):
+                part.dropout = 0.0  # which they drop in one operation of PyTorch's
+            # Tensors that are plain attributes too.
             for name, value in vars(part).items():
                 if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
                     object.__setattr__(part, name, value.to(real))
@@ -158,8 +167,9 @@ class _Theirs:
 
 def _loss(graph: Graph, parameters: Any, buffers: Any, images: Any) -> tuple[Any, tuple[Any, Any]]:
     """A number that depends on every output in its own way."""
-    outputs, state = run(graph, parameters, buffers, images)
-    total: Any = sum((each * jnp.cos(_count(jnp, each))).mean() for each in _flat(outputs))
+    nested, state = run(graph, parameters, buffers, images)
+    outputs = _flat(nested)
+    total: Any = sum((each * jnp.cos(_count(jnp, each))).mean() for each in outputs)
     return total, (outputs, state)
 
 
@@ -168,7 +178,11 @@ def _count(library: Any, array: Any) -> Any:
 
 
 def _flat(outputs: Any) -> list[Any]:
-    return [each for each in jax.tree.leaves(outputs) if hasattr(each, "shape")]
+    """The arrays of a nesting in the network's order: JAX would sort the names of a dictionary."""
+    if isinstance(outputs, tuple | dict):
+        several = outputs.values() if isinstance(outputs, dict) else outputs
+        return [array for each in several for array in _flat(each)]
+    return [outputs] if hasattr(outputs, "shape") else []
 
 
 def _largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
@@ -179,19 +193,14 @@ def _largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
         other = np.asarray(b.detach() if isinstance(b, torch.Tensor) else b, np.float64)
         if mine.shape != other.shape:
             return float("inf")
+        finite = np.isfinite(other)
+        if not np.array_equal(mine[~finite], other[~finite], equal_nan=True):
+            return float("inf")
+        mine, other = mine[finite], other[finite]
         scale = max(float(np.abs(other).max(initial=0)), 1.0)
         difference = float(np.abs(mine - other).max(initial=0)) / scale
         worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     return worst
-
-
-def _without_dropping(graph: Graph) -> Graph:
-    nodes = []
-    for node in graph.nodes:
-        if node.operation in _DROPPING:
-            node = replace(node, arguments=(node.arguments[0], 0.0, *node.arguments[2:]))
-        nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
 
 
 @contextlib.contextmanager
@@ -200,4 +209,14 @@ def _nothing_dropped() -> Iterator[None]:
         for name in _DROPPERS:
             same = mock.patch.object(torch.nn.functional, name, lambda x, *_, **__: x)
             stack.enter_context(same)
+        stack.enter_context(mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _attention))
         yield
+
+
+def _attention(*tensors_and_more: Any, **more: Any) -> Any:
+    """Attention that drops nothing: its fifth argument is the probability."""
+    arguments = [0.0 if place == 4 else each for place, each in enumerate(tensors_and_more)]
+    return _ATTENTION(*arguments, **{name: each for name, each in more.items() if name != "dropout_p"})
+
+
+_ATTENTION = torch.nn.functional.scaled_dot_product_attention

@@ -80,7 +80,9 @@ def find_roles(
     if len({len(each) for each in found}) > 1:
         raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
     shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
-    said = _said(network, shapes, classes, outputs)
+    # There is no gradient through a whole number, such as a predicted class.
+    reals = [spec_of(graphs[0], reference).dtype.startswith(("float", "bfloat")) for reference in found[0]]
+    said = _said(network, shapes, reals, classes, outputs)
     of = {
         role: [shape for shape, each in zip(shapes, said) if each == role] for role in ("answer", "classes", "unused")
     }
@@ -144,16 +146,20 @@ def spec_of(graph: Graph, reference: Reference) -> Spec:
     return specs[reference.number]
 
 
-def _said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence[str] | None) -> list[str]:
-    """What each output is: as it is said, or by the rule."""
+def _said(
+    network: str, shapes: Sequence[Shape], reals: Sequence[bool], classes: int, outputs: Sequence[str] | None
+) -> list[str]:
+    """What each output is: as it is said, or by the rule. Only what is made of real numbers can have a role."""
     if outputs is not None:
         if len(outputs) != len(shapes) or set(outputs) - {"answer", "classes", "unused"}:
             raise NetworkError(
                 f"{network}: `outputs` (={list(outputs)!r}) must say of each of its {len(shapes)} outputs "
                 f"({_listed(shapes)}) whether it is 'answer', 'classes' or 'unused'"
             )
+        if any(role != "unused" and not real for role, real in zip(outputs, reals)):
+            raise NetworkError(f"{network}: `outputs` (={list(outputs)!r}) gives a role to whole numbers; say 'unused'")
         return list(outputs)
-    roles = [_role(shape, classes) for shape in shapes]
+    roles = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
     answers, predictions = roles.count("answer"), [s for s, role in zip(shapes, roles) if role == "classes"]
     apart = [shape for shape in predictions if shape == ("n", classes)]
     fits = (len(predictions) in (0, 1) and not apart) or len(predictions) == len(apart) == 2

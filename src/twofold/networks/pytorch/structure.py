@@ -12,10 +12,10 @@ from twofold.data import AnyArray, Task
 from twofold.data.pairs import RELATIONS
 from twofold.networks.calls import rows_of
 from twofold.networks.protocol import LayerRow, Outputs, Variables
-from twofold.networks.pytorch.graph import Graph, Node
+from twofold.networks.pytorch.drawing import first_that_draws
+from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.layers import calls_of
-from twofold.networks.pytorch.operations import TABLE
 from twofold.networks.pytorch.roles import Roles
 from twofold.networks.pytorch.units import Layer
 from twofold.settings import Settings
@@ -108,12 +108,6 @@ class Interpreted:
             z = outputs[0].reshape(-1)
             return jnp.stack([jnp.zeros_like(z), z], axis=-1)
         return relation_logits(jnp.asarray(class_logits), self.relation, self.classes)
-
-
-def first_that_draws(graph: Graph) -> Node | None:
-    """The first operation of a graph that draws random numbers; dropout that is turned off draws none."""
-    random = (node for node in graph.nodes if TABLE[node.operation].random)
-    return next((node for node in random if not any(each is False for each in node.arguments)), None)
 
 
 def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, classes: int) -> Float[Array, "n 2"]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from twofold.errors import NetworkError
 from twofold.networks.pytorch.draft import Draft, Layout, Storage, Tensor
 from twofold.networks.pytorch.graph import Dtype, Reference, Spec
@@ -45,8 +47,8 @@ _KINDS_OF_STORAGE = ("device", "layout", "memory_format", "Generator")
 # Stands for the momentum None of batch normalisation while a module is exported: the mean of all batches so far.
 CUMULATIVE = math.nan
 
-# PyTorch's own files, which are not the user's.
-_PYTORCH = re.compile(r"[/\\]torch[/\\](nn|_|utils|functional|fx|export|overrides|autograd|ao|distributions)")
+# Where PyTorch's own files are, which are not the user's.
+_PYTORCH = str(Path(torch.__file__).parent)
 
 # The second call of a module has "@1" after its path.
 _CALL = re.compile(r"@\d+")
@@ -266,7 +268,7 @@ def _layer_of(node: Any) -> str | None:
 def users_line(stack: str | None) -> str:
     """The last line of a stack that is not PyTorch's own, as file:line; empty where there is none."""
     frames = re.findall(r'File "([^"]+)", line (\d+)', stack or "")
-    theirs = [(file, line) for file, line in frames if not _PYTORCH.search(file)]
+    theirs = [(file, line) for file, line in frames if not file.startswith(_PYTORCH)]
     return f"{shown_path(theirs[-1][0])}:{theirs[-1][1]}" if theirs else ""
 
 
