@@ -61,9 +61,19 @@ def _of(own: "Own") -> Iterator[Finding]:
     if roles.unused:
         yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
     yield Finding(name, "parameters", _parameters(described))
+    yield _weights(own)
     layers = described["units"]
     yield Finding(name, "units that may die", ", ".join(f"{layer}: {n}" for layer, n in layers.items()) or "none")
     yield from _parity(own)
+
+
+def _weights(own: "Own") -> Finding:
+    """Whether each round has weights of its own: a class that seeds PyTorch's generator gives all the same."""
+    (first, _), (second, _) = own.fresh(0, 0), own.fresh(0, 1)
+    if any((one != other).any() for one, other in zip(first, second)):
+        return Finding(own.name, "first weights", "others in each round")
+    wrong = "rounds would differ in their pairs alone; leave torch.manual_seed, or constant weights, out of the class"
+    return Finding(own.name, "first weights", "the same in every round", wrong)
 
 
 def _parameters(described: dict) -> str:

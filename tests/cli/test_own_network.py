@@ -108,6 +108,14 @@ def test_commands_that_read_import_nothing_of_it(command, trained, tmp_path, run
     assert (code, "imported" in err) == (0, False)
 
 
+def test_check_finds_weights_that_are_the_same_in_every_round(tmp_path, run):
+    (tmp_path / "net.py").write_text(NET.replace("super().__init__()", "super().__init__(); torch.manual_seed(0)"))
+    code, out, _ = run("check", "net.py:Twin", "--json")
+    (wrong,) = [each for each in json.loads(out) if each["wrong"]]
+    assert (code, wrong["name"], wrong["found"]) == (1, "first weights", "the same in every round")
+    assert "leave torch.manual_seed" in wrong["wrong"]
+
+
 def test_what_is_looked_at_before_a_study_leaves_it_all_cores(tmp_path):
     # In a process of its own: JAX's devices are settled when it first computes. The comment makes it a new file.
     (tmp_path / "net.py").write_text(f"# {tmp_path}\n{NET}")

@@ -1,5 +1,7 @@
 """A module of PyTorch and its graphs side by side, in double precision."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,6 +24,13 @@ def exported(make, image=(12, 10)):
     torch.manual_seed(3)
     module = make()
     return module, export(module, image, training=[TRAINING], evaluation=[EVALUATION])
+
+
+@functools.cache
+def evaluation_graph(make, image=(12, 10)):
+    """The graph of a network in evaluation."""
+    torch.manual_seed(3)
+    return export(make(), image, training=[], evaluation=[EVALUATION]).graph(training=False, pairs=EVALUATION)
 
 
 def pairs_for(n, image, seed):

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.networks.pytorch.parity import EVALUATION, exported, image_of
+from tests.networks.pytorch.parity import evaluation_graph, image_of
 from tests.networks.pytorch.zoo import KINDS
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
@@ -15,7 +15,7 @@ from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 
 
 def calls(make, image=(12, 10)):
-    graph = exported(make, image)[1].graph(training=False, pairs=EVALUATION)
+    graph = evaluation_graph(make, image)
     return graph, calls_of(graph)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
 
-from tests.networks.pytorch.parity import EVALUATION, exported, image_of
+from tests.networks.pytorch.parity import evaluation_graph, image_of
 from tests.networks.pytorch.zoo import KINDS
 from torch import nn
 
@@ -29,7 +29,7 @@ class Long(nn.Module):
 
 
 def drawn(make, image=(12, 10)):
-    graph = exported(make, image)[1].graph(training=False, pairs=EVALUATION)
+    graph = evaluation_graph(make, image)
     calls = calls_of(graph)
     outputs = [("answer", number) for number in calls_of_outputs(graph)]
     figure = layers_figure(NetworkFacts("Net(" + "long=True, " * 9 + ")", None, True, rows_of(calls), calls, outputs))

@@ -103,7 +103,7 @@ class Own:
                 layers_of(evaluation),
                 settings.relation,
                 self._task.classes,
-                fresh=self._fresh,
+                fresh=self.fresh,
             )
         return self._structures[key]
 
@@ -113,7 +113,8 @@ class Own:
         with self._around(), quietly():
             yield
 
-    def _fresh(self, seed: int, round: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    def fresh(self, seed: int, round: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The parameters and the buffers to begin with in a round."""
         with self._within():
             return fresh(self._make, self.exported, seed=seed, round=round)
 
