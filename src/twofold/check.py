@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _FEW, _MORE = 2, 12
 
 
+# How class predictions are laid out, in words.
+_LAYOUTS = {
+    None: "none",
+    "apart": "two outputs, one for each image",
+    "stacked": "one output (n, 2, classes)",
+    "stacked first": "one output (2, n, classes)",
+    "successive rows": "one output (2n, classes), the images of a pair one after the other",
+    "halves": "one output (2n, classes), all left images before all right ones",
+}
+
+
 def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
     """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
 
@@ -57,7 +68,7 @@ def _of(own: "Own") -> Iterator[Finding]:
     name, roles = own.name, own.roles
     yield Finding(name, "called with", described["convention"])
     yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))
-    yield Finding(name, "class predictions", roles.classes or "none")
+    yield Finding(name, "class predictions", _LAYOUTS[roles.classes])
     if roles.unused:
         yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
     yield Finding(name, "parameters", _parameters(described))
@@ -80,7 +91,7 @@ def _parameters(described: dict) -> str:
     sizes = [_size(shape) for shape in described["parameters"].values()]
     text = f"{sum(sizes):,} in {len(sizes)} arrays"
     if described["buffers"]:
-        text += f"; state: {', '.join(described['buffers'])}"
+        text += f"; state in {len(described['buffers'])} more"
     if described["unused_parameters"]:
         text += f"; not used, and not trained: {', '.join(described['unused_parameters'])}"
     return text
@@ -101,7 +112,7 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, "parity in training", "not compared, since it draws random numbers beside dropout")
     for each in compared:
         wrong = "" if each.is_right else f"it differs by more than {each.allowed:g} from your module: please report it"
-        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e}", wrong)
+        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e} (at most {each.allowed:g})", wrong)
 
 
 def _time(text: str, data: str) -> Finding:

@@ -21,7 +21,8 @@ import jax
 import jax.numpy as jnp
 
 from twofold.data import Task
-from twofold.networks.protocol import LayerRow, Outputs, Variables
+from twofold.networks.calls import LayerRow
+from twofold.networks.protocol import Outputs, Variables
 
 
 class Weights(NamedTuple):

@@ -38,9 +38,7 @@ def networks(
 
     Shapes are those for the embedded digits; a store has those that were trained.
 
-    Examples: twofold networks --out drawings
-
-    twofold networks 'file.py:Twin(share=[False, True])'
+    Example: twofold networks --out drawings
     """
     import json as json_module
 

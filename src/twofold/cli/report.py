@@ -42,6 +42,7 @@ def report(
     Example: twofold report -o report.html --title "Twenty rounds of MNIST"
     """
     from twofold.cli.output import say
+    from twofold.networks import NETWORKS
     from twofold.report.page.demo import demo_or_reason
     from twofold.report.page.html import write_page
     from twofold.report.page.report import report_page
@@ -50,5 +51,6 @@ def report(
     check_file(out)
     table, url = read_store(store, which, settings, histories=True)
     kept = find_models(models, store)
-    demo, reason = demo_or_reason(kept, set(table.key), data_dir)
+    portable = bool(table.network.isin(list(NETWORKS)).any()) or table.empty
+    demo, reason = demo_or_reason(kept, set(table.key), data_dir, portable=portable)
     say(write_page(out, report_page(table, title=title, store=url, demo=demo, demo_note=reason)))

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import glob
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,10 +27,11 @@ with needing("torch", "twofold.trained"):
 def trained(file: str | Path, make: Callable[..., torch.nn.Module] | None = None, **arguments: Any) -> torch.nn.Module:
     """A kept network as a PyTorch module, in evaluation: one of your own from your own class.
 
-    `file` is one of those that `twofold models` lists, `make` the class, or the function, that the network was made by;
-    a built-in network needs none. It is called with the arguments that the network was trained with; `arguments` are
-    given in the place of those. Images go in as they were trained on: shifted by the record's `pixel_mean` and divided
-    by its `pixel_deviation`, which are 0 and 1 unless the study normalised.
+    `file` is one of those that `twofold models` lists, or the folder and the beginning of its name. `make` is the
+    class, or the function, that the network was made by; a built-in network needs none. It is called with the arguments
+    that the network was trained with; `arguments` are given in the place of those. Images go in as they were trained
+    on: shifted by the record's `pixel_mean` and divided by its `pixel_deviation`, which are 0 and 1 unless the study
+    normalised.
 
     >>> trained("twofold.models/0a1b2c.safetensors", Twin)  # doctest: +SKIP
 
@@ -37,6 +39,9 @@ def trained(file: str | Path, make: Callable[..., torch.nn.Module] | None = None
     `NetworkError` where the class computes something else now than what was trained.
     """
     path = typed_path("file", file)
+    begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
+    if not path.is_file() and len(begin) == 1:
+        path = begin[0]
     model = ModelStore(path.parent).load(path.stem)
     name, is_own = model.record["network"], bool(model.record.get("identity"))
     if is_own == (make is None):

@@ -7,10 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from twofold.networks.protocol import LayerRow
-
 # Which images of a pair a value is computed from.
 LEFT, RIGHT, BOTH = "left", "right", "both"
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """A line of the table of layers; `parameters` counts both branches, and shared weights once."""
+
+    layer: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
 
 
 @dataclass(frozen=True)

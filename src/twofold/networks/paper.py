@@ -13,7 +13,8 @@ from twofold.data import AnyArray, Task
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.operations import features
 from twofold.networks.blocks import dense, pooled_size
-from twofold.networks.protocol import LayerRow, Outputs, Variables
+from twofold.networks.calls import LayerRow
+from twofold.networks.protocol import Outputs, Variables
 from twofold.settings import Settings, check_names
 
 HIDDEN_UNITS = 128

@@ -1,12 +1,12 @@
 """What a network is to the rest of the house: how to make its parameters, and how to apply them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from twofold.data import AnyArray, Task
+from twofold.networks.calls import LayerRow
 from twofold.settings import Settings
 
 # Pairs evaluated at once: enough for large products, few enough for a processor's cache.
@@ -71,15 +71,5 @@ class Structure(Protocol):
     def numbers(self, settings: Settings) -> dict[str, float]:
         """What the settings of a trial become that are the network's: numbers that `apply` takes."""
 
-    def layers(self, task: Task) -> "list[LayerRow]":
+    def layers(self, task: Task) -> list[LayerRow]:
         """The table of its layers."""
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """A line of the table of layers; `parameters` counts both branches, and shared weights once."""
-
-    layer: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    parameters: int

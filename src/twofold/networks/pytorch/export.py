@@ -200,8 +200,9 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec) -> Convention:
     if len(failures) > 1 and len(set(map(_words, failures))) == 1:  # whatever the shape is, so it is not the shape
         raise _mistake(network, failures[0]) from failures[0]
     raise NetworkError(
-        f"{network}: no images that could be given fit: {'; '.join(words)}; "
-        "write forward(pairs) for (n, 2, h, w) or forward(left, right) for (n, 1, h, w) each"
+        f"{network}: no images that could be given fit: {'; '.join(words)}; images are "
+        f"{' x '.join(map(str, pairs.shape[2:]))} here: write forward(pairs) for (n, 2, h, w) or forward(left, right) "
+        "for (n, 1, h, w) each, and layers for that size"
     )
 
 

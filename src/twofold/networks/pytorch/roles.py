@@ -158,17 +158,35 @@ def _said(
             )
         if any(role != "unused" and not real for role, real in zip(outputs, reals)):
             raise NetworkError(f"{network}: `outputs` (={list(outputs)!r}) gives a role to whole numbers; say 'unused'")
+        _check_said(network, shapes, classes, outputs)
         return list(outputs)
     roles = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
-    answers, predictions = roles.count("answer"), [s for s, role in zip(shapes, roles) if role == "classes"]
-    apart = [shape for shape in predictions if shape == ("n", classes)]
-    fits = (len(predictions) in (0, 1) and not apart) or len(predictions) == len(apart) == 2
-    if answers > 1 or not fits or not (answers or predictions) or "both" in roles:
+    if "both" in roles or not _fit(shapes, roles, classes):
+        could = any(role != "unused" for role in roles)
+        remedy = "; or say in Python which is meant: network(Net, outputs=['answer', 'unused'])" if could else ""
         raise NetworkError(
             f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
-            f"do is {_WOULD_DO.format(classes)}; or say it with outputs=, as in outputs=['answer', 'unused']"
+            f"do is {_WOULD_DO.format(classes)}{remedy}"
         )
     return roles
+
+
+def _fit(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
+    """Whether there is one answer at most, class predictions of both images or none, and one of these."""
+    answers, predictions = roles.count("answer"), [s for s, role in zip(shapes, roles) if role == "classes"]
+    apart = [shape for shape in predictions if shape == ("n", classes)]
+    both = (len(predictions) in (0, 1) and not apart) or len(predictions) == len(apart) == 2
+    return answers <= 1 and both and bool(answers or predictions)
+
+
+def _check_said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence[str]) -> None:
+    """Raise `NetworkError` where the roles that are said do not fit the shapes."""
+    right = all(role == "unused" or _role(shape, classes) in (role, "both") for role, shape in zip(outputs, shapes))
+    if not right or not _fit(shapes, list(outputs), classes):
+        raise NetworkError(
+            f"{network}: `outputs` (={list(outputs)!r}) does not fit its outputs {_listed(shapes)}; what would do is "
+            f"{_WOULD_DO.format(classes)}"
+        )
 
 
 def _role(shape: Shape, classes: int) -> str:

@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from twofold.data import AnyArray, Task
 from twofold.data.pairs import RELATIONS
-from twofold.networks.calls import rows_of
-from twofold.networks.protocol import LayerRow, Outputs, Variables
+from twofold.networks.calls import LayerRow, rows_of
+from twofold.networks.protocol import Outputs, Variables
 from twofold.networks.pytorch.drawing import first_that_draws
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.interpret import run

@@ -121,10 +121,13 @@ def _placed(boxes: list[_Box]) -> list[_Box]:
         for side in lanes
     }
     most = {side: max((len(stack) for (_, each), stack in stacks.items() if each == side), default=0) for side in lanes}
+    # What comes from both images stands between the branches, which make room for it where it is beside them.
+    beside = any(stacks[column, BOTH] and (stacks[column, LEFT] or stacks[column, RIGHT]) for column, _ in stacks)
+    room = most[BOTH] / 2 if beside else 0
     for (_, side), stack in stacks.items():
         for place, box in enumerate(stack):
             offset = place - (len(stack) - 1) / 2
-            middle = lanes[side] * (most[side] / 2 if most[LEFT] else 0) * tall
+            middle = lanes[side] * (most[side] / 2 + room if most[LEFT] else 0) * tall
             box.y = middle - offset * tall
     return boxes
 

@@ -12,7 +12,7 @@ from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
 from twofold.report.page.html import render
-from twofold.report.text.demo import NONE_KEPT, cannot_run, no_demo
+from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, cannot_run, no_demo
 from twofold.report.text.names import statement
 from twofold.results import ModelStore
 
@@ -83,13 +83,16 @@ def demo_data(
 
 
 def demo_or_reason(
-    models: ModelStore, keys: set[str], data_dir: Path | None = None
+    models: ModelStore, keys: set[str], data_dir: Path | None = None, *, portable: bool = True
 ) -> tuple[dict[str, Any] | None, str]:
-    """The demo's data for a page about the trials of these keys, or None and why there is none."""
+    """The demo's data for a page about the trials of these keys, or None and why there is none.
+
+    `portable` says whether any of the trials is of a network that the demo could run.
+    """
     try:
         records = [record for record in models.records() if record["key"] in keys]
         if not records:
-            return None, NONE_KEPT
+            return None, NONE_KEPT if portable else NOT_OF_OWN
         return demo_data(models, choose_models(records), data_dir, note=left_out(records)), ""
     except (SettingError, DataError, StoreError) as error:
         return None, no_demo(error)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 NONE_KEPT = "No networks of these trials were kept; twofold study --keep-models best keeps some."
 
+NOT_OF_OWN = "A page can ask the paper's four networks only; these trials are of others."
+
 
 def cannot_run(names: Sequence[str]) -> str:
     """Of the networks kept the page cannot run these."""

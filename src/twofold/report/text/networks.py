@@ -90,7 +90,7 @@ LEFT_OUT = "{} operations"
 def parameters_text(facts: NetworkFacts) -> str:
     """How many numbers a network of one's own learns."""
     again = any(call.again is not None for call in facts.calls)
-    counted = "those of shared weights counted once" if again else "no two layers share weights"
+    counted = "shared ones counted once" if again else "no two layers share weights"
     return f"{whole(sum(call.parameters for call in facts.calls))} parameters, {counted}"
 
 
