@@ -1,5 +1,6 @@
 """What this machine has and what would fail here, for `twofold doctor`."""
 
+import contextlib
 import os
 import platform
 from collections.abc import Callable, Iterator
@@ -135,11 +136,19 @@ def _cache() -> Iterator[Finding]:
         note = "nothing is kept: this user has no home folder; set XDG_CACHE_HOME"
         yield Finding("cache", "none", f"{note}. Programs are compiled in every run")
         return
-    files = [file for file in folder.rglob("*") if file.is_file()] if folder.is_dir() else []
-    size = sum(file.stat().st_size for file in files) / 1e6
+    sizes = list(_sizes(folder))
+    size = sum(sizes) / 1e6
     reason = _unwritable(folder)
     note = f"; it cannot be written ({reason}), so programs are compiled in every run" if reason else ""
-    yield Finding("cache", str(folder), f"{counted(len(files), 'file')}, {size:.0f} MB{note}")
+    yield Finding("cache", str(folder), f"{counted(len(sizes), 'file')}, {size:.0f} MB{note}")
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """The bytes of every file in a folder, and below; other runs may delete some meanwhile."""
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            if file.is_file():
+                yield file.stat().st_size
 
 
 def _store(store: str | Path) -> Iterator[Finding]:

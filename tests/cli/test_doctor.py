@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -149,3 +150,18 @@ def test_a_device_that_is_not_here(tmp_path):
     assert process.returncode == 1
     assert "would fail: JAX_PLATFORMS (=nonsense)" in process.stdout
     assert "Traceback" not in process.stderr
+
+
+def test_files_that_another_run_deletes_meanwhile_are_not_counted(tmp_path, monkeypatch):
+    for name in ("one", "two", "three"):
+        (tmp_path / name).write_bytes(b"1234")
+    stat = Path.stat
+
+    def of_another_run(file, **options):
+        if file.name == "two":
+            raise FileNotFoundError(file)
+        return stat(file, **options)
+
+    monkeypatch.setattr(Path, "stat", of_another_run)
+    monkeypatch.setattr(Path, "is_file", lambda file: True)
+    assert list(doctor._sizes(tmp_path)) == [4, 4]
