@@ -1,7 +1,7 @@
 """What a network of one's own is to twofold, and whether that is right, for `twofold check`: before hours of work."""
 
+import math
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from twofold.api import Study
@@ -50,15 +50,12 @@ def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
     with needing("torch", "a network of your own"):
-        from twofold.networks.pytorch.loading import Own
+        from twofold.networks.pytorch.loading import each_of
     from twofold.networks.pytorch.importing import import_home
 
     typed = parse(text)
     imported = import_home(typed.home)
-    make = imported.find(typed.name)
-    for arguments in typed.combinations():
-        name = typed.label(arguments)
-        yield Own(name, partial(make, **arguments), source.task, None, imported.there, imported.digest())
+    return each_of(typed, imported.find(typed.name), source.task, None, imported.there, imported.digest())
 
 
 def _of(own: "Own") -> Iterator[Finding]:
@@ -88,20 +85,13 @@ def _weights(own: "Own") -> Finding:
 
 
 def _parameters(described: dict) -> str:
-    sizes = [_size(shape) for shape in described["parameters"].values()]
+    sizes = [math.prod(shape) for shape in described["parameters"].values()]
     text = f"{sum(sizes):,} in {len(sizes)} arrays"
     if described["buffers"]:
         text += f"; state in {len(described['buffers'])} more"
     if described["unused_parameters"]:
         text += f"; not used, and not trained: {', '.join(described['unused_parameters'])}"
     return text
-
-
-def _size(shape: list[int]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
 
 
 def _parity(own: "Own") -> Iterator[Finding]:

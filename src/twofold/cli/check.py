@@ -26,18 +26,7 @@ def check(
 
     Example: twofold check 'file.py:Twin(share=[False, True])'
     """
-    import json as json_module
-    from dataclasses import asdict
-
     from twofold.check import examine
-    from twofold.cli.output import print_table, say
-    from twofold.report.terminal.doctor import findings_table
+    from twofold.cli.output import print_examined
 
-    found = examine(network, data)
-    wrong = [finding for finding in found if finding.wrong]
-    if json:
-        print(json_module.dumps([asdict(finding) for finding in found], indent=1))
-    else:
-        print_table(findings_table(found))
-        say(f"{len(wrong)} of these are wrong" if wrong else "all is right")
-    return 1 if wrong else 0
+    return print_examined(examine(network, data), as_json=json, wrong="are wrong", right="all is right")

@@ -20,18 +20,7 @@ def doctor(
 
     Example: twofold doctor --json
     """
-    import json as json_module
-    from dataclasses import asdict
-
-    from twofold.cli.output import print_table, say
+    from twofold.cli.output import print_examined, say
     from twofold.doctor import examine
-    from twofold.report.terminal.doctor import findings_table
 
-    found = examine(store, data_dir, say)
-    wrong = [finding for finding in found if finding.wrong]
-    if json:
-        print(json_module.dumps([asdict(finding) for finding in found], indent=1))
-    else:
-        print_table(findings_table(found))
-        say(f"{len(wrong)} of these would fail" if wrong else "all is well")
-    return 1 if wrong else 0
+    return print_examined(examine(store, data_dir, say), as_json=json, wrong="would fail", right="all is well")

@@ -2,7 +2,9 @@
 
 import json
 import sys
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from rich.console import Console
@@ -11,6 +13,9 @@ from rich.table import Table
 from twofold.analysis import Findings, with_factors
 from twofold.report.terminal.tables import Section, folded, turned
 from twofold.report.text.signs import in_signs_of
+
+if TYPE_CHECKING:
+    from twofold.doctor import Finding
 
 # Wider than any table.
 _UNBOUNDED = 1000
@@ -81,6 +86,22 @@ def print_findings(found: Findings) -> None:
     left_out = dict.fromkeys(found.reasons)
     json.dump({"settings": found.settings, **tables, **left_out, "reasons": found.reasons}, sys.stdout, indent=1)
     print()
+
+
+def print_examined(found: "Sequence[Finding]", *, as_json: bool, wrong: str, right: str) -> int:
+    """Print what an examination found as a table or one JSON array; the exit code is 1 where anything is wrong.
+
+    `wrong` and `right` end the sentence under the table.
+    """
+    from twofold.report.terminal.doctor import findings_table  # other commands have no use for it
+
+    count = sum(bool(finding.wrong) for finding in found)
+    if as_json:
+        print(json.dumps([asdict(finding) for finding in found], indent=1))
+    else:
+        print_table(findings_table(found))
+        say(f"{count} of these {wrong}" if count else right)
+    return 1 if count else 0
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -216,6 +216,19 @@ def _module(name: str, make: Callable[[], Any]) -> torch.nn.Module:
     return module
 
 
+def each_of(
+    typed: Typed,
+    make: Callable[..., Any],
+    task: Task,
+    outputs: tuple[str, ...] | None,
+    around: Callable[[], AbstractContextManager[None]],
+    source: str,
+) -> Iterator[Own]:
+    """What a class and its factors make: see `load`, which makes networks of it."""
+    for arguments in typed.combinations():
+        yield Own(typed.label(arguments), partial(make, **arguments), task, outputs, around, source)
+
+
 def load(
     typed: Typed,
     make: Callable[..., Any],
@@ -232,9 +245,9 @@ def load(
     """
     networks: list[Network] = []
     seen: dict[str, Mapping[str, Any]] = {}
-    for arguments in typed.combinations():
-        name = typed.label(arguments)
-        own = Own(name, partial(make, **arguments), task, outputs, around, source)
+    several = each_of(typed, make, task, outputs, around, source)
+    for arguments, own in zip(typed.combinations(), several):
+        name = own.name
         if own.identity in seen:
             raise _same(name, typed.label(seen[own.identity]), named_classes=own.roles.classes is not None)
         seen[own.identity] = arguments

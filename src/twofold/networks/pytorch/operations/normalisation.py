@@ -103,9 +103,15 @@ def batch_norm_training(
 ) -> tuple[Array, Array, Array]:
     """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count."""
     result, mean, variance = _batch_norm(x, weight, bias, eps, channels_last)
-    count = x.size // mean.size
+    return result, *_running(running_mean, running_var, mean, variance, x.size // mean.size, momentum)
+
+
+def _running(
+    running_mean: Array, running_var: Array, mean: Array, variance: Array, count: int, momentum: Operand
+) -> tuple[Array, Array]:
+    """The new running mean and variance, after means and variances of so many numbers each."""
     unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
-    return result, _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
+    return _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
 
 
 def _moved(running: Array, now: Array, momentum: Operand) -> Array:
@@ -148,8 +154,7 @@ def instance_norm_training(
     result, mean, variance = normalised(x, _space(x, channels_last), eps)
     count = x.size // mean.size
     mean, variance = (each.reshape(x.shape[0], -1).mean(0) for each in (mean, variance))
-    unbiased = variance * (count / (count - 1)) if count > 1 else variance * jnp.nan
-    new = _moved(running_mean, mean, momentum), _moved(running_var, unbiased, momentum)
+    new = _running(running_mean, running_var, mean, variance, count, momentum)
     return _scaled(result, weight, bias, channels_last), *new
 
 

@@ -14,25 +14,6 @@ from twofold.networks.pytorch.operations.table import Key, Number, operation
 Step = Callable[[Array, tuple[Array, ...], Sequence[Array | None]], tuple[Array, ...]]
 
 
-@operation("lstm.input", random=True)
-def lstm(
-    x: Array,
-    start: Sequence[Array],
-    params: Sequence[Array],
-    has_biases: bool,
-    num_layers: int,
-    p: Number,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-    *,
-    key: Key,
-) -> tuple[Array, ...]:
-    """Long short-term memory: the outputs, the last outputs and the last cells of all layers."""
-    layers = _layers(params, has_biases, num_layers * (1 + bidirectional))
-    return _stacked(_lstm_step, x, tuple(start), layers, p if train else 0, bidirectional, batch_first, key)
-
-
 def _lstm_step(given: Array, state: tuple[Array, ...], weights: Sequence[Array | None]) -> tuple[Array, ...]:
     hidden, cell = state
     recurrent, bias, projection = weights
@@ -60,12 +41,12 @@ def _plain_step(activation: Callable[[Array], Array]) -> Step:
 
 
 def _enter(name: str, step: Step) -> None:
-    """A layer whose state is one array."""
+    """Recurrent layers: the outputs, and the last states of all layers. The state of an LSTM is two arrays."""
 
     @operation(name, random=True)
     def layer(
         x: Array,
-        start: Array,
+        start: Array | tuple[Array, ...],
         params: Sequence[Array],
         has_biases: bool,
         num_layers: int,
@@ -77,9 +58,11 @@ def _enter(name: str, step: Step) -> None:
         key: Key,
     ) -> tuple[Array, ...]:
         layers = _layers(params, has_biases, num_layers * (1 + bidirectional))
-        return _stacked(step, x, (start,), layers, p if train else 0, bidirectional, batch_first, key)
+        states = start if isinstance(start, tuple) else (start,)
+        return _stacked(step, x, states, layers, p if train else 0, bidirectional, batch_first, key)
 
 
+_enter("lstm.input", _lstm_step)
 _enter("gru.input", _gru_step)
 _enter("rnn_tanh.input", _plain_step(jnp.tanh))
 _enter("rnn_relu.input", _plain_step(jax.nn.relu))
