@@ -137,6 +137,8 @@ def test_networks_shows_the_same_of_a_file_and_of_a_store_which_imports_nothing(
     assert {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()} == drawn
     code, table, _ = run("networks", "--store", "twofold.db", "Twin(share=True, aux=False)")
     assert (code, table.count("parameters,"), "first.0: conv2d" in table) == (0, 1, True)
+    code, table, _ = run("networks", "--store", "twofold.db", "./net.py:Twin(aux=True)")
+    assert (code, table.count("parameters,"), "aux=False" in table) == (0, 2, False)
 
 
 @pytest.mark.parametrize("arguments", [["Twin(share=3)"], ["NetWS"]])

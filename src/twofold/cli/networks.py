@@ -81,14 +81,14 @@ def _named(names: list[str]) -> "list[NetworkFacts]":
 
 
 def _stored(store: str, names: list[str] | None) -> "list[NetworkFacts]":
-    """What a store knows of the networks of one's own that it has trials of, or of those with these names."""
-    from twofold.analysis.own import told_apart
+    """What a store knows of the networks of one's own that it has trials of, or of those that are named or typed."""
+    from twofold.analysis.own import named, told_apart
     from twofold.errors import SettingError
     from twofold.report.text.networks import facts_of_own
     from twofold.results import Store
 
     table = told_apart(Store(store, create=False).described())
-    wanted = table if names is None else table[table.network.isin(names)]
+    wanted = table if names is None else table[named(table, names)]
     if wanted.empty:
         there = ", ".join(table.network) or "none"
         raise SettingError(f"`store` (={store}) has no trials of such networks of your own; it has {there}")
