@@ -48,7 +48,9 @@ def networks(
     from twofold.report.figures.catalogue import network_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.places import check_folder
-    from twofold.report.terminal.networks import layer_rows, layers_table
+    from twofold.report.terminal.networks import layer_rows
+    from twofold.report.terminal.tables import drawn as drawn_table
+    from twofold.report.text.networks import layers_table
 
     check_folder(out)
     chosen = _stored(store, names) if store is not None else _named(list(NETWORKS) if names is None else names)
@@ -56,7 +58,7 @@ def networks(
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
         for facts in chosen:
-            print_table(layers_table(facts))
+            print_table(drawn_table(layers_table(facts)))
     drawn = [facts for facts in chosen if facts.calls or NETWORKS[facts.name].portable]
     for line in write_figures(out, network_figures(drawn)):
         say(line)
