@@ -1,6 +1,8 @@
 """A network of one's own on the command line, from its file to a table."""
 
+import base64
 import json
+import re
 import shutil
 
 import pytest
@@ -124,6 +126,20 @@ def test_what_is_looked_at_before_a_study_leaves_it_all_cores(tmp_path):
         assert (ended.returncode, "JAX was running already" in ended.stderr) == (0, False)
 
 
+def test_the_report_has_the_layers_and_the_drawings_of_the_networks_it_shows(trained, tmp_path, run):
+    shutil.copy(trained / "twofold.db", tmp_path)
+    assert run("report", "--networks", "net.py:Twin(aux=True)", "NetWS")[0] == 0
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert re.findall(r'alt="the layers of ([^,]+, [^,]+),', page) == [
+        f"Twin(share={share}, aux=True)" for share in (False, True)
+    ]
+    images = re.findall(r"data:image/png;base64,([^\"]+)", page)
+    assert [base64.b64decode(each)[1:4] for each in images] == [b"PNG"] * 2
+    assert page.count(">second.0: conv2d<") == 2
+    assert run("report", "--networks", "NetWS")[0] == 0
+    assert 'id="networks"' not in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_networks_shows_the_same_of_a_file_and_of_a_store_which_imports_nothing(trained, tmp_path, run):
     (tmp_path / "net.py").write_text(NET)
     _, of_file, said = run("networks", TYPED, "--json")
@@ -137,6 +153,8 @@ def test_networks_shows_the_same_of_a_file_and_of_a_store_which_imports_nothing(
     assert {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()} == drawn
     code, table, _ = run("networks", "--store", "twofold.db", "Twin(share=True, aux=False)")
     assert (code, table.count("parameters,"), "first.0: conv2d" in table) == (0, 1, True)
+    code, table, _ = run("networks", "--store", "twofold.db", "./net.py:Twin(aux=True)")
+    assert (code, table.count("parameters,"), "aux=False" in table) == (0, 2, False)
 
 
 @pytest.mark.parametrize("arguments", [["Twin(share=3)"], ["NetWS"]])

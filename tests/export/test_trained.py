@@ -7,13 +7,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
 
+from safetensors.numpy import load_file, save_file
 from torch import nn
 
 import twofold
 from twofold import Study
 from twofold.cli import main
 from twofold.data import draw_pairs, load_digits
-from twofold.errors import NetworkError, SettingError
+from twofold.errors import NetworkError, SettingError, StoreError
+from twofold.networks.pytorch.weights import seeded
 from twofold.results import ModelStore
 
 FEW = {"rounds": 2, "epochs": 2, "pairs": 100, "test_pairs": 60, "validation_pairs": 20, "progress": False}
@@ -85,9 +87,80 @@ def test_a_module_with_the_kept_weights_makes_the_same_errors(kept):
 
 def test_another_class_is_refused_in_one_line(kept):
     own = next(record for record in kept.records() if record["network"].startswith("Twin"))
-    with pytest.raises(NetworkError, match="computes something else now") as error:
+    with pytest.raises(NetworkError, match=r"`make` \(=Wider\) computes something else than Twin") as error:
         twofold.trained(kept.path(own["key"]), Wider)
     assert "\n" not in str(error.value)
+
+
+class NetWS(nn.Module):
+    """Has the name of a built-in network, a tensor that is expanded, one of no axis, and a layer that is not used."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.unused = nn.Linear(392, 2), nn.Linear(3, 3)
+        self.scale = nn.Parameter(torch.ones(()))
+        self.register_buffer("mask", torch.ones(1).expand(2))
+
+    def forward(self, pairs):
+        return self.layer(pairs.flatten(1)) * self.mask * self.scale
+
+
+@pytest.fixture(scope="module")
+def of_a_built_in_name(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("named")
+    run([twofold.network(NetWS), "NetWS"], folder, keep="best")
+    return ModelStore(folder / "t.models")
+
+
+def own_record(kept):
+    return next(record for record in kept.records() if record["identity"])
+
+
+def test_a_class_of_a_built_in_networks_name_is_another_network(of_a_built_in_name, tmp_path, monkeypatch, capsys):
+    kept = of_a_built_in_name
+    assert {record["network"] for record in kept.records()} == {"NetWS", "NetWS()"}
+    monkeypatch.chdir(tmp_path)
+    store = ["--store", str(kept.folder.with_name("t.db"))]
+    for command in (["demo"], ["report"], ["analyse"], ["models"], ["networks", "NetWS()"]):
+        assert main([*command, *store]) == 0
+    assert "not those of NetWS()" in capsys.readouterr().err
+    record = own_record(kept)
+    module = twofold.trained(kept.path(record["key"]), NetWS)
+    pairs = draw_pairs(load_digits("mnist5k"), seed=0, round=record["round"], split="test", pairs=60)
+    with torch.no_grad():
+        said = module(torch.from_numpy(pairs.images)).argmax(1).numpy()
+    assert float(np.mean(said != pairs.targets)) == pytest.approx(record["test_error"])
+    with seeded(0, record["round"]):
+        assert torch.equal(NetWS().unused.weight, module.unused.weight)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"layer.bias": None}, "it has no tensor 'layer.bias'"),
+        ({"layer.bias": np.zeros(1, np.float32)}, r"its tensor 'layer.bias' is \(1,\), not \(2,\)"),
+        ({"mask": None}, "it has no tensor 'mask'"),
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_line(change, said, of_a_built_in_name, tmp_path):
+    record = own_record(of_a_built_in_name)
+    arrays = {**load_file(of_a_built_in_name.path(record["key"])), **change}
+    file = tmp_path / "k.safetensors"
+    metadata = {"format": "twofold model 1", "record": json.dumps(record)}
+    save_file({name: array for name, array in arrays.items() if array is not None}, file, metadata)
+    with pytest.raises(StoreError, match=said):
+        twofold.trained(file, NetWS)
+
+
+def test_a_record_without_its_arrays_and_a_text_for_a_class_are_refused(of_a_built_in_name, tmp_path):
+    record = own_record(of_a_built_in_name)
+    with pytest.raises(SettingError, match=r"`make` .* must be the class"):
+        twofold.trained(of_a_built_in_name.path(record["key"]), "net.py:NetWS")
+    file = tmp_path / "k.safetensors"
+    record = {name: value for name, value in record.items() if name != "parameters"}
+    save_file({}, file, {"format": "twofold model 1", "record": json.dumps(record)})
+    with pytest.raises(StoreError, match="does not say what the network computes with"):
+        twofold.trained(file, NetWS)
 
 
 def test_a_class_is_needed_for_ones_own_and_for_no_other(kept):

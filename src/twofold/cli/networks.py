@@ -46,7 +46,9 @@ def networks(
     from twofold.report.figures.catalogue import network_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.places import check_folder
-    from twofold.report.terminal.networks import layer_rows, layers_table
+    from twofold.report.terminal.networks import layer_rows
+    from twofold.report.terminal.tables import drawn as drawn_table
+    from twofold.report.text.networks import layers_table
 
     check_folder(out)
     chosen = _stored(store, names) if store is not None else _named(list(NETWORKS) if names is None else names)
@@ -54,7 +56,7 @@ def networks(
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
         for facts in chosen:
-            print_table(layers_table(facts))
+            print_table(drawn_table(layers_table(facts)))
     drawn = [facts for facts in chosen if facts.calls or NETWORKS[facts.name].portable]
     for line in write_figures(out, network_figures(drawn)):
         say(line)
@@ -79,14 +81,14 @@ def _named(names: list[str]) -> "list[NetworkFacts]":
 
 
 def _stored(store: str, names: list[str] | None) -> "list[NetworkFacts]":
-    """What a store knows of the networks of one's own that it has trials of, or of those with these names."""
-    from twofold.analysis.own import told_apart
+    """What a store knows of the networks of one's own that it has trials of, or of those that are named or typed."""
+    from twofold.analysis.own import named, told_apart
     from twofold.errors import SettingError
     from twofold.report.text.networks import facts_of_own
     from twofold.results import Store
 
     table = told_apart(Store(store, create=False).described())
-    wanted = table if names is None else table[table.network.isin(names)]
+    wanted = table if names is None else table[named(table, names)]
     if wanted.empty:
         there = ", ".join(table.network) or "none"
         raise SettingError(f"`store` (={store}) has no trials of such networks of your own; it has {there}")

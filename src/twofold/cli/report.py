@@ -45,12 +45,16 @@ def report(
     from twofold.networks import NETWORKS
     from twofold.report.page.demo import demo_or_reason
     from twofold.report.page.html import write_page
+    from twofold.report.page.networks import own_networks
     from twofold.report.page.report import report_page
     from twofold.report.places import check_file
+    from twofold.results import Store
 
     check_file(out)
     table, url = read_store(store, which, settings, histories=True)
     kept = find_models(models, store)
     portable = bool(table.network.isin(list(NETWORKS)).any()) or table.empty
     demo, reason = demo_or_reason(kept, set(table.key), data_dir, portable=portable)
-    say(write_page(out, report_page(table, title=title, store=url, demo=demo, demo_note=reason)))
+    networks = own_networks(table, Store(store, create=False).described())
+    page = report_page(table, title=title, store=url, demo=demo, demo_note=reason, networks=networks)
+    say(write_page(out, page))

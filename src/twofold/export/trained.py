@@ -24,7 +24,7 @@ with needing("torch", "twofold.trained"):
     from twofold.networks.pytorch.weights import find, made, seeded
 
 
-def trained(file: str | Path, make: Callable[..., torch.nn.Module] | None = None, **arguments: Any) -> torch.nn.Module:
+def trained(file: str | Path, make: Any = None, **arguments: Any) -> torch.nn.Module:
     """A kept network as a PyTorch module, in evaluation: one of your own from your own class.
 
     `file` is one of those that `twofold models` lists, or the folder and the beginning of its name. `make` is the
@@ -47,6 +47,8 @@ def trained(file: str | Path, make: Callable[..., torch.nn.Module] | None = None
     if is_own == (make is None):
         remedy = "give its class, as in trained(file, Twin)" if is_own else "leave `make` out"
         raise SettingError(f"{name} is {'a network of your own' if is_own else 'built in'}; {remedy}")
+    if make is not None and not callable(make):
+        raise SettingError(f"`make` (={make!r}) must be the class, imported from its file")
     return _own_module(model, make, arguments) if make is not None else to_pytorch(model.network).eval()
 
 
@@ -57,9 +59,12 @@ def _own_module(model: Model, make: Callable[..., torch.nn.Module], arguments: d
     made_with = functools.partial(make, **{**_typed(record, set(arguments)), **arguments})
     own = Own(record["network"], made_with, task, tuple(record["outputs"]), nullcontext, "")
     if own.identity != record["identity"]:
+        then, now = record["torch_version"], own.description()["torch_version"]
+        versions = "" if then == now else f", with PyTorch {then}; here is {now}"
         raise NetworkError(
-            f"{record['network']} computes something else now than when it was trained "
-            f"(#{own.identity[:6]}, and was #{record['identity'][:6]}); give the class as it was then"
+            f"`make` (={getattr(make, '__qualname__', make)}) computes something else than {record['network']}, which "
+            f"was trained (#{own.identity[:6]}, and was #{record['identity'][:6]}{versions}); "
+            "give the class and the arguments as they were then"
         )
     return own.within(functools.partial(_filled, model))
 
@@ -80,11 +85,12 @@ def _typed(record: Any, given: set[str]) -> dict[str, Any]:
 
 
 def _filled(model: Model, make: Callable[[], torch.nn.Module], exported: Exported) -> torch.nn.Module:
-    with seeded(0, 0):
+    with seeded(model.record["seed"], model.record["round"]):  # what no output depends on is as it was drawn
         module = made(make, exported)
     arrays = {**model.variables.parameters, **model.variables.buffers}
     with torch.no_grad():
         for held in (*exported.parameters, *exported.buffers):
-            name = held.names[0]
-            find(module, name).copy_(torch.from_numpy(np.array(arrays[name])))
+            tensor, array = find(module, held.names[0]), torch.from_numpy(np.array(arrays[held.names[0]]))
+            if not torch.equal(tensor, array.to(tensor.dtype)):  # one that is expanded cannot be written, nor changes
+                tensor.copy_(array)
     return module.eval()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twofold.errors import SettingError
+from twofold.networks.finding import NETWORKS
 
 # Where the class is, and how it is called: file.py:Twin, package.module:Twin(depth=2), file.py:Nets.Twin().
 _TYPED = re.compile(r"(?P<home>.+?):\s*(?P<name>[^\W\d][\w.]*)\s*(?P<call>\(.*\))?\s*", re.DOTALL)
@@ -42,9 +43,9 @@ class Typed:
         return [dict(zip(self.values, chosen)) for chosen in itertools.product(*self.values.values())]
 
     def label(self, arguments: Mapping[str, Any]) -> str:
-        """The name of one of the networks: Twin(share=False)."""
+        """The name of one of the networks: Twin(share=False), Twin, and NetWS() where that is a built-in's without."""
         given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
-        return f"{self.name}({given})" if given else self.name
+        return f"{self.name}({given})" if given or self.name in NETWORKS else self.name
 
 
 def is_typed(text: str) -> bool:

@@ -161,14 +161,7 @@ def _variables(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndar
     shapes, definition = jax.tree_util.tree_flatten_with_path(
         jax.eval_shape(lambda: structure.init(jax.random.key(0), task).parameters)
     )
-    leaves = []
-    for place, shape in shapes:
-        tensor = tensors.get(_name(place))
-        if tensor is None:
-            raise _no_model(path, f"it has no tensor '{_name(place)}'")
-        if tensor.shape != shape.shape:
-            raise _no_model(path, f"its tensor '{_name(place)}' is {tensor.shape}, not {shape.shape}")
-        leaves.append(jnp.asarray(tensor))
+    leaves = [jnp.asarray(_tensor(path, tensors, _name(place), shape.shape)) for place, shape in shapes]
     return Variables(jax.tree.unflatten(definition, leaves))
 
 
@@ -176,11 +169,20 @@ def _of_own(path: Path, record: Mapping[str, Any], tensors: Mapping[str, np.ndar
     """What a network of one's own computes with, by the names in its module."""
     from twofold.networks.protocol import Variables
 
-    buffers = record.get("buffers")
-    if not isinstance(buffers, list) or not set(buffers) <= tensors.keys():
-        raise _no_model(path, "it lacks buffers of its network")
-    parameters = {name: array for name, array in tensors.items() if name not in buffers}
-    return Variables(parameters, {name: tensors[name] for name in buffers})
+    try:
+        shapes = [{name: tuple(shape) for name, shape in record[kind].items()} for kind in ("parameters", "buffers")]
+    except (KeyError, AttributeError, TypeError) as error:
+        raise _no_model(path, "its record does not say what the network computes with") from error
+    return Variables(*({name: _tensor(path, tensors, name, shape) for name, shape in of.items()} for of in shapes))
+
+
+def _tensor(path: Path, tensors: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:
+    tensor = tensors.get(name)
+    if tensor is None:
+        raise _no_model(path, f"it has no tensor '{name}'")
+    if tensor.shape != shape:
+        raise _no_model(path, f"its tensor '{name}' is {tensor.shape}, not {shape}")
+    return tensor
 
 
 def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -70,12 +70,13 @@ class Store:
     def described(self) -> pd.DataFrame:
         """The networks of one's own of which trials are stored, as they first came.
 
-        A row has `network`, `identity`, and `description`: what `describe` was given.
+        A row has `network`, `identity`, `source`, `arguments`, and `description`: what `describe` was given.
         """
         import pandas as pd
 
+        of_trials = [trials.c[name] for name in ("network", "identity", "source", "arguments")]
         query = (
-            sa.select(trials.c.network, trials.c.identity, networks.c.description)
+            sa.select(*of_trials, networks.c.description)
             .select_from(trials.join(networks, networks.c.identity == trials.c.identity))
             .order_by(trials.c.finished_at, trials.c.key)
         )
@@ -85,7 +86,7 @@ class Store:
             if trials.c.identity in self._columns:
                 rows = connection.execute(query).all()
         distinct = {(row.network, row.identity): tuple(row) for row in rows}
-        return pd.DataFrame(list(distinct.values()), columns=["network", "identity", "description"])
+        return pd.DataFrame(list(distinct.values()), columns=[*(column.name for column in of_trials), "description"])
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""

@@ -136,7 +136,8 @@ def _own(network: Network) -> dict[str, Any]:
     return {
         "arguments": arguments,
         "outputs": network.description["roles"],
-        "buffers": list(network.description["buffers"]),
+        "parameters": network.description["parameters"],
+        "buffers": network.description["buffers"],
     }
 
 

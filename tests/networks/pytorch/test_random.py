@@ -10,8 +10,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is c
 from tests.networks.pytorch.parity import QUICKLY
 from torch import nn
 
+from twofold.networks.pytorch.drawing import first_that_draws
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.interpret import run
+from twofold.networks.pytorch.weights import fresh
 
 N = 64
 
@@ -103,3 +105,47 @@ def test_noise_has_its_distribution(images):
     for output, mean, deviation in zip(outputs, means, deviations, strict=True):
         assert abs(np.mean(output) - mean) < 0.06
         assert abs(np.std(output) - deviation) < 0.06
+
+
+class Attention(nn.Module):
+    def __init__(self, p, causal):
+        super().__init__()
+        self.p, self.causal = p, causal
+
+    def forward(self, x):
+        p = self.p if self.training else 0.0
+        return torch.nn.functional.scaled_dot_product_attention(x, x, x, dropout_p=p, is_causal=self.causal)
+
+
+ENCODER = {"d_model": 10, "nhead": 2, "dim_feedforward": 6, "batch_first": True}
+
+
+@pytest.mark.parametrize(
+    ("layer", "in_training"),
+    [
+        (lambda: Attention(0.5, causal=False), True),
+        (lambda: Attention(0.5, causal=True), True),
+        (lambda: Attention(0.0, causal=True), False),
+        (lambda: nn.TransformerEncoderLayer(dropout=0.1, **ENCODER), True),
+        (lambda: nn.TransformerEncoderLayer(dropout=0.0, **ENCODER), False),
+        (lambda: nn.RReLU(), True),
+        (lambda: nn.Dropout2d(0.2), True),
+        (lambda: nn.AlphaDropout(0.0), False),
+    ],
+)
+def test_it_is_known_what_draws_and_that_nothing_does_in_evaluation(layer, in_training):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = layer()
+
+        def forward(self, left, right):
+            rows = [self.layer(each) if isinstance(self.layer, nn.Dropout2d) else self.layer(each[:, 0])
+                    for each in (left, right)]  # fmt: skip
+            return torch.cat(rows, 1)
+
+    found = export(Net(), (12, 10), training=[4], evaluation=[3])
+    assert (first_that_draws(found.graph(training=True, pairs=4)) is not None) == in_training
+    evaluation = found.graph(training=False, pairs=3)
+    assert first_that_draws(evaluation) is None
+    run(evaluation, *fresh(Net, found, seed=0, round=0), np.ones((3, 2, 12, 10), np.float32))

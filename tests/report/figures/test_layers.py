@@ -56,3 +56,12 @@ def test_a_long_network_says_how_much_is_left_out():
     assert [text for text in texts if "operations" in text]
     assert "left image" in texts
     assert "right image" in texts
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "long"])
+def test_arrows_that_go_past_boxes_do_not_run_along_each_other(kind):
+    (axes,) = drawn(KINDS.get(kind, Long), image_of(kind)).axes
+    level = [line.get_xydata()[1:] for line in axes.lines if len(line.get_xydata()) == 3]
+    for (a, b), (c, d) in itertools.combinations(level, 2):
+        apart = abs(a[1] - c[1]) > 0.1 or min(b[0], d[0]) <= max(a[0], c[0])
+        assert apart, f"{a} to {b} runs along {c} to {d}"

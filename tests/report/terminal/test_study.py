@@ -12,10 +12,9 @@ from tests.report.made_up import made_up_trials
 from twofold.analysis import study_reference, summary
 from twofold.data import Task
 from twofold.networks import NETWORKS
-from twofold.report.terminal.networks import layers_table
 from twofold.report.terminal.study import settings_table, summary_table
-from twofold.report.terminal.tables import turned
-from twofold.report.text.networks import NetworkFacts
+from twofold.report.terminal.tables import drawn, turned
+from twofold.report.text.networks import NetworkFacts, layers_table
 from twofold.report.text.numbers import interval, p_value, percent
 
 PAPERS = {"test_pairs": 1000, "batch_size": 25, "epochs": 100, "shuffle": False, "normalise": False, "relation": "<="}
@@ -143,6 +142,6 @@ def test_a_table_turned_twice_is_itself(trials):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_layers_add_up(name):
     layers = NETWORKS[name].structure().layers(Task(14, 14, channels=1, classes=10))
-    cells = cells_of(layers_table(NetworkFacts(name, True, True, layers)))
+    cells = cells_of(drawn(layers_table(NetworkFacts(name, True, True, layers))))
     counts = [int(row["parameters"].replace(",", "")) for row in cells.values()]
     assert counts[-1] == sum(counts[:-1]) == sum(row.parameters for row in layers)

@@ -1,14 +1,14 @@
 """Which operations of a graph draw random numbers, and what the graph is without those that only drop at random."""
 
 from dataclasses import replace
+from inspect import signature
 
 from twofold.networks.pytorch.graph import Graph, Node
 from twofold.networks.pytorch.operations import TABLE
 
 _DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
 
-# Operations that drop at random, and which of their arguments is the probability; the next one says whether the network
-# trains, but for attention.
+# Operations that drop at random, and which of their arguments is the probability.
 _PROBABILITY = {
     **{f"aten.{name}.default": 1 for name in _DROPOUTS},
     **{f"aten.{name}.input": 5 for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")},
@@ -27,12 +27,12 @@ def without_dropping(graph: Graph) -> Graph:
 
 
 def _is_off(node: Node) -> bool:
-    place = _PROBABILITY.get(node.operation)
-    if place is None:
-        return any(each is False for each in node.arguments)  # which says that the network does not train
-    probability = node.arguments[place] if len(node.arguments) > place else dict(node.keywords).get("dropout_p", 0.0)
-    training = node.arguments[place + 1 :][:1] != (False,) or "attention" in node.operation
-    return probability == 0 or not training
+    """Whether it is not training, or its probability is 0; a graph leaves out arguments that have their defaults."""
+    bound = signature(TABLE[node.operation].function).bind_partial(*node.arguments, **dict(node.keywords))
+    bound.apply_defaults()
+    given = bound.arguments
+    probabilities = [given.get(name) for name in ("p", "dropout_p")]
+    return any(given.get(name) is False for name in ("train", "training")) or any(each == 0 for each in probabilities)
 
 
 def _dropping_nothing(node: Node) -> Node:

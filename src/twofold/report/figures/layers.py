@@ -20,6 +20,9 @@ _INCHES = 0.78  # of a unit of the drawing
 # A drawing is wide enough, in inches, for the sentence under its title, and titles are broken to fit it.
 _NARROWEST, _LETTERS_PER_INCH = 6.5, 9
 
+# How far arrows that go past boxes are apart, and leave and enter boxes from their corners: beside their titles.
+_APART, _CORNER = 0.22, 0.13
+
 # Lines in a box, columns in a drawing, and characters of a layer's name, at the most.
 _MOST_LINES, _MOST_COLUMNS, _MOST_LETTERS = 5, 14, 17
 
@@ -53,9 +56,10 @@ class _Box:
 def layers_figure(facts: NetworkFacts) -> Picture:
     """Draw the layers of a network of one's own, from what is known of its calls."""
     boxes = _placed(_boxes(facts))
+    past = _past(boxes)
     colour = colour_of(facts.name)
-    high = max(box.y + box.height / 2 for box in boxes) + 0.55
-    low = min(box.y - box.height / 2 for box in boxes) - 0.55
+    high = max(*(box.y + box.height / 2 + 0.4 for box in boxes), *past.values()) + 0.15
+    low = min(*(box.y - box.height / 2 - 0.4 for box in boxes), *past.values()) - 0.15
     left, right = -_WIDTH / 2 - 0.15, max(box.x for box in boxes) + _WIDTH / 2 + 0.15
     with house_style():
         width = max(_NARROWEST, _INCHES * (right - left))
@@ -65,9 +69,9 @@ def layers_figure(facts: NetworkFacts) -> Picture:
         axes.set_title(f"{title}\n", fontsize=12, color=colour)
         note = "; ".join([parameters_text(facts), *([SHARED] if any(box.shared for box in boxes) else [])])
         axes.text(left, high, note, fontsize=8.5, style="italic", va="bottom", color=FAINT)
-        for box in boxes:
+        for place, box in enumerate(boxes):
             for number in sorted(box.inputs):
-                _arrow(axes, boxes[number], box, boxes)
+                _arrow(axes, boxes[number], box, past.get((number, place)))
         for box in boxes:
             _draw(axes, box)
         axes.set(xlim=(left, right), ylim=(low, high))
@@ -135,7 +139,7 @@ def _placed(boxes: list[_Box]) -> list[_Box]:
 def _folded(boxes: list[_Box]) -> list[_Box]:
     """Without the columns in the middle of a long network: a box for each side says how many there are."""
     last = max(box.column for box in boxes)
-    if last < _MOST_COLUMNS:
+    if last <= _MOST_COLUMNS:
         return boxes
     begin, end = _MOST_COLUMNS // 2, last - _MOST_COLUMNS // 2 + 1
     out = [box for box in boxes if begin <= box.column < end]
@@ -201,22 +205,44 @@ def _short(text: str) -> str:
     return text if len(text) <= _MOST_LETTERS else f"…{text[-_MOST_LETTERS + 1 :]}"
 
 
-def _arrow(axes: Axes, start: _Box, end: _Box, boxes: Sequence[_Box]) -> None:
-    """From one box to another: past what stands between them, where anything does."""
-    between = [
-        box for box in boxes if start.column < box.column < end.column and abs(box.y - start.y) < 0.1 + box.height / 2
-    ]
+def _past(boxes: Sequence[_Box]) -> dict[tuple[int, int], float]:
+    """The heights of the arrows that go past boxes, by the numbers of their ends: no two run along each other."""
+    heights: dict[tuple[int, int], float] = {}
+    pairs = [(number, place) for place, box in enumerate(boxes) for number in box.inputs]
+    for number, place in sorted(pairs, key=lambda pair: (boxes[pair[1]].column - boxes[pair[0]].column, pair)):
+        start, end = boxes[number], boxes[place]
+        columns = range(start.column + 1, end.column)
+        between = [box for box in boxes if box.column in columns and abs(box.y - start.y) < 0.1 + box.height / 2]
+        if not between:
+            continue
+        beside = [
+            height
+            for (first, last), height in heights.items()
+            if boxes[first].column < end.column and start.column < boxes[last].column
+        ]
+        up = _up(start)
+        height = start.y + up * (max(box.height / 2 for box in (*between, start, end)) + 0.34)
+        while any(abs(height - each) < _APART for each in beside):
+            height += up * _APART
+        heights[number, place] = height
+    return heights
+
+
+def _up(start: _Box) -> int:
+    return -1 if start.of == RIGHT else 1
+
+
+def _arrow(axes: Axes, start: _Box, end: _Box, height: float | None) -> None:
+    """From one box to another: at a height, where it goes past what stands between them."""
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
-    if not between:
+    if height is None:
         # Level until the column before the end, so that it crosses no box of another row.
         turn, last = max(start.x + _WIDTH / 2, end.x - _WIDTH / 2 - _GAP), (end.x - _WIDTH / 2, end.y)
         axes.plot([start.x + _WIDTH / 2, turn], [start.y, start.y], color=INK, linewidth=0.9)
         axes.annotate("", xy=last, xytext=(turn, start.y), arrowprops=arrow)
         return
-    up = -1 if start.of == RIGHT else 1
-    edge = max(box.height / 2 for box in (*between, start, end)) + 0.34
-    height = start.y + up * edge
-    x0, x1 = start.x + _WIDTH / 2 - 0.3, end.x - _WIDTH / 2 + 0.3
+    up = _up(start)
+    x0, x1 = start.x + _WIDTH / 2 - _CORNER, end.x - _WIDTH / 2 + _CORNER
     y0, y1 = start.y + up * start.height / 2, end.y + up * end.height / 2
     axes.plot([x0, x0, x1], [y0, height, height], color=INK, linewidth=0.9, solid_joinstyle="round")
     axes.annotate("", xy=(x1, y1), xytext=(x1, height), arrowprops=arrow)

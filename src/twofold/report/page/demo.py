@@ -105,7 +105,8 @@ def demo_page(data: Mapping[str, Any]) -> str:
 
 def _known(record: Record) -> bool:
     """Whether the page's script can compute the network's answers."""
-    return record["network"] in NETWORKS and NETWORKS[record["network"]].portable
+    network = None if record.get("identity") else NETWORKS.get(record["network"])
+    return network is not None and network.portable
 
 
 def _error(record: Record) -> tuple[float, int]:

@@ -31,10 +31,12 @@ from twofold.report.page.charts import (
 )
 from twofold.report.page.commands import commands
 from twofold.report.page.html import render
+from twofold.report.page.networks import shown_networks
 from twofold.report.text import statistics
 from twofold.report.text.answer import answer, answer_of_settings, question, task_sentence
 from twofold.report.text.made import made_of
 from twofold.report.text.names import PAPERS_DATA, setting_text
+from twofold.report.text.networks import NetworkFacts
 from twofold.report.text.tables import TextTable
 from twofold.report.text.trials import trials_table
 from twofold.settings import COMPARED
@@ -61,12 +63,18 @@ class Section:
 
 
 def report_page(
-    table: pd.DataFrame, *, title: str, store: str, demo: Mapping[str, Any] | None = None, demo_note: str = ""
+    table: pd.DataFrame,
+    *,
+    title: str,
+    store: str,
+    demo: Mapping[str, Any] | None = None,
+    demo_note: str = "",
+    networks: Sequence[NetworkFacts] = (),
 ) -> str:
     """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
-    None, `demo_note` says why there is nothing to draw on.
+    None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers.
     """
     common = {
         "title": title,
@@ -94,6 +102,7 @@ def report_page(
         if ranking is None
         else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique()),
         paper=_paper_table(table, varied),
+        networks=shown_networks(networks),
         every=trials_table(table, varied, _MOST_TRIALS),
         made=made_of(table),
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from twofold.networks.calls import BOTH, LEFT, RIGHT, Call, calls_from_data, rows_of
-from twofold.report.text.numbers import whole
+from twofold.report.text.numbers import shape_text, whole
+from twofold.report.text.tables import Column, TextTable
 
 
 @runtime_checkable
@@ -58,6 +59,22 @@ def facts_of_own(name: str, description: Mapping[str, Any]) -> NetworkFacts:
         calls,
         list(zip([OUTPUTS[role] for role in roles], description["outputs"])),
     )
+
+
+def layers_table(facts: NetworkFacts) -> TextTable:
+    """The layers of a network, their shapes and parameters."""
+    columns = [
+        Column("layer", lambda row: row["layer"], words=True),
+        Column("input", lambda row: shape_text(row["input"])),
+        Column("output", lambda row: shape_text(row["output"])),
+        Column("parameters", lambda row: whole(row["parameters"])),
+    ]
+    rows: list[dict[str, Any]] = [
+        {"layer": each.layer, "input": each.input_shape, "output": each.output_shape, "parameters": each.parameters}
+        for each in facts.layers
+    ]
+    total = {"layer": "total", "input": (), "output": (), "parameters": sum(row["parameters"] for row in rows)}
+    return TextTable(network_title(facts), columns, [*rows, total])
 
 
 def network_title(facts: NetworkFacts) -> str:
