@@ -600,6 +600,38 @@ class OfColour(nn.Module):
         return (self.conv(left) - self.conv(right)).square().mean((2, 3)).sqrt()
 
 
+class WithoutGradients(nn.Module):
+    """Memory that is written without gradients: twice a step, through views, and under a tensor that has some."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.head = nn.Linear(120, 16), nn.Linear(16, 2)
+        self.register_buffer("mean", torch.zeros(16))
+        self.register_buffer("square", torch.ones(4, 4))
+
+    def branch(self, image):
+        z = self.layer(image.flatten(1))
+        if self.training:
+            with torch.no_grad():
+                self.mean.mul_(0.9).add_(z.mean(0), alpha=0.1)
+                with torch.enable_grad():
+                    z = z * self.mean.clone()
+                self.square.view(-1).copy_(self.mean)
+            with torch.no_grad():
+                self.square[0] += 1
+        shown = z * 2
+        apart = shown.detach()
+        with torch.no_grad():
+            shown.clamp_(-0.5, 0.5)
+            apart[:, 1].mul_(3)
+            scaled = shown * 3
+        scaled[:, 2] += z[:, 2]
+        return shown * scaled * z.sin() - self.mean + self.square.flatten() + apart
+
+    def forward(self, x):
+        return self.head(self.branch(x[:, 0]) - self.branch(x[:, 1]))
+
+
 KINDS = {
     "shared": Shared,
     "apart": apart,
@@ -631,5 +663,6 @@ KINDS = {
     "types of numbers": Mixed,
     "kinks": Kinks,
     "mixture": Two,
+    "without gradients": WithoutGradients,
     "colour": OfColour,
 }

@@ -40,13 +40,17 @@ class Storage:
 
 @dataclass(eq=False)
 class Tensor:
-    """A view of a storage, and what it showed when the storage had been written `writes` times (-1: never read)."""
+    """A view of a storage, and what it showed when the storage had been written `writes` times (-1: never read).
+
+    No gradient goes back through a detached one.
+    """
 
     storage: Storage
     layout: Layout
     dtype: str
     value: Reference
     writes: int = 0
+    detached: bool = False
 
     @property
     def spec(self) -> Spec:
@@ -112,17 +116,28 @@ class Draft:
             if tensor.layout != storage.layout:
                 arguments = (storage.value, storage.layout, tensor.layout)
                 (tensor.value,) = self.emit("twofold.read_view", arguments, {}, tensor.spec)
+            if tensor.detached:
+                tensor.value = self.detached(tensor.value, tensor.spec)
         return tensor.value
 
+    def detached(self, value: Reference, spec: Spec) -> Reference:
+        """A value through which no gradient goes back."""
+        return self.emit("aten.detach.default", (value,), {}, spec)[0]
+
     def write(self, tensor: Tensor, value: Reference) -> None:
-        """Write a value to the memory that a tensor shows."""
+        """Write a value to the memory that a tensor shows.
+
+        Without gradients, and through a detached tensor, PyTorch changes the numbers and leaves the way back as it was.
+        """
         storage = tensor.storage
         if storage.leaf and storage.leaf.trained:
             raise self.fault(
                 f"it writes to its parameter {storage.leaf.names[0]}", "compute a new tensor from it instead"
             )
-        if not self.with_gradients:
-            (value,) = self.emit("aten.detach.default", (value,), {}, tensor.spec)
+        unseen = tensor.detached or not self.with_gradients
+        if unseen:
+            before = self.read(dataclasses.replace(tensor, writes=-1, detached=False))
+            (value,) = self.emit("twofold.write_unseen", (before, value), {}, tensor.spec)
         if tensor.layout == storage.layout:
             storage.value = value
         else:
@@ -131,7 +146,7 @@ class Draft:
         if storage.leaf:
             self._changed[storage.leaf] = None
         storage.writes += 1
-        tensor.value, tensor.writes = value, storage.writes
+        tensor.value, tensor.writes = value, -1 if tensor.detached else storage.writes
 
     def finish(self, outputs: Any) -> None:
         """End with these outputs (references, nested). What they do not need is left out; the rest must be known."""

@@ -1,6 +1,5 @@
-"""Which operations of a graph draw random numbers, and what the graph is without those that only drop at random."""
+"""Which operations of a graph draw random numbers."""
 
-from dataclasses import replace
 from inspect import signature
 
 from twofold.networks.pytorch.graph import Graph, Node
@@ -21,11 +20,6 @@ def first_that_draws(graph: Graph) -> Node | None:
     return next((node for node in graph.nodes if TABLE[node.operation].random and not _is_off(node)), None)
 
 
-def without_dropping(graph: Graph) -> Graph:
-    """The graph in which everything that drops at random drops nothing."""
-    return replace(graph, nodes=tuple(map(_dropping_nothing, graph.nodes)))
-
-
 def _is_off(node: Node) -> bool:
     """Whether it is not training, or its probability is 0; a graph leaves out arguments that have their defaults."""
     bound = signature(TABLE[node.operation].function).bind_partial(*node.arguments, **dict(node.keywords))
@@ -33,11 +27,3 @@ def _is_off(node: Node) -> bool:
     given = bound.arguments
     probabilities = [given.get(name) for name in ("p", "dropout_p")]
     return any(given.get(name) is False for name in ("train", "training")) or any(each == 0 for each in probabilities)
-
-
-def _dropping_nothing(node: Node) -> Node:
-    place = _PROBABILITY.get(node.operation)
-    if place is None:
-        return node
-    arguments = tuple(0.0 if i == place else each for i, each in enumerate(node.arguments))
-    return replace(node, arguments=arguments, keywords=tuple((n, v) for n, v in node.keywords if n != "dropout_p"))

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch._decomp import get_decompositions
+from torch.distributions import Distribution
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -150,7 +151,7 @@ def export(
     image = tuple(image_shape)[1:] if tuple(image_shape)[:-2] == (1,) else tuple(image_shape)
     modes = [(mode, n) for mode, several in ((True, training), (False, evaluation)) for n in several]
     before = {name: each.training for name, each in module.named_modules()}
-    with quietly(), torch.random.fork_rng(devices=[]):
+    with quietly(), _unvalidated(), torch.random.fork_rng(devices=[]):
         convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"))
         leaves = _leaves(module, network)
         drafts = []
@@ -337,6 +338,17 @@ def _taken_apart(node: Any) -> Any:
         return None
     calls = [each for each in graph.graph.nodes if each.op == "call_function"]
     return None if any(each.target is node.target for each in calls) else graph
+
+
+@contextlib.contextmanager
+def _unvalidated() -> Iterator[None]:
+    """Distributions do not look at the numbers in their parameters, which a graph has none of."""
+    before = Distribution._validate_args
+    Distribution.set_default_validate_args(False)
+    try:
+        yield
+    finally:
+        Distribution.set_default_validate_args(before)
 
 
 @contextlib.contextmanager

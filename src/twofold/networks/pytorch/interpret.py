@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array
 
 from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, references_in, replaced
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.pytorch.operations import FIXED, TABLE, Key, part_of
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Last:
 
 
 def run(
-    graph: Graph, parameters: Sequence[Any], buffers: Sequence[Any], images: Any, key: PRNGKeyArray | None = None
+    graph: Graph, parameters: Sequence[Any], buffers: Sequence[Any], images: Any, key: Key = None
 ) -> tuple[Any, list[Array]]:
     """The outputs, nested as the network nests them, and the buffers' new values.
 
     Real numbers are of the type of the images, whatever the graph was exported in: the same graph is computed in
     single and in double precision. Whole numbers are as long as JAX has them: 32 bits, or 64 under `enable_x64`.
-    `key` is the step's; a graph in which nothing is random needs none.
+    `key` is the step's, or FIXED; a graph in which nothing is random needs none.
     """
     images = jnp.asarray(images)
     real = images.dtype
@@ -57,7 +57,7 @@ def _last_uses(graph: Graph) -> dict[int, list[int]]:
     return uses
 
 
-def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: PRNGKeyArray | None) -> list[Any]:
+def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: Key) -> list[Any]:
     """What a node gives: one value for each of its outputs."""
     function, random, layout = TABLE[node.operation]
 
@@ -70,7 +70,8 @@ def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: 
 
     arguments = argument(node.arguments)
     keywords = {name: argument(value) for name, value in node.keywords}
-    last = _channels_last(layout, arguments, keywords)
+    as_pytorchs = random and key is FIXED  # whose numbers are in PyTorch's order
+    last = "" if as_pytorchs else _channels_last(layout, arguments, keywords)
     if last == "any":
         arguments, keywords = (_each(each, lambda array: _moved(array, arguments)) for each in (arguments, keywords))
     elif last:
@@ -78,7 +79,7 @@ def _computed(node: Node, number: int, values: list[Any], real: jnp.dtype, key: 
         keywords["channels_last"] = True
     arguments, keywords = _each(arguments, _first), _each(keywords, _first)
     if random:
-        keywords["key"] = None if key is None else jax.random.fold_in(key, number)
+        keywords["key"] = part_of(key, number)
     result = function(*arguments, **keywords)
     results = result if isinstance(result, tuple) else (result,)
     given = [

@@ -1,23 +1,27 @@
 """Whether a module and its graphs compute the same, in double precision: outputs, gradients, state, and five steps."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 
-from twofold.networks.pytorch.drawing import first_that_draws, without_dropping
 from twofold.networks.pytorch.export import Exported
+from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
 from twofold.networks.pytorch.graph import Dtype, Graph, Spec
 from twofold.networks.pytorch.interpret import run
+from twofold.networks.pytorch.operations import FIXED
+from twofold.networks.pytorch.operations.sampling import fixed
 from twofold.networks.pytorch.weights import find, made, seeded
 
 _STEPS, _RATE = 5, 0.01
+
+# How far weights are moved, at most, from where they begin.
+_AWAY = 0.01
 
 # What may differ, as a part of the largest number (or of 1), in double precision; and in single precision, which is for
 # modules that compute in no other.
@@ -32,8 +36,6 @@ _ALLOWED_IN_SINGLE = 1e-3
 
 # What is computed is small: most of the time is compiling, and optimizing less takes half as long.
 _QUICKLY: Any = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
-_DROPPERS = ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout")
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Difference:
 def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, steps: int = _STEPS) -> list[Difference]:
     """The largest differences between a fresh module and its graphs, over so many steps of SGD.
 
-    Nothing is dropped at random, on either side; a network that draws otherwise is compared in evaluation alone. It is
-    computed in double precision, or in single where the module computes in no other.
+    The weights are moved a little from where they begin. Random numbers are the same on both sides; a network that
+    draws them in a way that is not known here is compared in evaluation alone. It is computed in double precision, or
+    in single where the module computes in no other.
     """
     allowed = dict.fromkeys(_ALLOWED, _ALLOWED_IN_SINGLE) if _rounds(exported) else _ALLOWED
     try:
@@ -65,29 +68,31 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
 
 
 def _rounds(exported: Exported) -> bool:
-    """Whether a network asks for single precision, or less, somewhere: there PyTorch rounds what is computed here."""
-    return any(
-        isinstance(each, Dtype) and each.name in ("float32", "float16", "bfloat16")
-        for _, _, graph in exported.graphs
-        for node in graph.nodes
-        for each in (*node.arguments, *dict(node.keywords).values())
-    )
+    """Whether a network asks for single precision, or less, somewhere, where PyTorch rounds what is computed here; or
+    makes an array of numbers that its graph has rounded, such as torch.tensor(0.2)."""
+    graphs = [graph for _, _, graph in exported.graphs]
+    arguments = [
+        each for graph in graphs for node in graph.nodes for each in (*node.arguments, *dict(node.keywords).values())
+    ]
+    constants = [each.array() for graph in graphs for each in graph.constants if each.spec.dtype.startswith("float")]
+    asked = any(isinstance(each, Dtype) and each.name in ("float32", "float16", "bfloat16") for each in arguments)
+    return asked or any(not np.array_equal(each, each.astype(np.float16), equal_nan=True) for each in constants)
 
 
 def _compared(
     make: Callable[[], torch.nn.Module], exported: Exported, real: torch.dtype, steps: int
 ) -> dict[str, float]:
-    graphs = {mode: without_dropping(graph) for mode, _, graph in exported.graphs}
-    with jax.enable_x64(True), seeded(0, 0), _nothing_dropped():
+    graphs = {mode: graph for mode, _, graph in exported.graphs}
+    with jax.enable_x64(True), seeded(0, 0):
         theirs = _Theirs(made(make, exported), exported, real)
         parameters, buffers = theirs.arrays()
         images = theirs.images(graphs[False])
-        evaluated = _quick(lambda *arrays: _flat(run(graphs[False], *arrays)[0]), parameters, buffers, images)
+        evaluated = _quick(lambda *arrays: _flat(run(graphs[False], *arrays, FIXED)[0]), parameters, buffers, images)
         their_outputs = theirs.outputs(images, training=False)
         found = {"outputs in evaluation": _largest(evaluated(parameters, buffers, images), their_outputs)}
-        if first_that_draws(graphs[True]) is None:
+        with contextlib.suppress(UnknownDrawError):
             found |= _after_steps(graphs[True], theirs, steps)
-    return found
+        return found
 
 
 def _after_steps(graph: Graph, theirs: "_Theirs", steps: int) -> dict[str, float]:
@@ -119,12 +124,13 @@ class _Theirs:
     def __init__(self, module: torch.nn.Module, exported: Exported, real: torch.dtype) -> None:
         self._module, self._exported, self._real = module.to(real), exported, real
         for part in module.modules():
-            if isinstance(part, torch.nn.RNNBase):
-                part.dropout = 0.0  # which they drop in one operation of PyTorch's
             # Tensors that are plain attributes too.
             for name, value in vars(part).items():
                 if isinstance(value, torch.Tensor) and value.dtype == torch.float32:
                     object.__setattr__(part, name, value.to(real))
+        with torch.no_grad():
+            for weights in self._held(True):  # some begin where there is no derivative, or with zeros that hide others
+                weights += _AWAY * torch.as_tensor(fixed(weights.shape), dtype=weights.dtype)
 
     def images(self, graph: Graph, seed: int = 0) -> np.ndarray:
         """Pairs for a graph."""
@@ -147,7 +153,8 @@ class _Theirs:
         before = torch.get_default_dtype()
         torch.set_default_dtype(self._real)
         try:
-            outputs = self._module(*(part.reshape(shape) for part, shape in zip(parts, shapes)))
+            with FixedNumbers():
+                outputs = self._module(*(part.reshape(shape) for part, shape in zip(parts, shapes)))
         finally:
             torch.set_default_dtype(before)
         return [each for each in torch.utils._pytree.tree_leaves(outputs) if isinstance(each, torch.Tensor)]
@@ -156,7 +163,8 @@ class _Theirs:
         outputs = self.outputs(images, training=True)
         total: Any = sum((each * torch.cos(_count(torch, each))).mean() for each in outputs)
         held = self._held(True)
-        gradients = torch.autograd.grad(total, held, allow_unused=True)
+        with FixedNumbers():  # what is computed again on the way back may draw again
+            gradients = torch.autograd.grad(total, held, allow_unused=True)
         return outputs, [torch.zeros_like(p) if g is None else g for p, g in zip(held, gradients)]
 
     def step(self, gradients: Sequence[torch.Tensor]) -> None:
@@ -167,7 +175,7 @@ class _Theirs:
 
 def _loss(graph: Graph, parameters: Any, buffers: Any, images: Any) -> tuple[Any, tuple[Any, Any]]:
     """A number that depends on every output in its own way."""
-    nested, state = run(graph, parameters, buffers, images)
+    nested, state = run(graph, parameters, buffers, images, FIXED)
     outputs = _flat(nested)
     total: Any = sum((each * jnp.cos(_count(jnp, each))).mean() for each in outputs)
     return total, (outputs, state)
@@ -201,22 +209,3 @@ def _largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:
         difference = float(np.abs(mine - other).max(initial=0)) / scale
         worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     return worst
-
-
-@contextlib.contextmanager
-def _nothing_dropped() -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for name in _DROPPERS:
-            same = mock.patch.object(torch.nn.functional, name, lambda x, *_, **__: x)
-            stack.enter_context(same)
-        stack.enter_context(mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", _attention))
-        yield
-
-
-def _attention(*tensors_and_more: Any, **more: Any) -> Any:
-    """Attention that drops nothing: its fifth argument is the probability."""
-    arguments = [0.0 if place == 4 else each for place, each in enumerate(tensors_and_more)]
-    return _ATTENTION(*arguments, **{name: each for name, each in more.items() if name != "dropout_p"})
-
-
-_ATTENTION = torch.nn.functional.scaled_dot_product_attention

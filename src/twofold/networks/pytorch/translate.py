@@ -7,7 +7,7 @@ those fail where a module with batch normalisation has two names, and they take 
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Translation:
         self._take_apart = take_apart
         self._storages: dict[int, Storage] = {}
         self._apart: list[str] = []  # operations that are being taken apart
+        self._kept_alive: list[Any] = []  # graphs whose tensors' memories are in `_storages` by their addresses
 
     def enter(self, fake: Any, tensor: Tensor) -> Tensor:
         """What comes in, as a tensor of PyTorch's shows it."""
@@ -128,32 +129,9 @@ class Translation:
         given = [values[each] for each in node.args[place + 1 :]]
         with_gradients = node.args[0] if node.target.__name__ == _UNDER[0] else self.draft.with_gradients
         before, self.draft.with_gradients = self.draft.with_gradients, with_gradients
-        result = self._inlined(values[node.args[place]], given)
+        inner = values[node.args[place]]
+        result = self.follow(inner, dict(zip(_inputs_of(inner), given)))
         self.draft.with_gradients = before
-        return result if with_gradients else _nested(result, self._without_gradient)
-
-    def _without_gradient(self, value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
-        (detached,) = self.draft.emit("aten.detach.default", (self.draft.read(value),), {}, value.spec)
-        return Tensor(value.storage, value.layout, value.dtype, detached, value.storage.writes)
-
-    def _inlined(self, inner: Any, given: list[Any]) -> Any:
-        """What a graph within the graph gives. It has memory of its own; writes to its inputs are made."""
-        holders = [node for node in inner.graph.nodes if node.op == "placeholder"]
-        values = dict(zip(holders, given))
-        entered = []
-        for holder, outer in values.items():
-            fake = holder.meta.get("val")
-            if isinstance(outer, Tensor) and hasattr(fake, "untyped_storage"):
-                own = self.new(fake, self.draft.read(outer))
-                own.storage.leaf = outer.storage.leaf
-                values[holder] = own
-                entered.append((own, outer))
-        result = self.follow(inner, values)
-        for own, outer in entered:
-            if own.storage.writes:
-                self.draft.write(outer, self.draft.read(own))
         return result
 
     def _pure(self, node: Any, values: dict[Any, Any], operation: str) -> Any:
@@ -162,18 +140,28 @@ class Translation:
             graph = self._apart_graph(node)
             if graph is not None:
                 return self._in_parts(node, values, graph)
-        fakes = node.meta["val"]
-        each_fake = list(fakes) if isinstance(fakes, list | tuple) else [fakes]
-        specs = [Spec((), "float32") if fake is None else spec_of(fake) for fake in each_fake]
+        fakes = _several(node.meta["val"])
+        specs = [Spec((), "float32") if fake is None else spec_of(fake) for fake in fakes]
         numbers = self.draft.emit(operation, *self._bound(node, values), *specs)
-        tensors = [None if fake is None else self._shown(fake, number) for fake, number in zip(each_fake, numbers)]
-        return tensors if isinstance(fakes, list | tuple) else tensors[0]
+        return self._given(node, numbers, values)
 
-    def _shown(self, fake: Any, value: Reference) -> Tensor:
+    def _given(self, node: Any, numbers: Sequence[Any], values: dict[Any, Any]) -> Any:
+        """What an operation gives, one tensor or several, from the values of each."""
+        fakes = _several(node.meta["val"])
+        given = [None if fake is None else self._shown(node, fake, each, values) for fake, each in zip(fakes, numbers)]
+        return given if isinstance(node.meta["val"], list | tuple) else given[0]
+
+    def _shown(self, node: Any, fake: Any, value: Reference, values: dict[Any, Any]) -> Tensor:
+        """What an operation gives: new memory, or a view; the view of a detached tensor is detached."""
         storage = self._storages.get(_memory_of(fake))
-        if storage is None:
+        inputs = [values.get(each) for each in node.all_input_nodes]
+        viewed = any(isinstance(each, Tensor) and each.detached and each.storage is storage for each in inputs)
+        detached = viewed or str(node.target).startswith("aten.detach")
+        if not detached and not self.draft.with_gradients:
+            value, detached = self.draft.detached(value, spec_of(fake)), True
+        if storage is None:  # nobody else has it, so that gradients may begin with what is written to it
             return self.new(fake, value)
-        return Tensor(storage, layout_of(fake), dtype_name(fake.dtype), value, storage.writes)
+        return Tensor(storage, layout_of(fake), dtype_name(fake.dtype), value, storage.writes, detached)
 
     def _written(self, node: Any, values: dict[Any, Any], base: str) -> Any:
         """An operation in place, or one with `out=`: its pure form, whose result is written to where that is."""
@@ -205,7 +193,7 @@ class Translation:
         value, mean, variance = self.draft.emit(operation, (*arguments, momentum, eps), {}, *specs)
         self.draft.write(running, mean)
         self.draft.write(spread, variance)
-        return self._shown(node.meta["val"], value)
+        return self._shown(node, node.meta["val"], value, values)
 
     def _of_all_batches(self, running: Tensor) -> Reference:
         """The momentum None: one over the number of batches, which is counted in a buffer beside the mean."""
@@ -217,10 +205,28 @@ class Translation:
         return None if str(node.target) in self._apart else self._take_apart(node)
 
     def _in_parts(self, node: Any, values: dict[Any, Any], graph: Any) -> Any:
+        """What simpler operations give in the place of one, from memory of their own; what they write is written."""
+        self._kept_alive.append(graph)
         self._apart.append(str(node.target))
-        result = self._inlined(graph, [values[each] for each in node.all_input_nodes])
+        outer = [values[each] for each in node.all_input_nodes]
+        inner = [self._copied(holder, each) for holder, each in zip(_inputs_of(graph), outer, strict=True)]
+        results = self.follow(graph, dict(zip(_inputs_of(graph), inner)))
         self._apart.pop()
-        return result
+        for own, each in zip(inner, outer):
+            if isinstance(own, Tensor) and own.storage.writes:
+                self.draft.write(each, self.draft.read(own))
+        return self._given(node, _nested(_several(results), self._read), values)
+
+    def _copied(self, holder: Any, outer: Any) -> Any:
+        """An input of such a graph: memory that shows what the outer tensor does."""
+        if not isinstance(outer, Tensor):
+            return outer
+        own = self.new(holder.meta["val"], self.draft.read(outer))
+        own.storage.leaf = outer.storage.leaf
+        return own
+
+    def _read(self, value: Any) -> Any:
+        return self.draft.read(value) if isinstance(value, Tensor) else value
 
     def _bound(self, node: Any, values: dict[Any, Any]) -> tuple[tuple, dict[str, Any]]:
         arguments = tuple(self._argument(each, values) for each in node.args)
@@ -291,6 +297,14 @@ def spec_of(tensor: Any) -> Spec:
 def dtype_name(dtype: Any) -> str:
     """The name of a type of PyTorch's."""
     return str(dtype).removeprefix("torch.")
+
+
+def _inputs_of(graph_module: Any) -> list[Any]:
+    return [node for node in graph_module.graph.nodes if node.op == "placeholder"]
+
+
+def _several(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def _memory_of(tensor: Any) -> int:

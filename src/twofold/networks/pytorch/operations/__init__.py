@@ -11,4 +11,7 @@ from twofold.networks.pytorch.operations import reductions as reductions
 from twofold.networks.pytorch.operations import sampling as sampling
 from twofold.networks.pytorch.operations import shapes as shapes
 from twofold.networks.pytorch.operations import upsampling as upsampling
+from twofold.networks.pytorch.operations.table import FIXED as FIXED
 from twofold.networks.pytorch.operations.table import TABLE as TABLE
+from twofold.networks.pytorch.operations.table import Key as Key
+from twofold.networks.pytorch.operations.table import part_of as part_of

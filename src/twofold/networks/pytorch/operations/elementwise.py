@@ -134,6 +134,18 @@ def detach(x: Array) -> Array:
     return jax.lax.stop_gradient(x)
 
 
+@operation("twofold.write_unseen", layout="any")
+@jax.custom_jvp
+def write_unseen(before: Array, after: Array) -> Array:
+    """What was written where gradients do not look: its numbers, and the derivative of what was there before."""
+    return jnp.broadcast_to(after, before.shape)
+
+
+@write_unseen.defjvp
+def _as_before(values: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return write_unseen(*values), tangents[0]
+
+
 @operation("copy")
 def copy(x: Array, source: Array, non_blocking: bool = False) -> Array:
     """The source in the shape of x."""

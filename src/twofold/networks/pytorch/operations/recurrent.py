@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import Key, Number, operation
+from twofold.networks.pytorch.operations.table import Key, Number, operation, part_of
 
 # A step: from what the input gives to the gates and the state to the new state, whose first part is the output.
 Step = Callable[[Array, tuple[Array, ...], Sequence[Array | None]], tuple[Array, ...]]
@@ -101,7 +101,7 @@ def _stacked(
     for number, (into, recurrent, bias, recurrent_bias, projection) in enumerate(layers):
         backwards = bidirectional and number % 2 == 1
         if not backwards:
-            given = x if number == 0 or p == 0 else dropout(x, p, True, key=jax.random.fold_in(key, number))
+            given = x if number == 0 or p == 0 else dropout(x, p, True, key=part_of(key, number))
             outputs = []
         weights = (recurrent, recurrent_bias, projection)
 

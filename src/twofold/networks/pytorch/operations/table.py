@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
 from jaxtyping import Array
 
 # A number in PyTorch may be whole where it stands for a real one.
@@ -11,8 +12,14 @@ Number: TypeAlias = int | float
 # An argument that ATen takes as an array or as a number.
 Operand: TypeAlias = Array | bool | int | float
 
-# The key of one random operation; None where nothing is drawn.
+# The key of one random operation; None where nothing is drawn; FIXED, where the same numbers are wanted every time.
 Key: TypeAlias = Any
+FIXED = "fixed"
+
+
+def part_of(key: Key, number: int) -> Key:
+    """The key of a part of what has this key."""
+    return key if key is None or key is FIXED else jax.random.fold_in(key, number)
 
 
 class Operation(NamedTuple):
