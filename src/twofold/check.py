@@ -1,13 +1,13 @@
 """What a network of one's own is to twofold, and whether that is right, for `twofold check`: before hours of work."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from twofold.api import Study
 from twofold.data import Source, find_source
 from twofold.doctor import Finding
-from twofold.errors import SettingError, needing
+from twofold.errors import SettingError, TwofoldError, needing
 from twofold.networks.typed import is_typed, parse
 from twofold.settings import SETTINGS, Settings
 
@@ -29,11 +29,13 @@ _LAYOUTS = {
 }
 
 
-def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
+def examine(
+    text: str, data: str = str(Settings.data), *, tell: Callable[[str], None] = lambda _: None
+) -> list[Finding]:
     """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
 
-    Parity is that of the user's own module in double precision. Raises `SettingError` for what is no network of one's
-    own, `NetworkError` for one that cannot be trained.
+    `tell` is told what is looked at next. Parity is that of the user's own module in double precision. Raises
+    `SettingError` for what is no network of one's own, `NetworkError` for one that cannot be trained.
     """
     if not is_typed(text):
         raise SettingError(f"`network` (={text}) must be a class in a file or module, such as file.py:Twin")
@@ -42,10 +44,14 @@ def examine(text: str, data: str = str(Settings.data)) -> list[Finding]:
     use_devices()  # all of them, before anything else starts JAX
     source = find_source(SETTINGS["data"].checked(data))
     found: list[Finding] = []
+    tell("Looking at the networks …")
     for own in _networks(text, source):
+        tell(f"Comparing {own.name} with your module …")
         found += _of(own)
-    found.append(_time(text, data))
-    return found
+    if any(each.wrong and each.name.startswith("parity") for each in found):
+        return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
+    tell("Measuring how long a study takes …")
+    return [*found, _time(text, data)]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -70,6 +76,7 @@ def _of(own: "Own") -> Iterator[Finding]:
         yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
     yield Finding(name, "parameters", _parameters(described))
     yield _weights(own)
+    yield _start(own)
     layers = described["units"]
     yield Finding(name, "units that may die", ", ".join(f"{layer}: {n}" for layer, n in layers.items()) or "none")
     yield from _parity(own)
@@ -82,6 +89,15 @@ def _weights(own: "Own") -> Finding:
         return Finding(own.name, "first weights", "others in each round")
     wrong = "rounds would differ in their pairs alone; leave torch.manual_seed, or constant weights, out of the class"
     return Finding(own.name, "first weights", "the same in every round", wrong)
+
+
+def _start(own: "Own") -> Finding:
+    """Whether the network's first outputs are numbers."""
+    if own.begins_finite():
+        return Finding(own.name, "first outputs", "finite")
+    return Finding(
+        own.name, "first outputs", "not finite", "some are infinite or no numbers, and nothing can be learnt"
+    )
 
 
 def _parameters(described: dict) -> str:
@@ -99,10 +115,12 @@ def _parity(own: "Own") -> Iterator[Finding]:
 
     compared = own.within(differences)
     if len(compared) == 1:
-        yield Finding(own.name, "parity in training", "not compared, since it draws random numbers beside dropout")
+        yield Finding(own.name, "parity in training", "not compared: how it draws random numbers is not known here")
     for each in compared:
-        wrong = "" if each.is_right else f"it differs by more than {each.allowed:g} from your module: please report it"
-        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e} (at most {each.allowed:g})", wrong)
+        wrong = "" if each.is_right else f"it differs by more than {each.allowed:g} from your module"
+        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e}, at most {each.allowed:g}", wrong)
+    if not all(each.is_right for each in compared):
+        yield Finding(own.name, "why", own.why_it_differs())
 
 
 def _time(text: str, data: str) -> Finding:
@@ -115,6 +133,9 @@ def _time(text: str, data: str) -> Finding:
     import jax
 
     networks, rounds = len(parse(text).combinations()), 20
-    each = (seconds(_MORE) - seconds(_FEW)) / (2 * networks) / (_MORE - _FEW)
+    try:
+        each = (seconds(_MORE) - seconds(_FEW)) / (2 * networks) / (_MORE - _FEW)
+    except TwofoldError as error:  # too few images, for one
+        return Finding("study", "time", "not measured", str(error))
     whole = each * Settings.epochs * rounds * networks / len(jax.devices())
     return Finding("study", "time", f"about {whole / 60:.1f} min for {rounds} rounds of {networks} with the defaults")

@@ -27,6 +27,6 @@ def check(
     Example: twofold check 'file.py:Twin(share=[False, True])'
     """
     from twofold.check import examine
-    from twofold.cli.output import print_examined
+    from twofold.cli.output import print_examined, say
 
-    return print_examined(examine(network, data), as_json=json, wrong="are wrong", right="all is right")
+    return print_examined(examine(network, data, tell=say), as_json=json, wrong="failed", right="all is right")

@@ -91,7 +91,7 @@ def print_findings(found: Findings) -> None:
 def print_examined(found: "Sequence[Finding]", *, as_json: bool, wrong: str, right: str) -> int:
     """Print what an examination found as a table or one JSON array; the exit code is 1 where anything is wrong.
 
-    `wrong` and `right` end the sentence under the table.
+    `wrong` and `right` end the sentence under the table; `wrong` stands before what is wrong, too.
     """
     from twofold.report.terminal.doctor import findings_table  # other commands have no use for it
 
@@ -99,7 +99,7 @@ def print_examined(found: "Sequence[Finding]", *, as_json: bool, wrong: str, rig
     if as_json:
         print(json.dumps([asdict(finding) for finding in found], indent=1))
     else:
-        print_table(findings_table(found))
+        print_table(findings_table(found, wrong))
         say(f"{count} of these {wrong}" if count else right)
     return 1 if count else 0
 

@@ -9,15 +9,16 @@ import io
 import json
 import logging
 import random
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
 from torch._decomp import get_decompositions
+from torch.autograd.function import Function
 from torch.distributions import Distribution
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -25,22 +26,16 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from twofold.errors import NetworkError
 from twofold.networks.pytorch.draft import Draft, Leaf
 from twofold.networks.pytorch.graph import Constant, Graph, Reference, Spec
+from twofold.networks.pytorch.mistakes import OwnGradientError, is_known, mistake, words_of
 from twofold.networks.pytorch.translate import (
     CUMULATIVE,
     Translation,
     layout_of,
     spec_of,
-    users_line,
 )
 
 # What a module raises that gets images of a shape it was not made for; anything else is a mistake in it.
 _OF_SHAPES = (RuntimeError, ValueError, IndexError, AssertionError)
-
-# Errors of `torch.export`, by name, where the way through `forward` depends on the numbers in a tensor.
-_OF_DATA = ("GuardOnDataDependentSymNode", "DataDependentOutputException", "PendingUnbackedSymbolNotFound")
-
-# The longest that a network's own words are quoted.
-_LONGEST = 160
 
 
 @dataclass(frozen=True)
@@ -140,9 +135,16 @@ class Exported:
 
 
 def export(
-    module: torch.nn.Module, image_shape: Sequence[int], *, training: Sequence[int], evaluation: Sequence[int]
+    module: torch.nn.Module,
+    image_shape: Sequence[int],
+    *,
+    training: Sequence[int],
+    evaluation: Sequence[int],
+    two_images: bool = False,
 ) -> Exported:
     """The graphs of a module for images (h, w) or (c, h, w), in training and evaluation, for these numbers of pairs.
+
+    `two_images` calls it with the two images of each pair, though its `forward` would do with one argument.
 
     Raises `NetworkError` where it cannot be called with any of the shapes of `Convention`, where its `forward` fails,
     where its way depends on the numbers in a tensor, and where it uses an operation that is not known.
@@ -152,7 +154,7 @@ def export(
     modes = [(mode, n) for mode, several in ((True, training), (False, evaluation)) for n in several]
     before = {name: each.training for name, each in module.named_modules()}
     with quietly(), _unvalidated(), torch.random.fork_rng(devices=[]):
-        convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"))
+        convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"), two_images)
         leaves = _leaves(module, network)
         drafts = []
         for mode, n in modes:
@@ -179,31 +181,33 @@ def example(shape: Sequence[int]) -> torch.Tensor:
     return torch.frac(count * 0.6180339887).reshape(tuple(shape))
 
 
-def _fitting(module: torch.nn.Module, network: str, pairs: Spec) -> Convention:
+def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: bool) -> Convention:
     """The first convention whose shapes the module takes; it is called in evaluation, which leaves no trace."""
     arguments = _required(module, network)
-    names = ["two images"] if arguments == 2 else ["pairs", "pairs with channels", "rows"]
+    names = ["two images"] if arguments == 2 or two_images else ["pairs", "pairs with channels", "rows"]
     conventions = {tuple(Convention(name).shapes(pairs)): Convention(name) for name in reversed(names)}
     module.eval()
-    words: list[str] = []
+    said: list[str] = []
     failures: list[Exception] = []
     for shapes, convention in reversed(conventions.items()):
         try:
             with torch.no_grad():
                 module(*map(example, shapes))
         except _OF_SHAPES as error:
-            words.append(f"{' and '.join(map(str, shapes))}: {_words(error)}")
+            if is_known(error):
+                raise mistake(network, error) from error
+            said.append(f"{' and '.join(map(str, shapes))}: {words_of(error)}")
             failures.append(error)
-        except Exception as error:
-            raise _mistake(network, error) from error
+        except (Exception, SystemExit) as error:
+            raise mistake(network, error) from error
         else:
             return convention
-    if len(failures) > 1 and len(set(map(_words, failures))) == 1:  # whatever the shape is, so it is not the shape
-        raise _mistake(network, failures[0]) from failures[0]
+    if len(failures) > 1 and len(set(map(words_of, failures))) == 1:  # whatever the shape is, so it is not the shape
+        raise mistake(network, failures[0], pairs=pairs.shape[0]) from failures[0]
     raise NetworkError(
-        f"{network}: no images that could be given fit: {'; '.join(words)}; images are "
+        f"{network}: no images that could be given fit: {'; '.join(said)}; images are "
         f"{' x '.join(map(str, pairs.shape[2:]))} here: write forward(pairs) for (n, 2, h, w) or forward(left, right) "
-        "for (n, 1, h, w) each, and layers for that size"
+        "for (n, 1, h, w) each, with n from x.shape[0], and layers for that size"
     )
 
 
@@ -221,6 +225,13 @@ def _required(module: torch.nn.Module, network: str) -> int:
             "it can be given one (the pairs) or two (the left and the right images)"
         )
     return len(positional)
+
+
+def could_take_two(module: torch.nn.Module) -> bool:
+    """Whether `forward` has a second argument, which it need not be given."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    positional = [each for each in parameters if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    return len(positional) > 1 and positional[1].default is None
 
 
 _VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -273,9 +284,10 @@ def _draft(
         try:
             arguments = tuple(map(example, convention.shapes(pairs)))
             before = _other_generators()
-            program = torch.export.export(module, arguments, strict=False)
-        except Exception as error:
-            raise _mistake(network, error) from error
+            with _own_gradients_refused():
+                program = torch.export.export(module, arguments, strict=False)
+        except (Exception, SystemExit) as error:
+            raise mistake(network, error, pairs=pairs.shape[0]) from error
     if _other_generators() != before:
         raise NetworkError(
             f"{network}: forward draws from Python's or NumPy's random numbers, which would be the same in every step; "
@@ -341,6 +353,20 @@ def _taken_apart(node: Any) -> Any:
 
 
 @contextlib.contextmanager
+def _own_gradients_refused() -> Iterator[None]:
+    """A function of the user's with a gradient of its own would be followed as if it had none; PyTorch's are known."""
+    apply = Function.__dict__["apply"].__func__
+
+    def checked(function: Any, *args: Any, **kwargs: Any) -> Any:
+        if not function.__module__.startswith("torch."):
+            raise OwnGradientError(function.__name__)
+        return apply(function, *args, **kwargs)
+
+    with mock.patch.object(Function, "apply", classmethod(checked)):
+        yield
+
+
+@contextlib.contextmanager
 def _unvalidated() -> Iterator[None]:
     """Distributions do not look at the numbers in their parameters, which a graph has none of."""
     before = Distribution._validate_args
@@ -379,33 +405,3 @@ def quietly() -> Iterator[None]:
             yield
         finally:
             logging.disable(level)
-
-
-def _mistake(network: str, error: Exception) -> NetworkError:
-    """The error about what went wrong in the user's `forward`, or where it cannot be followed."""
-    if isinstance(error, NetworkError):
-        return error
-    line = _line_of(error)
-    where = f"{network} ({line})" if line else network
-    if type(error).__name__ in _OF_DATA:
-        return NetworkError(
-            f"{where}: what is computed depends on the numbers in a tensor (if, while, int() or float() of one); "
-            "use torch.where, which computes both ways"
-        )
-    return NetworkError(f"{where}: {type(error).__name__}: {_words(error)}; mend forward, or try the module in PyTorch")
-
-
-def _line_of(error: Exception) -> str:
-    frames = "".join(
-        f'File "{frame.filename}", line {frame.lineno}\n' for frame in traceback.extract_tb(error.__traceback__)
-    )
-    theirs = "\n".join(
-        line for line in frames.splitlines() if "twofold/networks/pytorch" not in line.replace("\\", "/")
-    )
-    return users_line(theirs) or users_line(str(error))
-
-
-def _words(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    text = lines[0] if lines else type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -15,18 +15,19 @@ import torch
 
 from twofold.cache import keep, read_kept
 from twofold.data import Task
-from twofold.errors import NetworkError, cause_of
+from twofold.errors import NetworkError
 from twofold.networks.calls import calls_as_data
 from twofold.networks.finding import Network
 from twofold.networks.protocol import EVALUATED_AT_ONCE
 from twofold.networks.pytorch.drawing import first_that_draws
-from twofold.networks.pytorch.export import Exported, example, export, quietly
+from twofold.networks.pytorch.export import Exported, could_take_two, example, export, quietly
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
-from twofold.networks.pytorch.roles import find_roles, in_roles
+from twofold.networks.pytorch.mistakes import words_of
+from twofold.networks.pytorch.roles import Roles, find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted
 from twofold.networks.pytorch.units import layers_of
-from twofold.networks.pytorch.weights import fresh, seeded
+from twofold.networks.pytorch.weights import fresh, made, seeded
 from twofold.networks.typed import Typed
 from twofold.settings import Settings
 
@@ -54,17 +55,25 @@ class Own:
         self.name, self._task, self._outputs, self._around, self._source = name, task, outputs, around, source
         self._make = partial(_module, name, make)
         self._structures: dict[tuple[int, str], Interpreted] = {}
+        self._two_images = False
         self.exported = self._exported(Settings.batch_size)
-        self.roles = find_roles(
-            name,
-            [graph for _, _, graph in self.exported.graphs],
-            task.classes,
-            rows=self.exported.convention.name == "rows",
-            outputs=outputs,
-        )
+        try:
+            self.roles = self._find_roles()
+        except NetworkError:  # of one image it may say other things than of two: forward(left, right=None)
+            with self._within():
+                self._two_images = could_take_two(self._make())
+            if not self._two_images:
+                raise
+            self.exported = self._exported(Settings.batch_size)
+            self.roles = self._find_roles()
         self._graphs = self._in_roles(self.exported)
         if not self.exported.parameters:
             raise NetworkError(f"{name}: its outputs depend on no parameters, so that there is nothing to train")
+
+    def _find_roles(self) -> Roles:
+        graphs = [graph for _, _, graph in self.exported.graphs]
+        rows = self.exported.convention.name == "rows"
+        return find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
 
     @functools.cached_property
     def identity(self) -> str:
@@ -78,17 +87,31 @@ class Own:
 
     def check_parity(self) -> None:
         """Raise `NetworkError` where the graphs compute something else than the module: outputs, and one step."""
-        wrong = json.loads(self._kept("parity", lambda: json.dumps(self._wrong())))
+        wrong, why = json.loads(self._kept("parity", lambda: json.dumps(self._wrong())))
         if wrong:
             raise NetworkError(
-                f"{self.name}: what twofold computes differs from your module ({', '.join(wrong)}), which is a fault "
-                "of twofold's: please report it with your file; twofold check says how much"
+                f"{self.name}: what twofold computes differs from your module ({', '.join(wrong)}): {why}; twofold "
+                "check says how much"
             )
 
-    def _wrong(self) -> list[str]:
+    def _wrong(self) -> tuple[list[str], str]:
         from twofold.networks.pytorch.parity import differences
 
-        return [each.of for each in self.within(partial(differences, steps=1)) if not each.is_right]
+        wrong = [each.of for each in self.within(partial(differences, steps=1)) if not each.is_right]
+        return wrong, self.why_it_differs() if wrong else ""
+
+    def why_it_differs(self) -> str:
+        """What to do where the graphs compute something else than the module."""
+        from twofold.networks.pytorch.parity import changed_by_calls
+
+        changed = self.within(changed_by_calls)
+        if not changed:
+            return "this is a fault of twofold's: please report it with your file"
+        named = ", ".join(f"self.{name}" for name in changed)
+        return (
+            f"forward changes {named}, which stays in a graph as it was when that was made; keep it in a buffer, as in "
+            "self.register_buffer('calls', torch.tensor(0.0)), and write to that: self.calls += 1"
+        )
 
     def structure(self, settings: Settings) -> Interpreted:
         """What is compiled for a batch size and a relation."""
@@ -123,6 +146,13 @@ class Own:
         with self._within():
             return look(self._make, self.exported)
 
+    def begins_finite(self) -> bool:
+        """Whether the outputs of a fresh module are finite, in evaluation."""
+        shapes = self.exported.convention.shapes(self._graphs[1].images)
+        with self._within(), seeded(0, 0), torch.no_grad():
+            outputs = made(self._make, self.exported).eval()(*map(example, shapes))
+        return all(bool(torch.isfinite(each).all()) for each in _leaves(outputs))
+
     def description(self) -> dict[str, Any]:
         """What a store keeps of the network."""
         exported = self.exported
@@ -142,7 +172,8 @@ class Own:
         }
 
     def _exported(self, batch_size: int) -> Exported:
-        return Exported.from_json(self._kept(str(batch_size), lambda: self._export(batch_size).to_json()))
+        what = f"{batch_size}{' of two images' if self._two_images else ''}"
+        return Exported.from_json(self._kept(what, lambda: self._export(batch_size).to_json()))
 
     def _in_roles(self, exported: Exported) -> tuple[Graph, Graph]:
         """Its graphs of training and evaluation, with the outputs that have a role."""
@@ -159,7 +190,13 @@ class Own:
     def _export(self, batch_size: int) -> Exported:
         image = (self._task.channels, *self._task.image_size)
         with self._within(), seeded(0, 0):
-            return export(self._make(), image, training=[batch_size], evaluation=[EVALUATED_AT_ONCE])
+            return export(
+                self._make(),
+                image,
+                training=[batch_size],
+                evaluation=[EVALUATED_AT_ONCE],
+                two_images=self._two_images,
+            )
 
     def _kept(self, what: str, make: Callable[[], str]) -> str:
         """What was found out of these sources before, or is now; nothing is kept where there are none."""
@@ -209,10 +246,10 @@ def _leaves(outputs: Any) -> Iterator[torch.Tensor]:
 def _module(name: str, make: Callable[[], Any]) -> torch.nn.Module:
     try:
         module = make()
-    except Exception as error:
-        raise NetworkError(f"{name} cannot be made: {type(error).__name__}: {cause_of(error)}") from error
+    except (Exception, SystemExit) as error:
+        raise NetworkError(f"{name} cannot be made: {type(error).__name__}: {words_of(error)}") from error
     if not isinstance(module, torch.nn.Module):
-        raise NetworkError(f"{name} is a {type(module).__name__}; it must be a torch.nn.Module")
+        raise NetworkError(f"{name} gives a {type(module).__name__}, which is no torch.nn.Module")
     return module
 
 
@@ -225,6 +262,11 @@ def each_of(
     source: str,
 ) -> Iterator[Own]:
     """What a class and its factors make: see `load`, which makes networks of it."""
+    if isinstance(make, torch.nn.Module):
+        raise NetworkError(
+            f"{typed.name} is a network that has been made already, and each round begins with fresh weights; name its "
+            "class, or a function that makes it"
+        )
     for arguments in typed.combinations():
         yield Own(typed.label(arguments), partial(make, **arguments), task, outputs, around, source)
 

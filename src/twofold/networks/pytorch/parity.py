@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from twofold.errors import NetworkError
 from twofold.networks.pytorch.export import Exported
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
 from twofold.networks.pytorch.graph import Dtype, Graph, Spec
 from twofold.networks.pytorch.interpret import run
+from twofold.networks.pytorch.mistakes import words_of
 from twofold.networks.pytorch.operations import FIXED
 from twofold.networks.pytorch.operations.sampling import fixed
 from twofold.networks.pytorch.weights import find, made, seeded
@@ -63,8 +65,37 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
     try:
         found = _compared(make, exported, torch.float64, steps)
     except (RuntimeError, TypeError):
-        found, allowed = _compared(make, exported, torch.float32, steps), dict.fromkeys(_ALLOWED, _ALLOWED_IN_SINGLE)
+        allowed = dict.fromkeys(_ALLOWED, _ALLOWED_IN_SINGLE)
+        try:
+            found = _compared(make, exported, torch.float32, steps)
+        except (RuntimeError, TypeError) as error:
+            raise NetworkError(
+                f"{exported.network}: PyTorch itself cannot compute a step of it: {words_of(error)}; mend forward"
+            ) from error
     return [Difference(name, largest, allowed[name]) for name, largest in found.items()]
+
+
+def changed_by_calls(make: Callable[[], torch.nn.Module], exported: Exported) -> list[str]:
+    """The attributes of a module that are no tensors, and change when it is called: a graph does not follow them."""
+    module = made(make, exported)
+    before = _attributes(module)
+    graphs = {mode: graph for mode, _, graph in exported.graphs}
+    with torch.no_grad():
+        for mode in graphs:
+            theirs = _Theirs(module, exported, torch.float32)
+            theirs.outputs(theirs.images(graphs[mode]), training=mode)
+    after = _attributes(module)
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def _attributes(module: torch.nn.Module) -> dict[str, str]:
+    """Numbers, texts and nestings of them among the attributes of all parts, as texts."""
+    return {
+        f"{prefix}.{name}" if prefix else name: repr(value)
+        for prefix, part in module.named_modules()
+        for name, value in vars(part).items()
+        if not name.startswith("_") and name != "training" and not isinstance(value, torch.Tensor | torch.nn.Module)
+    }
 
 
 def _rounds(exported: Exported) -> bool:
@@ -154,7 +185,7 @@ class _Theirs:
         torch.set_default_dtype(self._real)
         try:
             with FixedNumbers():
-                outputs = self._module(*(part.reshape(shape) for part, shape in zip(parts, shapes)))
+                outputs = self._module(*(part.reshape(shape).clone() for part, shape in zip(parts, shapes)))
         finally:
             torch.set_default_dtype(before)
         return [each for each in torch.utils._pytree.tree_leaves(outputs) if isinstance(each, torch.Tensor)]

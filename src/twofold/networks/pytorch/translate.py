@@ -25,7 +25,7 @@ _OWN_SHAPE = {"squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdi
 _PURE = {"aten.normal_.default": "aten.normal_functional.default", "aten.bernoulli_.float": "aten.bernoulli.p"}
 
 # What asks whether all is well, and gives nothing.
-_ASSERTIONS = ("_assert", "sym_constrain_range")
+_ASSERTIONS = ("_assert", "sym_constrain_range", "_linalg_check_errors")
 
 # Arithmetic with a number that was taken out of a tensor.
 _OF_NUMBERS: dict[Any, str] = {

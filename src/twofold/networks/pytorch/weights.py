@@ -58,10 +58,15 @@ def made(make: Callable[[], torch.nn.Module], exported: Exported) -> torch.nn.Mo
 
 
 def find(module: torch.nn.Module, name: str) -> torch.Tensor:
-    """The parameter, buffer or plain tensor of that name."""
+    """The parameter, buffer or plain tensor of that name. Raises `NetworkError` where a fresh module has none."""
     found: Any = module
     for part in name.split("."):
-        found = getattr(found, part)
+        found = getattr(found, part, None)
+    if not isinstance(found, torch.Tensor):
+        raise NetworkError(
+            f"{type(module).__name__}: {name} is no tensor until forward has been called; begin with one in __init__: "
+            f"self.register_buffer({name.rpartition('.')[2]!r}, torch.zeros(...))"
+        )
     return found
 
 

@@ -12,8 +12,8 @@ from twofold.doctor import Finding
 _TELLING = ("jax", "jaxlib", "numba", "numpy")
 
 
-def findings_table(found: Sequence[Finding]) -> Table:
-    """A line for each thing looked at: what was found, or what would fail and what to do about it."""
+def findings_table(found: Sequence[Finding], wrong: str = "would fail") -> Table:
+    """A line for each thing looked at: what was found, or what is wrong with it (in a word) and what to do about it."""
     table = Table(box=box.SIMPLE, show_header=False, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for _ in range(3):
         table.add_column(overflow="fold")
@@ -21,7 +21,7 @@ def findings_table(found: Sequence[Finding]) -> Table:
     for each in _shown(found):
         what = Text(each.found)
         if each.wrong:
-            what = Text.assemble((f"would fail: {each.wrong}", "bold red"), f" ({each.found})")
+            what = Text.assemble((f"{wrong}: {each.wrong}", "bold red"), f" ({each.found})")
         table.add_row(Text("" if each.part == part else each.part, style="bold"), Text(each.name), what)
         part = each.part
     return table

@@ -75,6 +75,12 @@ def attention(
     return jnp.matmul(dropout(jax.nn.softmax(scores, axis=-1), dropout_p, True, key=key), values)
 
 
+@operation("linalg_inv")
+def inverse(matrix: Array) -> Array:
+    """The inverse of each matrix."""
+    return jnp.linalg.inv(matrix)
+
+
 @operation("cdist", "_cdist_forward")
 def cdist(first: Array, second: Array, p: Number = 2.0, compute_mode: int | None = None) -> Array:
     """The distance of each row to each row."""

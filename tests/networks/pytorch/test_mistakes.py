@@ -1,0 +1,188 @@
+"""What is said of networks that cannot be followed: one line with the cause and the remedy, and never a traceback."""
+
+import sys
+from contextlib import nullcontext
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
+
+from torch import nn
+
+from twofold.data import Task
+from twofold.errors import NetworkError
+from twofold.networks.own import network, resolve
+from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.parity import differences
+
+TASK = Task(6, 5, channels=1, classes=10)
+
+
+class Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return -gradient
+
+
+def counted(self, z):
+    self.calls += 1
+    return z * self.calls
+
+
+def kept(self, z):
+    if self.last is not None:
+        z = z + self.last.mean()
+    self.last = z.detach()
+    return z
+
+
+def clamped(self, z):
+    self.answer.weight.data.clamp_(-0.1, 0.1)
+    return z
+
+
+def asserted(self, z):
+    assert z.sum() < 100
+    return z
+
+
+def ended(self, z):
+    sys.exit(3)
+
+
+def overwritten(self, z):
+    y = z.exp()
+    y[:, 0] = 0
+    return y
+
+
+MISTAKES = {
+    "a gradient of one's own": (lambda self, z: Reversed.apply(z), r"\.py:\d+\): Reversed has a gradient.*detach\(\)"),
+    "a counter": (counted, r"differs from your module.*forward changes self.calls.*register_buffer\('calls'"),
+    "a tensor kept": (kept, r"last is no tensor until forward has been called.*register_buffer\('last'"),
+    "data": (clamped, r"it uses .data of a tensor; use detach\(\), and write in place under torch.no_grad\(\)"),
+    "an assertion": (asserted, r"\.py:\d+\).*depends on the numbers in a tensor \(if, while, assert.*torch.where"),
+    "NumPy": (
+        lambda self, z: torch.as_tensor(z.detach().numpy()) + z,
+        r"\.py:\d+\): it leaves PyTorch with .numpy\(\)",
+    ),
+    "the end": (ended, r"\.py:\d+\): it ends the program \(exit code 3\)"),
+    "two types": (lambda self, z: z.double() @ torch.ones(8, 8), r"mixes float32, which images are"),
+    "a size written in": (lambda self, z: z.view(32, 8), r"'\[32, 8\]' is invalid.*with n from x\.shape\[0\]"),
+    "what PyTorch refuses": (overwritten, "PyTorch itself cannot compute a step of it: one of the variables needed"),
+}
+
+
+def made(part):
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.into, self.answer = nn.Linear(60, 8), nn.Linear(8, 2)
+            self.calls, self.last = 0, None
+
+        def forward(self, pairs):
+            return self.answer(part(self, self.into(pairs.flatten(1))))
+
+    return Net
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_cause_is_named_with_what_to_do(name):
+    part, said = MISTAKES[name]
+    with pytest.raises(NetworkError, match=said) as raised:
+        resolve([network(made(part))], TASK)[0].verify()
+    assert "\n" not in str(raised.value)
+
+
+class Compiled(made(lambda self, z: z)):
+    """A part is compiled by torch.jit, and called with too much."""
+
+    def __init__(self):
+        super().__init__()
+        self.into = torch.jit.script(self.into)
+
+    def forward(self, pairs):
+        return self.into(pairs.flatten(1)[:, :7])
+
+
+class Ended(nn.Module):
+    def __init__(self):
+        super().__init__()
+        sys.exit("two lines\nof reasons")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Compiled, "it has a part that torch.jit has compiled; leave torch.jit out"),
+        (Ended, "Ended cannot be made: SystemExit: two lines of reasons$"),
+        (lambda: 5, "gives a int, which is no torch.nn.Module"),
+        (
+            nn.Sequential(nn.Flatten(), nn.Linear(60, 2)),
+            "has been made already, and each round begins with fresh weights",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_told(make, said):
+    with pytest.raises(NetworkError, match=said):
+        resolve([network(make)], TASK)
+
+
+def test_an_attribute_that_changes_and_counts_for_nothing_is_no_mistake():
+    def counts(self, z):
+        self.calls += 1
+        return z
+
+    resolve([network(made(counts))], TASK)[0].verify()
+
+
+class OneOrTwo(nn.Module):
+    """Of one image it gives an embedding, of two the answer."""
+
+    def __init__(self):
+        super().__init__()
+        self.into, self.answer = nn.Linear(30, 8), nn.Linear(16, 2)
+
+    def forward(self, left, right=None):
+        if right is None:
+            return self.into(left.flatten(1))
+        return self.answer(torch.cat([self.into(left.flatten(1)), self.into(right.flatten(1))], 1))
+
+
+def test_a_second_image_that_may_be_left_out_is_given_where_one_has_no_answer():
+    own = Own("OneOrTwo", OneOrTwo, TASK, None, nullcontext, "")
+    assert (own.exported.convention.name, own.roles.answer) == ("two images", "two logits")
+    assert all(each.is_right for each in own.within(differences))
+
+
+class OneWithAnOption(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.answer = nn.Linear(60, 2)
+
+    def forward(self, pairs, mask=None):
+        return self.answer((pairs if mask is None else pairs * mask).flatten(1))
+
+
+def test_where_one_has_an_answer_the_second_is_left_out():
+    assert Own("Net", OneWithAnOption, TASK, None, nullcontext, "").exported.convention.name == "pairs"
+
+
+class Inverse(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.into, self.answer = nn.Linear(60, 4), nn.Linear(4, 2)
+
+    def forward(self, pairs):
+        left = self.into(pairs.flatten(1).clone()).view(-1, 2, 2) + 3 * torch.eye(2)
+        pairs[:, :, 0] = 0  # of images that are nobody else's
+        return self.answer(torch.linalg.inv(left).flatten(1) + self.into(pairs.flatten(1).clone()))
+
+
+def test_a_network_may_write_to_its_images():
+    own = Own("Net", Inverse, TASK, None, nullcontext, "")
+    assert all(each.is_right for each in own.within(differences))
