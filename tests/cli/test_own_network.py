@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
@@ -118,6 +119,49 @@ def test_check_finds_weights_that_are_the_same_in_every_round(tmp_path, run):
     assert "leave torch.manual_seed" in wrong["wrong"]
 
 
+def test_check_says_why_a_network_differs_and_that_no_study_trains_it(tmp_path, run):
+    counts = "self.steps = getattr(self, 'steps', 0) + 1; left, right = (1 + self.steps) * left, right"
+    (tmp_path / "net.py").write_text(
+        NET.replace("def forward(self, left, right):", f"def forward(self, left, right):\n        {counts}")
+    )
+    code, out, err = run("check", "net.py:Twin", "--json")
+    found = {each["name"]: each for each in json.loads(out)}
+    assert (code, "Comparing Twin with your module" in err) == (1, True)
+    assert "it differs by more than" in found["parity: outputs in evaluation"]["wrong"]
+    assert found["why"]["found"].startswith("forward changes self.steps, which stays in a graph")
+    assert found["time"]["found"].startswith("not measured")
+    assert run("study", "--networks", "net.py:Twin", *SIZES)[0] == 2
+
+
+def test_check_finds_outputs_that_are_no_numbers_and_goes_on_where_images_are_too_few(tmp_path, run):
+    (tmp_path / "net.py").write_text(NET.replace("self.head(", "(-1 - left.mean()).sqrt() + self.head("))
+    images = np.random.default_rng(0).integers(0, 255, (60, 28, 28), dtype=np.uint8)
+    labels = np.arange(60) % 10
+    np.savez(tmp_path / "few.npz", images=images, labels=labels, test_images=images, test_labels=labels)
+    code, out, _ = run("check", "net.py:Twin", "--data", "few.npz", "--json")
+    found = {each["name"]: each for each in json.loads(out)}
+    assert (code, found["first outputs"]["found"]) == (1, "not finite")
+    assert "takes 2000 training digits, but few.npz has 60" in found["time"]["wrong"]
+
+
+def test_an_auxiliary_weight_needs_class_predictions(tmp_path, run):
+    (tmp_path / "net.py").write_text(NET)
+    code, _, err = run("study", "--networks", "net.py:Twin(aux=False)", "--aux-weight", "0.5", *SIZES)
+    assert (code, "or give class predictions as outputs" in err, "NetAL" in err) == (2, True, False)
+
+
+def test_the_figure_of_other_networks_than_the_papers_is_named_for_what_it_shows(trained):
+    assert sorted(path.name for path in (trained / "figures").iterdir()) == ["errors.png", "errors.svg"]
+
+
+def test_networks_looks_at_a_network_with_the_images_that_are_asked_for(tmp_path, run):
+    (tmp_path / "net.py").write_text(NET.replace("nn.Linear(64,", "nn.LazyLinear("))
+    images, labels = np.zeros((60, 40, 40), np.uint8), np.arange(60) % 10
+    np.savez(tmp_path / "large.npz", images=images, labels=labels, test_images=images, test_labels=labels)
+    code, out, _ = run("networks", "net.py:Twin", "--data", "large.npz", "--json")
+    assert (code, json.loads(out)[0]["input_shape"]) == (0, [1, 20, 20])
+
+
 def test_what_is_looked_at_before_a_study_leaves_it_all_cores(tmp_path):
     # In a process of its own: JAX's devices are settled when it first computes. The comment makes it a new file.
     (tmp_path / "net.py").write_text(f"# {tmp_path}\n{NET}")
@@ -201,7 +245,7 @@ def test_check_says_what_it_is_and_that_it_is_right(tmp_path, run):
     assert found["called with"] == "two images"
     assert found["class predictions"] == "two outputs, one for each image"
     assert found["parameters"].startswith("783 in")
-    assert all(float(value.split()[0]) < 1e-9 for name, value in found.items() if name.startswith("parity"))
+    assert all(float(value.split(",")[0]) < 1e-9 for name, value in found.items() if name.startswith("parity"))
     assert "min for 20 rounds" in found["time"]
     assert err == ""
 

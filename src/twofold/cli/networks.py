@@ -31,12 +31,15 @@ def networks(
             "--store twofold.db. No file is imported."
         ),
     ] = None,
+    data: Annotated[str, Parameter(help="The images whose size the shapes are for, as in twofold study.")] = str(
+        SETTINGS["data"].default
+    ),
     out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
     """Print each network's layers, shapes and parameters, and draw it (the paper's Figure 1) as PNG and SVG.
 
-    Shapes are those for the embedded digits; a store has those that were trained.
+    Shapes are those for the images of --data; a store has those that were trained.
 
     Example: twofold networks --out drawings
     """
@@ -51,7 +54,7 @@ def networks(
     from twofold.report.text.networks import layers_table
 
     check_folder(out)
-    chosen = _stored(store, names) if store is not None else _named(list(NETWORKS) if names is None else names)
+    chosen = _stored(store, names) if store is not None else _named(names, data)
     if json:
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
@@ -65,18 +68,18 @@ def networks(
             say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")
 
 
-def _named(names: list[str]) -> "list[NetworkFacts]":
-    """What is to be told of these networks; those of one's own are imported."""
+def _named(names: list[str] | None, data: str) -> "list[NetworkFacts]":
+    """What is to be told of these networks, or of all that are built in; those of one's own are imported."""
     from twofold.data import find_source
     from twofold.networks.own import resolve
     from twofold.report.text.networks import NetworkFacts, facts_of_own
 
-    task = find_source(str(SETTINGS["data"].default)).task
+    task = find_source(SETTINGS["data"].checked(data)).task
     return [
         facts_of_own(each.name, each.description)
         if each.identity
         else NetworkFacts(each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task))
-        for each in resolve(names, task)
+        for each in resolve(list(NETWORKS) if names is None else names, task)
     ]
 
 

@@ -107,8 +107,12 @@ def in_order(names: Sequence[str]) -> list[str]:
 def check_used(names: Sequence[str], chosen: Sequence[str]) -> None:
     """Raise `SettingError` where a setting of networks was chosen that none of these networks uses."""
     for setting in chosen:
-        if not any(setting in find_network(name).uses for name in names):
+        networks = [find_network(name) for name in names]
+        if not any(setting in network.uses for network in networks):
+            others = ", ".join(name for name, network in NETWORKS.items() if setting in network.uses)
+            remedy = f"add one of {others}"
+            if setting == "aux_weight" and any(network.identity for network in networks):
+                remedy = "give class predictions as outputs, which it weighs the losses of"
             raise SettingError(
-                f"`{setting}` cannot be used by {' or '.join(in_order(names))}; leave it out, or add one of "
-                f"{', '.join(name for name, network in NETWORKS.items() if setting in network.uses)}"
+                f"`{setting}` cannot be used by {' or '.join(in_order(names))}; leave it out, or {remedy}"
             )

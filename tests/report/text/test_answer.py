@@ -1,5 +1,6 @@
 """The answer in sentences: the right direction, the right size, and no more certainty than there is."""
 
+import itertools
 import re
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from twofold.analysis import effects
-from twofold.report.text.answer import answer, task_sentence
+from twofold.report.text.answer import answer, question, task_sentence
 from twofold.report.text.numbers import points
 
 FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
@@ -48,6 +49,38 @@ def test_what_is_not_shown_is_called_so_with_how_much_it_may_be():
     row = effects(table).set_index("effect").loc["weight sharing"]
     assert f"Weight sharing is not shown to change the test error: the change may be {points(row.ci_low)} to " in first
     assert re.search(r"It is not shown to err less than \w+ \(by at most \d\.\d\d points, 95 %\)", second)
+
+
+def test_many_networks_that_are_not_told_from_the_best_are_counted():
+    table = pd.concat([trials_of((0.1,) * 4, noise=0.02), trials_of((0.1,) * 4, noise=0.02).assign(network="Fifth")])
+    table = table.drop_duplicates(["network", "round"]).reset_index(drop=True)
+    assert re.search(r"not shown to err less than any of the other 4 networks \(by at most \d\.\d\d", answer(table)[1])
+
+
+def test_too_few_rounds_to_show_anything_are_said_to_be_so():
+    assert "4 rounds cannot show anything at 5 %" in answer(trials_of((0.2, 0.2, 0.1, 0.1), rounds=4))[0]
+    assert "cannot show anything" not in answer(trials_of((0.2, 0.2, 0.1, 0.1)))[0]
+
+
+@pytest.mark.parametrize(
+    ("built_in", "factors", "asked"),
+    [
+        (FOUR, (), "What are weight sharing and auxiliary losses worth?"),
+        (("NetBase", "NetWS"), (), "What are weight sharing and auxiliary losses worth?"),
+        (("NetBase",), ("share", "norm"), "What are share and norm worth?"),
+        ((), ("share",), "What is share worth?"),
+        (FOUR, ("norm",), "What are weight sharing, auxiliary losses and norm worth?"),
+    ],
+)
+def test_the_question_is_about_the_factors_that_are_there(built_in, factors, asked):
+    combinations = [dict(zip(factors, levels)) for levels in itertools.product([False, True], repeat=len(factors))]
+    own = [
+        {"network": f"Twin({each})", "source": "file.py:Twin", "arguments": each, "identity": str(each)}
+        for each in combinations
+        if factors
+    ]
+    rows = [{"network": network, "source": None, "arguments": None, "identity": None} for network in built_in]
+    assert question(pd.DataFrame(rows + own).assign(round=0, test_error=0.1)) == asked
 
 
 def test_the_interaction_is_the_change_of_the_change():

@@ -24,7 +24,7 @@ _CAUSES = (
     ("ScriptModule", "it has a part that torch.jit has compiled", "leave torch.jit out"),
     ("not compiled with CUDA", "it asks for a GPU by name", "write x.to(weights.device) in the place of x.cuda()"),
     (
-        "must have the same dtype",
+        "the same dtype",
         "it mixes float32, which images are, with another type",
         "leave double() and its kin out",
     ),

@@ -11,6 +11,7 @@ from twofold.analysis import (
     agreement,
     choice,
     collapse,
+    effects,
     for_every_aux_weight,
     grid_agreement,
     in_order,
@@ -155,6 +156,7 @@ def _section(setting: _Setting, trials: pd.DataFrame) -> Section:
     charts = (_or_none(effects_chart, trials), strip_chart(trials), collapse_chart(trials), curves_chart(trials))
     tables = (
         statistics.summary_table(summary(trials)),
+        _or_none(_effects, trials),
         _differences(trials),
         statistics.collapse_table(collapse(trials)),
     )
@@ -174,6 +176,10 @@ def _or_none(make: Callable[[pd.DataFrame], T], trials: pd.DataFrame) -> T | Non
         return make(trials)
     except AnalysisError:
         return None
+
+
+def _effects(trials: pd.DataFrame) -> TextTable:
+    return statistics.effects_table(effects(trials), in_words=False)
 
 
 def _differences(trials: pd.DataFrame) -> TextTable | None:

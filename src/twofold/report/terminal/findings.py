@@ -46,8 +46,8 @@ def _collapse(findings: Findings) -> TextTable:
 # In the order of reading.
 _STATISTICS: dict[str, Callable[[Findings], TextTable]] = {
     "summary": _summary,
-    "differences": lambda found: statistics.differences_table(found.tables["differences"]),
     "effects": lambda found: statistics.effects_table(found.tables["effects"]),
+    "differences": lambda found: statistics.differences_table(found.tables["differences"]),
     "spreads": lambda found: statistics.spreads_table(found.tables["spreads"], found.tables["summary"]),
     "collapse": _collapse,
     "explained": lambda found: statistics.explained_table(found.tables["explained"], found.varied),

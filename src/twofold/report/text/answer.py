@@ -20,13 +20,16 @@ from twofold.analysis import (
     paired_differences,
     summary,
 )
-from twofold.networks import NETWORKS
-from twofold.report.text.effects import SIGNIFICANT, effect_sentences
+from twofold.networks import NETWORKS, PAPERS
+from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
 from twofold.report.text.names import setting_text, statement
-from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes
+from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
 from twofold.report.text.numbers import counted, interval, listed, percent, span
 
-QUESTION = "What are weight sharing and auxiliary losses worth?"
+PAPERS_FACTORS = ("weight sharing", "auxiliary losses")
+
+# More networks that are not told apart from the best than these are counted, and not named.
+_MOST_NAMED = 3
 
 _NOT_YET = "What the factors are worth cannot be told yet"
 _FAILURES = {
@@ -40,8 +43,9 @@ _FAILURES = {
 def question(trials: pd.DataFrame) -> str:
     """What the trials are to answer: what the factors are worth, or which network is best where there are none."""
     own = [name for design in (*own_designs(trials), *lacking_designs(trials)) for name in design.factors]
-    if any(network in NETWORKS for network in trials.network):
-        return QUESTION
+    built_in = trials.network.isin(NETWORKS)
+    if set(PAPERS) <= set(trials.network) or (built_in.any() and not own):
+        own = [*PAPERS_FACTORS, *own]
     if not own:
         return "Which network errs least?" if trials.network.nunique() > 1 else "How often does the network err?"
     return f"What {'is' if len(own) == 1 else 'are'} {listed(list(dict.fromkeys(own)))} worth?"
@@ -93,7 +97,8 @@ def _effects(trials: pd.DataFrame) -> str:
         )
     over = span(table["rounds"][table["rounds"] > 1].tolist())
     lacking = lacking_cells_notes(lacking_designs(trials))
-    return " ".join([*effect_sentences(table), f"Changes are means over {over} rounds.", *lacking])
+    few = dict.fromkeys(note for _, of_design in families(table) for note in too_few_note(of_design))
+    return " ".join([*effect_sentences(table), f"Changes are means over {over} rounds.", *few, *lacking])
 
 
 def _best(trials: pd.DataFrame) -> str:
@@ -103,21 +108,32 @@ def _best(trials: pd.DataFrame) -> str:
     if len(table) == 1:
         return f"{best.network} errs on {error}."
     alike = _not_told_apart(trials, best.network)
-    doubt = f" It is not shown to err less than {listed(alike)}." if alike else ""
+    doubt = f" It is not shown to err less than {_alike(alike, len(table) - 1)}." if alike else ""
     return f"{best.network} errs least: {error}.{doubt}"
 
 
-def _not_told_apart(trials: pd.DataFrame, network: str) -> list[str]:
-    """The networks from which this one is not told apart, each with the most that it could be better by."""
+def _alike(alike: Mapping[str, float], others: int) -> str:
+    """These of so many other networks, or their number where they are many."""
+    if len(alike) <= _MOST_NAMED:
+        return listed([f"{other}{_at_most(better)}" for other, better in alike.items()])
+    count = "any" if len(alike) == others else str(len(alike))
+    return f"{count} of the other {others} networks{_at_most(max(alike.values()))}"
+
+
+def _not_told_apart(trials: pd.DataFrame, network: str) -> dict[str, float]:
+    """The networks from which this one is not told apart, and the most that it could be better by, in percent."""
     unclear = paired_differences(trials)
-    unclear = unclear[~(unclear.p_holm < SIGNIFICANT)]
-    return [_other(row, network) for row in unclear.to_dict("records") if network in (row["first"], row["second"])]
+    found: dict[str, float] = {}
+    for row in unclear[~(unclear.p_holm < SIGNIFICANT)].to_dict("records"):
+        if row["second"] == network:
+            found[str(row["first"])] = -row["ci_low"]
+        elif row["first"] == network:
+            found[str(row["second"])] = row["ci_high"]
+    return found
 
 
-def _other(row: Mapping[Any, Any], network: str) -> str:
-    other = row["first"] if row["second"] == network else row["second"]
-    better = -row["ci_low"] if row["second"] == network else row["ci_high"]
-    return other if pd.isna(better) else f"{other} (by at most {percent(max(better, 0.0))} points, 95 %)"
+def _at_most(better: float) -> str:
+    return "" if pd.isna(better) else f" (by at most {percent(max(better, 0.0))} points, 95 %)"
 
 
 def _unequal(trials: pd.DataFrame) -> str:

@@ -84,11 +84,12 @@ def differences_table(differences: pd.DataFrame) -> TextTable:
     return over_rounds("Paired differences of the test error, in points", columns, differences, below)
 
 
-def effects_table(effects: pd.DataFrame) -> TextTable:
-    """The rows of `twofold.analysis.effects`."""
+def effects_table(effects: pd.DataFrame, *, in_words: bool = True) -> TextTable:
+    """The rows of `twofold.analysis.effects`, and what they say in words, if that stands nowhere else."""
     columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
     few = [note for _, of_design in families(effects) for note in notes.too_few_note(of_design)]
-    below = [*effect_sentences(effects), *dict.fromkeys(few), *notes.missing_notes(effects)]
+    sentences = effect_sentences(effects) if in_words else []
+    below = [*sentences, *dict.fromkeys(few), *notes.missing_notes(effects)]
     return over_rounds("Effects on the test error, in points", columns, effects, below)
 
 
