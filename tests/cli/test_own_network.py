@@ -247,7 +247,7 @@ def test_check_says_what_it_is_and_that_it_is_right(tmp_path, run):
     assert found["parameters"].startswith("783 in")
     assert all(float(value.split(",")[0]) < 1e-9 for name, value in found.items() if name.startswith("parity"))
     assert "min for 20 rounds" in found["time"]
-    assert err == ""
+    assert (err.count("…"), err.count("\n")) == (3, 3)
 
 
 def test_a_file_of_results_says_what_the_store_says_and_has_the_factors(trained, tmp_path, run):
