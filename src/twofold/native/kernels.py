@@ -24,6 +24,7 @@ from twofold.native.foreign import (
     offset,
     result,
 )
+from twofold.native.gathered import gathered_handler
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
 from twofold.native.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
 from twofold.native.winograd import (
@@ -474,4 +475,5 @@ HANDLERS: dict[str, Callable[[np.generic], Callable]] = {
     "forward": _forward_handler,
     "backward": _backward_handler,
     "weight_gradient": _weight_gradient_handler,
+    "gathered": gathered_handler,
 }

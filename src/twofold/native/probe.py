@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from twofold.native import handlers, operations
+from twofold.native import convolution, handlers, operations
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
 from twofold.native.rules import RULES, Numbers, memories_of
@@ -23,6 +23,13 @@ from twofold.native.stages import stage
 
 # Branches, images, height and width: whole blocks of images and not, one tile and more, odd sizes.
 _SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
+
+# Images, kernels, strides and dilations: whole blocks of rows and columns and not, runs of one number and of many.
+_CONVOLUTIONS = (
+    ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1)),
+    ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2)),
+    ((7, 10, 64), (1, 64, 64), (1,), (1,)),
+)
 
 # Programs that run once: compiled in a third of the time.
 _FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
@@ -47,6 +54,7 @@ def _comparisons(real: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Each operation, and what compares its two ways."""
     yield "features", partial(_compare_features, real)
     yield "product", partial(_compare_product, real)
+    yield "convolution", partial(_compare_convolution, real)
     for rule in RULES:
         yield rule.__name__, partial(_compare_step, rule, real)
 
@@ -65,6 +73,18 @@ def _compare_product(real: str) -> None:
     for g, n, inputs, outputs in ((1, 1, 4, 64), (2, 7, 20, 128)):
         arrays = [random.normal(size=shape).astype(real) for shape in ((g, n, inputs), (g, inputs, outputs))]
         _compare(operations.native_product, operations.portable_product, arrays, range(2))
+
+
+def _compare_convolution(real: str) -> None:
+    random = np.random.default_rng(0)
+    for image, kernel, strides, dilations in _CONVOLUTIONS:
+        arrays = [random.normal(size=shape).astype(real) for shape in (image, kernel)]
+        ways = (convolution.native_convolution, convolution.portable_convolution)
+        _compare(*(partial(_convolved, way, strides, dilations) for way in ways), arrays, range(2))
+
+
+def _convolved(way: Callable, strides: tuple[int, ...], dilations: tuple[int, ...], x: Any, weight: Any) -> Any:
+    return way(x, weight, strides, dilations)
 
 
 def _compare(native: Callable, portable: Callable, arguments: list[np.ndarray], by: range) -> None:

@@ -148,3 +148,76 @@ def _repeated(builder: Any, number: Any, vector: Any) -> Any:
     undefined, places = vector(ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
     first = builder.insert_element(undefined, number, ir.IntType(32)(0))
     return builder.shuffle_vector(first, undefined, places(None))
+
+
+# Columns and rows of the blocks of a gathered product, the widest first; the last ones may be narrower than they are.
+GATHERED = ((64, 6), (16, 8)) if LANES == 16 else ((16, 5), (8, 6))
+
+
+def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
+    """An operation that makes `rows` x `there` numbers of a product with gathered rows.
+
+    `there` is `columns` where `whole`, else it may be less. See `twofold.native.gathered`. `more` says that the numbers
+    are added to what stands in the result.
+    """
+
+    @intrinsic
+    def block(typing, left, places, runs, count, inner, right, right_row, result, result_row, there, more):
+        def generate(context, builder, signature, arguments):
+            left, places, runs, count, inner, right, right_row, result, result_row, there, more = arguments
+            integer, word = count.type, ir.IntType(32)
+            vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), columns)
+            mask = None if whole else _first(builder, builder.trunc(there, word), columns)
+            places_of_rows = [builder.load(builder.gep(places, [integer(r)])) for r in range(rows)]
+            starts = [builder.gep(left, [builder.sext(place, integer)]) for place in places_of_rows]
+            ends = [builder.gep(result, [builder.mul(result_row, integer(r))]) for r in range(rows)]
+            sums = [cgutils.alloca_once(builder, vector) for _ in range(rows)]
+            for end, total in zip(ends, sums):
+                before = _load_masked(builder, end, vector, mask)
+                builder.store(builder.select(more, before, vector(None)), total)
+            with cgutils.for_range(builder, count) as run:
+                begin = builder.sext(builder.load(builder.gep(runs, [run.index])), integer)
+                row = builder.gep(right, [builder.mul(builder.mul(run.index, inner), right_row)])
+                with cgutils.for_range(builder, inner) as step:
+                    factors = _load_masked(
+                        builder, builder.gep(row, [builder.mul(step.index, right_row)]), vector, mask
+                    )
+                    place = builder.add(begin, step.index)
+                    for start, total in zip(starts, sums):
+                        factor = _repeated(builder, builder.load(builder.gep(start, [place])), vector)
+                        _add(builder, builder.fmul(factor, factors, flags=("contract",)), total)
+            for end, total in zip(ends, sums):
+                _store_masked(builder, builder.load(total), end, mask)
+            return context.get_dummy_value()
+
+        size, place = numba.types.intp, numba.types.CPointer(numba.types.int32)
+        given = (left, place, place, size, size, right, size, result, size, size, numba.types.boolean)
+        return numba.types.void(*given), generate
+
+    return block
+
+
+def _first(builder: Any, count: Any, columns: int) -> Any:
+    """A mask of the first `count` of so many columns."""
+    places = ir.VectorType(count.type, columns)(list(range(columns)))
+    return builder.icmp_signed("<", places, _repeated(builder, count, places.type))
+
+
+def _load_masked(builder: Any, pointer: Any, vector: Any, mask: Any) -> Any:
+    if mask is None:
+        return _load(builder, pointer, vector)
+    name = f"llvm.masked.load.v{vector.count}f{8 * _size(vector)}.p0"
+    at = builder.bitcast(pointer, vector.as_pointer())
+    kind = ir.FunctionType(vector, [at.type, ir.IntType(32), mask.type, vector])
+    load = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.call(load, [at, ir.IntType(32)(_size(vector)), mask, vector(None)])
+
+
+def _store_masked(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
+    if mask is None:
+        return _store(builder, value, pointer)
+    name = f"llvm.masked.store.v{value.type.count}f{8 * _size(value.type)}.p0"
+    at = builder.bitcast(pointer, value.type.as_pointer())
+    kind = ir.FunctionType(ir.VoidType(), [value.type, at.type, ir.IntType(32), mask.type])
+    store = cgutils.get_or_insert_function(builder.module, kind, name)
+    builder.call(store, [value, at, ir.IntType(32)(_size(value.type)), mask])

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products of patches, with channels last: XLA's own are many times slower on a processor.
+"""Convolutions with channels last, of which the whole ones are by `twofold.native.convolution`.
 
 Weights are PyTorch's: (out, in / groups, *kernel), for transposed ones (in, out / groups, *kernel).
 """
@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from twofold.native.convolution import Sizes, patches
+from twofold.native.convolution import convolution as whole_convolution
 from twofold.networks.pytorch.operations.table import operation
 
 # More groups than these are one batched product and not a product for each.
@@ -42,7 +44,7 @@ def convolution(
     last = x if channels_last else jnp.moveaxis(x, 1, -1)
     if any(edge != (0, 0) for edge in edges):
         last = jnp.pad(last, [(0, 0), *edges, (0, 0)])
-    result = _of_patches(last, weight, strides, dilations, groups)
+    result = _convolved(last, weight, strides, dilations, groups)
     result = result if bias is None else result + bias
     return result if channels_last else jnp.moveaxis(result, -1, 1)
 
@@ -52,42 +54,26 @@ def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     return several * space if len(several) == 1 else several
 
 
-def _of_patches(x: Array, weight: Array, strides: Sequence[int], dilations: Sequence[int], groups: int) -> Array:
+def _convolved(x: Array, weight: Array, strides: Sizes, dilations: Sizes, groups: int) -> Array:
     """The convolution of images with channels last, whose edges are padded already."""
     kernel, inputs, outputs = weight.shape[2:], weight.shape[1], weight.shape[0]
-    sizes = [(length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(x.shape[1:-1], kernel, dilations, strides)]
-    seen = [_seen(x, place, sizes, strides, dilations) for place in itertools.product(*map(range, kernel))]
-    # (places of the kernel, in, out)
-    weights = jnp.moveaxis(weight, (0, 1), (-1, -2)).reshape(len(seen), inputs, outputs)
+    weights = jnp.moveaxis(weight, (0, 1), (-1, -2))  # (*kernel, in, out)
     if groups == 1:
-        patches = seen[0] if len(seen) == 1 else jnp.concatenate(seen, axis=-1)
-        return patches @ weights.reshape(-1, outputs)
+        return whole_convolution(x, weights, strides, dilations)
+    if inputs > 1 and groups <= _MOST_SEPARATE_GROUPS:
+        parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weights, groups, axis=-1))
+        return jnp.concatenate([whole_convolution(*part, strides, dilations) for part in parts], axis=-1)
+    seen = patches(x, kernel, strides, dilations)
+    weights = weights.reshape(len(seen), inputs, outputs)
     if inputs == 1:  # depthwise: each channel by itself
         times = outputs // groups
         if times > 1:
             seen = [jnp.repeat(each, times, axis=-1) for each in seen]
         return sum((each * weights[i, 0] for i, each in enumerate(seen[1:], 1)), seen[0] * weights[0, 0])
-    if groups <= _MOST_SEPARATE_GROUPS:
-        each_in, each_out = inputs, outputs // groups
-        parts = [
-            jnp.concatenate([each[..., g * each_in : (g + 1) * each_in] for each in seen], axis=-1)
-            @ weights[..., g * each_out : (g + 1) * each_out].reshape(-1, each_out)
-            for g in range(groups)
-        ]
-        return jnp.concatenate(parts, axis=-1)
-    patches = jnp.stack(seen, axis=-2)
-    patches = patches.reshape(*patches.shape[:-1], groups, inputs)
-    result = jnp.einsum("...kgi,kigo->...go", patches, weights.reshape(len(seen), inputs, groups, -1))
+    stacked = jnp.stack(seen, axis=-2)
+    stacked = stacked.reshape(*stacked.shape[:-1], groups, inputs)
+    result = jnp.einsum("...kgi,kigo->...go", stacked, weights.reshape(len(seen), inputs, groups, -1))
     return result.reshape(*result.shape[:-2], outputs)
-
-
-def _seen(
-    x: Array, place: Sequence[int], sizes: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
-) -> Array:
-    """What one place of the kernel sees, at every place of the output."""
-    starts = [i * d for i, d in zip(place, dilations)]
-    ends = [start + (size - 1) * s + 1 for start, size, s in zip(starts, sizes, strides)]
-    return jax.lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
 
 
 @operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input", layout="made")
@@ -162,9 +148,6 @@ def im2col(
     """The patches of images as columns."""
     n, channels = x.shape[:2]
     padded = jnp.pad(jnp.moveaxis(x, 1, -1), [(0, 0), *((edge, edge) for edge in padding), (0, 0)])
-    sizes = [
-        (length - d * (k - 1) - 1) // s + 1 for length, k, d, s in zip(padded.shape[1:-1], kernel, dilation, stride)
-    ]
-    seen = [_seen(padded, place, sizes, stride, dilation) for place in itertools.product(*map(range, kernel))]
+    seen = patches(padded, tuple(kernel), tuple(stride), tuple(dilation))
     columns = jnp.stack(seen, axis=-1)  # n, rows, columns, channels, places
     return jnp.moveaxis(columns, (3, 4), (1, 2)).reshape(n, channels * len(seen), -1)

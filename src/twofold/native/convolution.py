@@ -1,0 +1,132 @@
+"""Convolutions of any kernel, stride, dilation and number of axes, with channels last, by one operation of our own.
+
+The operation is a product whose left rows are gathered from memory (`twofold.native.gathered`); here are its tables,
+and the portable way.
+"""
+
+import functools
+import itertools
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from twofold.native import handlers
+
+Sizes: TypeAlias = tuple[int, ...]
+
+
+def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
+    """The convolution of images (n, *sizes, in), which have their edges, by kernels (*kernel, in, out)."""
+    take = native_convolution if has_convolution(x, weight) else portable_convolution
+    return take(x, weight, strides, dilations)
+
+
+def has_convolution(x: Array, weight: Array) -> bool:
+    """Whether there is machine code for these arrays; its tables have places of 32 bits."""
+    return 0 < x.size < 2**31 and weight.size > 0 and handlers.can_run(x, weight)
+
+
+def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
+    """`convolution` as a product of patches: XLA's own is many times slower on a processor."""
+    seen = patches(x, weight.shape[:-2], strides, dilations)
+    joined = seen[0] if len(seen) == 1 else jnp.concatenate(seen, axis=-1)
+    return joined @ weight.reshape(-1, weight.shape[-1])
+
+
+def patches(x: Array, kernel: Sizes, strides: Sizes, dilations: Sizes) -> list[Array]:
+    """For each place of the kernel, what it sees at every place of the output."""
+    ends = [(size - 1) * s + 1 for size, s in zip(sizes_after(x.shape[1:-1], kernel, strides, dilations), strides)]
+    seen = []
+    for place in itertools.product(*map(range, kernel)):
+        starts = [i * d for i, d in zip(place, dilations)]
+        limits = [start + end for start, end in zip(starts, ends)]
+        seen.append(jax.lax.slice(x, (0, *starts, 0), (x.shape[0], *limits, x.shape[-1]), (1, *strides, 1)))
+    return seen
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def native_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
+    """`convolution` in our machine code, its gradients too; there is no second derivative."""
+    kernel, outputs = weight.shape[:-2], weight.shape[-1]
+    sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
+    runs, inner = _runs(x.shape, kernel, dilations)
+    result = _gathered(x, _pixels(x.shape, sizes, strides), runs, weight.reshape(len(runs), inner, outputs))
+    return result.reshape(x.shape[0], *sizes, outputs)
+
+
+def _forward(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> tuple[Array, tuple[Array, Array]]:
+    return native_convolution(x, weight, strides, dilations), (x, weight)
+
+
+def _backward(strides: Sizes, dilations: Sizes, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    x, weight = kept
+    kernel, outputs = weight.shape[:-2], weight.shape[-1]
+    places = _places(x.shape, kernel, dilations)
+    pixels = _pixels(x.shape, gradient.shape[1:-1], strides)
+    to_weight = _gathered(x, places, pixels, gradient.reshape(-1, 1, outputs)).reshape(weight.shape)
+    return _to_images(x.shape, weight, strides, dilations, gradient), to_weight
+
+
+native_convolution.defvjp(_forward, _backward)
+
+
+def _to_images(shape: Sizes, weight: Array, strides: Sizes, dilations: Sizes, gradient: Array) -> Array:
+    """The gradient of the images: the turned kernel's convolution of the gradient, spread as far as strides are."""
+    kernel = weight.shape[:-2]
+    each_axis = zip(shape[1:-1], gradient.shape[1:-1], kernel, strides, dilations)
+    edges = [(d * (k - 1), size - (given - 1) * s - 1, s - 1) for size, given, k, s, d in each_axis]
+    spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
+    return native_convolution(spread, turned, (1,) * len(kernel), dilations)
+
+
+def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:
+    """Row p of the result is the sum over q and i of left[rows[p] + runs[q] + i] * right[q, i], `left` being flat."""
+    shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
+    target = handlers.register("gathered", right.dtype.name)
+    return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right)
+
+
+def sizes_after(sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Sizes:
+    """The sizes of what a convolution makes of images of these sizes, edges included."""
+    return tuple((size - d * (k - 1) - 1) // s + 1 for size, k, s, d in zip(sizes, kernel, strides, dilations))
+
+
+def _steps(shape: Sequence[int]) -> list[int]:
+    """How many numbers lie between neighbours along each axis."""
+    return [int(np.prod(shape[axis + 1 :], dtype=int)) for axis in range(len(shape))]
+
+
+@functools.cache
+def _pixels(shape: Sizes, sizes: Sizes, strides: Sizes) -> np.ndarray:
+    """Where each output begins in the images."""
+    steps = _steps(shape)
+    return _grid([shape[0], *sizes], [steps[0], *(step * s for step, s in zip(steps[1:-1], strides))])
+
+
+@functools.cache
+def _places(shape: Sizes, kernel: Sizes, dilations: Sizes) -> np.ndarray:
+    """What each number of the kernel sees, from where an output begins."""
+    steps = _steps(shape)[1:-1]
+    return _grid([*kernel, shape[-1]], [*(step * d for step, d in zip(steps, dilations)), 1])
+
+
+@functools.cache
+def _runs(shape: Sizes, kernel: Sizes, dilations: Sizes) -> tuple[np.ndarray, int]:
+    """The beginnings of what lies together in the images of what an output sees, and how long that is."""
+    steps = [step * d for step, d in zip(_steps(shape)[1:-1], dilations)]
+    if dilations[-1] == 1:
+        return _grid(kernel[:-1], steps[:-1]), kernel[-1] * shape[-1]
+    return _grid(kernel, steps), shape[-1]
+
+
+def _grid(counts: Sequence[int], steps: Sequence[int]) -> np.ndarray:
+    """The sums of multiples of steps, in the order of rows."""
+    places = np.zeros(1, np.int64)
+    for count, step in zip(counts, steps):
+        places = (places[:, None] + np.arange(count) * step).ravel()
+    return places.astype(np.int32)

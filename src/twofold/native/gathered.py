@@ -1,0 +1,77 @@
+"""One product, whose left rows are gathered from memory: convolutions, and both their gradients.
+
+    result[p] = sum over q, i of left[rows[p] + runs[q] + i] * right[q, i]
+
+`rows` and `runs` are tables of places in `left`: of pixels and of places of the kernel for a convolution, whose patches
+are never written; the other way round for the gradient of its weights. Stride and dilation are in the tables alone.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from twofold.native.foreign import argument, begins, compiled, dimension, offset, result
+from twofold.native.vectors import GATHERED, gathered_block
+
+# Runs that are worked through before the next rows begin, where each is a single number: so that what they need of
+# `right` stays in the first-level cache.
+_RUNS_AT_ONCE = 128
+
+
+def _panel_of(width: int, rows: int, *, whole: bool) -> Callable:
+    """A function that makes all rows of the result in `width` of its columns, or fewer where not `whole`."""
+    block, single = gathered_block(rows, width, whole=whole), gathered_block(1, width, whole=whole)
+
+    @compiled
+    def panel(left, places, count, runs, run_count, inner, right, result, columns, there, more):
+        blocks = count // rows * rows
+        for p in range(0, blocks, rows):
+            out = offset(result, p * columns)
+            block(left, offset(places, p), runs, run_count, inner, right, columns, out, columns, there, more)
+        for p in range(blocks, count):
+            out = offset(result, p * columns)
+            single(left, offset(places, p), runs, run_count, inner, right, columns, out, columns, there, more)
+
+    return panel
+
+
+(_WIDE, _), (_NARROW, _) = GATHERED
+_wide_panel, _narrow_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GATHERED[1], whole=False)
+
+
+@compiled
+def _product(left, places, count, runs, run_count, inner, right, columns, result):
+    """The product, panel by panel of its columns."""
+    at_once = run_count if inner > 1 else _RUNS_AT_ONCE
+    wide = columns // _WIDE * _WIDE
+    for q in range(0, run_count, at_once):
+        some, now, more = offset(runs, q), min(at_once, run_count - q), q > 0
+        factors = offset(right, q * inner * columns)
+        for c in range(0, wide, _WIDE):
+            to = offset(result, c)
+            _wide_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, _WIDE, more)
+        for c in range(wide, columns, _NARROW):
+            to, there = offset(result, c), min(_NARROW, columns - c)
+            _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, more)
+
+
+def gathered_handler(real: np.generic) -> Callable:
+    """Arguments are left, rows, runs and right (runs, inner, columns); the result is (rows, columns)."""
+    place = np.int32(0)
+
+    def gathered(frame):
+        if begins(frame):
+            _product(
+                argument(frame, 0, real),
+                argument(frame, 1, place),
+                dimension(frame, 1, 0),
+                argument(frame, 2, place),
+                dimension(frame, 2, 0),
+                dimension(frame, 3, 1),
+                argument(frame, 3, real),
+                dimension(frame, 3, 2),
+                result(frame, 0, real),
+            )
+        return np.uintp(0)
+
+    return gathered

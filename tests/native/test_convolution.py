@@ -1,0 +1,113 @@
+"""Convolutions of any shape, for a processor and for any platform, against XLA's own."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.native.frames import Guarded, call
+
+from twofold.native import handlers
+from twofold.native.convolution import has_convolution, native_convolution, portable_convolution
+from twofold.native.vectors import GATHERED
+
+# Each new shape is a new compilation.
+FEW = settings(max_examples=15, deadline=None)
+
+both_ways = pytest.mark.parametrize("way", [native_convolution, portable_convolution], ids=["native", "portable"])
+
+
+@st.composite
+def shapes(draw):
+    """(images, kernel, strides, dilations) of one to three axes, whose kernel fits into the images."""
+    space = draw(st.integers(1, 3))
+    kernel = [draw(st.integers(1, 4)) for _ in range(space)]
+    dilations = [draw(st.integers(1, 3)) for _ in range(space)]
+    strides = [draw(st.integers(1, 3)) for _ in range(space)]
+    sizes = [d * (k - 1) + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations)]
+    inputs, outputs = draw(st.integers(1, 5)), draw(st.sampled_from([1, 7, 16, 24, 64, 83]))
+    return (draw(st.integers(1, 3)), *sizes, inputs), (*kernel, inputs, outputs), tuple(strides), tuple(dilations)
+
+
+def of_xla(x, weight, strides, dilations):
+    letters = "HWD"[: len(strides)]
+    numbers = (f"N{letters}C", f"{letters}IO", f"N{letters}C")
+    return jax.lax.conv_general_dilated(x, weight, strides, "VALID", rhs_dilation=dilations, dimension_numbers=numbers)
+
+
+def values_and_gradients(way, x, weight, strides, dilations):
+    def total(x, weight):
+        outputs = way(x, weight, strides, dilations)
+        return jnp.sin(outputs).sum(), outputs
+
+    (_, outputs), gradients = jax.jit(jax.value_and_grad(total, (0, 1), has_aux=True))(x, weight)
+    return outputs, *gradients
+
+
+def random_arrays(image, kernel, dtype=np.float64):
+    random = np.random.default_rng(0)
+    return random.normal(size=image).astype(dtype), random.normal(size=kernel).astype(dtype)
+
+
+@both_ways
+@FEW
+@given(shapes())
+def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
+    image, kernel, strides, dilations = shape
+    with jax.enable_x64(True):
+        x, weight = random_arrays(image, kernel)
+        assert has_convolution(jnp.asarray(x), jnp.asarray(weight))
+        ours, theirs = (values_and_gradients(each, x, weight, strides, dilations) for each in (way, of_xla))
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * max(float(abs(b).max()), 1))
+
+
+def test_many_trials_at_once_are_each_alone():
+    x, weight = random_arrays((3, 2, 7, 6, 4), (3, 3, 3, 4, 20), np.float32)
+
+    def way(x, weight):
+        return jnp.sin(native_convolution(x, weight, (2, 1), (1, 1))).sum()
+
+    together = jax.jit(jax.vmap(jax.grad(way, (0, 1))))(x, weight)
+    for number in range(3):
+        alone = jax.jit(jax.grad(way, (0, 1)))(x[number], weight[number])
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(a[number], b)
+
+
+@both_ways
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_stays_visible(way, value):
+    x, weight = random_arrays((2, 9, 8, 3), (3, 3, 3, 70), np.float32)
+    x[0, 4, 4, 1] = value
+    outputs = np.asarray(way(jnp.asarray(x), jnp.asarray(weight), (1, 1), (1, 1)))
+    assert not np.isfinite(outputs[0, 2:5, 2:5]).any()
+    assert np.isfinite(outputs[1]).all()
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize("columns", [1, 15, 16, 17, *(width for width, _ in GATHERED), 100, 131])
+@pytest.mark.parametrize(("rows", "runs", "inner"), [(1, 1, 1), (13, 300, 1), (7, 3, 9)])
+def test_the_handler_keeps_to_its_arrays(real, columns, rows, runs, inner):
+    """What lies around an array stays as it was; what nobody wrote is NaN, and would show in the result."""
+    random = np.random.default_rng(0)
+    left = Guarded((50 * rows + runs + inner,), real, random.normal(size=50 * rows + runs + inner))
+    row_places, run_places = random.permutation(rows).astype(np.int32) * 50, random.permutation(runs).astype(np.int32)
+    places = [Guarded(each.shape, np.int32, each) for each in (row_places, run_places)]
+    right = Guarded((runs, inner, columns), real, random.normal(size=(runs, inner, columns)))
+    found = Guarded((rows, columns), real)
+    call("gathered", real, [left, *places, right], [found])
+    assert all(each.is_intact() for each in (left, *places, right, found))
+    at = row_places[:, None, None] + run_places[:, None] + np.arange(inner)
+    expected = np.einsum("pqi,qic->pc", left.array[at].astype(np.float64), right.array.astype(np.float64))
+    scale = abs(expected).max() + 1
+    np.testing.assert_allclose(found.array / scale, expected / scale, atol=1e-5 if real == "float32" else 1e-13)
+
+
+def test_where_our_operations_are_not_trusted_the_portable_way_is_taken(monkeypatch):
+    x, weight = (jnp.asarray(each) for each in random_arrays((2, 9, 8, 3), (3, 3, 3, 7), np.float32))
+    assert has_convolution(x, weight)
+    assert not has_convolution(x, weight.astype(jnp.float16))
+    monkeypatch.setitem(handlers._TRUST, "float32", handlers.Trust(handlers.PORTABLE, "a test"))
+    assert not has_convolution(x, weight)
