@@ -173,7 +173,7 @@ def test_an_interaction_that_is_there_is_said(tables):
     ("name", "question"),
     [
         ("two flags", "What are share and aux worth?"),
-        ("two flags, papers", "What are weight sharing and auxiliary losses worth?"),
+        ("two flags, papers", "What are weight sharing, auxiliary losses, share and aux worth?"),
         ("two classes", "What are depth, share and aux worth?"),
         ("one network", "How often does the network err?"),
     ],

@@ -54,6 +54,10 @@ def ended(self, z):
     sys.exit(3)
 
 
+def on_a_gpu(self, z):
+    raise AssertionError("Torch not compiled with CUDA enabled")  # what z.cuda() raises where PyTorch is for processors
+
+
 def overwritten(self, z):
     y = z.exp()
     y[:, 0] = 0
@@ -71,6 +75,7 @@ MISTAKES = {
         r"\.py:\d+\): it leaves PyTorch with .numpy\(\)",
     ),
     "the end": (ended, r"\.py:\d+\): it ends the program \(exit code 3\)"),
+    "a GPU by name": (on_a_gpu, r"\.py:\d+\): it asks for a GPU by name; write x.to\("),
     "two types": (lambda self, z: z.double() @ torch.ones(8, 8), r"mixes float32, which images are"),
     "a size written in": (lambda self, z: z.view(32, 8), r"'\[32, 8\]' is invalid.*with n from x\.shape\[0\]"),
     "what PyTorch refuses": (overwritten, "PyTorch itself cannot compute a step of it: one of the variables needed"),

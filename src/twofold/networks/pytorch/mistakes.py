@@ -23,6 +23,7 @@ _CAUSES = (
     ("TorchScript", "it has a part that torch.jit has compiled", "leave torch.jit out"),
     ("ScriptModule", "it has a part that torch.jit has compiled", "leave torch.jit out"),
     ("not compiled with CUDA", "it asks for a GPU by name", "write x.to(weights.device) in the place of x.cuda()"),
+    ("no NVIDIA driver", "it asks for a GPU by name", "write x.to(weights.device) in the place of x.cuda()"),
     (
         "the same dtype",
         "it mixes float32, which images are, with another type",
