@@ -118,7 +118,7 @@ def _compared(
         theirs = _Theirs(made(make, exported), exported, real)
         parameters, buffers = theirs.arrays()
         images = theirs.images(graphs[False])
-        evaluated = _quick(lambda *arrays: _flat(run(graphs[False], *arrays, FIXED)[0]), parameters, buffers, images)
+        evaluated = _quick(lambda p, b, i: _flat(run(graphs[False], p, b, i, FIXED)[0]), parameters, buffers, images)
         their_outputs = theirs.outputs(images, training=False)
         found = {"outputs in evaluation": _largest(evaluated(parameters, buffers, images), their_outputs)}
         with contextlib.suppress(UnknownDrawError):

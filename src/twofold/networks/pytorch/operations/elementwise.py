@@ -134,7 +134,6 @@ def detach(x: Array) -> Array:
     return jax.lax.stop_gradient(x)
 
 
-@operation("twofold.write_unseen", layout="any")
 @jax.custom_jvp
 def write_unseen(before: Array, after: Array) -> Array:
     """What was written where gradients do not look: its numbers, and the derivative of what was there before."""
@@ -144,6 +143,9 @@ def write_unseen(before: Array, after: Array) -> Array:
 @write_unseen.defjvp
 def _as_before(values: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     return write_unseen(*values), tangents[0]
+
+
+operation("twofold.write_unseen", layout="any")(write_unseen)
 
 
 @operation("copy")
