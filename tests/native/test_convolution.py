@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from tests.native.frames import Guarded, call
 
 from twofold.native import handlers
-from twofold.native.convolution import has_convolution, native_convolution, portable_convolution
+from twofold.native.convolution import (
+    convolution,
+    has_convolution,
+    has_tiles,
+    native_convolution,
+    portable_convolution,
+    tiled_convolution,
+)
+from twofold.native.tile_sizes import backward_space, forward_space, tiles_at_once
 from twofold.native.vectors import GATHERED
 
 # Each new shape is a new compilation.
@@ -63,6 +71,42 @@ def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * max(float(abs(b).max()), 1))
 
 
+@FEW
+@given(
+    n=st.integers(1, 4),
+    height=st.integers(3, 19),
+    width=st.integers(3, 19),
+    inputs=st.integers(1, 40),
+    outputs=st.sampled_from([1, 8, 16, 17, 24, 64, 83]),
+)
+def test_tiles_are_xlas_on_random_shapes(n, height, width, inputs, outputs):
+    with jax.enable_x64(True):
+        x, weight = random_arrays((n, height, width, inputs), (3, 3, inputs, outputs))
+        ours = values_and_gradients(lambda x, weight, *_: tiled_convolution(x, weight), x, weight, (1, 1), (1, 1))
+        theirs = values_and_gradients(of_xla, x, weight, (1, 1), (1, 1))
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11 * max(float(abs(b).max()), 1))
+
+
+@pytest.mark.parametrize(
+    ("kernel", "strides", "dilations", "expected"),
+    [
+        ((3, 3, 17, 17), (1, 1), (1, 1), True),
+        ((3, 3, 16, 17), (1, 1), (1, 1), False),
+        ((3, 3, 17, 16), (1, 1), (1, 1), False),
+        ((3, 3, 17, 17), (1, 2), (1, 1), False),
+        ((3, 3, 17, 17), (1, 1), (2, 1), False),
+        ((3, 2, 17, 17), (1, 1), (1, 1), False),
+        ((3, 17, 17), (1,), (1,), False),
+    ],
+)
+def test_tiles_are_for_3x3_with_many_channels(kernel, strides, dilations, expected):
+    assert has_tiles(kernel, strides, dilations) == expected
+    x = jnp.asarray(random_arrays((2, *[9] * len(strides), kernel[-2]), kernel, np.float32)[0])
+    compiled = jax.jit(lambda x, w: convolution(x, w, strides, dilations)).lower(x, jnp.zeros(kernel)).as_text()
+    assert ("tiles_forward" in compiled) == expected
+
+
 def test_many_trials_at_once_are_each_alone():
     x, weight = random_arrays((3, 2, 7, 6, 4), (3, 3, 3, 4, 20), np.float32)
 
@@ -79,9 +123,18 @@ def test_many_trials_at_once_are_each_alone():
 @both_ways
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_stays_visible(way, value):
+    assert_shows(lambda x, weight: way(x, weight, (1, 1), (1, 1)), value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_stays_visible_in_tiles(value):
+    assert_shows(tiled_convolution, value)
+
+
+def assert_shows(way, value):
     x, weight = random_arrays((2, 9, 8, 3), (3, 3, 3, 70), np.float32)
     x[0, 4, 4, 1] = value
-    outputs = np.asarray(way(jnp.asarray(x), jnp.asarray(weight), (1, 1), (1, 1)))
+    outputs = np.asarray(way(jnp.asarray(x), jnp.asarray(weight)))
     assert not np.isfinite(outputs[0, 2:5, 2:5]).any()
     assert np.isfinite(outputs[1]).all()
 
@@ -103,6 +156,29 @@ def test_the_handler_keeps_to_its_arrays(real, columns, rows, runs, inner):
     expected = np.einsum("pqi,qic->pc", left.array[at].astype(np.float64), right.array.astype(np.float64))
     scale = abs(expected).max() + 1
     np.testing.assert_allclose(found.array / scale, expected / scale, atol=1e-5 if real == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("real", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("n", "rows", "columns", "inputs", "outputs"), [(1, 1, 1, 1, 1), (3, 7, 10, 20, 83), (2, 12, 5, 64, 40)]
+)
+def test_the_handlers_of_tiles_keep_to_their_arrays(real, n, rows, columns, inputs, outputs):
+    random, at_once = np.random.default_rng(0), np.arange(tiles_at_once(inputs, outputs), dtype=np.int32)
+    image = n, rows + -rows % 4 + 2, columns + -columns % 4 + 2, inputs
+
+    def drawn(*shape):
+        return Guarded(shape, real, random.normal(size=shape))
+
+    images, kernel, turned = drawn(*image), drawn(3, 3, inputs, outputs), drawn(3, 3, outputs, inputs)
+    gradient, sizes = drawn(n, rows, columns, outputs), Guarded((rows, columns), np.int8, 0)
+    tables = [Guarded(each.shape, np.int32, each) for each in (at_once * inputs, at_once * outputs, np.arange(inputs))]
+    found, space = Guarded((n, rows, columns, outputs), real), Guarded((forward_space(inputs, outputs),), real)
+    call("tiles_forward", real, [images, kernel, sizes, tables[0]], [found, space])
+    back = [Guarded(each, real) for each in (image, (3, 3, inputs, outputs), (backward_space(inputs, outputs),))]
+    call("tiles_backward", real, [images, turned, gradient, *tables], back)
+    everything = [images, kernel, turned, gradient, sizes, *tables, found, space, *back]
+    assert all(each.is_intact() for each in everything)
+    assert all(np.isfinite(each.array).all() for each in (found, *back[:2]))
 
 
 def test_where_our_operations_are_not_trusted_the_portable_way_is_taken(monkeypatch):

@@ -15,19 +15,32 @@ import numpy as np
 from jaxtyping import Array
 
 from twofold.native import handlers
+from twofold.native import tile_sizes as tiles
 
 Sizes: TypeAlias = tuple[int, ...]
+
+# With so many or fewer Winograd's algorithm is no faster.
+_FEW_CHANNELS = 16
 
 
 def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
     """The convolution of images (n, *sizes, in), which have their edges, by kernels (*kernel, in, out)."""
-    take = native_convolution if has_convolution(x, weight) else portable_convolution
-    return take(x, weight, strides, dilations)
+    if not has_convolution(x, weight):
+        return portable_convolution(x, weight, strides, dilations)
+    if has_tiles(weight.shape, strides, dilations):
+        return tiled_convolution(x, weight)
+    return native_convolution(x, weight, strides, dilations)
 
 
 def has_convolution(x: Array, weight: Array) -> bool:
     """Whether there is machine code for these arrays; its tables have places of 32 bits."""
     return 0 < x.size < 2**31 and weight.size > 0 and handlers.can_run(x, weight)
+
+
+def has_tiles(kernel: Sizes, strides: Sizes, dilations: Sizes) -> bool:
+    """Whether a kernel of this shape, (*kernel, in, out), takes less time by Winograd's algorithm."""
+    plain = kernel[:-2] == (3, 3) and set((*strides, *dilations)) == {1}
+    return plain and min(kernel[-2:]) > _FEW_CHANNELS
 
 
 def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
@@ -82,6 +95,44 @@ def _to_images(shape: Sizes, weight: Array, strides: Sizes, dilations: Sizes, gr
     spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
     turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
     return native_convolution(spread, turned, (1,) * len(kernel), dilations)
+
+
+@jax.custom_vjp
+def tiled_convolution(x: Array, weight: Array) -> Array:
+    """A convolution of 3x3, by `twofold.native.tiles`; there is no second derivative."""
+    return _tiled_forward(x, weight)[0]
+
+
+def _tiled_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
+    n, height, width, inputs = x.shape
+    rows, columns, outputs = height - 2, width - 2, weight.shape[-1]
+    padded = jnp.pad(x, [(0, 0), (0, -rows % 4), (0, -columns % 4), (0, 0)])
+    shapes = (
+        jax.ShapeDtypeStruct((n, rows, columns, outputs), x.dtype),
+        jax.ShapeDtypeStruct((tiles.forward_space(inputs, outputs),), x.dtype),
+    )
+    call = jax.ffi.ffi_call(handlers.register("tiles_forward", x.dtype.name), shapes, vmap_method="sequential")
+    at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
+    result, _ = call(padded, weight, np.zeros((rows, columns), np.int8), at_once * np.int32(inputs))
+    return result, (padded, weight)
+
+
+def _tiled_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    padded, weight = kept
+    inputs, outputs = weight.shape[-2:]
+    shapes = (
+        jax.ShapeDtypeStruct(padded.shape, padded.dtype),
+        jax.ShapeDtypeStruct(weight.shape, weight.dtype),
+        jax.ShapeDtypeStruct((tiles.backward_space(inputs, outputs),), padded.dtype),
+    )
+    call = jax.ffi.ffi_call(handlers.register("tiles_backward", padded.dtype.name), shapes, vmap_method="sequential")
+    at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
+    tables = at_once * np.int32(inputs), at_once * np.int32(outputs), np.arange(inputs, dtype=np.int32)
+    to_images, to_weight, _ = call(padded, jnp.swapaxes(weight, -1, -2), gradient, *tables)
+    return to_images[:, : gradient.shape[1] + 2, : gradient.shape[2] + 2], to_weight
+
+
+tiled_convolution.defvjp(_tiled_forward, _tiled_backward)
 
 
 def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:

@@ -40,19 +40,19 @@ _wide_panel, _narrow_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GAT
 
 
 @compiled
-def _product(left, places, count, runs, run_count, inner, right, columns, result):
-    """The product, panel by panel of its columns."""
+def product(left, places, count, runs, run_count, inner, right, columns, result, more):
+    """The product, panel by panel of its columns; it is added to what stands in the result where `more`."""
     at_once = run_count if inner > 1 else _RUNS_AT_ONCE
     wide = columns // _WIDE * _WIDE
     for q in range(0, run_count, at_once):
-        some, now, more = offset(runs, q), min(at_once, run_count - q), q > 0
+        some, now, added = offset(runs, q), min(at_once, run_count - q), more or q > 0
         factors = offset(right, q * inner * columns)
         for c in range(0, wide, _WIDE):
             to = offset(result, c)
-            _wide_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, _WIDE, more)
+            _wide_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, _WIDE, added)
         for c in range(wide, columns, _NARROW):
             to, there = offset(result, c), min(_NARROW, columns - c)
-            _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, more)
+            _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
 
 
 def gathered_handler(real: np.generic) -> Callable:
@@ -61,7 +61,7 @@ def gathered_handler(real: np.generic) -> Callable:
 
     def gathered(frame):
         if begins(frame):
-            _product(
+            product(
                 argument(frame, 0, real),
                 argument(frame, 1, place),
                 dimension(frame, 1, 0),
@@ -71,6 +71,7 @@ def gathered_handler(real: np.generic) -> Callable:
                 argument(frame, 3, real),
                 dimension(frame, 3, 2),
                 result(frame, 0, real),
+                False,
             )
         return np.uintp(0)
 

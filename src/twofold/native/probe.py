@@ -29,6 +29,7 @@ _CONVOLUTIONS = (
     ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1)),
     ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2)),
     ((7, 10, 64), (1, 64, 64), (1,), (1,)),
+    ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1)),
 )
 
 # Programs that run once: compiled in a third of the time.
@@ -79,8 +80,12 @@ def _compare_convolution(real: str) -> None:
     random = np.random.default_rng(0)
     for image, kernel, strides, dilations in _CONVOLUTIONS:
         arrays = [random.normal(size=shape).astype(real) for shape in (image, kernel)]
-        ways = (convolution.native_convolution, convolution.portable_convolution)
-        _compare(*(partial(_convolved, way, strides, dilations) for way in ways), arrays, range(2))
+        ways: list[Callable] = [partial(_convolved, convolution.native_convolution, strides, dilations)]
+        if convolution.has_tiles(kernel, strides, dilations):
+            ways.append(convolution.tiled_convolution)
+        for way in ways:
+            portable = partial(_convolved, convolution.portable_convolution, strides, dilations)
+            _compare(way, portable, arrays, range(2))
 
 
 def _convolved(way: Callable, strides: tuple[int, ...], dilations: tuple[int, ...], x: Any, weight: Any) -> Any:
