@@ -26,6 +26,7 @@ from twofold.native.foreign import (
 )
 from twofold.native.gathered import gathered_handler
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
+from twofold.native.norms import normalise_back_handler, normalise_handler
 from twofold.native.tiles import tiles_backward_handler, tiles_forward_handler
 from twofold.native.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
 from twofold.native.winograd import (
@@ -477,6 +478,8 @@ HANDLERS: dict[str, Callable[[np.generic], Callable]] = {
     "backward": _backward_handler,
     "weight_gradient": _weight_gradient_handler,
     "gathered": gathered_handler,
+    "normalise": normalise_handler,
+    "normalise_back": normalise_back_handler,
     "tiles_forward": tiles_forward_handler,
     "tiles_backward": tiles_backward_handler,
 }

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from twofold.native import convolution, handlers, operations
+from twofold.native import convolution, handlers, normalisation, operations
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
 from twofold.native.rules import RULES, Numbers, memories_of
@@ -56,6 +56,7 @@ def _comparisons(real: str) -> Iterator[tuple[str, Callable[[], None]]]:
     yield "features", partial(_compare_features, real)
     yield "product", partial(_compare_product, real)
     yield "convolution", partial(_compare_convolution, real)
+    yield "normalisation", partial(_compare_normalisation, real)
     for rule in RULES:
         yield rule.__name__, partial(_compare_step, rule, real)
 
@@ -86,6 +87,20 @@ def _compare_convolution(real: str) -> None:
         for way in ways:
             portable = partial(_convolved, convolution.portable_convolution, strides, dilations)
             _compare(way, portable, arrays, range(2))
+
+
+def _compare_normalisation(real: str) -> None:
+    random = np.random.default_rng(0)
+    for rows, columns in ((7, 3), (101, 40)):
+        arrays = [random.normal(size=shape).astype(real) for shape in ((rows, columns), (columns,), (columns,))]
+        ours, theirs = (
+            partial(_normalised, way) for way in (normalisation.native_normalise, normalisation.portable_normalise)
+        )
+        _compare(ours, theirs, arrays, range(3))
+
+
+def _normalised(way: Callable, x: Any, weight: Any, bias: Any) -> Any:
+    return way(x, weight, bias, 1e-5)[0]
 
 
 def _convolved(way: Callable, strides: tuple[int, ...], dilations: tuple[int, ...], x: Any, weight: Any) -> Any:

@@ -1,6 +1,6 @@
 """Operations on whole vectors, written in LLVM's language, for what it would not keep in registers by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numba
@@ -228,6 +228,64 @@ def combination(matrix: Sequence[Sequence[float]], *, added: bool = False) -> An
         return numba.types.void(source, size, target, size, size), generate
 
     return combine
+
+
+def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
+    """An operation on `there` columns, at most `LANES`, of the rows of some arrays, which are `step` numbers apart.
+
+    `body(builder, read, numbers)` makes vectors of those that are read in a row and of numbers that are the same for
+    all rows: first those that are written, then those whose sums over the rows are wanted.
+    """
+
+    @intrinsic
+    def run(typing, read, numbers, to_write, to_sum, rows, step, there):
+        def generate(context, builder, signature, arguments):
+            read, numbers, to_write, to_sum, rows, step, there = arguments
+            kinds = signature.args[:4]
+            vector = ir.VectorType(context.get_value_type(kinds[0].dtype.dtype), LANES)
+            mask = _first(builder, builder.trunc(there, ir.IntType(32)), LANES)
+            sources, held, targets, ends = (
+                cgutils.unpack_tuple(builder, each, kind.count)
+                for each, kind in zip((read, numbers, to_write, to_sum), kinds)
+            )
+            held = [_load_masked(builder, each, vector, mask) for each in held]
+            # A sum waits for the one before: some at once wait for nobody.
+            totals = [
+                [cgutils.alloca_once_value(builder, vector(None)) for _ in range(summed)] for _ in range(_AT_ONCE)
+            ]
+
+            def one(row: Any, total: list) -> None:
+                at = builder.mul(row, step)
+                found = body(
+                    builder, [_load_masked(builder, builder.gep(each, [at]), vector, mask) for each in sources], held
+                )
+                for target, value in zip(targets[:written], found):
+                    _store_masked(builder, value, builder.gep(target, [at]), mask)
+                for each, value in zip(total, found[written:]):
+                    _add(builder, value, each)
+
+            blocks = builder.sdiv(rows, rows.type(_AT_ONCE))
+            whole = builder.mul(blocks, rows.type(_AT_ONCE))
+            with cgutils.for_range(builder, blocks) as loop:
+                for number, total in enumerate(totals):
+                    one(builder.add(builder.mul(loop.index, rows.type(_AT_ONCE)), rows.type(number)), total)
+            with cgutils.for_range(builder, builder.sub(rows, whole)) as loop:
+                one(builder.add(whole, loop.index), totals[0])
+            for number, end in enumerate(ends[:summed]):
+                whole_sum = builder.load(totals[0][number])
+                for total in totals[1:]:
+                    whole_sum = builder.fadd(whole_sum, builder.load(total[number]))
+                _store_masked(builder, whole_sum, end, mask)
+            return context.get_dummy_value()
+
+        size = numba.types.intp
+        return numba.types.void(read, numbers, to_write, to_sum, size, size, size), generate
+
+    return run
+
+
+# Rows at once, in `over_rows`.
+_AT_ONCE = 4
 
 
 def _plus_times(builder: Any, total: Any, factor: float, value: Any) -> Any:

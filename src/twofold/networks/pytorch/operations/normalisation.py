@@ -1,6 +1,5 @@
-"""Normalisation, with a gradient of its own: two sums instead of the many passes of the derivative of each step."""
+"""Normalisation, of batches, images and groups."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,35 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from twofold.native.normalisation import normalise, normalised
 from twofold.networks.pytorch.operations.table import Number, Operand, operation
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def normalised(x: Array, axes: tuple[int, ...], eps: Number) -> tuple[Array, Array, Array]:
-    """x with the mean 0 and the variance 1 along axes; the mean and the variance that it had, without gradients."""
-    return _normalise(x, axes, eps)[0]
-
-
-def _normalise(x: Array, axes: tuple[int, ...], eps: Number) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
-    mean = jnp.mean(x, axes, keepdims=True)
-    centred = x - mean
-    variance = jnp.mean(jnp.square(centred), axes, keepdims=True)
-    inverse = jax.lax.rsqrt(variance + eps) if x.dtype == jnp.float32 else 1 / jnp.sqrt(variance + eps)
-    result = centred * inverse
-    return (result, mean, variance), (result, inverse)
-
-
-def _normalise_back(
-    axes: tuple[int, ...], eps: Number, kept: tuple[Array, Array], gradients: tuple[Array, Array, Array]
-) -> tuple[Array]:
-    result, inverse = kept
-    gradient = gradients[0]
-    mean = jnp.mean(gradient, axes, keepdims=True)
-    along = jnp.mean(gradient * result, axes, keepdims=True)
-    return (inverse * (gradient - mean - result * along),)
-
-
-normalised.defvjp(_normalise, _normalise_back)
 
 
 def _by_channel(numbers: Array, ndim: int, last: bool) -> Array:
@@ -85,8 +57,14 @@ def batch_norm(
 def _batch_norm(
     x: Array, weight: Array | None, bias: Array | None, eps: Number, last: bool
 ) -> tuple[Array, Array, Array]:
-    result, mean, variance = normalised(x, (0, *_space(x, last)), eps)
-    return _scaled(result, weight, bias, last), mean.reshape(-1), variance.reshape(-1)
+    last = last or x.ndim == 2
+    if not last:
+        result, mean, variance = normalised(x, (0, *_space(x, last)), eps)
+        return _scaled(result, weight, bias, last), mean.reshape(-1), variance.reshape(-1)
+    ones, zeros = jnp.ones(x.shape[-1:], x.dtype), jnp.zeros(x.shape[-1:], x.dtype)
+    rows = x.reshape(-1, x.shape[-1])
+    result, mean, variance = normalise(rows, ones if weight is None else weight, zeros if bias is None else bias, eps)
+    return result.reshape(x.shape), mean, variance
 
 
 @operation("twofold.batch_norm_training", layout="kept")
