@@ -121,6 +121,8 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e}, at most {each.allowed:g}", wrong)
     if not all(each.is_right for each in compared):
         yield Finding(own.name, "why", own.why_it_differs())
+    elif own.changes_later():
+        yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
 def _time(text: str, data: str) -> Finding:

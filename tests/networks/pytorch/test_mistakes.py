@@ -64,9 +64,23 @@ def overwritten(self, z):
     return y
 
 
+def warmed(self, z):
+    self.calls += 1
+    return z.detach() if self.calls > 100 else z
+
+
+def hooked(self, z):
+    if z.requires_grad:
+        z.register_hook(lambda gradient: gradient.clamp(-1, 1))
+    return z
+
+
 MISTAKES = {
     "a gradient of one's own": (lambda self, z: Reversed.apply(z), r"\.py:\d+\): Reversed has a gradient.*detach\(\)"),
     "a counter": (counted, r"differs from your module.*forward changes self.calls.*register_buffer\('calls'"),
+    "a counter that counts later": (warmed, r"forward changes self.calls.*register_buffer\('calls'"),
+    "a hook": (hooked, r"\.py:\d+\): a hook has a gradient of its own"),
+    "a map": (lambda self, z: torch.vmap(torch.sin)(z), r"\.py:\d+\)|Net: "),
     "a tensor kept": (kept, r"last is no tensor until forward has been called.*register_buffer\('last'"),
     "data": (clamped, r"it uses .data of a tensor; use detach\(\), and write in place under torch.no_grad\(\)"),
     "an assertion": (asserted, r"\.py:\d+\).*depends on the numbers in a tensor \(if, while, assert.*torch.where"),
@@ -103,6 +117,38 @@ def test_the_cause_is_named_with_what_to_do(name):
     assert "\n" not in str(raised.value)
 
 
+class Listed(made(lambda self, z: self.layers[0](z))):
+    """Its layers are in a list, which PyTorch does not look into."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(8, 8)]
+
+
+class ListedTwice(Listed):
+    """Its layers are in a list, and known to PyTorch too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.layers[0]
+
+
+class Loose(made(lambda self, z: z * self.scale)):
+    """What it trains is no parameter."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.ones(8, requires_grad=True)
+
+
+class Clipped(made(lambda self, z: z)):
+    """The gradient of a parameter is clipped."""
+
+    def __init__(self):
+        super().__init__()
+        self.answer.weight.register_hook(lambda gradient: gradient.clamp(-1, 1))
+
+
 class Compiled(made(lambda self, z: z)):
     """A part is compiled by torch.jit, and called with too much."""
 
@@ -123,6 +169,9 @@ class Ended(nn.Module):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
+        (Listed, "layers is a list of layers or tensors.*use nn.ModuleList"),
+        (Loose, "scale requires a gradient and is no parameter"),
+        (Clipped, "answer.weight has a hook on its gradient"),
         (Compiled, "it has a part that torch.jit has compiled; leave torch.jit out"),
         (Ended, "Ended cannot be made: SystemExit: two lines of reasons$"),
         (lambda: 5, "gives a int, which is no torch.nn.Module"),
@@ -135,6 +184,10 @@ class Ended(nn.Module):
 def test_what_cannot_be_made_is_told(make, said):
     with pytest.raises(NetworkError, match=said):
         resolve([network(make)], TASK)
+
+
+def test_a_list_of_layers_that_pytorch_knows_is_no_mistake():
+    resolve([network(ListedTwice)], TASK)[0].verify()
 
 
 def test_an_attribute_that_changes_and_counts_for_nothing_is_no_mistake():

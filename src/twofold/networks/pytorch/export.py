@@ -156,6 +156,7 @@ def export(
     with quietly(), _unvalidated(), torch.random.fork_rng(devices=[]):
         convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"), two_images)
         leaves = _leaves(module, network)
+        _check_what_is_hidden(module, network)
         drafts = []
         for mode, n in modes:
             module.train(mode)
@@ -253,9 +254,41 @@ def _leaves(module: torch.nn.Module, network: str) -> dict[str, Leaf]:
                 f"{network}: {listed} overlap in memory, none being part of another; clone() one of them"
             )
         names = tuple(dict.fromkeys((first, *(name for name, _ in group))))
+        if trained and not any(isinstance(tensor, torch.nn.Parameter) for _, tensor in group):
+            raise NetworkError(
+                f"{network}: {names[0]} requires a gradient and is no parameter, so that no optimizer changes it; make "
+                "it a torch.nn.Parameter, or leave requires_grad out"
+            )
         leaf = Leaf(names, spec_of(base), layout_of(base), trained)
         leaves |= dict.fromkeys((name for name, _ in group), leaf)
     return leaves
+
+
+def _check_what_is_hidden(module: torch.nn.Module, network: str) -> None:
+    """Raise `NetworkError` for layers and tensors that PyTorch does not know of, and for gradients that are changed."""
+    known = {id(each) for each in (*module.modules(), *module.parameters(), *module.buffers())}
+    for prefix, part in module.named_modules():
+        where = f"{prefix}." if prefix else ""
+        for name, value in vars(part).items():
+            if name.startswith("_") or not isinstance(value, list | tuple | dict):
+                continue
+            held = torch.utils._pytree.tree_leaves(value)
+            if any(isinstance(each, torch.nn.Module | torch.Tensor) and id(each) not in known for each in held):
+                raise NetworkError(
+                    f"{network}: {where}{name} is a {type(value).__name__} of layers or tensors, which PyTorch does "
+                    "not know of and no optimizer trains; use nn.ModuleList, nn.ParameterList, or register_buffer"
+                )
+        if part._backward_hooks or part._backward_pre_hooks:
+            raise _hooked(network, prefix or "the network")
+    for name, parameter in module.named_parameters():
+        if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            raise _hooked(network, name)
+
+
+def _hooked(network: str, name: str) -> NetworkError:
+    return NetworkError(
+        f"{network}: {name} has a hook on its gradient, which a graph does not show; leave the hook out"
+    )
 
 
 def _within(tensor: torch.Tensor, base: torch.Tensor) -> bool:
@@ -309,7 +342,10 @@ def _draft(
         else:
             constant = Constant.of(program.constants[target].detach().numpy())
             values[node] = translation.new(fake, draft.constant(constant))
-    results = translation.follow(program.graph_module, values)
+    try:
+        results = translation.follow(program.graph_module, values)
+    except NotImplementedError as error:  # of tensors that have no memory, as within torch.vmap
+        raise mistake(network, error) from error
     count = len(program.graph_signature.output_specs)
     flat = [draft.read(each) if hasattr(each, "storage") else each for each in results[:count]]
     kinds_out = [spec.kind.name for spec in program.graph_signature.output_specs]
@@ -362,7 +398,13 @@ def _own_gradients_refused() -> Iterator[None]:
             raise OwnGradientError(function.__name__)
         return apply(function, *args, **kwargs)
 
-    with mock.patch.object(Function, "apply", classmethod(checked)):
+    def hooked(*_: Any) -> Any:
+        raise OwnGradientError("a hook")
+
+    with (
+        mock.patch.object(Function, "apply", classmethod(checked)),
+        mock.patch.object(torch.Tensor, "register_hook", hooked),
+    ):
         yield
 
 

@@ -24,7 +24,8 @@ from twofold.networks.pytorch.export import Exported, could_take_two, example, e
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.mistakes import words_of
-from twofold.networks.pytorch.roles import Roles, find_roles, in_roles
+from twofold.networks.pytorch.ranges import ranges_of
+from twofold.networks.pytorch.roles import Range, Roles, find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, made, seeded
@@ -66,6 +67,7 @@ class Own:
                 raise
             self.exported = self._exported(Settings.batch_size)
             self.roles = self._find_roles()
+        self._ranges = self._checked_ranges()
         self._graphs = self._in_roles(self.exported)
         if not self.exported.parameters:
             raise NetworkError(f"{name}: its outputs depend on no parameters, so that there is nothing to train")
@@ -74,6 +76,18 @@ class Own:
         graphs = [graph for _, _, graph in self.exported.graphs]
         rows = self.exported.convention.name == "rows"
         return find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+
+    def _checked_ranges(self) -> dict[bool, list[Range]]:
+        """Where each output's numbers lie, in each mode. Raises `NetworkError` for an answer that is never below 0."""
+        listed = json.loads(self._kept("ranges", lambda: json.dumps(self.within(ranges_of))))
+        for ranges in listed:
+            of_answer = [each for each, role in zip(ranges, self.roles.of_outputs) if role == "answer"]
+            if self.roles.answer == "one logit" and of_answer == ["from 0"]:
+                raise NetworkError(
+                    f"{self.name}: its answer is never below 0, as a distance is, and so no logit; let a last layer "
+                    "make a number of either sign of it, or give a probability"
+                )
+        return dict(zip((True, False), listed, strict=True))
 
     @functools.cached_property
     def identity(self) -> str:
@@ -88,6 +102,8 @@ class Own:
     def check_parity(self) -> None:
         """Raise `NetworkError` where the graphs compute something else than the module: outputs, and one step."""
         wrong, why = json.loads(self._kept("parity", lambda: json.dumps(self._wrong())))
+        if why and not wrong:
+            raise NetworkError(f"{self.name}: {why}")
         if wrong:
             raise NetworkError(
                 f"{self.name}: what twofold computes differs from your module ({', '.join(wrong)}): {why}; twofold "
@@ -98,7 +114,14 @@ class Own:
         from twofold.networks.pytorch.parity import differences
 
         wrong = [each.of for each in self.within(partial(differences, steps=1)) if not each.is_right]
-        return wrong, self.why_it_differs() if wrong else ""
+        return wrong, self.why_it_differs() if wrong or self.changes_later() else ""
+
+    def changes_later(self) -> bool:
+        """Whether `forward` counts, and does something else after many calls."""
+        from twofold.networks.pytorch.parity import changed_by_calls, counts_for_something
+
+        changed = self.within(changed_by_calls)
+        return bool(changed) and self.within(partial(counts_for_something, names=changed))
 
     def why_it_differs(self) -> str:
         """What to do where the graphs compute something else than the module."""
@@ -177,7 +200,7 @@ class Own:
 
     def _in_roles(self, exported: Exported) -> tuple[Graph, Graph]:
         """Its graphs of training and evaluation, with the outputs that have a role."""
-        training, evaluation = (in_roles(graph, self.roles) for _, _, graph in exported.graphs)
+        training, evaluation = (in_roles(graph, self.roles, self._ranges[mode]) for mode, _, graph in exported.graphs)
         drawn = first_that_draws(evaluation)
         if drawn is not None:
             where = f" ({drawn.line})" if drawn.line else ""

@@ -22,6 +22,9 @@ from twofold.networks.pytorch.weights import find, made, seeded
 
 _STEPS, _RATE = 5, 0.01
 
+# So many calls later counters are looked at again.
+_LATER = 100_000
+
 # How far weights are moved, at most, from where they begin.
 _AWAY = 0.01
 
@@ -86,6 +89,34 @@ def changed_by_calls(make: Callable[[], torch.nn.Module], exported: Exported) ->
             theirs.outputs(theirs.images(graphs[mode]), training=mode)
     after = _attributes(module)
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def counts_for_something(make: Callable[[], torch.nn.Module], exported: Exported, names: Sequence[str]) -> bool:
+    """Whether the outputs depend on these attributes, where they are numbers: on what they are after many calls."""
+    now, later = (_after(make, exported, names, calls) for calls in (0, _LATER))
+    return _largest(now, later) > _ALLOWED_IN_SINGLE
+
+
+def _after(
+    make: Callable[[], torch.nn.Module], exported: Exported, names: Sequence[str], calls: int
+) -> list[torch.Tensor]:
+    """Outputs and gradients where these attributes, as far as they are numbers, are so much larger."""
+    with seeded(0, 0):
+        module = made(make, exported)
+    for name in names:
+        path, _, last = name.rpartition(".")
+        part = module.get_submodule(path)
+        value = getattr(part, last, None)
+        if isinstance(value, int | float):
+            setattr(part, last, value + calls)
+    theirs = _Theirs(module, exported, torch.float32)
+    found: list[torch.Tensor] = []
+    for mode, _, graph in exported.graphs:
+        images = theirs.images(graph)
+        found += [each.detach() for each in theirs.outputs(images, training=mode)]
+        if mode:
+            found += theirs.gradients(images)[1]
+    return found
 
 
 def _attributes(module: torch.nn.Module) -> dict[str, str]:

@@ -5,6 +5,7 @@ be as long. Of outputs that end in a sigmoid or softmax, what goes into that is 
 the rounding that makes gradients vanish.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
@@ -21,6 +22,12 @@ Answer = Literal["two logits", "one logit", "class predictions alone"]
 # How class predictions are laid out: (n, classes) for each image; (n, 2, classes); (2, n, classes); (2n, classes) with
 # the two images of a pair one after the other, or all first images before all second ones.
 Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves"]
+
+# Where the numbers of an output lie, whatever the weights are.
+Range = Literal["any", "from 0 to 1", "from 0", "to 0"]
+
+# A sum of probabilities may be so far above 1.
+_ROUNDED = 1e-5
 
 # Operations that only rearrange: the logits behind a sigmoid are those behind its reshaped result as well.
 _REARRANGES = {
@@ -76,7 +83,7 @@ def find_roles(
     ("answer", "classes", "unused"), where shapes do not tell. Raises `NetworkError` where they do not, or where a graph
     has others than the first.
     """
-    found = [references_in(_nested(graph.outputs)) for graph in graphs]
+    found = [outputs_of(graph) for graph in graphs]
     if len({len(each) for each in found}) > 1:
         raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
     shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
@@ -90,23 +97,37 @@ def find_roles(
     if of["answer"]:
         answer = "two logits" if of["answer"][0] == ("n", 2) else "one logit"
     layout = _layout(of["classes"], classes, rows=rows)
-    taken = any(_chosen(graph, said)[1] for graph in graphs)
+    taken = any(_chosen(graph, said, ["any"] * len(said))[1] for graph in graphs)
     return Roles(answer, layout, tuple(said), taken, tuple(of["unused"]))
 
 
-def in_roles(graph: Graph, roles: Roles) -> Graph:
-    """A graph of the network, for any number of pairs, whose only outputs are those with a role, the answer first."""
-    return _chosen(graph, roles.of_outputs)[0]
+def in_roles(graph: Graph, roles: Roles, ranges: Sequence[Range]) -> Graph:
+    """A graph of the network, for any number of pairs, whose only outputs are logits with a role, the answer first.
+
+    `ranges` says of each output of the network in this mode where its numbers lie.
+    """
+    return _chosen(graph, roles.of_outputs, ranges)[0]
 
 
-def _chosen(graph: Graph, said: Sequence[str]) -> tuple[Graph, bool]:
+def outputs_of(graph: Graph) -> list[Reference]:
+    """A network's outputs in their order."""
+    return references_in(_nested(graph.outputs))
+
+
+def range_of(least: float, most: float) -> Range:
+    """Where numbers lie of which these are the least and the largest that were seen."""
+    if least >= -_ROUNDED:
+        return "from 0 to 1" if most <= 1 + _ROUNDED else "from 0"
+    return "to 0" if most <= _ROUNDED else "any"
+
+
+def _chosen(graph: Graph, said: Sequence[str], ranges: Sequence[Range]) -> tuple[Graph, bool]:
     """The graph with the outputs that have a role, and whether what goes into a sigmoid or softmax was taken."""
-    references = references_in(_nested(graph.outputs))
     builder = _Behind(graph)
     outputs = [
-        builder.logits(reference)
+        builder.logits(reference, within)
         for role in ("answer", "classes")
-        for reference, each in zip(references, said)
+        for reference, each, within in zip(outputs_of(graph), said, ranges, strict=True)
         if each == role
     ]
     return replace(graph, nodes=tuple(builder.nodes), outputs=tuple(outputs)), builder.taken
@@ -212,11 +233,12 @@ def _listed(shapes: Sequence[Shape]) -> str:
 
 
 class _Behind:
-    """A graph to which is added what finds logits behind probabilities."""
+    """A graph to which is added what makes logits of probabilities."""
 
     def __init__(self, graph: Graph) -> None:
         self.nodes = list(graph.nodes)
         self.taken = False
+        self._graph = graph
         self._first = 1 + len(graph.parameters) + len(graph.buffers) + len(graph.constants)
         self._of: dict[int, Node] = {}
         self._count = self._first
@@ -224,26 +246,80 @@ class _Behind:
             self._of.update(dict.fromkeys(range(self._count, self._count + len(node.outputs)), node))
             self._count += len(node.outputs)
 
-    def logits(self, output: Reference) -> Reference:
-        """What goes into the sigmoid or softmax that the output comes from, in the output's place and shape."""
+    def logits(self, output: Reference, within: Range) -> Reference:
+        """The output as logits, in its place and shape: what goes into the sigmoid or softmax that it comes from, or
+        what probabilities and their logarithms are the probabilities of."""
         chain: list[Node] = []
         reference = output
         while node := self._of.get(reference.number):
-            if node.operation in _SIGMOIDS or (node.operation in _SOFTMAXES and _over_last(node)):
+            if node.operation in _SIGMOIDS:
                 self.taken = True
                 return self._again(node.arguments[0], chain)
+            if node.operation in _SOFTMAXES and _over_last(node):
+                return self._behind_softmax(node, chain, output, within)
             if node.operation not in _REARRANGES or len(node.outputs) != 1:
                 break
             chain.append(node)
             reference = node.arguments[0]
-        return output
+        return self._of_range(output, within)
+
+    def _behind_softmax(self, node: Node, chain: list[Node], output: Reference, within: Range) -> Reference:
+        """Where all classes are still there, in their places, what goes in; of one class its logit against the rest."""
+        count = node.outputs[0].shape[-1]
+        kept = list(itertools.takewhile(lambda each: _keeps_last(each, count), reversed(chain)))
+        if len(kept) == len(chain) and count > 1:
+            self.taken = True
+            return self._again(node.arguments[0], chain)
+        cut, place = chain[len(chain) - len(kept) - 1] if chain else node, None
+        if count > 1:
+            place = _one_of_last(cut, count)
+        if place is None:
+            return self._of_range(output, within)
+        self.taken = True
+        value = self._again(node.arguments[0], list(reversed(kept)))
+        value = self._add("twofold.logit_of_one", (value, place, "slice" in cut.operation), cut.outputs)
+        return self._again(value, chain[: len(chain) - len(kept) - 1])
+
+    def _of_range(self, output: Reference, within: Range) -> Reference:
+        if within not in ("from 0 to 1", "to 0"):
+            return output
+        spec = spec_of(self._graph, output)
+        single = len(spec.shape) == 1 or spec.shape[-1] == 1
+        if within == "to 0":  # logarithms of several probabilities are logits as they are
+            return self._add("twofold.logit_of_logarithm", (output,), (spec,)) if single else output
+        return self._add("twofold.logit" if single else "twofold.logarithm_of_probability", (output,), (spec,))
 
     def _again(self, value: Reference, chain: Sequence[Node]) -> Reference:
+        """The value after the operations of a chain, of which the last is done first."""
         for node in reversed(chain):
-            self.nodes.append(replace(node, arguments=(value, *node.arguments[1:])))
-            value = Reference(self._count)
-            self._count += 1
+            value = self._add(node.operation, (value, *node.arguments[1:]), node.outputs, node.keywords)
         return value
+
+    def _add(self, operation: str, arguments: tuple, outputs: tuple[Spec, ...], keywords: tuple = ()) -> Reference:
+        self.nodes.append(Node(operation, arguments, keywords, outputs))
+        self._count += 1
+        return Reference(self._count - 1)
+
+
+def _keeps_last(node: Node, count: int) -> bool:
+    """Whether an operation that rearranges leaves the last axis, of so many places, as it is."""
+    ndim = len(node.outputs[0].shape)
+    if node.operation in ("aten.permute.default", "aten.transpose.int"):
+        return False
+    if node.operation in ("aten.select.int", "aten.slice.Tensor"):
+        before = ndim + (node.operation == "aten.select.int")
+        dim = dict(node.keywords).get("dim", node.arguments[1] if len(node.arguments) > 1 else 0)
+        return dim % before != before - 1
+    return ndim > 0 and node.outputs[0].shape[-1] == count
+
+
+def _one_of_last(node: Node, count: int) -> int | None:
+    """Which one of so many places of the last axis an operation takes; None where it is no such operation."""
+    if node.operation == "aten.select.int":
+        return node.arguments[2] % count
+    if node.operation == "aten.slice.Tensor" and node.outputs[0].shape[-1] == 1 and len(node.arguments) > 2:
+        return (node.arguments[2] or 0) % count
+    return None
 
 
 def _over_last(node: Node) -> bool:

@@ -397,3 +397,35 @@ def nan_to_num(
 def masked_fill(x: Array, mask: Array, value: Operand) -> Array:
     """The value where the mask is, else x."""
     return jnp.where(mask, jnp.asarray(value, x.dtype), x)
+
+
+# Probabilities are kept so far from 0 and 1, beyond which single precision has no logit of theirs.
+_LEAST = 1e-7
+
+
+@operation("twofold.logit")
+def logit_of_probability(p: Array) -> Array:
+    """The logit of a probability."""
+    p = jnp.clip(p, _LEAST, 1 - _LEAST)
+    return jnp.log(p) - jnp.log1p(-p)
+
+
+@operation("twofold.logit_of_logarithm")
+def logit_of_logarithm(log_p: Array) -> Array:
+    """The logit of a probability that is given by its logarithm."""
+    log_p = jnp.clip(log_p, None, -_LEAST)
+    return log_p - jnp.log(-jnp.expm1(log_p))
+
+
+@operation("twofold.logarithm_of_probability")
+def logarithm_of_probability(p: Array) -> Array:
+    """Of several probabilities that add up to 1: logits whose softmax they are."""
+    return jnp.log(jnp.clip(p, _LEAST, None))
+
+
+@operation("twofold.logit_of_one")
+def logit_of_one(x: Array, place: int, kept: bool) -> Array:
+    """Of logits along the last axis: the logit of one class against all others; the axis stays where it is `kept`."""
+    rest = jax.nn.logsumexp(jnp.delete(x, place, axis=-1), axis=-1)
+    value = x[..., place] - rest
+    return value[..., None] if kept else value
