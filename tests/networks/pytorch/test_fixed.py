@@ -49,38 +49,44 @@ def convolved(z, *layers):
 
 
 DRAWING = {
-    "rand": ([], lambda z: z + torch.rand_like(z) * torch.rand(8)),
-    "randn": ([], lambda z: z + torch.randn_like(z) * torch.randn(8)),
-    "normal": ([], lambda z: torch.normal(z, 0.5) + torch.normal(0.1, z.exp()) + torch.normal(z, z.exp()) + z),
-    "variational": ([], lambda z: torch.distributions.Normal(z, F.softplus(z)).rsample()),
-    "gumbel": ([], lambda z: F.gumbel_softmax(z, tau=0.5)),
-    "exponential": ([], lambda z: z * torch.empty_like(z).exponential_(2.0)),
-    "bernoulli": ([], lambda z: z * torch.bernoulli(torch.sigmoid(z)) * torch.bernoulli(z.detach(), 0.7)),
+    "rand": (lambda: [], lambda z: z + torch.rand_like(z) * torch.rand(8)),
+    "randn": (lambda: [], lambda z: z + torch.randn_like(z) * torch.randn(8)),
+    "normal": (lambda: [], lambda z: torch.normal(z, 0.5) + torch.normal(0.1, z.exp()) + torch.normal(z, z.exp()) + z),
+    "variational": (lambda: [], lambda z: torch.distributions.Normal(z, F.softplus(z)).rsample()),
+    "gumbel": (lambda: [], lambda z: F.gumbel_softmax(z, tau=0.5)),
+    "exponential": (lambda: [], lambda z: z * torch.empty_like(z).exponential_(2.0)),
+    "bernoulli": (lambda: [], lambda z: z * torch.bernoulli(torch.sigmoid(z)) * torch.bernoulli(z.detach(), 0.7)),
     "in place": (
-        [],
+        lambda: [],
         lambda z: z * torch.empty_like(z).bernoulli_(0.6) + torch.empty_like(z).uniform_(-1, 2).normal_(1, 3),
     ),
-    "whole": ([], lambda z: z[torch.randperm(len(z))] * torch.randint(2, 7, (8,)) * torch.randint(3, (8,))),
-    "dropout": ([nn.Dropout(0.3)], lambda z, drop: drop(z)),
-    "channels": ([nn.Conv2d(2, 4, 1), nn.Dropout2d(0.4), nn.Dropout(0.2), nn.Conv2d(4, 2, 1)], convolved),
+    "whole": (lambda: [], lambda z: z[torch.randperm(len(z))] * torch.randint(2, 7, (8,)) * torch.randint(3, (8,))),
+    "dropout": (lambda: [nn.Dropout(0.3)], lambda z, drop: drop(z)),
+    "channels": (lambda: [nn.Conv2d(2, 4, 1), nn.Dropout2d(0.4), nn.Dropout(0.2), nn.Conv2d(4, 2, 1)], convolved),
     "alpha": (
-        [nn.AlphaDropout(0.3), nn.FeatureAlphaDropout(0.4)],
+        lambda: [nn.AlphaDropout(0.3), nn.FeatureAlphaDropout(0.4)],
         lambda z, one, other: one(z) + other(z.view(-1, 4, 2)).flatten(1),
     ),
-    "rrelu": ([nn.RReLU()], lambda z, rrelu: rrelu(z)),
-    "recurrent": ([nn.LSTM(2, 4, 3, dropout=0.4, bidirectional=True)], lambda z, lstm: lstm(z.view(4, -1, 2))[0][-1]),
+    "rrelu": (lambda: [nn.RReLU()], lambda z, rrelu: rrelu(z)),
+    "recurrent": (
+        lambda: [nn.LSTM(2, 4, 3, dropout=0.4, bidirectional=True)],
+        lambda z, lstm: lstm(z.view(4, -1, 2))[0][-1],
+    ),
     "attention": (
-        [nn.TransformerEncoderLayer(4, 2, 8, dropout=0.3)],
+        lambda: [nn.TransformerEncoderLayer(4, 2, 8, dropout=0.3)],
         lambda z, layer: layer(z.view(-1, 2, 4)).flatten(1),
     ),
-    "drawn again": ([nn.Dropout(0.5)], lambda z, drop: checkpoint(lambda y: drop(y.tanh()), z, use_reentrant=False)),
+    "drawn again": (
+        lambda: [nn.Dropout(0.5)],
+        lambda z, drop: checkpoint(lambda y: drop(y.tanh()), z, use_reentrant=False),
+    ),
 }
 
 
 @pytest.mark.parametrize("name", DRAWING)
 def test_what_draws_is_compared_in_training_with_the_same_numbers(name):
     layers, draw = DRAWING[name]
-    found = Own("Net", made(lambda: layers, draw), TASK, None, nullcontext, "").within(differences)
+    found = Own("Net", made(layers, draw), TASK, None, nullcontext, "").within(differences)
     assert len(found) == 5
     assert all(each.is_right for each in found), found
 

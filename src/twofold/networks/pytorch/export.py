@@ -153,7 +153,7 @@ def export(
     image = tuple(image_shape)[1:] if tuple(image_shape)[:-2] == (1,) else tuple(image_shape)
     modes = [(mode, n) for mode, several in ((True, training), (False, evaluation)) for n in several]
     before = {name: each.training for name, each in module.named_modules()}
-    with quietly(), _unvalidated(), torch.random.fork_rng(devices=[]):
+    with quietly(), unvalidated(), torch.random.fork_rng(devices=[]):
         convention = _fitting(module, network, Spec((modes[0][1], 2, *image), "float32"), two_images)
         leaves = _leaves(module, network)
         _check_what_is_hidden(module, network)
@@ -409,7 +409,7 @@ def _own_gradients_refused() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _unvalidated() -> Iterator[None]:
+def unvalidated() -> Iterator[None]:
     """Distributions do not look at the numbers in their parameters, which a graph has none of."""
     before = Distribution._validate_args
     Distribution.set_default_validate_args(False)
