@@ -10,6 +10,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -101,6 +103,20 @@ def trust(real: str) -> Trust:
         if real not in _TRUST:
             _find_out(real)
         return _TRUST[real]
+
+
+@contextmanager
+def only_if_known(real: str) -> Iterator[None]:
+    """Within, our operations are used for this type of numbers only if it is known already that they can be."""
+    with _LOCK:
+        unknown = real not in _TRUST and not is_known(real)
+        if unknown:
+            _TRUST[real] = Trust(PORTABLE, "they are not compiled for a comparison")
+    try:
+        yield
+    finally:
+        if unknown:
+            del _TRUST[real]
 
 
 def _find_out(real: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from twofold.errors import NetworkError
+from twofold.native import handlers
 from twofold.networks.pytorch.export import Exported
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
 from twofold.networks.pytorch.graph import Dtype, Graph, Spec
@@ -145,7 +146,7 @@ def _compared(
     make: Callable[[], torch.nn.Module], exported: Exported, real: torch.dtype, steps: int
 ) -> dict[str, float]:
     graphs = {mode: graph for mode, _, graph in exported.graphs}
-    with jax.enable_x64(True), seeded(0, 0):
+    with jax.enable_x64(True), seeded(0, 0), handlers.only_if_known("float64"):
         theirs = _Theirs(made(make, exported), exported, real)
         parameters, buffers = theirs.arrays()
         images = theirs.images(graphs[False])
