@@ -8,8 +8,7 @@ from jaxtyping import Array, Float
 
 from twofold.native import handlers
 
-# What is normalised, and its weights and biases; outputs, means and variances.
-Arguments = tuple[Array, Array, Array]
+# Outputs, means and variances.
 Results = tuple[Array, Array, Array]
 
 

@@ -5,15 +5,6 @@ from inspect import signature
 from twofold.networks.pytorch.graph import Graph, Node
 from twofold.networks.pytorch.operations import TABLE
 
-_DROPOUTS = ("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-
-# Operations that drop at random, and which of their arguments is the probability.
-_PROBABILITY = {
-    **{f"aten.{name}.default": 1 for name in _DROPOUTS},
-    **{f"aten.{name}.input": 5 for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")},
-    "aten.scaled_dot_product_attention.default": 4,
-}
-
 
 def first_that_draws(graph: Graph) -> Node | None:
     """The first operation of a graph that draws random numbers; dropout that is turned off draws none."""
