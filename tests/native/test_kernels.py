@@ -11,6 +11,7 @@ from tests.native.frames import Guarded, call
 
 from twofold.native import geometry, handlers
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.native.stages import PARTS
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
@@ -56,18 +57,19 @@ import llvmlite.binding
 llvmlite.binding.get_host_cpu_features = dict
 from twofold.native import vectors
 assert (vectors.WIDTH, vectors.LANES) == (16, 8)
-from twofold.native.compiling import compile_all
+from twofold.native.compiling import compile_part
 from twofold.native.packing import pack
-sys.stdout.buffer.write(pack(compile_all("float32")))
+sys.stdout.buffer.write(pack(compile_part("float32", sys.argv[1])))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="AVX2 is x86-64's")
-def test_a_processor_with_narrow_registers():
+def test_a_processor_with_narrow_registers(part):
     """As on a processor with AVX2 and no AVX-512: fewer columns and channels at once; compared as anywhere."""
     narrow = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx2,+fma"}
-    compiled = subprocess.run([sys.executable, "-c", NARROW], env=narrow, check=True, capture_output=True).stdout
-    compare = [sys.executable, "-m", handlers.COMPARE, "float32"]
+    compiled = subprocess.run([sys.executable, "-c", NARROW, part], env=narrow, check=True, capture_output=True).stdout
+    compare = [sys.executable, "-m", handlers.COMPARE, "float32", part]
     done = subprocess.run(compare, input=compiled, check=False, capture_output=True)
     assert done.returncode == 0, done.stderr

@@ -58,6 +58,7 @@ def leave(code: int) -> None:
     libraries have to clear away is cleared away, but not after an error, when something may still be compiling.
     """
     _flush()
+    shut_down()  # of processes that we started
     if code == 0:
         atexit._run_exitfuncs()
     if _ending.is_set():

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from twofold.native.layout import (
@@ -42,6 +43,9 @@ OPTIONS = {
 }
 compiled = numba.njit(**OPTIONS)
 
+# For functions that are called from several places, and work for long each time.
+called = numba.njit(**{**OPTIONS, "forceinline": False})
+
 # For functions that only call others: LLVM works through each level of functions anew, which takes its time.
 inlined = numba.njit(fastmath=OPTIONS["fastmath"], error_model="numpy", inline="always")
 
@@ -56,101 +60,104 @@ def offset(typing: Any, pointer: Any, index: Any) -> Any:
     return pointer(pointer, index), generate
 
 
-@intrinsic
-def _word(typing: Any, address: Any) -> Any:
-    """The word at an address."""
+def _follow(builder: Any, address: Any, *places: Any) -> Any:
+    """The last of some words, of which each stands so many bytes after where the one before points to."""
+    for place in places:
+        place = place if isinstance(place, ir.Value) else address.type(place)
+        address = builder.load(builder.inttoptr(builder.add(address, place), address.type.as_pointer()))
+    return address
+
+
+def _buffer(builder: Any, frame: Any, where: int, index: Any) -> Any:
+    """The address of an argument or a result."""
+    return _follow(builder, frame, where, builder.mul(index, index.type(8)))
+
+
+def _pointer_to(where: int) -> Callable:
+    """What is generated for the pointer to the numbers of an argument, or of a result."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        word = context.get_value_type(signature.return_type)
-        return builder.load(builder.inttoptr(arguments[0], word.as_pointer()))
+        frame, index, _ = arguments
+        data = _follow(builder, _buffer(builder, frame, where, index), BUFFER_DATA)
+        return builder.inttoptr(data, context.get_value_type(signature.return_type))
 
-    return numba.types.uintp(numba.types.uintp), generate
+    return generate
 
 
 @intrinsic
-def _put_word(typing: Any, address: Any, value: Any) -> Any:
-    """Writes a word at an address."""
+def argument(typing: Any, frame: Any, index: Any, like: Any) -> Any:
+    """The pointer to the numbers of an argument, of the type of `like`."""
+    return numba.types.CPointer(like)(frame, numba.types.intp, like), _pointer_to(ARGUMENTS)
+
+
+@intrinsic
+def result(typing: Any, frame: Any, index: Any, like: Any) -> Any:
+    """The pointer to the numbers of a result, of the type of `like`."""
+    return numba.types.CPointer(like)(frame, numba.types.intp, like), _pointer_to(RESULTS)
+
+
+@intrinsic
+def dimension(typing: Any, frame: Any, index: Any, axis: Any) -> Any:
+    """The length of an axis of an argument."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.store(arguments[1], builder.inttoptr(arguments[0], arguments[1].type.as_pointer()))
-        return context.get_dummy_value()
+        frame, index, axis = arguments
+        buffer = _buffer(builder, frame, ARGUMENTS, index)
+        return _follow(builder, buffer, BUFFER_DIMENSIONS, builder.mul(axis, axis.type(8)))
 
-    return numba.types.void(numba.types.uintp, numba.types.uintp), generate
+    size = numba.types.intp
+    return size(frame, size, size), generate
 
 
 @intrinsic
-def _pointer(typing: Any, address: Any, like: Any) -> Any:
-    """The pointer to numbers of the type of `like` at an address."""
+def length(typing: Any, frame: Any, index: Any) -> Any:
+    """How many numbers an argument has."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+        buffer = _buffer(builder, arguments[0], ARGUMENTS, arguments[1])
+        dimensions, rank = (_follow(builder, buffer, where) for where in (BUFFER_DIMENSIONS, BUFFER_RANK))
+        numbers = cgutils.alloca_once_value(builder, rank.type(1))
+        with cgutils.for_range(builder, rank) as loop:
+            size = _follow(builder, dimensions, builder.mul(loop.index, rank.type(8)))
+            builder.store(builder.mul(builder.load(numbers), size), numbers)
+        return builder.load(numbers)
 
-    return numba.types.CPointer(like)(numba.types.uintp, like), generate
+    return numba.types.intp(frame, numba.types.intp), generate
 
 
 @intrinsic
-def _align_stack(typing: Any) -> Any:
-    """Makes the function that calls it align its stack to vectors, as those that leave the registers go there."""
+def results(typing: Any, frame: Any) -> Any:
+    """How many results there are."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return _follow(builder, arguments[0], RESULT_COUNT)
+
+    return numba.types.intp(frame), generate
+
+
+@intrinsic
+def begins(typing: Any, frame: Any) -> Any:
+    """What a handler asks first: whether it has work to do.
+
+    It has none where XLA only asks, at registration, which version of the interface it follows: that is answered here.
+    The handler's stack is aligned to vectors, as those that leave the registers go there.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         builder.function.attributes.add("nounwind")  # or llvmlite, finding the set empty, would leave out the next
         builder.function.attributes.alignstack = 64
-        return context.get_dummy_value()
+        extension = _follow(builder, arguments[0], EXTENSION)
+        asked = cgutils.alloca_once_value(builder, cgutils.false_bit)
+        with builder.if_then(builder.icmp_unsigned("!=", extension, extension.type(0))):
+            kind = builder.trunc(_follow(builder, extension, EXTENSION_KIND), ir.IntType(32))
+            builder.store(builder.icmp_unsigned("==", kind, kind.type(METADATA_EXTENSION)), asked)
+        with builder.if_then(builder.load(asked)):
+            metadata = _follow(builder, extension, EXTENSION_METADATA)
+            place = builder.add(metadata, metadata.type(METADATA_VERSION))
+            builder.store(place.type(_VERSION), builder.inttoptr(place, place.type.as_pointer()))
+        return builder.not_(builder.load(asked))
 
-    return numba.types.void(), generate
-
-
-@inlined
-def _buffer(frame, where, index):
-    return _word(_word(frame + np.uintp(where)) + np.uintp(8 * index))
-
-
-@inlined
-def argument(frame, index, like):
-    """The pointer to the numbers of an argument, of the type of `like`."""
-    return _pointer(_word(_buffer(frame, ARGUMENTS, index) + np.uintp(BUFFER_DATA)), like)
-
-
-@inlined
-def result(frame, index, like):
-    """The pointer to the numbers of a result, of the type of `like`."""
-    return _pointer(_word(_buffer(frame, RESULTS, index) + np.uintp(BUFFER_DATA)), like)
-
-
-@inlined
-def dimension(frame, index, axis):
-    """The length of an axis of an argument."""
-    buffer = _buffer(frame, ARGUMENTS, index)
-    return np.int64(_word(_word(buffer + np.uintp(BUFFER_DIMENSIONS)) + np.uintp(8 * axis)))
-
-
-@inlined
-def length(frame, index):
-    """How many numbers an argument has."""
-    numbers = np.int64(1)
-    for axis in range(np.int64(_word(_buffer(frame, ARGUMENTS, index) + np.uintp(BUFFER_RANK)))):
-        numbers *= dimension(frame, index, axis)
-    return numbers
-
-
-@inlined
-def results(frame):
-    """How many results there are."""
-    return np.int64(_word(frame + np.uintp(RESULT_COUNT)))
-
-
-@inlined
-def begins(frame):
-    """What a handler asks first: whether it has work to do.
-
-    It has none where XLA only asks, at registration, which version of the interface it follows: that is answered here.
-    """
-    _align_stack()
-    extension = _word(frame + np.uintp(EXTENSION))
-    if extension == 0 or np.int32(_word(extension + np.uintp(EXTENSION_KIND))) != METADATA_EXTENSION:
-        return True
-    _put_word(_word(extension + np.uintp(EXTENSION_METADATA)) + np.uintp(METADATA_VERSION), np.uintp(_VERSION))
-    return False
+    return numba.types.boolean(frame), generate
 
 
 def machine_code(handler: Callable, name: str) -> tuple[str, bytes]:

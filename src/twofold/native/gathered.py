@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.native.foreign import argument, begins, compiled, dimension, offset, result
+from twofold.native.foreign import argument, begins, called, compiled, dimension, offset, result
 from twofold.native.vectors import GATHERED, gathered_block
 
 # Runs that are worked through before the next rows begin, where each is a single number: so that what they need of
@@ -39,7 +39,7 @@ def _panel_of(width: int, rows: int, *, whole: bool) -> Callable:
 _wide_panel, _narrow_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GATHERED[1], whole=False)
 
 
-@compiled
+@called
 def product(left, places, count, runs, run_count, inner, right, columns, result, more):
     """The product, panel by panel of its columns; it is added to what stands in the result where `more`."""
     at_once = run_count if inner > 1 else _RUNS_AT_ONCE

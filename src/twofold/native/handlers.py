@@ -1,8 +1,8 @@
 """Our operations for this processor, as XLA knows them: machine code that was compared with the portable way before.
 
-The first time with these versions and this processor it is compiled and compared, each in a process of its own, and
-then kept in the cache folder. Here it is only loaded. Where a process fails, crashes or hangs, or TWOFOLD_NATIVE=0 is
-set, everything is computed by operations that every platform has.
+The first time with these versions and this processor it is compiled and compared, in two parts at the same time and
+each in a process of its own, and then kept in the cache folder. Here it is only loaded. Where a process fails, crashes
+or hangs, or TWOFOLD_NATIVE=0 is set, everything is computed by operations that every platform has.
 """
 
 import hashlib
@@ -10,13 +10,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ from twofold.cache import keep, place_of, read_kept
 from twofold.errors import SettingError
 from twofold.native.packing import Code, pack, unpack
 from twofold.native.processor import processor
-from twofold.native.stages import LACKED, STAGE, TIMEOUT
+from twofold.native.stages import LACKED, PARTS, STAGE, TIMEOUT
 
 VARIABLE = "TWOFOLD_NATIVE"
 
@@ -51,7 +52,12 @@ _CRASHES = (signal.SIGSEGV, signal.SIGILL, signal.SIGBUS, signal.SIGABRT, signal
 
 _MOST_KEPT = 8
 
-_LOCK = RLock()
+# Held by whoever finds out, for a type of numbers; and by whoever tells XLA.
+_FINDING = {real: threading.RLock() for real in ("float32", "float64")}
+_REGISTERING = threading.Lock()
+
+# The processes that run now.
+_RUNNING: set[subprocess.Popen] = set()
 
 # By type of numbers; by name and type: symbol and object file; and what XLA has been told of, by its name there.
 _TRUST: dict[str, "Trust"] = {}
@@ -75,7 +81,7 @@ class Trust:
 def can_run(*arrays: Array) -> bool:
     """Whether all arrays are of one precision that handlers know, on a processor whose operations can be trusted."""
     types = {array.dtype.name for array in arrays}
-    known = types in ({"float32"}, {"float64"}) and jax.default_backend() == "cpu"
+    known = len(types) == 1 and types <= _FINDING.keys() and jax.default_backend() == "cpu"
     return known and trust(*types).engine == NATIVE
 
 
@@ -99,16 +105,22 @@ def trust(real: str) -> Trust:
 
     Raises `SettingError` for a value of TWOFOLD_NATIVE that is neither 0 nor 1.
     """
-    with _LOCK:
+    with _FINDING[real]:
         if real not in _TRUST:
             _find_out(real)
         return _TRUST[real]
 
 
+def prepare() -> None:
+    """Begin to find out in the background, where it is not known yet: whoever asks later waits for the rest of it."""
+    if not is_known():
+        threading.Thread(target=trust, args=("float32",), daemon=True).start()
+
+
 @contextmanager
 def only_if_known(real: str) -> Iterator[None]:
     """Within, our operations are used for this type of numbers only if it is known already that they can be."""
-    with _LOCK:
+    with _FINDING[real]:
         unknown = real not in _TRUST and not is_known(real)
         if unknown:
             _TRUST[real] = Trust(PORTABLE, "they are not compiled for a comparison")
@@ -126,9 +138,9 @@ def _find_out(real: str) -> None:
         code, reason = unpack(kept)
         use(code, real, _trust(reason, kept=True))
     else:
-        code, failure = _compiled_and_compared(real)
-        reason = failure.reason if failure else ""
-        if failure is None or failure.lasting:
+        code, failures = _compiled_and_compared(real)
+        reason = failures[0].reason if failures else ""
+        if all(failure.lasting for failure in failures):
             keep(_place(real), pack(code, reason), _MOST_KEPT)
         use(code, real, _trust(reason, fresh=True, kept=_kept(real) is not None))
 
@@ -151,7 +163,7 @@ def use(code: Code, real: str, found: Trust | None = None) -> None:
 def register(name: str, real: str) -> str:
     """The name by which XLA knows a handler, which is registered when it is first wanted."""
     target = f"twofold_{name}_{real}_{_digest()}"
-    with _LOCK:
+    with _REGISTERING:
         if target not in _REGISTERED:
             jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(address_of(name, real)), platform="cpu")
             _REGISTERED.add(target)  # XLA must not be told twice
@@ -223,20 +235,33 @@ class _Failure:
     lasting: bool = True
 
 
-def _compiled_and_compared(real: str) -> tuple[Code, _Failure | None]:
+def _compiled_and_compared(real: str) -> tuple[Code, list[_Failure]]:
     """The code, once it is known that it does what it should; or none, and why."""
-    written, failure = _run(COMPILE, real, b"")
+    with ThreadPoolExecutor(len(PARTS)) as pool:
+        try:
+            found = list(pool.map(partial(_part, real), PARTS))
+        except BaseException:  # an interruption, after which nobody waits for them
+            for process in _RUNNING.copy():
+                process.kill()
+            raise
+    failures = [failure for _, failure in found if failure]
+    return {} if failures else {name: each for code, _ in found for name, each in code.items()}, failures
+
+
+def _part(real: str, part: str) -> tuple[Code, _Failure | None]:
+    """The same for a part of the work."""
+    written, failure = _run(COMPILE, real, part, b"")
     if failure:
         return {}, failure
     try:
         code, _ = unpack(written)
     except ValueError:
         return {}, _Failure("what was compiled cannot be read")
-    _, failure = _run(COMPARE, real, written)
+    _, failure = _run(COMPARE, real, part, written)
     return ({}, failure) if failure else (code, None)
 
 
-def _run(module: str, real: str, given: bytes) -> tuple[bytes, _Failure | None]:
+def _run(module: str, real: str, part: str, given: bytes) -> tuple[bytes, _Failure | None]:
     """What a process writes to standard output; and what went wrong, if anything."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith(_NOT_FOR_THEM) and n != VARIABLE}
     # This package first: another of its name may stand on the path, or none of it at all.
@@ -245,7 +270,7 @@ def _run(module: str, real: str, given: bytes) -> tuple[bytes, _Failure | None]:
     if not sys.executable:
         return b"", _Failure(f"{module} could not be started (it is not known where Python is)", lasting=False)
     try:
-        done = _finished([sys.executable, "-P", "-m", module, real], given, environment)
+        done = _finished([sys.executable, "-P", "-m", module, real, part], given, environment)
     except subprocess.TimeoutExpired:
         return b"", _Failure(f"{module} took over {_SECONDS} s", lasting=False)
     except OSError as error:
@@ -264,10 +289,12 @@ def _finished(command: list[str], given: bytes, environment: dict[str, str]) -> 
             command, cwd=_HERE, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, process_group=0
         )
         shutdown.register(process.kill)
+        _RUNNING.add(process)
     with process:
         try:
             out, errors = process.communicate(given, timeout=_SECONDS)
         finally:
+            _RUNNING.discard(process)
             shutdown.unregister(process.kill)
             process.kill()
     return subprocess.CompletedProcess(command, process.returncode, out, errors)

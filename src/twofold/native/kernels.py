@@ -11,6 +11,7 @@ numbers are of either precision; small integers as factors keep it. docs/speed.m
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from twofold.native.foreign import (
 from twofold.native.gathered import gathered_handler
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
 from twofold.native.norms import normalise_back_handler, normalise_handler
+from twofold.native.rules import RULES
+from twofold.native.stages import ANY, PAPERS
+from twofold.native.steps import step_handler
 from twofold.native.tiles import tiles_backward_handler, tiles_forward_handler
 from twofold.native.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
 from twofold.native.winograd import (
@@ -472,14 +476,20 @@ def _weight_gradient_handler(real):
     return weight_gradient
 
 
-# A handler in Python for Numba by its name, for a real number of the type that it is for.
-HANDLERS: dict[str, Callable[[np.generic], Callable]] = {
-    "forward": _forward_handler,
-    "backward": _backward_handler,
-    "weight_gradient": _weight_gradient_handler,
-    "gathered": gathered_handler,
-    "normalise": normalise_handler,
-    "normalise_back": normalise_back_handler,
-    "tiles_forward": tiles_forward_handler,
-    "tiles_backward": tiles_backward_handler,
+# Of each part of the work (`twofold.native.stages`): a handler in Python for Numba by its name, for a real number of
+# the type that it is for.
+HANDLERS: dict[str, dict[str, Callable[[np.generic], Callable]]] = {
+    PAPERS: {
+        "forward": _forward_handler,
+        "backward": _backward_handler,
+        "weight_gradient": _weight_gradient_handler,
+        **{rule.__name__: partial(step_handler, rule) for rule in RULES},
+    },
+    ANY: {
+        "gathered": gathered_handler,
+        "normalise": normalise_handler,
+        "normalise_back": normalise_back_handler,
+        "tiles_forward": tiles_forward_handler,
+        "tiles_backward": tiles_backward_handler,
+    },
 }

@@ -1,10 +1,14 @@
-"""Stages of a process that compiles or compares: whoever waits for it is told where it stands, so where it ended."""
+"""The work of compiling and comparing: its parts, each for two processes of its own at the same time as the other; and
+the stages of such a process: whoever waits for it is told where it stands, so where it ended."""
 
 import faulthandler
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+# The operations of the paper's networks and the optimizers' steps; and those that any network may have.
+PARTS = PAPERS, ANY = "papers", "any"
 
 # What stands before the name of a stage on standard error.
 STAGE = "stage: "
@@ -17,6 +21,12 @@ STAGE_SECONDS = 120
 
 # The exit code of a process that lacked memory, files or packages: what another time may go well.
 LACKED = os.EX_TEMPFAIL
+
+
+def give_way() -> None:
+    """Leave a core to whoever waits for this process, and has other things to do until then."""
+    if hasattr(os, "nice"):
+        os.nice(5)
 
 
 @contextmanager

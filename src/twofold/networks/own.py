@@ -62,6 +62,9 @@ def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
 
 
 def _own(wanted: str | Own, task: Task) -> list[Network]:
+    from twofold.native import handlers
+
+    handlers.prepare()  # while PyTorch is imported and networks are looked at
     with needing("torch", "a network of your own"):
         from twofold.networks.pytorch.loading import load
     if isinstance(wanted, str):

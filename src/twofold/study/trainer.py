@@ -25,6 +25,7 @@ from twofold.study.keep import Keeper
 from twofold.study.listener import Listener
 from twofold.study.trial import Trial
 from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
+from twofold.training.devices import wait_for_operations
 from twofold.training.run import Program, numbers_of, program_of, trial_key
 
 # Seconds between two signs of life to the store.
@@ -55,6 +56,7 @@ class Trainer:
         _check_precision(trials, self._devices[0])
         for network in {trial.architecture for trial in trials}:
             network.verify()
+        wait_for_operations(self._devices[0], listener.note)
         trained = set()
         for program, group in _groups(trials, self._task, self._trace):
             jobs = (_job(trial, self._load) for trial in group if self._claim(trial))

@@ -38,8 +38,8 @@ def use_devices(workers: int | None = None, tell: Callable[[str], None] = lambda
 
     `workers` is how many: by default all GPUs (or TPUs), else as many processor cores as this process has a share of.
     One worker leaves the number of JAX's devices as it is. Where JAX is running already, its devices cannot be changed:
-    what there is is used, and `tell` is told where it is less than wanted. On a processor it is told where our own
-    operations are not used, or are compared first (see `twofold.native.handlers`).
+    what there is is used, and `tell` is told where it is less than wanted. On a processor our own operations begin to
+    be compiled, if they are not yet; `wait_for_operations` waits for them.
 
     Raises `SettingError` for a number that is not positive, or more than there can be, for devices that JAX cannot
     find, and for flags of XLA that could change a number.
@@ -60,7 +60,7 @@ def use_devices(workers: int | None = None, tell: Callable[[str], None] = lambda
             "to use all, start twofold before anything else that uses JAX"
         )
     if on_processor:
-        _trust_operations(tell)
+        _begin_operations(tell)
     return devices[:wanted]
 
 
@@ -137,12 +137,20 @@ def _configure(devices: int) -> None:
             return  # JAX has started
 
 
-def _trust_operations(tell: Callable[[str], None]) -> None:
-    """Find out whether our operations can be used here, and tell what the user should know."""
+def _begin_operations(tell: Callable[[str], None]) -> None:
     from twofold.native import handlers
 
     if not handlers.is_known():
         tell("twofold's own operations are compiled for this processor and compared, once: about 15 seconds")
+        handlers.prepare()
+
+
+def wait_for_operations(device: "jax.Device", tell: Callable[[str], None]) -> None:
+    """On a processor wait until it is known whether our operations can be used; `tell` is told if they cannot."""
+    from twofold.native import handlers
+
+    if device.platform != "cpu":
+        return
     found = handlers.trust("float32")
     if found.fresh and found.reason:
         tell(
