@@ -75,12 +75,31 @@ def hooked(self, z):
     return z
 
 
+def replaced(self, z):
+    self.mean = 0.9 * self.mean + 0.1 * z.mean().detach()
+    return z + self.mean
+
+
+def inferred(self, z):
+    with torch.inference_mode():
+        y = z.exp()
+    return z + y.clone()
+
+
+def remembered(self, z):
+    _, self.state = self.memory(z[:, None], self.state)
+    return z
+
+
 MISTAKES = {
     "a gradient of one's own": (lambda self, z: Reversed.apply(z), r"\.py:\d+\): Reversed has a gradient.*detach\(\)"),
     "a counter": (counted, r"differs from your module.*forward changes self.calls.*register_buffer\('calls'"),
     "a counter that counts later": (warmed, r"forward changes self.calls.*register_buffer\('calls'"),
     "a hook": (hooked, r"\.py:\d+\): a hook has a gradient of its own"),
-    "a map": (lambda self, z: torch.vmap(torch.sin)(z), r"\.py:\d+\)|Net: "),
+    "a map": (lambda self, z: torch.vmap(lambda y: y * y.norm())(z), r"it uses torch.vmap; use PyTorch's operations"),
+    "a tensor replaced": (replaced, r"forward changes self.mean.*register_buffer"),
+    "inference mode": (inferred, r"\.py:\d+\): it uses torch.inference_mode.*use torch.no_grad\(\)"),
+    "a state kept": (remembered, r"a recurrent layer is given a state of another number.*new state in each call"),
     "a tensor kept": (kept, r"last is no tensor until forward has been called.*register_buffer\('last'"),
     "data": (clamped, r"it uses .data of a tensor; use detach\(\), and write in place under torch.no_grad\(\)"),
     "an assertion": (asserted, r"\.py:\d+\).*depends on the numbers in a tensor \(if, while, assert.*torch.where"),
@@ -101,7 +120,8 @@ def made(part):
         def __init__(self):
             super().__init__()
             self.into, self.answer = nn.Linear(60, 8), nn.Linear(8, 2)
-            self.calls, self.last = 0, None
+            self.calls, self.last, self.state = 0, None, None
+            self.mean, self.memory = torch.zeros(()), nn.GRU(8, 8, batch_first=True)
 
         def forward(self, pairs):
             return self.answer(part(self, self.into(pairs.flatten(1))))
@@ -115,6 +135,42 @@ def test_the_cause_is_named_with_what_to_do(name):
     with pytest.raises(NetworkError, match=said) as raised:
         resolve([network(made(part))], TASK)[0].verify()
     assert "\n" not in str(raised.value)
+
+
+class Detached(made(lambda self, z: z)):
+    def forward(self, pairs):
+        return super().forward(pairs).detach()
+
+
+class Silent(made(lambda self, z: z)):
+    def forward(self, pairs):
+        super().forward(pairs)
+
+
+class Differing(made(lambda self, z: z)):
+    def forward(self, pairs):
+        answer = super().forward(pairs)
+        return answer.mean() if self.training else answer
+
+
+class Formless(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(60, 2)
+
+
+OUTPUTS = {
+    Detached: "no gradient reaches its parameters, as after detach",
+    Silent: "forward gives no tensors; end it with return",
+    Differing: "other outputs in training than in evaluation",
+    Formless: r"its class has no forward; write def forward\(self, pairs\)",
+}
+
+
+@pytest.mark.parametrize("make", OUTPUTS)
+def test_outputs_that_are_none(make):
+    with pytest.raises(NetworkError, match=OUTPUTS[make]):
+        resolve([network(make)], TASK)[0].verify()
 
 
 class Listed(made(lambda self, z: self.layers[0](z))):

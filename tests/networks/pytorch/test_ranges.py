@@ -80,6 +80,11 @@ def test_a_distance_is_no_logit(answer):
         Own("Net", network_of(8, answer), TASK, None, nullcontext, "")
 
 
+def test_an_answer_that_is_always_the_same_is_refused():
+    with pytest.raises(NetworkError, match=r"always the same number, as a softmax of one number is"):
+        Own("Net", network_of(1, lambda z: z.softmax(1)), TASK, None, nullcontext, "")
+
+
 def test_each_mode_has_a_form_of_its_own():
     class Switching(network_of(1, lambda z: z)):
         def forward(self, pairs):

@@ -167,7 +167,6 @@ def test_the_probability_of_the_relation_is_summed_over_the_classes(relation):
 REFUSED = {
     "two answers": lambda net, x: (net.answer(flat(x)), net.answer(flat(x))[:, 0]),
     "none": lambda net, x: net.answer(flat(x))[:, None, :],
-    "nothing": lambda net, x: None,
     "one image's classes": lambda net, x: (net.answer(flat(x)), net.both(x)[0]),
     "three": lambda net, x: (net.answer(flat(x)), *net.both(x), net.both(x)[0]),
 }

@@ -421,7 +421,7 @@ class Chosen(nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = nn.Linear(120, 8)
-        self.table = nn.Embedding(9, 8)
+        self.table = nn.Embedding(9, 8, padding_idx=3)
         self.register_buffer("order", torch.tensor([3, 1, 7, 1]))
 
     def forward(self, x):
@@ -500,18 +500,19 @@ class Lazy(nn.Module):
 
 
 class OneAxis(nn.Module):
-    """Convolutions in one axis and in three, channels shuffled, spectral normalisation of the weights."""
+    """Convolutions in one axis and in three, channels shuffled, spectral normalisation and orthogonal weights."""
 
     def __init__(self):
         super().__init__()
         self.one = nn.Conv1d(2, 4, 5, stride=2, padding=2, padding_mode="circular")
         self.three = nn.Conv3d(1, 2, (2, 3, 3), padding=(1, 0, 0))
-        self.head = nn.utils.parametrizations.spectral_norm(nn.Linear(4 + 6, 2))
+        self.turn = nn.utils.parametrizations.orthogonal(nn.Linear(4 + 6, 5))
+        self.head = nn.utils.parametrizations.spectral_norm(nn.Linear(5, 2))
 
     def forward(self, x):
         one = F.channel_shuffle(self.one(x.flatten(2)), 2).amax(-1)
         three = F.avg_pool3d(self.three(x.unsqueeze(1)), (1, 2, 2)).mean((3, 4)).flatten(1)
-        return self.head(torch.cat([one, three], 1))
+        return self.head(self.turn(torch.cat([one, three], 1)))
 
 
 class Mixed(nn.Module):

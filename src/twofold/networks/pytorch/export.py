@@ -26,7 +26,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from twofold.errors import NetworkError
 from twofold.networks.pytorch.draft import Draft, Leaf
 from twofold.networks.pytorch.graph import Constant, Graph, Reference, Spec
-from twofold.networks.pytorch.mistakes import OwnGradientError, is_known, mistake, words_of
+from twofold.networks.pytorch.mistakes import InferenceModeError, OwnGradientError, is_known, mistake, words_of
 from twofold.networks.pytorch.translate import (
     CUMULATIVE,
     Translation,
@@ -192,7 +192,7 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: boo
     failures: list[Exception] = []
     for shapes, convention in reversed(conventions.items()):
         try:
-            with torch.no_grad():
+            with torch.no_grad(), mock.patch.object(torch.inference_mode, "__enter__", _no_inference):
                 module(*map(example, shapes))
         except _OF_SHAPES as error:
             if is_known(error):
@@ -204,12 +204,16 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: boo
         else:
             return convention
     if len(failures) > 1 and len(set(map(words_of, failures))) == 1:  # whatever the shape is, so it is not the shape
-        raise mistake(network, failures[0], pairs=pairs.shape[0]) from failures[0]
+        raise mistake(network, failures[0], pairs=pairs.shape) from failures[0]
     raise NetworkError(
         f"{network}: no images that could be given fit: {'; '.join(said)}; images are "
         f"{' x '.join(map(str, pairs.shape[2:]))} here: write forward(pairs) for (n, 2, h, w) or forward(left, right) "
         "for (n, 1, h, w) each, with n from x.shape[0], and layers for that size"
     )
+
+
+def _no_inference(_: Any) -> None:
+    raise InferenceModeError
 
 
 def _required(module: torch.nn.Module, network: str) -> int:
@@ -320,7 +324,7 @@ def _draft(
             with _own_gradients_refused():
                 program = torch.export.export(module, arguments, strict=False)
         except (Exception, SystemExit) as error:
-            raise mistake(network, error, pairs=pairs.shape[0]) from error
+            raise mistake(network, error, pairs=pairs.shape) from error
     if _other_generators() != before:
         raise NetworkError(
             f"{network}: forward draws from Python's or NumPy's random numbers, which would be the same in every step; "

@@ -78,10 +78,18 @@ class Own:
         return find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
 
     def _checked_ranges(self) -> dict[bool, list[Range]]:
-        """Where each output's numbers lie, in each mode. Raises `NetworkError` for an answer that is never below 0."""
+        """Where each output's numbers lie, in each mode.
+
+        Raises `NetworkError` for an answer that is always the same, or never below 0.
+        """
         listed = json.loads(self._kept("ranges", lambda: json.dumps(self.within(ranges_of))))
         for ranges in listed:
             of_answer = [each for each, role in zip(ranges, self.roles.of_outputs) if role == "answer"]
+            if "one number" in of_answer:
+                raise NetworkError(
+                    f"{self.name}: its answer is always the same number, as a softmax of one number is; give one "
+                    "number as it is, or through a sigmoid"
+                )
             if self.roles.answer == "one logit" and of_answer == ["from 0"]:
                 raise NetworkError(
                     f"{self.name}: its answer is never below 0, as a distance is, and so no logit; let a last layer "

@@ -1,6 +1,7 @@
 """What is said where a user's network cannot be made, called or followed: one line with the cause and what to do."""
 
 import traceback
+from collections.abc import Sequence
 
 from twofold.errors import NetworkError
 from twofold.networks.pytorch.translate import users_line
@@ -24,6 +25,18 @@ _CAUSES = (
     ("ScriptModule", "it has a part that torch.jit has compiled", "leave torch.jit out"),
     ("not compiled with CUDA", "it asks for a GPU by name", "write x.to(weights.device) in the place of x.cuda()"),
     ("no NVIDIA driver", "it asks for a GPU by name", "write x.to(weights.device) in the place of x.cuda()"),
+    ('missing the required "forward"', "its class has no forward", "write def forward(self, pairs)"),
+    (
+        "does not have a grad_fn",
+        "no gradient reaches its parameters, as after detach() or under torch.no_grad()",
+        "leave these out of forward",
+    ),
+    (
+        "Expected hidden size",
+        "a recurrent layer is given a state of another number of pairs",
+        "begin with a new state in each call",
+    ),
+    ("BatchedTensorImpl", "it uses torch.vmap", "use PyTorch's operations on a whole batch"),
     (
         "the same dtype",
         "it mixes float32, which images are, with another type",
@@ -39,13 +52,20 @@ class OwnGradientError(Exception):
     """A function of the user's own has a gradient of its own."""
 
 
+class InferenceModeError(Exception):
+    """What is computed in this mode has no gradient, ever after, which a graph does not show."""
+
+
 def is_known(error: BaseException) -> bool:
     """Whether an error's text has a known cause."""
     return any(text in str(error) for text, _, _ in _CAUSES)
 
 
-def mistake(network: str, error: BaseException, *, pairs: int | None = None) -> NetworkError:
-    """The error about what went wrong in `forward`, called with so many pairs, or where it cannot be followed."""
+def mistake(network: str, error: BaseException, *, pairs: Sequence[int] = ()) -> NetworkError:
+    """The error about what went wrong in `forward`, or where it cannot be followed.
+
+    `pairs` is the shape of the pairs that it is called with, (n, 2, ..., h, w), where that may be the reason.
+    """
     if isinstance(error, NetworkError):
         return error
     line = _line_of(error)
@@ -53,9 +73,11 @@ def mistake(network: str, error: BaseException, *, pairs: int | None = None) -> 
     return NetworkError(f"{where}: {_cause(error, pairs)}")
 
 
-def _cause(error: BaseException, pairs: int | None) -> str:
+def _cause(error: BaseException, pairs: Sequence[int]) -> str:
     if isinstance(error, SystemExit):
         return f"it ends the program (exit code {error.code}); take sys.exit out"
+    if isinstance(error, InferenceModeError):
+        return "it uses torch.inference_mode, after which there are no gradients; use torch.no_grad()"
     if isinstance(error, OwnGradientError):
         return (
             f"{error} has a gradient of its own, which a graph does not show; write it with detach(): "
@@ -70,8 +92,9 @@ def _cause(error: BaseException, pairs: int | None) -> str:
         if text in str(error):
             return f"{what}; {remedy}"
     remedy = "mend forward, or try the module in PyTorch"
-    if pairs is not None:
-        remedy = f"it is called with {pairs} pairs here: take their number from x.shape[0], or {remedy}"
+    if pairs:
+        size = " x ".join(map(str, pairs[-2:]))
+        remedy = f"it is called with {pairs[0]} pairs of {size} images here: take sizes from x.shape, or {remedy}"
     return f"{type(error).__name__}: {words_of(error)}; {remedy}"
 
 

@@ -16,7 +16,7 @@ from twofold.networks.pytorch.export import Exported
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
 from twofold.networks.pytorch.graph import Dtype, Graph, Spec
 from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.mistakes import words_of
+from twofold.networks.pytorch.mistakes import is_known, mistake, words_of
 from twofold.networks.pytorch.operations import FIXED
 from twofold.networks.pytorch.operations.sampling import fixed
 from twofold.networks.pytorch.weights import find, made, seeded
@@ -73,6 +73,8 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
         try:
             found = _compared(make, exported, torch.float32, steps)
         except (RuntimeError, TypeError) as error:
+            if is_known(error):
+                raise mistake(exported.network, error) from error
             raise NetworkError(
                 f"{exported.network}: PyTorch itself cannot compute a step of it: {words_of(error)}; mend forward"
             ) from error
@@ -80,7 +82,7 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
 
 
 def changed_by_calls(make: Callable[[], torch.nn.Module], exported: Exported) -> list[str]:
-    """The attributes of a module that are no tensors, and change when it is called: a graph does not follow them."""
+    """The attributes of a module that others take the place of when it is called: a graph does not follow them."""
     module = made(make, exported)
     before = _attributes(module)
     graphs = {mode: graph for mode, _, graph in exported.graphs}
@@ -89,7 +91,7 @@ def changed_by_calls(make: Callable[[], torch.nn.Module], exported: Exported) ->
             theirs = _Theirs(module, exported, torch.float32)
             theirs.outputs(theirs.images(graphs[mode]), training=mode)
     after = _attributes(module)
-    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return sorted(name for name in before.keys() | after.keys() if not _are_one(before.get(name), after.get(name)))
 
 
 def counts_for_something(make: Callable[[], torch.nn.Module], exported: Exported, names: Sequence[str]) -> bool:
@@ -120,14 +122,20 @@ def _after(
     return found
 
 
-def _attributes(module: torch.nn.Module) -> dict[str, str]:
-    """Numbers, texts and nestings of them among the attributes of all parts, as texts."""
+def _attributes(module: torch.nn.Module) -> dict[str, str | torch.Tensor]:
+    """The attributes of all parts: tensors as they are; numbers, texts and nestings of them as texts."""
     return {
-        f"{prefix}.{name}" if prefix else name: repr(value)
+        f"{prefix}.{name}" if prefix else name: value if isinstance(value, torch.Tensor) else repr(value)
         for prefix, part in module.named_modules()
         for name, value in vars(part).items()
-        if not name.startswith("_") and name != "training" and not isinstance(value, torch.Tensor | torch.nn.Module)
+        if not name.startswith("_") and name != "training" and not isinstance(value, torch.nn.Module)
     }
+
+
+def _are_one(value: str | torch.Tensor | None, other: str | torch.Tensor | None) -> bool:
+    """Whether two texts are equal, or two tensors the same: what is written to one is followed."""
+    tensors = isinstance(value, torch.Tensor) or isinstance(other, torch.Tensor)
+    return value is other if tensors else value == other
 
 
 def _rounds(exported: Exported) -> bool:

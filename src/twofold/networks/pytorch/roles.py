@@ -24,7 +24,7 @@ Answer = Literal["two logits", "one logit", "class predictions alone"]
 Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves"]
 
 # Where the numbers of an output lie, whatever the weights are.
-Range = Literal["any", "from 0 to 1", "from 0", "to 0"]
+Range = Literal["any", "from 0 to 1", "from 0", "to 0", "one number"]
 
 # A sum of probabilities may be so far above 1.
 _ROUNDED = 1e-5
@@ -84,8 +84,11 @@ def find_roles(
     has others than the first.
     """
     found = [outputs_of(graph) for graph in graphs]
-    if len({len(each) for each in found}) > 1:
+    ranks = [[len(spec_of(graph, each).shape) for each in several] for graph, several in zip(graphs, found)]
+    if any(each != ranks[0] for each in ranks):
         raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
+    if not found[0]:
+        raise NetworkError(f"{network}: forward gives no tensors; end it with return, and what it has computed")
     shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
     # There is no gradient through a whole number, such as a predicted class.
     reals = [spec_of(graphs[0], reference).dtype.startswith(("float", "bfloat")) for reference in found[0]]
@@ -116,6 +119,8 @@ def outputs_of(graph: Graph) -> list[Reference]:
 
 def range_of(least: float, most: float) -> Range:
     """Where numbers lie of which these are the least and the largest that were seen."""
+    if least == most:
+        return "one number"
     if least >= -_ROUNDED:
         return "from 0 to 1" if most <= 1 + _ROUNDED else "from 0"
     return "to 0" if most <= _ROUNDED else "any"
@@ -146,8 +151,6 @@ def _shape(graphs: Sequence[Graph], references: Sequence[Reference]) -> Shape:
     """The shape of an output, with the axes that grow with the number of pairs."""
     pairs = [graph.images.shape[0] for graph in graphs]
     shapes = [spec_of(graph, reference).shape for graph, reference in zip(graphs, references)]
-    if len({len(shape) for shape in shapes}) > 1:
-        return ("?",)
 
     def axis(sizes: tuple[int, ...]) -> int | str:
         if len(set(sizes)) == 1 and len(set(pairs)) > 1:

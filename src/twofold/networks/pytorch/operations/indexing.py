@@ -42,9 +42,12 @@ def take(x: Array, index: Array) -> Array:
 
 
 @operation("embedding")
-def embedding(weight: Array, indices: Array, *_: Any) -> Array:
-    """A row of weights for each number."""
-    return weight[indices]
+def embedding(
+    weight: Array, indices: Array, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Array:
+    """A row of weights for each number; that of `padding_idx` is not trained."""
+    rows = weight[indices]
+    return jnp.where((indices == padding_idx)[..., None], jax.lax.stop_gradient(rows), rows)
 
 
 @operation("one_hot")

@@ -1,5 +1,6 @@
 """Matrix products and what is made of them."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -79,6 +80,26 @@ def attention(
 def inverse(matrix: Array) -> Array:
     """The inverse of each matrix."""
     return jnp.linalg.inv(matrix)
+
+
+@operation("linalg_householder_product")
+def householder_product(columns: Array, factors: Array) -> Array:
+    """The first columns of a product of reflections, I - factor * v v^T, v having a 1 on the diagonal and 0 above."""
+    return _of_reflections(columns, factors)
+
+
+@partial(jnp.vectorize, signature="(m,n),(k)->(m,n)")
+def _of_reflections(columns: Array, factors: Array) -> Array:
+    rows, count = columns.shape
+    unit = jnp.eye(rows, count, dtype=columns.dtype)
+    vectors = (jnp.tril(columns, -1) + unit)[:, : len(factors)].T
+    product, _ = jax.lax.scan(
+        lambda made, each: (made - each[1] * jnp.outer(each[0], each[0] @ made), None),
+        unit,
+        (vectors, factors),
+        reverse=True,
+    )
+    return product
 
 
 @operation("cdist", "_cdist_forward")
