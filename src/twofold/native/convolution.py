@@ -6,8 +6,6 @@ and the portable way.
 
 import functools
 import itertools
-from collections.abc import Sequence
-from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +14,7 @@ from jaxtyping import Array
 
 from twofold.native import handlers
 from twofold.native import tile_sizes as tiles
-
-Sizes: TypeAlias = tuple[int, ...]
+from twofold.native.places import Sizes, numbers_of, pixels_of, runs_of, sizes_after
 
 # With so many or fewer Winograd's algorithm is no faster.
 _FEW_CHANNELS = 16
@@ -66,8 +63,8 @@ def native_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes
     """`convolution` in our machine code, its gradients too; there is no second derivative."""
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
     sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
-    runs, inner = _runs(x.shape, kernel, dilations)
-    result = _gathered(x, _pixels(x.shape, sizes, strides), runs, weight.reshape(len(runs), inner, outputs))
+    runs, inner = runs_of(x.shape, kernel, dilations)
+    result = _gathered(x, pixels_of(x.shape, sizes, strides), runs, weight.reshape(len(runs), inner, outputs))
     return result.reshape(x.shape[0], *sizes, outputs)
 
 
@@ -78,8 +75,8 @@ def _forward(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> tuple
 def _backward(strides: Sizes, dilations: Sizes, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     x, weight = kept
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
-    places = _places(x.shape, kernel, dilations)
-    pixels = _pixels(x.shape, gradient.shape[1:-1], strides)
+    places = numbers_of(x.shape, kernel, dilations)
+    pixels = pixels_of(x.shape, gradient.shape[1:-1], strides)
     to_weight = _gathered(x, places, pixels, gradient.reshape(-1, 1, outputs)).reshape(weight.shape)
     return _to_images(x.shape, weight, strides, dilations, gradient), to_weight
 
@@ -140,44 +137,3 @@ def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> 
     shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
     target = handlers.register("gathered", right.dtype.name)
     return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right)
-
-
-def sizes_after(sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Sizes:
-    """The sizes of what a convolution makes of images of these sizes, edges included."""
-    return tuple((size - d * (k - 1) - 1) // s + 1 for size, k, s, d in zip(sizes, kernel, strides, dilations))
-
-
-def _steps(shape: Sequence[int]) -> list[int]:
-    """How many numbers lie between neighbours along each axis."""
-    return [int(np.prod(shape[axis + 1 :], dtype=int)) for axis in range(len(shape))]
-
-
-@functools.cache
-def _pixels(shape: Sizes, sizes: Sizes, strides: Sizes) -> np.ndarray:
-    """Where each output begins in the images."""
-    steps = _steps(shape)
-    return _grid([shape[0], *sizes], [steps[0], *(step * s for step, s in zip(steps[1:-1], strides))])
-
-
-@functools.cache
-def _places(shape: Sizes, kernel: Sizes, dilations: Sizes) -> np.ndarray:
-    """What each number of the kernel sees, from where an output begins."""
-    steps = _steps(shape)[1:-1]
-    return _grid([*kernel, shape[-1]], [*(step * d for step, d in zip(steps, dilations)), 1])
-
-
-@functools.cache
-def _runs(shape: Sizes, kernel: Sizes, dilations: Sizes) -> tuple[np.ndarray, int]:
-    """The beginnings of what lies together in the images of what an output sees, and how long that is."""
-    steps = [step * d for step, d in zip(_steps(shape)[1:-1], dilations)]
-    if dilations[-1] == 1:
-        return _grid(kernel[:-1], steps[:-1]), kernel[-1] * shape[-1]
-    return _grid(kernel, steps), shape[-1]
-
-
-def _grid(counts: Sequence[int], steps: Sequence[int]) -> np.ndarray:
-    """The sums of multiples of steps, in the order of rows."""
-    places = np.zeros(1, np.int64)
-    for count, step in zip(counts, steps):
-        places = (places[:, None] + np.arange(count) * step).ravel()
-    return places.astype(np.int32)

@@ -109,12 +109,11 @@ def dimension(typing: Any, frame: Any, index: Any, axis: Any) -> Any:
     return size(frame, size, size), generate
 
 
-@intrinsic
-def length(typing: Any, frame: Any, index: Any) -> Any:
-    """How many numbers an argument has."""
+def _length_of(where: int) -> Callable:
+    """What is generated for how many numbers an argument has, or a result."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        buffer = _buffer(builder, arguments[0], ARGUMENTS, arguments[1])
+        buffer = _buffer(builder, arguments[0], where, arguments[1])
         dimensions, rank = (_follow(builder, buffer, where) for where in (BUFFER_DIMENSIONS, BUFFER_RANK))
         numbers = cgutils.alloca_once_value(builder, rank.type(1))
         with cgutils.for_range(builder, rank) as loop:
@@ -122,7 +121,19 @@ def length(typing: Any, frame: Any, index: Any) -> Any:
             builder.store(builder.mul(builder.load(numbers), size), numbers)
         return builder.load(numbers)
 
-    return numba.types.intp(frame, numba.types.intp), generate
+    return generate
+
+
+@intrinsic
+def length(typing: Any, frame: Any, index: Any) -> Any:
+    """How many numbers an argument has."""
+    return numba.types.intp(frame, numba.types.intp), _length_of(ARGUMENTS)
+
+
+@intrinsic
+def result_length(typing: Any, frame: Any, index: Any) -> Any:
+    """How many numbers a result has."""
+    return numba.types.intp(frame, numba.types.intp), _length_of(RESULTS)
 
 
 @intrinsic

@@ -27,6 +27,7 @@ from twofold.native.foreign import (
 )
 from twofold.native.gathered import gathered_handler
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
+from twofold.native.maxima import pool_back_handler, pool_handler
 from twofold.native.norms import normalise_back_handler, normalise_handler
 from twofold.native.rules import RULES
 from twofold.native.stages import ANY, PAPERS
@@ -487,6 +488,8 @@ HANDLERS: dict[str, dict[str, Callable[[np.generic], Callable]]] = {
     },
     ANY: {
         "gathered": gathered_handler,
+        "pool": pool_handler,
+        "pool_back": pool_back_handler,
         "normalise": normalise_handler,
         "normalise_back": normalise_back_handler,
         "tiles_forward": tiles_forward_handler,

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from twofold.native import convolution, handlers, normalisation, operations
+from twofold.native import convolution, handlers, normalisation, operations, pooling
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
 from twofold.native.rules import RULES, Numbers, memories_of
@@ -32,6 +32,9 @@ _CONVOLUTIONS = (
     ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1)),
 )
 
+# Images, windows, strides and dilations, and whether a ReLU follows: windows apart and together.
+_POOLINGS = (((2, 9, 8, 35), ((3, 2), (2, 2), (1, 2), True)), ((3, 12, 5), ((4,), (2,), (1,), False)))
+
 # Programs that run once: compiled in a third of the time.
 _FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
 
@@ -44,6 +47,7 @@ def main() -> None:
     give_way()
     real, part = sys.argv[1:]
     jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_traceback_filtering", "off")  # so that an error's own words come last
     jax.config.update("jax_enable_x64", real == "float64")
     code, _ = unpack(sys.stdin.buffer.read())
     handlers.use(code, real)
@@ -56,6 +60,7 @@ def _comparisons(real: str, part: str) -> Iterator[tuple[str, Callable[[], None]
     """Each operation, and what compares its two ways."""
     if part == ANY:
         yield "convolution", partial(_compare_convolution, real)
+        yield "pooling", partial(_compare_pooling, real)
         yield "normalisation", partial(_compare_normalisation, real)
     else:
         yield "features", partial(_compare_features, real)
@@ -92,6 +97,14 @@ def _compare_convolution(real: str) -> None:
             _compare(way, portable, arrays, range(2))
 
 
+def _compare_pooling(real: str) -> None:
+    random = np.random.default_rng(0)
+    for image, windows in _POOLINGS:
+        arrays = [random.normal(size=shape).round(1).astype(real) for shape in (image, image[-1:])]
+        ours, theirs = (partial(_pooled, way, windows) for way in (pooling.native_max_pool, pooling.portable_max_pool))
+        _compare(ours, theirs, arrays, range(2))
+
+
 def _compare_normalisation(real: str) -> None:
     random = np.random.default_rng(0)
     for rows, columns in ((7, 3), (101, 40)):
@@ -104,6 +117,10 @@ def _compare_normalisation(real: str) -> None:
 
 def _normalised(way: Callable, x: Any, weight: Any, bias: Any) -> Any:
     return way(x, weight, bias, 1e-5)[0]
+
+
+def _pooled(way: Callable, windows: tuple, x: Any, bias: Any) -> Any:
+    return way(x, bias, *windows)
 
 
 def _convolved(way: Callable, strides: tuple[int, ...], dilations: tuple[int, ...], x: Any, weight: Any) -> Any:

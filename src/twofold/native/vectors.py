@@ -34,7 +34,7 @@ def products_of(rows: int, columns: int) -> Any:
                 factors = _load(builder, builder.gep(right, [builder.mul(loop.index, right_step)]), vector)
                 for r, total in enumerate(sums):
                     at = builder.add(builder.mul(loop.index, left_step), builder.mul(left_row, integer(r)))
-                    factor = _repeated(builder, builder.load(builder.gep(left, [at])), vector)
+                    factor = repeated(builder, builder.load(builder.gep(left, [at])), vector)
                     _add(builder, builder.fmul(factor, factors, flags=("contract",)), total)
             for r, total in enumerate(sums):
                 _store(builder, builder.load(total), builder.gep(result, [builder.mul(result_row, integer(r))]))
@@ -72,7 +72,7 @@ def windows_back(
             chosen = []
             for i in range(4):
                 row = builder.gep(first, [builder.mul(width, width.type(i))])
-                seen = [_repeated(builder, builder.load(builder.gep(row, [width.type(j)])), numbers) for j in range(4)]
+                seen = [repeated(builder, builder.load(builder.gep(row, [width.type(j)])), numbers) for j in range(4)]
                 chosen.append([builder.select(right, seen[j + 1], seen[j]) for j in range(3)])
             parts = [given]
             for i in range(3):
@@ -144,7 +144,7 @@ def _has_bit(builder: Any, values: Any, bit: int) -> Any:
     return builder.icmp_unsigned("!=", masked, values.type(None))
 
 
-def _repeated(builder: Any, number: Any, vector: Any) -> Any:
+def repeated(builder: Any, number: Any, vector: Any) -> Any:
     """A vector of the same number throughout."""
     undefined, places = vector(ir.Undefined), ir.VectorType(ir.IntType(32), vector.count)
     first = builder.insert_element(undefined, number, ir.IntType(32)(0))
@@ -168,27 +168,25 @@ def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
             left, places, runs, count, inner, right, right_row, result, result_row, there, more = arguments
             integer, word = count.type, ir.IntType(32)
             vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), columns)
-            mask = None if whole else _first(builder, builder.trunc(there, word), columns)
+            mask = None if whole else first(builder, builder.trunc(there, word), columns)
             places_of_rows = [builder.load(builder.gep(places, [integer(r)])) for r in range(rows)]
             starts = [builder.gep(left, [builder.sext(place, integer)]) for place in places_of_rows]
             ends = [builder.gep(result, [builder.mul(result_row, integer(r))]) for r in range(rows)]
             sums = [cgutils.alloca_once(builder, vector) for _ in range(rows)]
             for end, total in zip(ends, sums):
-                before = _load_masked(builder, end, vector, mask)
+                before = load_masked(builder, end, vector, mask)
                 builder.store(builder.select(more, before, vector(None)), total)
             with cgutils.for_range(builder, count) as run:
                 begin = builder.sext(builder.load(builder.gep(runs, [run.index])), integer)
                 row = builder.gep(right, [builder.mul(builder.mul(run.index, inner), right_row)])
                 with cgutils.for_range(builder, inner) as step:
-                    factors = _load_masked(
-                        builder, builder.gep(row, [builder.mul(step.index, right_row)]), vector, mask
-                    )
+                    factors = load_masked(builder, builder.gep(row, [builder.mul(step.index, right_row)]), vector, mask)
                     place = builder.add(begin, step.index)
                     for start, total in zip(starts, sums):
-                        factor = _repeated(builder, builder.load(builder.gep(start, [place])), vector)
+                        factor = repeated(builder, builder.load(builder.gep(start, [place])), vector)
                         _add(builder, builder.fmul(factor, factors, flags=("contract",)), total)
             for end, total in zip(ends, sums):
-                _store_masked(builder, builder.load(total), end, mask)
+                store_masked(builder, builder.load(total), end, mask)
             return context.get_dummy_value()
 
         size, place = numba.types.intp, numba.types.CPointer(numba.types.int32)
@@ -210,18 +208,18 @@ def combination(matrix: Sequence[Sequence[float]], *, added: bool = False) -> An
         def generate(context, builder, signature, arguments):
             source, step, target, target_step, there = arguments
             vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), LANES)
-            mask = _first(builder, builder.trunc(there, ir.IntType(32)), LANES)
+            mask = first(builder, builder.trunc(there, ir.IntType(32)), LANES)
 
             def place(pointer: Any, apart: Any, number: int) -> Any:
                 return builder.gep(pointer, [builder.mul(apart, apart.type(number))])
 
-            given = [_load_masked(builder, place(source, step, j), vector, mask) for j in range(len(matrix[0]))]
+            given = [load_masked(builder, place(source, step, j), vector, mask) for j in range(len(matrix[0]))]
             for i, row in enumerate(matrix):
                 to = place(target, target_step, i)
-                total = _load_masked(builder, to, vector, mask) if added else None
+                total = load_masked(builder, to, vector, mask) if added else None
                 for factor, each in zip(row, given):
                     total = _plus_times(builder, total, factor, each)
-                _store_masked(builder, vector(None) if total is None else total, to, mask)
+                store_masked(builder, vector(None) if total is None else total, to, mask)
             return context.get_dummy_value()
 
         size = numba.types.intp
@@ -243,12 +241,12 @@ def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
             read, numbers, to_write, to_sum, rows, step, there = arguments
             kinds = signature.args[:4]
             vector = ir.VectorType(context.get_value_type(kinds[0].dtype.dtype), LANES)
-            mask = _first(builder, builder.trunc(there, ir.IntType(32)), LANES)
+            mask = first(builder, builder.trunc(there, ir.IntType(32)), LANES)
             sources, held, targets, ends = (
                 cgutils.unpack_tuple(builder, each, kind.count)
                 for each, kind in zip((read, numbers, to_write, to_sum), kinds)
             )
-            held = [_load_masked(builder, each, vector, mask) for each in held]
+            held = [load_masked(builder, each, vector, mask) for each in held]
             # A sum waits for the one before: some at once wait for nobody.
             totals = [
                 [cgutils.alloca_once_value(builder, vector(None)) for _ in range(summed)] for _ in range(_AT_ONCE)
@@ -257,10 +255,10 @@ def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
             def one(row: Any, total: list) -> None:
                 at = builder.mul(row, step)
                 found = body(
-                    builder, [_load_masked(builder, builder.gep(each, [at]), vector, mask) for each in sources], held
+                    builder, [load_masked(builder, builder.gep(each, [at]), vector, mask) for each in sources], held
                 )
                 for target, value in zip(targets[:written], found):
-                    _store_masked(builder, value, builder.gep(target, [at]), mask)
+                    store_masked(builder, value, builder.gep(target, [at]), mask)
                 for each, value in zip(total, found[written:]):
                     _add(builder, value, each)
 
@@ -275,7 +273,7 @@ def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
                 whole_sum = builder.load(totals[0][number])
                 for total in totals[1:]:
                     whole_sum = builder.fadd(whole_sum, builder.load(total[number]))
-                _store_masked(builder, whole_sum, end, mask)
+                store_masked(builder, whole_sum, end, mask)
             return context.get_dummy_value()
 
         size = numba.types.intp
@@ -299,26 +297,33 @@ def _plus_times(builder: Any, total: Any, factor: float, value: Any) -> Any:
     return value if total is None else builder.fadd(total, value, flags=("contract",))
 
 
-def _first(builder: Any, count: Any, columns: int) -> Any:
+def first(builder: Any, count: Any, columns: int) -> Any:
     """A mask of the first `count` of so many columns."""
     places = ir.VectorType(count.type, columns)(list(range(columns)))
-    return builder.icmp_signed("<", places, _repeated(builder, count, places.type))
+    return builder.icmp_signed("<", places, repeated(builder, count, places.type))
 
 
-def _load_masked(builder: Any, pointer: Any, vector: Any, mask: Any) -> Any:
+def load_masked(builder: Any, pointer: Any, vector: Any, mask: Any) -> Any:
+    """The vector at a pointer to its first number, as far as the mask goes, and 0 there; all of it without one."""
     if mask is None:
         return _load(builder, pointer, vector)
-    name = f"llvm.masked.load.v{vector.count}f{8 * _size(vector)}.p0"
+    name = f"llvm.masked.load.{_named(vector)}.p0"
     at = builder.bitcast(pointer, vector.as_pointer())
     kind = ir.FunctionType(vector, [at.type, ir.IntType(32), mask.type, vector])
     load = cgutils.get_or_insert_function(builder.module, kind, name)
     return builder.call(load, [at, ir.IntType(32)(_size(vector)), mask, vector(None)])
 
 
-def _store_masked(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
+def _named(vector: Any) -> str:
+    """A type of vectors in the names of LLVM's functions."""
+    return f"v{vector.count}{'i' if isinstance(vector.element, ir.IntType) else 'f'}{8 * _size(vector)}"
+
+
+def store_masked(builder: Any, value: Any, pointer: Any, mask: Any) -> None:
+    """Writes a vector at a pointer, as far as the mask goes, or all of it."""
     if mask is None:
         return _store(builder, value, pointer)
-    name = f"llvm.masked.store.v{value.type.count}f{8 * _size(value.type)}.p0"
+    name = f"llvm.masked.store.{_named(value.type)}.p0"
     at = builder.bitcast(pointer, value.type.as_pointer())
     kind = ir.FunctionType(ir.VoidType(), [value.type, at.type, ir.IntType(32), mask.type])
     store = cgutils.get_or_insert_function(builder.module, kind, name)

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, references_in, replaced
 from twofold.networks.pytorch.operations import FIXED, TABLE, Key, part_of
+from twofold.networks.pytorch.rewriting import rewritten
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,10 @@ def run(
 
     Real numbers are of the type of the images, whatever the graph was exported in: the same graph is computed in
     single and in double precision. Whole numbers are as long as JAX has them: 32 bits, or 64 under `enable_x64`.
-    `key` is the step's, or FIXED; a graph in which nothing is random needs none.
+    `key` is the step's, or FIXED; a graph in which nothing is random needs none. What is computed is the graph after
+    the patterns of `twofold.networks.pytorch.rewriting`.
     """
+    graph = rewritten(graph)
     images = jnp.asarray(images)
     real = images.dtype
     arrays = [*parameters, *buffers, *(constant.array() for constant in graph.constants)]

@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.native.convolution import Sizes, patches
 from twofold.native.convolution import convolution as whole_convolution
+from twofold.native.convolution import patches
+from twofold.native.places import Sizes
 from twofold.networks.pytorch.operations.table import operation
 
 # More groups than these are one batched product and not a product for each.

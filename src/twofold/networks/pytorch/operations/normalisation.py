@@ -76,11 +76,16 @@ def batch_norm_training(
     running_var: Array,
     momentum: Operand,
     eps: Number,
+    shift: Array | None = None,
     *,
     channels_last: bool = False,
 ) -> tuple[Array, Array, Array]:
-    """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count."""
+    """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count.
+
+    `shift` is what lacks in x of each channel, and so in its mean.
+    """
     result, mean, variance = _batch_norm(x, weight, bias, eps, channels_last)
+    mean = mean if shift is None else mean + shift
     return result, *_running(running_mean, running_var, mean, variance, x.size // mean.size, momentum)
 
 

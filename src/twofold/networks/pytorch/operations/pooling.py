@@ -3,25 +3,15 @@
 import functools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Number, operation
-
-
-class Windows(NamedTuple):
-    """The windows along an axis: `number` of `size` places, `low` and `high` places being added at the ends."""
-
-    size: int
-    stride: int
-    dilation: int
-    low: int
-    high: int
-    number: int
+from twofold.native import pooling
+from twofold.native.pooling import Windows, fitted, least_of, max_along, max_and_winner, place_in
+from twofold.networks.pytorch.operations.table import operation
 
 
 def windows_of(length: int, size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Windows:
@@ -58,82 +48,6 @@ def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     return several * space if len(several) == 1 else several
 
 
-def _fitted(x: Array, axis: int, windows: Windows, value: Number) -> Array:
-    """An axis padded, or cut, so that the windows just fit."""
-    config = [(0, 0, 0)] * x.ndim
-    config[axis] = (windows.low, windows.high, 0)
-    if windows.low == 0 and windows.high <= 0:
-        return jax.lax.slice_in_dim(x, 0, x.shape[axis] + windows.high, axis=axis)
-    return jax.lax.pad(x, jnp.asarray(value, x.dtype), config)
-
-
-def _place(x: Array, axis: int, windows: Windows, place: int) -> Array:
-    """What one place of every window sees."""
-    start = place * windows.dilation
-    return jax.lax.slice_in_dim(x, start, start + (windows.number - 1) * windows.stride + 1, windows.stride, axis)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
-def _max_along(x: Array, axis: int, windows: Windows) -> Array:
-    return _max_and_winner(x, axis, windows)[0]
-
-
-def _max_and_winner(x: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
-    """The largest in each window, and its place there: the first of equals; what is no number is larger than all."""
-    real = jnp.issubdtype(x.dtype, jnp.inexact)
-    fitted = _fitted(x, axis, windows, -jnp.inf if real else jnp.iinfo(x.dtype).min)
-    largest = _place(fitted, axis, windows, 0)
-    kind = jnp.int8 if windows.size < 128 else jnp.int32
-    winner = jnp.zeros(largest.shape, kind)
-    for place in range(1, windows.size):
-        seen = _place(fitted, axis, windows, place)
-        larger = (seen > largest) | (seen != seen) if real else seen > largest
-        largest, winner = jnp.where(larger, seen, largest), jnp.where(larger, kind(place), winner)
-    return largest, winner
-
-
-def _max_forward(x: Array, axis: int, windows: Windows) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    largest, winner = _max_and_winner(x, axis, windows)
-    return largest, (winner, x.shape)
-
-
-def _max_backward(axis: int, windows: Windows, kept: tuple[Array, tuple[int, ...]], gradient: Array) -> tuple[Array]:
-    winner, shape = kept
-    length = shape[axis] + windows.low + windows.high
-    if windows.stride >= windows.size and windows.dilation == 1:
-        spread = _spread_apart(gradient, winner, axis, windows, length)
-    else:
-        spread = _spread_together(gradient, winner, axis, windows, length)
-    config = [(0, 0, 0)] * len(shape)
-    config[axis] = (-windows.low, -windows.high, 0)
-    return (jax.lax.pad(spread, jnp.zeros((), gradient.dtype), config),)
-
-
-def _spread_apart(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
-    """Each window's gradient at its winner, where windows have no place in common."""
-    places = jax.lax.broadcasted_iota(
-        winner.dtype, (*[1] * (axis + 1), windows.stride, *[1] * (winner.ndim - axis - 1)), axis + 1
-    )
-    here = jnp.expand_dims(winner, axis + 1) == places
-    spread = jnp.where(here, jnp.expand_dims(gradient, axis + 1), 0)
-    whole = (*gradient.shape[:axis], windows.number * windows.stride, *gradient.shape[axis + 1 :])
-    return jax.lax.slice_in_dim(spread.reshape(whole), 0, length, axis=axis)
-
-
-def _spread_together(gradient: Array, winner: Array, axis: int, windows: Windows, length: int) -> Array:
-    parts = []
-    for place in range(windows.size):
-        start = place * windows.dilation
-        config = [(0, 0, 0)] * gradient.ndim
-        config[axis] = (start, length - start - (windows.number - 1) * windows.stride - 1, windows.stride - 1)
-        part = jnp.where(winner == place, gradient, 0)
-        parts.append(jax.lax.pad(part, jnp.zeros((), gradient.dtype), config))
-    return functools.reduce(jnp.add, parts)
-
-
-_max_along.defvjp(_max_forward, _max_backward)
-
-
 @operation("max_pool1d", "max_pool2d", "max_pool3d", layout="kept")
 def max_pool(
     x: Array,
@@ -147,9 +61,39 @@ def max_pool(
 ) -> Array:
     """The largest in each window; the last axes are pooled, as many as `size` has."""
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
-    for axis, windows in _all_windows(x, space, size, stride, padding, dilation, ceil_mode, channels_last):
-        x = _max_along(x, axis, windows)
+    several = _all_windows(x, space, size, stride, padding, dilation, ceil_mode, channels_last)
+    if channels_last:
+        return _pooled(x, several, None, relu=False)
+    for axis, windows in several:
+        x = max_along(x, axis, windows)
     return x
+
+
+def _pooled(x: Array, several: Sequence[tuple[int, Windows]], bias: Array | None, *, relu: bool) -> Array:
+    """Images with channels last by the one operation for all axes, which needs their edges."""
+    for axis, windows in several:
+        x = fitted(x, axis, windows, least_of(x))
+    kernel, strides, dilations = zip(*((w.size, w.stride, w.dilation) for _, w in reversed(several)))
+    return pooling.max_pool(x, bias, kernel, strides, dilations, relu)
+
+
+@operation("twofold.max_pool_relu", layout="kept")
+def max_pool_relu(
+    x: Array,
+    bias: Array | None,
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    *,
+    channels_last: bool = False,
+) -> Array:
+    """The ReLU of the largest in each window of images to whose channels a bias is added."""
+    last = x if channels_last else jnp.moveaxis(x, 1, -1)
+    several = _all_windows(last, x.ndim - 2, size, stride, padding, dilation, ceil_mode, channels_last=True)
+    result = _pooled(last, several, bias, relu=True)
+    return result if channels_last else jnp.moveaxis(result, -1, 1)
 
 
 @operation("max_pool2d_with_indices", "max_pool1d_with_indices")
@@ -164,13 +108,13 @@ def max_pool_with_indices(
     """The largest in each window, and its number among the pixels of the image."""
     space = len(_each(size, 1))
     (_, across), *before = _all_windows(x, space, size, stride, padding, dilation, ceil_mode)
-    winners, place = _max_and_winner(jax.lax.stop_gradient(x), x.ndim - 1, across)
+    winners, place = max_and_winner(jax.lax.stop_gradient(x), x.ndim - 1, across)
     numbers = _start(across, place, place.ndim - 1)
     for axis, windows in before:
-        _, place = _max_and_winner(winners, axis, windows)
+        _, place = max_and_winner(winners, axis, windows)
         rows = _start(windows, place, axis)
-        fitted = _fitted(numbers, axis, windows, 0)
-        column = sum(jnp.where(place == i, _place(fitted, axis, windows, i), 0) for i in range(windows.size))
+        seen = fitted(numbers, axis, windows, 0)
+        column = sum(jnp.where(place == i, place_in(seen, axis, windows, i), 0) for i in range(windows.size))
         numbers = rows * x.shape[-1] + column
     return max_pool(x, size, stride, padding, dilation, ceil_mode), numbers
 
@@ -197,8 +141,8 @@ def avg_pool(
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
     lengths, divisors = x.shape, np.ones([1] * channels_last)
     for axis, windows in _all_windows(x, space, size, stride, padding, 1, ceil_mode, channels_last):
-        fitted = _fitted(x, axis, windows, 0)
-        x = functools.reduce(jnp.add, (_place(fitted, axis, windows, place) for place in range(windows.size)))
+        seen = fitted(x, axis, windows, 0)
+        x = functools.reduce(jnp.add, (place_in(seen, axis, windows, place) for place in range(windows.size)))
         counted = windows.low if count_include_pad else 0
         starts = np.arange(windows.number) * windows.stride - windows.low
         inside = np.minimum(starts + windows.size, lengths[axis] + counted) - np.maximum(starts, -counted)
@@ -234,7 +178,7 @@ def adaptive_max_pool(x: Array, output_size: int | Sequence[int]) -> tuple[Array
     for back, size in enumerate(reversed(_each(output_size, 1)), 1):
         axis = x.ndim - back
         parts = [
-            _max_along(
+            max_along(
                 jax.lax.slice_in_dim(x, start, end, axis=axis), axis, Windows(end - start, end - start, 1, 0, 0, 1)
             )
             for start, end in _bounds(x.shape[axis], size)

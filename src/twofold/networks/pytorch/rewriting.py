@@ -1,0 +1,325 @@
+"""Patterns by which a graph becomes one that computes the same in less time, each of which can be switched off.
+
+`rewritten` is what `twofold.networks.pytorch.interpret` runs; what is stored, hashed and shown is the graph as it was
+exported. Values have numbers of their own here, which no rewriting changes; a graph's come back at the end.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, references_in, replaced
+
+RELU = "aten.relu.default"
+CONVOLUTIONS = {f"aten.conv{axes}d.{kind}" for axes in (1, 2, 3) for kind in ("default", "padding")}
+MAX_POOLS = {f"aten.max_pool{axes}d.default": axes for axes in (1, 2, 3)}
+BATCH_NORM = "twofold.batch_norm_training"
+
+# Operations that work on each row of their first argument by itself: the products, for whose sake two calls of a branch
+# are made one, and what may stand between them.
+_PRODUCTS = CONVOLUTIONS | {"aten.linear.default"}
+_ACTIVATIONS = (
+    *("relu", "relu6", "tanh", "sigmoid", "gelu", "elu", "leaky_relu", "silu", "selu", "celu", "mish"),
+    *("hardtanh", "hardswish", "hardsigmoid", "softplus", "abs", "exp", "neg", "square"),
+)
+_POOLS = [f"{kind}{axes}d" for kind in ("avg_pool", "adaptive_avg_pool") for axes in (1, 2, 3)]
+_BY_ROW = {*(f"aten.{name}.default" for name in (*_ACTIVATIONS, *_POOLS, "group_norm")), *MAX_POOLS}
+_BY_ROW |= {"twofold.max_pool_relu"}
+_RESHAPES = {"aten.reshape.default", "aten.view.default"}
+_TOGETHER = {"aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor"}
+
+# So many products, at least, are worth putting two values in one array.
+_FEWEST_PRODUCTS = 2
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node whose references are to values by numbers of their own, and the numbers of what it gives."""
+
+    node: Node
+    values: tuple[int, ...]
+
+    def uses(self) -> list[int]:
+        """The values that it reads."""
+        return [reference.number for reference in references_in((self.node.arguments, dict(self.node.keywords)))]
+
+
+Pattern: TypeAlias = Callable[["Program"], list[Step]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """The steps of a graph, the values that it gives, and the shape of every value."""
+
+    steps: list[Step]
+    given: frozenset[int]
+    specs: dict[int, Spec]
+
+    def producers(self) -> dict[int, Step]:
+        """Which step gives each value."""
+        return {value: step for step in self.steps for value in step.values}
+
+    def readers(self) -> dict[int, list[Step]]:
+        """Which steps read each value."""
+        found: dict[int, list[Step]] = {}
+        for step in self.steps:
+            for value in set(step.uses()):
+                found.setdefault(value, []).append(step)
+        return found
+
+    def only_reader(self, value: int, readers: dict[int, list[Step]]) -> Step | None:
+        """The step that alone reads a value, which nobody else is given."""
+        found = readers.get(value, [])
+        return found[0] if len(found) == 1 and value not in self.given and found[0].uses().count(value) == 1 else None
+
+    def new(self, specs: Iterable[Spec]) -> tuple[int, ...]:
+        """Numbers for new values."""
+        numbers = []
+        for spec in specs:
+            numbers.append(max(self.specs) + 1)
+            self.specs[numbers[-1]] = spec
+        return tuple(numbers)
+
+
+def rewritten(graph: Graph, patterns: tuple[str, ...] | None = None) -> Graph:
+    """The graph after these patterns of `PATTERNS`, by default all, in their order."""
+    first = [graph.images, *graph.parameters, *graph.buffers, *(constant.spec for constant in graph.constants)]
+    specs = dict(enumerate([*first, *(spec for node in graph.nodes for spec in node.outputs)]))
+    steps, count = [], len(first)
+    for node in graph.nodes:
+        steps.append(Step(node, tuple(range(count, count + len(node.outputs)))))
+        count += len(node.outputs)
+    given = frozenset(reference.number for reference in references_in((graph.outputs, graph.state)))
+    for name in PATTERNS if patterns is None else patterns:
+        steps = PATTERNS[name](Program(steps, given, specs))
+    return _numbered(graph, _in_order(steps), len(first))
+
+
+def _in_order(steps: Sequence[Step]) -> list[Step]:
+    """The steps, each after those whose values it reads, and else in the order that they have."""
+    producer = {value: step for step in steps for value in step.values}
+    ordered: dict[int, Step] = {}
+
+    def put(step: Step) -> None:
+        if id(step) not in ordered:
+            for value in step.uses():
+                if value in producer:
+                    put(producer[value])
+            ordered[id(step)] = step
+
+    for step in steps:
+        put(step)
+    return list(ordered.values())
+
+
+def _numbered(graph: Graph, steps: Sequence[Step], first: int) -> Graph:
+    """A graph of steps, whose values have the numbers that graphs give."""
+    numbers = {value: value for value in range(first)}
+    nodes = []
+    for step in steps:
+
+        def renamed(reference: Reference) -> Reference:
+            return Reference(numbers[reference.number])
+
+        keywords = tuple((name, replaced(value, renamed)) for name, value in step.node.keywords)
+        nodes.append(replace(step.node, arguments=replaced(step.node.arguments, renamed), keywords=keywords))
+        for value in step.values:
+            numbers[value] = len(numbers)
+    outputs, state = (replaced(each, lambda it: Reference(numbers[it.number])) for each in (graph.outputs, graph.state))
+    return replace(graph, nodes=tuple(nodes), outputs=outputs, state=state)
+
+
+def _argument(node: Node, place: int, default: Any = None) -> Any:
+    return node.arguments[place] if len(node.arguments) > place else default
+
+
+def _without_bias(step: Step) -> Step:
+    node = step.node
+    return replace(step, node=replace(node, arguments=(*node.arguments[:2], None, *node.arguments[3:])))
+
+
+def bias_before_norm(program: Program) -> list[Step]:
+    """A bias before batch normalisation in training goes with the mean: only the running mean has it.
+
+    Its gradient is 0.
+    """
+    readers = program.readers()
+    instead: dict[int, Step] = {}
+    for step in program.steps:
+        if step.node.operation not in CONVOLUTIONS or not isinstance(_argument(step.node, 2), Reference):
+            continue
+        reader = program.only_reader(step.values[0], readers)
+        if reader and reader.node.operation == BATCH_NORM and len(reader.node.arguments) == 7:
+            instead[id(step)] = _without_bias(step)
+            with_shift = replace(reader.node, arguments=(*reader.node.arguments, step.node.arguments[2]))
+            instead[id(reader)] = replace(reader, node=with_shift)
+    return [instead.get(id(step), step) for step in program.steps]
+
+
+def pool_and_relu(program: Program) -> list[Step]:
+    """Max pooling, a ReLU before or after it, and the bias of the convolution that is pooled, are one operation."""
+    readers, producers = program.readers(), program.producers()
+    instead: dict[int, Step | None] = {}
+    for pool in program.steps:
+        axes = MAX_POOLS.get(pool.node.operation)
+        if axes is None or len(pool.node.outputs[0].shape) != axes + 2:
+            continue
+        source, after = pool.node.arguments[0].number, program.only_reader(pool.values[0], readers)
+        before = producers.get(source)
+        if before and before.node.operation == RELU and program.only_reader(source, readers):
+            relu, values, source = before, pool.values, before.node.arguments[0].number
+        elif after and after.node.operation == RELU:
+            relu, values = after, after.values
+        else:
+            continue
+        made, bias = producers.get(source), None
+        if made and made.node.operation in CONVOLUTIONS and program.only_reader(source, readers):
+            bias = _argument(made.node, 2)
+            instead[id(made)] = _without_bias(made)
+        arguments = (Reference(source), bias, *pool.node.arguments[1:])
+        node = replace(pool.node, operation="twofold.max_pool_relu", arguments=arguments)
+        instead |= {id(relu): None, id(pool): Step(node, values)}
+    changed = (instead.get(id(step), step) for step in program.steps)
+    return [step for step in changed if step is not None]
+
+
+def two_calls(program: Program) -> list[Step]:
+    """Two calls of one branch on different images are one call on all of them, as far as each row is by itself."""
+    merging = _Merging(program)
+    for first, second in merging.beginnings():
+        merging.try_from(first, second)
+    return merging.steps
+
+
+class _Merging:
+    """Steps of which pairs become one, on the rows of both, those of the first before those of the second."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.steps = program.steps
+
+    def beginnings(self) -> list[tuple[Step, Step]]:
+        """Pairs of products by the same weights."""
+        by_weights: dict[tuple, list[Step]] = {}
+        for step in self._program.steps:
+            if step.node.operation in _PRODUCTS:
+                key = (step.node.operation, step.node.arguments[1:], step.node.keywords, step.node.outputs)
+                by_weights.setdefault(key, []).append(step)
+        return [(several[0], several[1]) for several in by_weights.values() if len(several) == 2]
+
+    def try_from(self, first: Step, second: Step) -> None:
+        """Merge two products and all that follows, where it is worth it."""
+        there = {id(step) for step in self.steps}
+        fitting = {id(first), id(second)} <= there and all(map(self._works_by_row, (first, second)))
+        if not fitting or not self._independent(first, second):
+            return
+        pairs = self._following(first, second)
+        if sum(one.node.operation in _PRODUCTS for one, _ in pairs) >= _FEWEST_PRODUCTS:
+            self._merge(pairs)
+
+    def _independent(self, first: Step, second: Step) -> bool:
+        """Whether neither needs what the other gives."""
+        producers = replace(self._program, steps=self.steps).producers()
+
+        def needs(step: Step, other: Step) -> bool:
+            waiting, seen = list(step.uses()), set[int]()
+            while waiting:
+                value = waiting.pop()
+                if value in other.values:
+                    return True
+                if value in producers and value not in seen:
+                    seen.add(value)
+                    waiting += producers[value].uses()
+            return False
+
+        return not needs(first, second) and not needs(second, first)
+
+    def _following(self, first: Step, second: Step) -> list[tuple[Step, Step]]:
+        """The pairs of steps that do the same to the rows of both, from two products on."""
+        pairs, partner = [(first, second)], {first.values[0]: second.values[0]}
+        taken = {id(first), id(second)}
+        for one in self.steps:
+            if id(one) in taken or not any(value in partner for value in one.uses()):
+                continue
+            for other in self.steps:
+                if id(other) not in taken and id(other) != id(one) and self._same(one, other, partner):
+                    pairs.append((one, other))
+                    taken |= {id(one), id(other)}
+                    partner[one.values[0]] = other.values[0]
+                    break
+        return pairs
+
+    def _same(self, one: Step, other: Step, partner: dict[int, int]) -> bool:
+        """Whether two steps do the same to each row of values that are partners."""
+        a, b = one.node, other.node
+        if (a.operation, a.keywords, a.outputs) != (b.operation, b.keywords, b.outputs) or not self._works_by_row(one):
+            return False
+        if replaced(a.arguments, lambda _: None) != replaced(b.arguments, lambda _: None):
+            return False
+        paired = [partner.get(value) == with_ for value, with_ in zip(one.uses(), other.uses(), strict=True)]
+        return all(paired) if a.operation in _TOGETHER else paired[0] and one.uses()[1:] == other.uses()[1:]
+
+    def _works_by_row(self, step: Step) -> bool:
+        """Whether each row of what a step gives is made of the same row of its first argument, or of all."""
+        node = step.node
+        if len(node.outputs) != 1 or not isinstance(node.arguments[0], Reference):
+            return False
+        given, made = self._program.specs[step.uses()[0]].shape, node.outputs[0].shape
+        if len(given) < 2 or len(made) < 2 or given[0] != made[0]:
+            return False
+        if node.operation == "aten.flatten.using_ints":
+            return bool(_argument(node, 1, 0) > 0)
+        if node.operation == "aten.layer_norm.default":
+            return len(node.arguments[1]) < len(made)
+        return node.operation in _PRODUCTS | _BY_ROW | _TOGETHER | _RESHAPES
+
+    def _merge(self, pairs: Sequence[tuple[Step, Step]]) -> None:
+        specs = self._program.specs
+        both: dict[int, int] = {}  # of a value of the first of a pair: of the value that has both
+        added: list[Step] = []
+        for one, other in pairs:
+            for place, value in enumerate(one.uses()):
+                if value != other.uses()[place] and value not in both:
+                    (both[value],) = self._program.new([_twice(specs[value])])
+                    parts = (Reference(value), Reference(other.uses()[place]))
+                    node = Node("aten.cat.default", (parts, 0), (), (specs[both[value]],), one.node.line)
+                    added.append(Step(node, (both[value],)))
+            (both[one.values[0]],) = self._program.new([_twice(one.node.outputs[0])])
+            added.append(_of_both(one, other, both, specs))
+        merged = {id(each) for pair in pairs for each in pair}
+        rest = [step for step in self.steps if id(step) not in merged]
+        needed = {value for step in rest for value in step.uses()} | self._program.given
+        for one, other in pairs:
+            rows = one.node.outputs[0].shape[0]
+            for begin, each in ((0, one), (rows, other)):
+                if each.values[0] in needed:
+                    arguments = (Reference(both[one.values[0]]), 0, begin, begin + rows)
+                    node = Node("aten.slice.Tensor", arguments, (), each.node.outputs, each.node.line)
+                    added.append(Step(node, each.values))
+        self.steps = _in_order([*rest, *added])
+
+
+def _twice(spec: Spec) -> Spec:
+    return Spec((2 * spec.shape[0], *spec.shape[1:]), spec.dtype)
+
+
+def _of_both(one: Step, other: Step, both: dict[int, int], specs: dict[int, Spec]) -> Step:
+    """The step for the rows of both."""
+    differing = dict(zip(one.uses(), other.uses()))
+
+    def joined(reference: Reference) -> Reference:
+        value = reference.number
+        return Reference(both[value]) if differing[value] != value else reference
+
+    arguments = replaced(one.node.arguments, joined)
+    outputs = (_twice(one.node.outputs[0]),)
+    if one.node.operation in _RESHAPES:
+        arguments = (arguments[0], outputs[0].shape)
+    return Step(replace(one.node, arguments=arguments, outputs=outputs), (both[one.values[0]],))
+
+
+PATTERNS: dict[str, Pattern] = {
+    "bias before normalisation": bias_before_norm,
+    "pooling with bias and ReLU": pool_and_relu,
+    "two calls of a branch": two_calls,
+}
