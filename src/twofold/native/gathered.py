@@ -35,8 +35,9 @@ def _panel_of(width: int, rows: int, *, whole: bool) -> Callable:
     return panel
 
 
-(_WIDE, _), (_NARROW, _) = GATHERED
+(_WIDE, _), (_NARROW, _), (_SHORT, _) = GATHERED
 _wide_panel, _narrow_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GATHERED[1], whole=False)
+_short_panel = _panel_of(*GATHERED[2], whole=False)
 
 
 @called
@@ -52,7 +53,10 @@ def product(left, places, count, runs, run_count, inner, right, columns, result,
             _wide_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, _WIDE, added)
         for c in range(wide, columns, _NARROW):
             to, there = offset(result, c), min(_NARROW, columns - c)
-            _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
+            if there > _SHORT:
+                _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
+            else:
+                _short_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
 
 
 def gathered_handler(real: np.generic) -> Callable:

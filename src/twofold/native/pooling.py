@@ -99,7 +99,7 @@ def _backward(
 native_max_pool.defvjp(_forward, _backward)
 
 
-def fitted(x: Array, axis: int, windows: Windows, value: float) -> Array:
+def fitted(x: Array, axis: int, windows: Windows, value: int | float) -> Array:
     """An axis padded, or cut, so that the windows just fit."""
     config = [(0, 0, 0)] * x.ndim
     config[axis] = (windows.low, windows.high, 0)
@@ -108,7 +108,7 @@ def fitted(x: Array, axis: int, windows: Windows, value: float) -> Array:
     return jax.lax.pad(x, jnp.asarray(value, x.dtype), config)
 
 
-def least_of(x: Array) -> float:
+def least_of(x: Array) -> int | float:
     """What no number of this type is below: what stands at edges that a largest number is not taken from."""
     return -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else int(jnp.iinfo(x.dtype).min)
 

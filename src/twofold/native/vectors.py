@@ -151,8 +151,9 @@ def repeated(builder: Any, number: Any, vector: Any) -> Any:
     return builder.shuffle_vector(first, undefined, places(None))
 
 
-# Columns and rows of the blocks of a gathered product, the widest first; the last ones may be narrower than they are.
-GATHERED = ((64, 6), (16, 8)) if LANES == 16 else ((16, 5), (8, 6))
+# Columns and rows of the blocks of a gathered product, the widest first; those after the first may be narrower. The
+# last is for processors that take a wide register's halves one after the other.
+GATHERED = ((64, 6), (16, 8), (8, 8)) if LANES == 16 else ((16, 5), (8, 6), (4, 6))
 
 
 def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, references_in, replaced
 from twofold.networks.pytorch.operations import FIXED, TABLE, Key, part_of
-from twofold.networks.pytorch.rewriting import rewritten
+from twofold.networks.pytorch.rewriting import PATTERNS, rewritten
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,21 @@ class Last:
 
 
 def run(
-    graph: Graph, parameters: Sequence[Any], buffers: Sequence[Any], images: Any, key: Key = None
+    graph: Graph,
+    parameters: Sequence[Any],
+    buffers: Sequence[Any],
+    images: Any,
+    key: Key = None,
+    patterns: Sequence[str] = tuple(PATTERNS),
 ) -> tuple[Any, list[Array]]:
     """The outputs, nested as the network nests them, and the buffers' new values.
 
     Real numbers are of the type of the images, whatever the graph was exported in: the same graph is computed in
     single and in double precision. Whole numbers are as long as JAX has them: 32 bits, or 64 under `enable_x64`.
-    `key` is the step's, or FIXED; a graph in which nothing is random needs none. What is computed is the graph after
-    the patterns of `twofold.networks.pytorch.rewriting`.
+    `key` is the step's, or FIXED; a graph in which nothing is random needs none. What is computed is the graph
+    after these patterns of `twofold.networks.pytorch.rewriting`.
     """
-    graph = rewritten(graph)
+    graph = rewritten(graph, patterns)
     images = jnp.asarray(images)
     real = images.dtype
     arrays = [*parameters, *buffers, *(constant.array() for constant in graph.constants)]

@@ -49,10 +49,11 @@ Pattern: TypeAlias = Callable[["Program"], list[Step]]
 
 @dataclass(frozen=True)
 class Program:
-    """The steps of a graph, the values that it gives, and the shape of every value."""
+    """The steps of a graph, the values that it gives, which are parameters or buffers, and the shape of every value."""
 
     steps: list[Step]
     given: frozenset[int]
+    weights: range
     specs: dict[int, Spec]
 
     def producers(self) -> dict[int, Step]:
@@ -72,6 +73,12 @@ class Program:
         found = readers.get(value, [])
         return found[0] if len(found) == 1 and value not in self.given and found[0].uses().count(value) == 1 else None
 
+    def depends_on_weights(self, value: int, producers: dict[int, Step]) -> bool:
+        """Whether a value is made of anything but the images and constants."""
+        if value in producers:
+            return any(self.depends_on_weights(each, producers) for each in producers[value].uses())
+        return value in self.weights
+
     def new(self, specs: Iterable[Spec]) -> tuple[int, ...]:
         """Numbers for new values."""
         numbers = []
@@ -81,8 +88,8 @@ class Program:
         return tuple(numbers)
 
 
-def rewritten(graph: Graph, patterns: tuple[str, ...] | None = None) -> Graph:
-    """The graph after these patterns of `PATTERNS`, by default all, in their order."""
+def rewritten(graph: Graph, patterns: Sequence[str]) -> Graph:
+    """The graph after these patterns of `PATTERNS`, in this order."""
     first = [graph.images, *graph.parameters, *graph.buffers, *(constant.spec for constant in graph.constants)]
     specs = dict(enumerate([*first, *(spec for node in graph.nodes for spec in node.outputs)]))
     steps, count = [], len(first)
@@ -90,8 +97,9 @@ def rewritten(graph: Graph, patterns: tuple[str, ...] | None = None) -> Graph:
         steps.append(Step(node, tuple(range(count, count + len(node.outputs)))))
         count += len(node.outputs)
     given = frozenset(reference.number for reference in references_in((graph.outputs, graph.state)))
-    for name in PATTERNS if patterns is None else patterns:
-        steps = PATTERNS[name](Program(steps, given, specs))
+    weights = range(1, 1 + len(graph.parameters) + len(graph.buffers))
+    for name in patterns:
+        steps = PATTERNS[name](Program(steps, given, weights, specs))
     return _numbered(graph, _in_order(steps), len(first))
 
 
@@ -181,6 +189,53 @@ def pool_and_relu(program: Program) -> list[Step]:
         instead |= {id(relu): None, id(pool): Step(node, values)}
     changed = (instead.get(id(step), step) for step in program.steps)
     return [step for step in changed if step is not None]
+
+
+def papers_branch(program: Program) -> list[Step]:
+    """The two convolutions of the paper's layout, with their pooling, are the operation of its built-in networks.
+
+    That has no gradient of the images, which must depend on no weights.
+    """
+    readers, producers = program.readers(), program.producers()
+    instead: dict[int, Step | None] = {}
+    for last in program.steps:
+        chain = [last]
+        while len(chain) < 4 and chain[0].uses() and program.only_reader(chain[0].uses()[0], readers) is chain[0]:
+            if chain[0].uses()[0] not in producers:
+                break
+            chain.insert(0, producers[chain[0].uses()[0]])
+        if [_of_papers(step, program) for step in chain] != ["first", "pool", "second", "pool"]:
+            continue
+        (images, *weights), biases = chain[0].uses(), (chain[1].uses()[1], chain[3].uses()[1])
+        if program.depends_on_weights(images, producers):
+            continue
+        order = (images, weights[0], biases[0], chain[2].uses()[1], biases[1])
+        node = replace(last.node, operation="twofold.papers_branch", arguments=tuple(map(Reference, order)))
+        instead |= {**{id(step): None for step in chain}, id(last): Step(node, last.values)}
+    changed = (instead.get(id(step), step) for step in program.steps)
+    return [step for step in changed if step is not None]
+
+
+def _of_papers(step: Step, program: Program) -> str:
+    """Which part of the paper's layout a step is, if any."""
+    node = step.node
+    if node.operation == "twofold.max_pool_relu":
+        windows = [size if isinstance(size, tuple) else (size,) * 2 for size in node.arguments[2:]]
+        return "pool" if windows in ([(2, 2)], [(2, 2)] * 2) and not node.keywords and len(step.uses()) == 2 else ""
+    plain = node.operation == "aten.conv2d.default" and all(
+        value in usual for value, usual in zip(node.arguments[2:], _PLAIN_CONVOLUTION)
+    )
+    if not plain or node.keywords or len(node.outputs[0].shape) != 4:
+        return ""
+    shape = program.specs[step.uses()[1]].shape
+    rows = min(program.specs[step.uses()[0]].shape[2:])
+    if shape == (32, 1, 3, 3) and rows >= 10:
+        return "first"
+    return "second" if shape == (64, 32, 3, 3) else ""
+
+
+# Of a convolution's arguments after its weights: those of a plain one.
+_PLAIN_CONVOLUTION = ((None,), (1, (1, 1)), (0, (0, 0)), (1, (1, 1)), (1,))
 
 
 def two_calls(program: Program) -> list[Step]:
@@ -322,4 +377,5 @@ PATTERNS: dict[str, Pattern] = {
     "bias before normalisation": bias_before_norm,
     "pooling with bias and ReLU": pool_and_relu,
     "two calls of a branch": two_calls,
+    "the paper's branch": papers_branch,
 }

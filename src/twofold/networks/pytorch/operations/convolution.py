@@ -13,6 +13,7 @@ from jaxtyping import Array
 
 from twofold.native.convolution import convolution as whole_convolution
 from twofold.native.convolution import patches
+from twofold.native.operations import features
 from twofold.native.places import Sizes
 from twofold.networks.pytorch.operations.table import operation
 
@@ -140,6 +141,19 @@ def any_convolution(
             x, weight, bias, stride, padding, output_padding, groups, dilation, channels_last=channels_last
         )
     return convolution(x, weight, bias, stride, padding, dilation, groups, channels_last=channels_last)
+
+
+@operation("twofold.papers_branch", layout="made")
+def papers_branch(
+    x: Array, first: Array, first_bias: Array, second: Array, second_bias: Array, *, channels_last: bool = False
+) -> Array:
+    """Twice a convolution of 3x3, 2x2 max pooling and ReLU, to 32 and to 64 channels: that of the built-in networks."""
+    images = x[..., 0] if channels_last else x[:, 0]
+    kernels = [jnp.moveaxis(each, (0, 1), (-1, -2))[None] for each in (first, second)]
+    found = features(images[None], kernels[0], first_bias[None], kernels[1], second_bias[None])
+    rows, columns = (((size - 2) // 2 - 2) // 2 for size in images.shape[1:])
+    result = found.reshape(len(images), rows, columns, -1)
+    return result if channels_last else jnp.moveaxis(result, -1, 1)
 
 
 @operation("im2col")
