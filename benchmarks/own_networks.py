@@ -1,11 +1,13 @@
-"""Networks of one's own beside PyTorch, in one run, on the same pairs: every network of the tests, and larger ones.
+"""Networks of one's own beside PyTorch, in one run, on the same pairs and all cores.
 
-    python benchmarks/own_networks.py [--repeats 5] [--only NAME ...] [--out own_networks.json]
+    python benchmarks/own_networks.py [--repeats 5] [--only NAME ...] [--of-tests] [--out own_networks.json]
 
-For each network, in turn: PyTorch eager on all threads, and this engine, one training on each core. A step is 25
-pairs, forward and backward, and Adam; what it costs is the difference between many steps and few. The loss is the mean
-of all outputs, whatever they are, so that networks without an answer are measured too. "Effective" milliseconds are
-wall-clock time per step of one training.
+For each kind of network, in turn: PyTorch eager on all threads; PyTorch as an expert would write it, one process per
+core; this engine, one training on each core. A step is 25 pairs, forward and backward, and Adam; what it costs is the
+difference between many steps and few. "Effective" milliseconds are wall-clock time per step of one training. The limit
+is what the step's products would take at the speed of large products here; where there is Winograd's algorithm, fewer
+are computed. The loss is the mean of all outputs, whatever they are. `--of-tests` measures every network of the tests
+as well, which have no expert's program.
 """
 
 import argparse
@@ -15,7 +17,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,12 +27,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
+from own_kinds import IMAGE, OWN_KINDS, users
+from own_pytorch import BATCH, BATCHES, expert_worker, images_of, megaflops, seconds_of_epochs
+from processes import Experts
 from rich.console import Console
 from rich.table import Table
+from throughput import matmul_speed
 from torch import nn
-from torch.nn import functional as F
 
 from twofold.data import PairSet, Task
+from twofold.networks import NETWORKS
 from twofold.networks.protocol import EVALUATED_AT_ONCE, Outputs, Variables
 from twofold.networks.pytorch.export import Exported, export
 from twofold.networks.pytorch.graph import Graph
@@ -38,6 +44,7 @@ from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.structure import first_that_draws
 from twofold.networks.pytorch.weights import fresh
 from twofold.settings import Settings
+from twofold.study.trainer import device_name
 from twofold.training.cohort import Job, TrialData, train_cohorts
 from twofold.training.devices import use_devices
 from twofold.training.run import numbers_of, program_of, trial_key
@@ -45,72 +52,8 @@ from twofold.training.run import numbers_of, program_of, trial_key
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the networks of the tests
 from tests.networks.pytorch.zoo import KINDS
 
-BATCH, BATCHES = 25, 8
-
-
-def convolution(inputs: int, outputs: int, size: int = 3, padding: int = 0) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, size, padding=padding), nn.ReLU()]
-
-
-class PapersLayout(nn.Module):
-    """The paper's NetWSAL, as its program has it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(
-            *convolution(1, 32), nn.MaxPool2d(2), *convolution(32, 64), nn.MaxPool2d(2), nn.Flatten()
-        )
-        self.digits = nn.Sequential(nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
-        self.head = nn.Sequential(nn.Linear(20, 128), nn.ReLU(), nn.Linear(128, 2))
-
-    def forward(self, pairs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        left, right = (self.digits(self.branch(pairs[:, i : i + 1])) for i in (0, 1))
-        return self.head(F.relu(torch.cat([left, right], 1))), left, right
-
-
-class Residual(nn.Module):
-    """24 channels with batch normalisation and two skips, on whole images."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first = nn.Sequential(nn.Conv2d(1, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU())
-        self.blocks = nn.ModuleList(
-            nn.Sequential(
-                nn.Conv2d(24, 24, 3, padding=1), nn.BatchNorm2d(24), nn.ReLU(),
-                nn.Conv2d(24, 24, 3, padding=1), nn.BatchNorm2d(24),
-            )
-            for _ in range(2)
-        )  # fmt: skip
-        self.head = nn.Linear(48, 2)
-
-    def branch(self, image: torch.Tensor) -> torch.Tensor:
-        x = self.first(image)
-        for block in self.blocks:
-            x = F.relu(x + block(x))
-        return F.adaptive_avg_pool2d(x, 1).flatten(1)
-
-    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        return self.head(torch.cat([self.branch(left), self.branch(right)], 1))
-
-
-class Deep(nn.Module):
-    """Three convolutions with batch normalisation and dropout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branch = nn.Sequential(
-            nn.Conv2d(1, 32, 5, padding=2), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1),
-            nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.1),
-            nn.Conv2d(64, 64, 3, padding=1), nn.BatchNorm2d(64), nn.ReLU(), nn.Flatten(),
-            nn.Dropout(0.5), nn.Linear(576, 64), nn.ReLU(),
-        )  # fmt: skip
-        self.head = nn.Linear(128, 2)
-
-    def forward(self, pairs: torch.Tensor) -> torch.Tensor:
-        return self.head(torch.cat([self.branch(pairs[:, :1]), self.branch(pairs[:, 1:])], 1))
-
-
-LARGER = {"the paper's layout": PapersLayout, "residual, 24 channels": Residual, "deep, batch normalisation": Deep}
+# The network of the paper that has its layout, by its own structure.
+BUILT_IN = "built-in NetWSAL"
 
 
 @dataclass(frozen=True)
@@ -160,32 +103,34 @@ def structure_of(make: Callable[[], nn.Module], image: tuple[int, ...]) -> Measu
     return Measured(training, evaluation, exported, make)
 
 
-def pairs_of(image: tuple[int, ...], seed: int) -> PairSet:
-    rng = np.random.default_rng(seed)
-    n = BATCH * BATCHES
-    images = rng.uniform(size=(n, 2, *image)).astype(np.float32)
-    return PairSet(images, rng.integers(0, 2, n).astype(np.int32), rng.integers(0, 10, (n, 2)).astype(np.int32))
+def pairs_of(image: tuple[int, ...]) -> PairSet:
+    images, targets = images_of(image)
+    classes = np.random.default_rng(1).integers(0, 10, (len(images), 2)).astype(np.int32)
+    return PairSet(images, targets, classes)
 
 
 class Engine:
     """This project's engine, one training on each device."""
 
-    def __init__(self, structure: Measured, image: tuple[int, ...], devices: list[jax.Device]) -> None:
+    def __init__(self, structure: Any, image: tuple[int, ...], devices: list[jax.Device]) -> None:
         channels, height, width = image if len(image) == 3 else (1, *image)
         self.devices, self.structure = devices, structure
         settings = Settings(batch_size=BATCH, optimizer="adam")
         self.program = program_of(structure, Task(height, width, channels=channels, classes=10), settings)
         self.numbers = numbers_of(structure, settings)
-        self.pairs = pairs_of(image, 0)
+        self.pairs = pairs_of(image)
 
     def seconds(self, epochs: int) -> float:
-        jobs = [
-            Job(r, trial_key(0, r), self.numbers, epochs, self.load, partial(self.structure.initial, 0, r))
-            for r in range(len(self.devices))
-        ]
+        """Effective seconds of so many epochs."""
+        jobs = [self.job(number, epochs) for number in range(len(self.devices))]
         begin = time.perf_counter()
         list(train_cohorts(self.program, jobs, devices=self.devices))
         return (time.perf_counter() - begin) / len(jobs)
+
+    def job(self, number: int, epochs: int) -> Job:
+        job = Job(number, trial_key(0, number), self.numbers, epochs, self.load)
+        own = isinstance(self.structure, Measured)  # else the program makes the weights
+        return replace(job, initial=partial(self.structure.initial, 0, number)) if own else job
 
     def load(self) -> TrialData:
         return TrialData(self.pairs, self.pairs)
@@ -197,34 +142,27 @@ class Eager:
     def __init__(self, structure: Measured, image: tuple[int, ...]) -> None:
         torch.manual_seed(0)
         self.module = structure.make().train()
-        self.convention = structure.exported.convention.name
-        self.image = image if len(image) == 3 else (1, *image)
-        pairs = pairs_of(image, 0)
-        self.images, self.targets = torch.from_numpy(pairs.images), torch.from_numpy(pairs.targets.astype(np.int64))
-        self.module(*self.called_with(slice(0, BATCH)))  # lazy parameters are made
+        images, targets = map(torch.from_numpy, images_of(image))
+        rows = [slice(first, first + BATCH) for first in range(0, len(images), BATCH)]
+        self.batches = [(self.called_with(structure, images[each], image), targets[each].long()) for each in rows]
+        self.module(*self.batches[0][0])  # lazy parameters are made
         self.optimizer = torch.optim.Adam([p for p in self.module.parameters() if p.requires_grad], lr=0.001)
 
-    def called_with(self, rows: slice) -> tuple[torch.Tensor, ...]:
-        images = self.images[rows]
-        n, channels = len(images), self.image
-        if self.convention == "two images":
-            return images[:, 0].reshape(n, *channels), images[:, 1].reshape(n, *channels)
-        shapes = {"pairs with channels": (n, 2, *channels), "rows": (2 * n, *channels)}
-        return (images.reshape(shapes.get(self.convention, images.shape)),)
+    def called_with(
+        self, structure: Measured, images: torch.Tensor, image: tuple[int, ...]
+    ) -> tuple[torch.Tensor, ...]:
+        convention, n, image = (
+            structure.exported.convention.name,
+            len(images),
+            image if len(image) == 3 else (1, *image),
+        )
+        if convention == "two images":
+            return images[:, 0].reshape(n, *image), images[:, 1].reshape(n, *image)
+        shapes = {"pairs with channels": (n, 2, *image), "rows": (2 * n, *image)}
+        return (images.reshape(shapes.get(convention, images.shape)),)
 
     def seconds(self, epochs: int) -> float:
-        begin = time.perf_counter()
-        for _ in range(epochs):
-            for first in range(0, BATCH * BATCHES, BATCH):
-                rows = slice(first, first + BATCH)
-                outputs = torch.utils._pytree.tree_leaves(self.module(*self.called_with(rows)))
-                total = sum(each.float().mean() for each in outputs if isinstance(each, torch.Tensor))
-                logits = total * torch.ones(BATCH, 2) * torch.arange(2.0)
-                loss = F.cross_entropy(logits, self.targets[rows])
-                self.optimizer.zero_grad()
-                loss.backward()
-                self.optimizer.step()
-        return time.perf_counter() - begin
+        return seconds_of_epochs(self.module, self.optimizer, self.batches, epochs)
 
 
 def step_of(seconds: Callable[[int], float], least: float = 0.4) -> float:
@@ -237,54 +175,76 @@ def step_of(seconds: Callable[[int], float], least: float = 0.4) -> float:
         more *= 4
 
 
-def measure(makes: dict[str, Callable[[], nn.Module]], repeats: int) -> dict[str, dict[str, Any]]:
+def measure(names: Sequence[str], repeats: int) -> dict[str, dict[str, Any]]:
+    """Of each network, the milliseconds a step of each way, repeat by repeat, and what its first cohort takes."""
     devices = use_devices()
     torch.set_num_threads(len(devices))
-    measured = {}
-    for name, make in makes.items():
-        image = (14, 14) if name in LARGER else ((3, 12, 10) if name == "colour" else (12, 10))
-        structure = structure_of(make, image)
-        engine, eager = Engine(structure, image, devices), Eager(structure, image)
+    pool = Experts(expert_worker, len(devices))
+    measured: dict[str, dict[str, Any]] = {}
+    for name in names:
+        ways = _ways(name, devices, pool)
         begin = time.perf_counter()
-        engine.seconds(1)
+        ways["twofold"](1)
         first = time.perf_counter() - begin
-        eager.seconds(3)
-        ours, theirs = [], []
-        for _ in range(repeats):
-            ours.append(step_of(engine.seconds))
-            theirs.append(step_of(eager.seconds))
-        measured[name] = {"twofold": ours, "eager": theirs, "first": first}
-        ratio = statistics.median(np.array(ours) / np.array(theirs))
-        print(f"{name}: {statistics.median(ours):.3f} {statistics.median(theirs):.3f} {ratio:.2f}", flush=True)
+        found: dict[str, Any] = {way: [] for way in ways}
+        for repeat in range(repeats):
+            for way in list(ways) if repeat % 2 else list(ways)[::-1]:
+                found[way].append(step_of(ways[way]))
+        measured[name] = {**found, "first": first, "speed": matmul_speed(devices)}
+        if name in OWN_KINDS:
+            measured[name]["mflop"] = megaflops(users(name))
+        print(name, *(f"{way} {statistics.median(each):.3f}" for way, each in found.items()), flush=True)
+    pool.stop()
     return measured
 
 
-def print_table(measured: dict[str, dict[str, Any]], networks: Sequence[str]) -> None:
+def _ways(name: str, devices: list[jax.Device], pool: Experts) -> dict[str, Callable[[int], float]]:
+    if name == BUILT_IN:
+        return {"twofold": Engine(NETWORKS["NetWSAL"].structure(), IMAGE, devices).seconds}
+    image = IMAGE if name in OWN_KINDS else ((3, 12, 10) if name == "colour" else (12, 10))
+    structure = structure_of(partial(users, name) if name in OWN_KINDS else KINDS[name], image)
+    ways = {"twofold": Engine(structure, image, devices).seconds, "eager": Eager(structure, image).seconds}
+    return {**ways, "expert": partial(pool.train, name)} if name in OWN_KINDS else ways
+
+
+def row_of(each: dict[str, Any]) -> list[str]:
+    """A line of the table: medians, and the medians of ratios of what was measured side by side."""
+    ours = np.array(each["twofold"])
+    cells = [
+        f"{each['mflop']:.1f}" if "mflop" in each else "",
+        f"{np.median(ours):.3f}",
+        f"{min(ours):.3f}–{max(ours):.3f}",
+    ]
+    cells += [f"{np.median(each[way]):.3f}" if way in each else "" for way in ("eager", "expert")]
+    limit = each["mflop"] / each["speed"] if "mflop" in each else None  # of all cores, so effective
+    cells.append("" if limit is None else f"{limit:.3f}")
+    cells += [f"{np.median(np.array(each[way]) / ours):.1f}" if way in each else "" for way in ("eager", "expert")]
+    return [*cells, "" if limit is None else f"{np.median(ours) / limit:.1f}"]
+
+
+def print_table(measured: dict[str, dict[str, Any]]) -> None:
     table = Table(title="Milliseconds a step of 25 pairs, effective", title_justify="left")
-    for name in ("network", "twofold", "range", "PyTorch eager", "range", "twofold / PyTorch", "first cohort, s"):
+    columns = ("MFLOP", "twofold", "range", "eager", "expert", "limit", "eager / twofold", "expert / twofold")
+    for name in ("network", *columns, "twofold / limit"):
         table.add_column(name, justify="left" if name == "network" else "right")
-    for name in networks:
-        ours, theirs = (measured[name][way] for way in ("twofold", "eager"))
-        ratio = statistics.median(np.array(ours) / np.array(theirs))
-        spans = [f"{min(each):.3f} to {max(each):.3f}" for each in (ours, theirs)]
-        medians = [f"{statistics.median(each):.3f}" for each in (ours, theirs)]
-        row = [medians[0], spans[0], medians[1], spans[1], f"{ratio:.2f}", f"{measured[name]['first']:.1f}"]
-        table.add_row(name, *row)
-    Console(width=None if Console().is_terminal else 130).print(table)
+    for name, each in measured.items():
+        table.add_row(name, *row_of(each))
+    Console(width=None if Console().is_terminal else 150).print(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=None)
+    parser.add_argument("--of-tests", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("own_networks.json"))
     arguments = parser.parse_args()
-    makes = {**LARGER, **KINDS}
-    wanted = arguments.only or list(makes)
-    measured = measure({name: makes[name] for name in wanted}, arguments.repeats)
-    print_table(measured, wanted)
+    names = arguments.only or [*OWN_KINDS, BUILT_IN, *(KINDS if arguments.of_tests else ())]
+    measured = measure(names, arguments.repeats)
+    print_table(measured)
     versions = {name: version(name) for name in ("jax", "torch", "numpy")}
-    machine = {"system": platform.platform(), "python": platform.python_version(), "versions": versions}
+    machine = {"system": platform.platform(), "device": device_name(jax.devices()[0]), "cores": len(jax.devices())}
+    machine |= {"python": platform.python_version(), "versions": versions}
     arguments.out.write_text(json.dumps({**machine, "milliseconds": measured}, indent=1) + "\n", encoding="utf-8")
 
 

@@ -11,7 +11,6 @@ seconds are wall-clock time per training finished.
 
 import argparse
 import json
-import multiprocessing
 import os
 import platform
 import statistics
@@ -26,6 +25,7 @@ import jax
 import numpy as np
 import torch
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from processes import Experts
 from pytorch_baselines import expert_worker, papers_program
 from rich.console import Console
 from rich.table import Table
@@ -91,34 +91,12 @@ class Engine:
         return seconds_of(lambda: list(train_cohorts(program, jobs, devices=self.devices))) / trials
 
 
-class Experts:
-    """One process per core, each with the expert's program."""
-
-    def __init__(self, cores: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connections = []
-        for _ in range(cores):
-            ours, theirs = context.Pipe()
-            context.Process(target=expert_worker, args=(theirs,), daemon=True).start()
-            self.connections.append(ours)
-
-    def train(self, *work: Any) -> float:
-        """Effective seconds per run of the work, which every process does at the same time."""
-        for connection in self.connections:
-            connection.send(work)
-        return max([connection.recv() for connection in self.connections]) / len(self.connections)
-
-    def stop(self) -> None:
-        for connection in self.connections:
-            connection.send(None)
-
-
 def measure(repeats: int, torch_epochs: int, trials: int) -> dict[str, Any]:
     """All measurements: a list of seconds per training for each network and way."""
     begin = time.perf_counter()
     devices = use_devices()
     digits = load_digits("mnist5k")
-    engine, experts = Engine(digits, devices), Experts(len(devices))
+    engine, experts = Engine(digits, devices), Experts(expert_worker, len(devices))
     torch.set_num_threads(len(devices))
     pairs = engine.data(0).train
     start_up = time.perf_counter() - begin
