@@ -23,30 +23,35 @@ from twofold.native.vectors import GATHERED
 # Each new shape is a new compilation.
 FEW = settings(max_examples=15, deadline=None)
 
+# Places that are added at both ends of an axis; more than a kernel reaches, too.
+EDGE = st.tuples(st.integers(0, 4), st.integers(0, 4))
+NONE = ((0, 0), (0, 0))
+
 both_ways = pytest.mark.parametrize("way", [native_convolution, portable_convolution], ids=["native", "portable"])
 
 
 @st.composite
 def shapes(draw):
-    """(images, kernel, strides, dilations) of one to three axes, whose kernel fits into the images."""
+    """(images, kernel, strides, dilations, edges) of one to three axes, whose kernel fits into the images."""
     space = draw(st.integers(1, 3))
     kernel = [draw(st.integers(1, 4)) for _ in range(space)]
     dilations = [draw(st.integers(1, 3)) for _ in range(space)]
     strides = [draw(st.integers(1, 3)) for _ in range(space)]
     sizes = [d * (k - 1) + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations)]
     inputs, outputs = draw(st.integers(1, 5)), draw(st.sampled_from([1, 7, 16, 24, 64, 83]))
-    return (draw(st.integers(1, 3)), *sizes, inputs), (*kernel, inputs, outputs), tuple(strides), tuple(dilations)
+    image, edges = (draw(st.integers(1, 3)), *sizes, inputs), tuple(draw(EDGE) for _ in range(space))
+    return image, (*kernel, inputs, outputs), tuple(strides), tuple(dilations), edges
 
 
-def of_xla(x, weight, strides, dilations):
+def of_xla(x, weight, strides, dilations, edges):
     letters = "HWD"[: len(strides)]
     numbers = (f"N{letters}C", f"{letters}IO", f"N{letters}C")
-    return jax.lax.conv_general_dilated(x, weight, strides, "VALID", rhs_dilation=dilations, dimension_numbers=numbers)
+    return jax.lax.conv_general_dilated(x, weight, strides, edges, rhs_dilation=dilations, dimension_numbers=numbers)
 
 
-def values_and_gradients(way, x, weight, strides, dilations):
+def values_and_gradients(way, x, weight, *how):
     def total(x, weight):
-        outputs = way(x, weight, strides, dilations)
+        outputs = way(x, weight, *how)
         return jnp.sin(outputs).sum(), outputs
 
     (_, outputs), gradients = jax.jit(jax.value_and_grad(total, (0, 1), has_aux=True))(x, weight)
@@ -62,11 +67,11 @@ def random_arrays(image, kernel, dtype=np.float64):
 @FEW
 @given(shapes())
 def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
-    image, kernel, strides, dilations = shape
+    image, kernel, *how = shape
     with jax.enable_x64(True):
         x, weight = random_arrays(image, kernel)
         assert has_convolution(jnp.asarray(x), jnp.asarray(weight))
-        ours, theirs = (values_and_gradients(each, x, weight, strides, dilations) for each in (way, of_xla))
+        ours, theirs = (values_and_gradients(each, x, weight, *how) for each in (way, of_xla))
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * max(float(abs(b).max()), 1))
 
@@ -78,12 +83,13 @@ def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
     width=st.integers(3, 19),
     inputs=st.integers(1, 40),
     outputs=st.sampled_from([1, 8, 16, 17, 24, 64, 83]),
+    edges=st.tuples(EDGE, EDGE),
 )
-def test_tiles_are_xlas_on_random_shapes(n, height, width, inputs, outputs):
+def test_tiles_are_xlas_on_random_shapes(n, height, width, inputs, outputs, edges):
     with jax.enable_x64(True):
         x, weight = random_arrays((n, height, width, inputs), (3, 3, inputs, outputs))
-        ours = values_and_gradients(lambda x, weight, *_: tiled_convolution(x, weight), x, weight, (1, 1), (1, 1))
-        theirs = values_and_gradients(of_xla, x, weight, (1, 1), (1, 1))
+        ours = values_and_gradients(tiled_convolution, x, weight, edges)
+        theirs = values_and_gradients(of_xla, x, weight, (1, 1), (1, 1), edges)
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11 * max(float(abs(b).max()), 1))
 
@@ -103,7 +109,11 @@ def test_tiles_are_xlas_on_random_shapes(n, height, width, inputs, outputs):
 def test_tiles_are_for_3x3_with_many_channels(kernel, strides, dilations, expected):
     assert has_tiles(kernel, strides, dilations) == expected
     x = jnp.asarray(random_arrays((2, *[9] * len(strides), kernel[-2]), kernel, np.float32)[0])
-    compiled = jax.jit(lambda x, w: convolution(x, w, strides, dilations)).lower(x, jnp.zeros(kernel)).as_text()
+    compiled = (
+        jax.jit(lambda x, w: convolution(x, w, strides, dilations, ((0, 0),) * len(strides)))
+        .lower(x, jnp.zeros(kernel))
+        .as_text()
+    )
     assert ("tiles_forward" in compiled) == expected
 
 
@@ -111,7 +121,7 @@ def test_many_trials_at_once_are_each_alone():
     x, weight = random_arrays((3, 2, 7, 6, 4), (3, 3, 3, 4, 20), np.float32)
 
     def way(x, weight):
-        return jnp.sin(native_convolution(x, weight, (2, 1), (1, 1))).sum()
+        return jnp.sin(native_convolution(x, weight, (2, 1), (1, 1), NONE)).sum()
 
     together = jax.jit(jax.vmap(jax.grad(way, (0, 1))))(x, weight)
     for number in range(3):
@@ -123,12 +133,12 @@ def test_many_trials_at_once_are_each_alone():
 @both_ways
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_stays_visible(way, value):
-    assert_shows(lambda x, weight: way(x, weight, (1, 1), (1, 1)), value)
+    assert_shows(lambda x, weight: way(x, weight, (1, 1), (1, 1), NONE), value)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_stays_visible_in_tiles(value):
-    assert_shows(tiled_convolution, value)
+    assert_shows(lambda x, weight: tiled_convolution(x, weight, NONE), value)
 
 
 def assert_shows(way, value):

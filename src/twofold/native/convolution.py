@@ -14,19 +14,19 @@ from jaxtyping import Array
 
 from twofold.native import handlers
 from twofold.native import tile_sizes as tiles
-from twofold.native.places import Sizes, numbers_of, pixels_of, runs_of, sizes_after
+from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, sizes_after
 
 # With so many or fewer Winograd's algorithm is no faster.
 _FEW_CHANNELS = 16
 
 
-def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
-    """The convolution of images (n, *sizes, in), which have their edges, by kernels (*kernel, in, out)."""
+def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
+    """The convolution of images (n, *sizes, in), with zeros at their edges, by kernels (*kernel, in, out)."""
     if not has_convolution(x, weight):
-        return portable_convolution(x, weight, strides, dilations)
+        return portable_convolution(x, weight, strides, dilations, edges)
     if has_tiles(weight.shape, strides, dilations):
-        return tiled_convolution(x, weight)
-    return native_convolution(x, weight, strides, dilations)
+        return tiled_convolution(x, weight, edges)
+    return native_convolution(x, weight, strides, dilations, edges)
 
 
 def has_convolution(x: Array, weight: Array) -> bool:
@@ -40,11 +40,18 @@ def has_tiles(kernel: Sizes, strides: Sizes, dilations: Sizes) -> bool:
     return plain and min(kernel[-2:]) > _FEW_CHANNELS
 
 
-def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
+def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
     """`convolution` as a product of patches: XLA's own is many times slower on a processor."""
-    seen = patches(x, weight.shape[:-2], strides, dilations)
+    seen = patches(padded(x, edges), weight.shape[:-2], strides, dilations)
     joined = seen[0] if len(seen) == 1 else jnp.concatenate(seen, axis=-1)
     return joined @ weight.reshape(-1, weight.shape[-1])
+
+
+def padded(x: Array, edges: Edges) -> Array:
+    """Images (n, *sizes, channels) with zeros at their edges, or cut there where numbers are negative."""
+    if not any(any(edge) for edge in edges):
+        return x
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((low, high, 0) for low, high in edges), (0, 0, 0)])
 
 
 def patches(x: Array, kernel: Sizes, strides: Sizes, dilations: Sizes) -> list[Array]:
@@ -58,75 +65,90 @@ def patches(x: Array, kernel: Sizes, strides: Sizes, dilations: Sizes) -> list[A
     return seen
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def native_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def native_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
     """`convolution` in our machine code, its gradients too; there is no second derivative."""
+    return _forward(x, weight, strides, dilations, edges)[0]
+
+
+def _forward(
+    x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges
+) -> tuple[Array, tuple[Array, Array]]:
+    x = padded(x, edges)
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
     sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
     runs, inner = runs_of(x.shape, kernel, dilations)
     result = _gathered(x, pixels_of(x.shape, sizes, strides), runs, weight.reshape(len(runs), inner, outputs))
-    return result.reshape(x.shape[0], *sizes, outputs)
+    return result.reshape(x.shape[0], *sizes, outputs), (x, weight)
 
 
-def _forward(x: Array, weight: Array, strides: Sizes, dilations: Sizes) -> tuple[Array, tuple[Array, Array]]:
-    return native_convolution(x, weight, strides, dilations), (x, weight)
-
-
-def _backward(strides: Sizes, dilations: Sizes, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+def _backward(
+    strides: Sizes, dilations: Sizes, edges: Edges, kept: tuple[Array, Array], gradient: Array
+) -> tuple[Array, Array]:
     x, weight = kept
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
     places = numbers_of(x.shape, kernel, dilations)
     pixels = pixels_of(x.shape, gradient.shape[1:-1], strides)
     to_weight = _gathered(x, places, pixels, gradient.reshape(-1, 1, outputs)).reshape(weight.shape)
-    return _to_images(x.shape, weight, strides, dilations, gradient), to_weight
+    return _to_images(x.shape, weight, strides, dilations, edges, gradient), to_weight
 
 
 native_convolution.defvjp(_forward, _backward)
 
 
-def _to_images(shape: Sizes, weight: Array, strides: Sizes, dilations: Sizes, gradient: Array) -> Array:
-    """The gradient of the images: the turned kernel's convolution of the gradient, spread as far as strides are."""
+def _to_images(shape: Sizes, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges, gradient: Array) -> Array:
+    """The gradient of the images, of this shape with their edges, which themselves need none.
+
+    It is the turned kernel's convolution of the gradient, spread as far as strides are.
+    """
     kernel = weight.shape[:-2]
-    each_axis = zip(shape[1:-1], gradient.shape[1:-1], kernel, strides, dilations)
-    edges = [(d * (k - 1), size - (given - 1) * s - 1, s - 1) for size, given, k, s, d in each_axis]
-    spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+    config = [
+        (d * (k - 1) - low, size - (given - 1) * s - 1 - high, s - 1)
+        for size, given, k, s, d, (low, high) in zip(
+            shape[1:-1], gradient.shape[1:-1], kernel, strides, dilations, edges
+        )
+    ]
+    spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *config, (0, 0, 0)])
     turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
-    return native_convolution(spread, turned, (1,) * len(kernel), dilations)
+    return native_convolution(spread, turned, (1,) * len(kernel), dilations, ((0, 0),) * len(kernel))
 
 
-@jax.custom_vjp
-def tiled_convolution(x: Array, weight: Array) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def tiled_convolution(x: Array, weight: Array, edges: Edges) -> Array:
     """A convolution of 3x3, by `twofold.native.tiles`; there is no second derivative."""
-    return _tiled_forward(x, weight)[0]
+    return _tiled_forward(x, weight, edges)[0]
 
 
-def _tiled_forward(x: Array, weight: Array) -> tuple[Array, tuple[Array, Array]]:
-    n, height, width, inputs = x.shape
-    rows, columns, outputs = height - 2, width - 2, weight.shape[-1]
-    padded = jnp.pad(x, [(0, 0), (0, -rows % 4), (0, -columns % 4), (0, 0)])
+def _tiled_forward(x: Array, weight: Array, edges: Edges) -> tuple[Array, tuple[Array, Array]]:
+    n, inputs, outputs = len(x), *weight.shape[-2:]
+    rows, columns = (size + low + high - 2 for size, (low, high) in zip(x.shape[1:3], edges))
+    more = ((-rows % 4, -columns % 4), edges)
+    whole = padded(x, tuple((low, high + added) for added, (low, high) in zip(*more)))
     shapes = (
         jax.ShapeDtypeStruct((n, rows, columns, outputs), x.dtype),
         jax.ShapeDtypeStruct((tiles.forward_space(inputs, outputs),), x.dtype),
     )
     call = jax.ffi.ffi_call(handlers.register("tiles_forward", x.dtype.name), shapes, vmap_method="sequential")
     at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
-    result, _ = call(padded, weight, np.zeros((rows, columns), np.int8), at_once * np.int32(inputs))
-    return result, (padded, weight)
+    result, _ = call(whole, weight, np.zeros((rows, columns), np.int8), at_once * np.int32(inputs))
+    return result, (whole, weight)
 
 
-def _tiled_backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    padded, weight = kept
+def _tiled_backward(edges: Edges, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
+    whole, weight = kept
     inputs, outputs = weight.shape[-2:]
     shapes = (
-        jax.ShapeDtypeStruct(padded.shape, padded.dtype),
+        jax.ShapeDtypeStruct(whole.shape, whole.dtype),
         jax.ShapeDtypeStruct(weight.shape, weight.dtype),
-        jax.ShapeDtypeStruct((tiles.backward_space(inputs, outputs),), padded.dtype),
+        jax.ShapeDtypeStruct((tiles.backward_space(inputs, outputs),), whole.dtype),
     )
-    call = jax.ffi.ffi_call(handlers.register("tiles_backward", padded.dtype.name), shapes, vmap_method="sequential")
+    call = jax.ffi.ffi_call(handlers.register("tiles_backward", whole.dtype.name), shapes, vmap_method="sequential")
     at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
     tables = at_once * np.int32(inputs), at_once * np.int32(outputs), np.arange(inputs, dtype=np.int32)
-    to_images, to_weight, _ = call(padded, jnp.swapaxes(weight, -1, -2), gradient, *tables)
-    return to_images[:, : gradient.shape[1] + 2, : gradient.shape[2] + 2], to_weight
+    to_images, to_weight, _ = call(whole, jnp.swapaxes(weight, -1, -2), gradient, *tables)
+    sizes = gradient.shape[1:3]
+    cut = tuple((-low, sizes[i] + 2 - high - whole.shape[1 + i]) for i, (low, high) in enumerate(edges))
+    return padded(to_images, cut), to_weight
 
 
 tiled_convolution.defvjp(_tiled_forward, _tiled_backward)

@@ -8,6 +8,9 @@ import numpy as np
 
 Sizes: TypeAlias = tuple[int, ...]
 
+# Of each axis, how many places are added before its first and after its last.
+Edges: TypeAlias = tuple[tuple[int, int], ...]
+
 
 def sizes_after(sizes: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Sizes:
     """The sizes of what a convolution makes of images of these sizes, edges included."""

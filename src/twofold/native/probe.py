@@ -24,12 +24,12 @@ from twofold.native.stages import ANY, give_way, stage
 # Branches, images, height and width: whole blocks of images and not, one tile and more, odd sizes.
 _SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
 
-# Images, kernels, strides and dilations: whole blocks of rows and columns and not, runs of one number and of many.
+# Images, kernels, strides, dilations and edges: whole blocks of rows and columns and not, runs of one number and of many.
 _CONVOLUTIONS = (
-    ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1)),
-    ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2)),
-    ((7, 10, 64), (1, 64, 64), (1,), (1,)),
-    ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1)),
+    ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1), ((1, 0), (2, 1))),
+    ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2), ((0, 0), (0, 0))),
+    ((7, 10, 64), (1, 64, 64), (1,), (1,), ((0, 0),)),
+    ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1), ((1, 1), (0, 2))),
 )
 
 # Images, windows, strides and dilations, and whether a ReLU follows: windows apart and together.
@@ -87,13 +87,14 @@ def _compare_product(real: str) -> None:
 
 def _compare_convolution(real: str) -> None:
     random = np.random.default_rng(0)
-    for image, kernel, strides, dilations in _CONVOLUTIONS:
+    for image, kernel, strides, dilations, edges in _CONVOLUTIONS:
         arrays = [random.normal(size=shape).astype(real) for shape in (image, kernel)]
-        ways: list[Callable] = [partial(_convolved, convolution.native_convolution, strides, dilations)]
+        how = strides, dilations, edges
+        ways: list[Callable] = [partial(_convolved, convolution.native_convolution, how)]
         if convolution.has_tiles(kernel, strides, dilations):
-            ways.append(convolution.tiled_convolution)
+            ways.append(partial(_convolved, convolution.tiled_convolution, (edges,)))
         for way in ways:
-            portable = partial(_convolved, convolution.portable_convolution, strides, dilations)
+            portable = partial(_convolved, convolution.portable_convolution, how)
             _compare(way, portable, arrays, range(2))
 
 
@@ -123,8 +124,8 @@ def _pooled(way: Callable, windows: tuple, x: Any, bias: Any) -> Any:
     return way(x, bias, *windows)
 
 
-def _convolved(way: Callable, strides: tuple[int, ...], dilations: tuple[int, ...], x: Any, weight: Any) -> Any:
-    return way(x, weight, strides, dilations)
+def _convolved(way: Callable, how: tuple, x: Any, weight: Any) -> Any:
+    return way(x, weight, *how)
 
 
 def _compare(native: Callable, portable: Callable, arguments: list[np.ndarray], by: range) -> None:

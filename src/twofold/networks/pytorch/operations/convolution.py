@@ -12,9 +12,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from twofold.native.convolution import convolution as whole_convolution
-from twofold.native.convolution import patches
+from twofold.native.convolution import padded, patches
 from twofold.native.operations import features
-from twofold.native.places import Sizes
+from twofold.native.places import Edges, Sizes
 from twofold.networks.pytorch.operations.table import operation
 
 # More groups than these are one batched product and not a product for each.
@@ -44,9 +44,7 @@ def convolution(
     else:
         edges = [(edge, edge) for edge in _each(padding, space)]
     last = x if channels_last else jnp.moveaxis(x, 1, -1)
-    if any(edge != (0, 0) for edge in edges):
-        last = jnp.pad(last, [(0, 0), *edges, (0, 0)])
-    result = _convolved(last, weight, strides, dilations, groups)
+    result = _convolved(last, weight, strides, dilations, tuple(edges), groups)
     result = result if bias is None else result + bias
     return result if channels_last else jnp.moveaxis(result, -1, 1)
 
@@ -56,15 +54,17 @@ def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     return several * space if len(several) == 1 else several
 
 
-def _convolved(x: Array, weight: Array, strides: Sizes, dilations: Sizes, groups: int) -> Array:
-    """The convolution of images with channels last, whose edges are padded already."""
+def _convolved(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges, groups: int) -> Array:
+    """The convolution of images with channels last."""
     kernel, inputs, outputs = weight.shape[2:], weight.shape[1], weight.shape[0]
     weights = jnp.moveaxis(weight, (0, 1), (-1, -2))  # (*kernel, in, out)
     if groups == 1:
-        return whole_convolution(x, weights, strides, dilations)
+        return whole_convolution(x, weights, strides, dilations, edges)
+    x = padded(x, edges)
     if inputs > 1 and groups <= _MOST_SEPARATE_GROUPS:
+        whole = ((0, 0),) * len(kernel)
         parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weights, groups, axis=-1))
-        return jnp.concatenate([whole_convolution(*part, strides, dilations) for part in parts], axis=-1)
+        return jnp.concatenate([whole_convolution(*part, strides, dilations, whole) for part in parts], axis=-1)
     seen = patches(x, kernel, strides, dilations)
     weights = weights.reshape(len(seen), inputs, outputs)
     if inputs == 1:  # depthwise: each channel by itself
