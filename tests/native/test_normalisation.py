@@ -1,4 +1,4 @@
-"""Normalisation of columns, for a processor and for any platform, against the formula."""
+"""Normalisation of groups of channels, for a processor and for any platform, against the formula."""
 
 import jax
 import jax.numpy as jnp
@@ -18,59 +18,62 @@ FEW = settings(max_examples=15, deadline=None)
 both_ways = pytest.mark.parametrize("way", [native_normalise, portable_normalise], ids=["native", "portable"])
 
 
-def plain(x, weight, bias, eps):
-    mean, variance = x.mean(0), x.var(0)
-    return (x - mean) / jnp.sqrt(variance + eps) * weight + bias, mean, variance
+def plain(x, weight, bias, groups, eps):
+    grouped = x.reshape(*x.shape[:2], groups, -1)
+    mean, variance = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
+    result = ((grouped - mean) / jnp.sqrt(variance + eps)).reshape(x.shape)
+    return result * weight + bias, mean.reshape(-1, groups), variance.reshape(-1, groups)
 
 
-def values_and_gradients(way, *arrays):
+def values_and_gradients(way, groups, *arrays):
     def total(*arrays):
-        outputs, *moments = way(*arrays, EPS)
+        outputs, *moments = way(*arrays, groups, EPS)
         return (outputs**3).sum(), (outputs, *moments)
 
     (_, outputs), gradients = jax.jit(jax.value_and_grad(total, (0, 1, 2), has_aux=True))(*arrays)
     return *outputs, *gradients
 
 
-def random_arrays(rows, columns, dtype=np.float64):
+def random_arrays(n, rows, columns, dtype=np.float64):
     random = np.random.default_rng(0)
-    shapes = (rows, columns), (columns,), (columns,)
+    shapes = (n, rows, columns), (columns,), (columns,)
     return [(10 + random.normal(size=shape)).astype(dtype) for shape in shapes]
 
 
 @both_ways
 @FEW
-@given(rows=st.integers(2, 40), columns=st.integers(1, 40))
-def test_values_and_gradients_are_those_of_the_formula(way, rows, columns):
+@given(n=st.integers(1, 3), rows=st.integers(2, 40), groups=st.integers(1, 6), size=st.integers(1, 9))
+def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, size):
     with jax.enable_x64(True):
-        arrays = random_arrays(rows, columns)
+        arrays = random_arrays(n, rows, groups * size)
         assert has_normalise(*map(jnp.asarray, arrays))
-        for ours, theirs in zip(*(values_and_gradients(each, *arrays) for each in (way, plain)), strict=True):
+        for ours, theirs in zip(*(values_and_gradients(each, groups, *arrays) for each in (way, plain)), strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-9 * max(float(abs(theirs).max()), 1))
 
 
 def test_a_mean_far_from_zero_costs_no_digits():
-    x = 1000 + np.random.default_rng(0).normal(size=(5000, 20))
+    x = 1000 + np.random.default_rng(0).normal(size=(1, 5000, 20))
     arrays = [each.astype(np.float32) for each in (x, np.ones(20), np.zeros(20))]
     for way in (native_normalise, portable_normalise):
-        outputs, _, variance = way(*map(jnp.asarray, arrays), EPS)
-        np.testing.assert_allclose(variance, arrays[0].astype(np.float64).var(0), rtol=1e-3)
-        np.testing.assert_allclose(np.asarray(outputs).var(0), 1, rtol=1e-3)
+        outputs, _, variance = way(*map(jnp.asarray, arrays), 20, EPS)
+        np.testing.assert_allclose(variance, arrays[0].astype(np.float64).var(1), rtol=1e-3)
+        np.testing.assert_allclose(np.asarray(outputs).var(1), 1, rtol=1e-3)
 
 
 @both_ways
-def test_what_is_not_finite_stays_visible_in_its_column(way):
-    x, weight, bias = (jnp.asarray(each) for each in random_arrays(9, 20, np.float32))
-    outputs = np.asarray(way(x.at[3, 17].set(jnp.nan), weight, bias, EPS)[0])
-    assert np.isnan(outputs[:, 17]).all()
-    assert np.isfinite(np.delete(outputs, 17, axis=1)).all()
+def test_what_is_not_finite_stays_visible_in_its_group(way):
+    x, weight, bias = (jnp.asarray(each) for each in random_arrays(2, 9, 20, np.float32))
+    outputs = np.array(way(x.at[1, 3, 17].set(jnp.nan), weight, bias, 10, EPS)[0])
+    assert np.isnan(outputs[1, :, 16:18]).all()
+    outputs[1, :, 16:18] = 0
+    assert np.isfinite(outputs).all()
 
 
 def test_many_trials_at_once_are_each_alone():
-    arrays = [np.stack([each, 2 * each]) for each in random_arrays(30, 5, np.float32)]
+    arrays = [np.stack([each, 2 * each]) for each in random_arrays(2, 30, 6, np.float32)]
 
     def way(*arrays):
-        return jnp.sin(native_normalise(*arrays, EPS)[0]).sum()
+        return jnp.sin(native_normalise(*arrays, 3, EPS)[0]).sum()
 
     together = jax.jit(jax.vmap(jax.grad(way, (0, 1, 2))))(*arrays)
     for number in range(2):
@@ -80,15 +83,16 @@ def test_many_trials_at_once_are_each_alone():
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
-@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (6, 16), (11, 41)])
-def test_the_handlers_keep_to_their_arrays(real, rows, columns):
-    x, weight, bias, gradient = (
-        Guarded(each.shape, real, each) for each in (*random_arrays(rows, columns), random_arrays(rows, columns)[0])
-    )
+@pytest.mark.parametrize(
+    ("n", "rows", "columns", "groups"), [(1, 1, 1, 1), (1, 6, 16, 16), (3, 11, 42, 2), (4, 1, 9, 1)]
+)
+def test_the_handlers_keep_to_their_arrays(real, n, rows, columns, groups):
+    drawn = random_arrays(n, rows, columns)
+    x, weight, bias, gradient = (Guarded(each.shape, real, each) for each in (*drawn, drawn[0]))
     eps = Guarded((1,), real, EPS)
-    found = [Guarded(shape, real) for shape in ((rows, columns), *[(columns,)] * 3)]
+    found = [Guarded(shape, real) for shape in (x.array.shape, (n, groups), (n, groups), (2, columns))]
     call("normalise", real, [x, weight, bias, eps], found)
-    back = [Guarded(shape, real) for shape in ((rows, columns), (columns,), (columns,), (3, columns))]
+    back = [Guarded(shape, real) for shape in (x.array.shape, (columns,), (columns,), (4, columns))]
     call("normalise_back", real, [x, weight, *found[1:3], eps, gradient], back)
     everything = [x, weight, bias, gradient, eps, *found, *back]
     assert all(each.is_intact() and np.isfinite(each.array).all() for each in everything)

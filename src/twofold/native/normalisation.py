@@ -1,4 +1,4 @@
-"""Normalisation of the columns of an array, by our own operation (`twofold.native.norms`) or portably."""
+"""Normalisation of images with channels last, by our own operation (`twofold.native.norms`) or portably."""
 
 import functools
 
@@ -12,13 +12,13 @@ from twofold.native import handlers
 Results = tuple[Array, Array, Array]
 
 
-def normalise(x: Float[Array, "rows c"], weight: Float[Array, " c"], bias: Float[Array, " c"], eps: float) -> Results:
-    """Each column with the mean 0 and the variance 1, times its weight, plus its bias; its mean and its variance.
-
-    There is no gradient of these two.
-    """
+def normalise(
+    x: Float[Array, "n rows c"], weight: Float[Array, " c"], bias: Float[Array, " c"], groups: int, eps: float
+) -> Results:
+    """The channels of each group of each image, together over all rows, with the mean 0 and the variance 1; times their
+    weight, plus their bias; and the means and the variances (n, groups), of which there are no gradients."""
     take = native_normalise if has_normalise(x, weight, bias) else portable_normalise
-    return take(x, weight, bias, eps)
+    return take(x, weight, bias, groups, eps)
 
 
 def has_normalise(x: Array, weight: Array, bias: Array) -> bool:
@@ -26,10 +26,11 @@ def has_normalise(x: Array, weight: Array, bias: Array) -> bool:
     return x.size > 0 and handlers.can_run(x, weight, bias)
 
 
-def portable_normalise(x: Array, weight: Array, bias: Array, eps: float) -> Results:
+def portable_normalise(x: Array, weight: Array, bias: Array, groups: int, eps: float) -> Results:
     """`normalise` in operations that every platform has."""
-    result, mean, variance = normalised(x, (0,), eps)
-    return result * weight + bias, mean[0], variance[0]
+    grouped = x.reshape(*x.shape[:2], groups, -1)
+    result, mean, variance = normalised(grouped, (1, 3), eps)
+    return result.reshape(x.shape) * weight + bias, mean.reshape(-1, groups), variance.reshape(-1, groups)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(1, 2))
@@ -61,27 +62,27 @@ def _normalise_back(
 normalised.defvjp(_normalise, _normalise_back)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
-def native_normalise(x: Array, weight: Array, bias: Array, eps: float) -> Results:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def native_normalise(x: Array, weight: Array, bias: Array, groups: int, eps: float) -> Results:
     """`normalise` in our machine code; there is no second derivative."""
-    return _forward(x, weight, bias, eps)[0]
+    return _forward(x, weight, bias, groups, eps)[0]
 
 
-def _forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Results, tuple[Array, Array, Array, Array]]:
-    column = jax.ShapeDtypeStruct(weight.shape, x.dtype)
-    shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype), column, column, column)
+def _forward(
+    x: Array, weight: Array, bias: Array, groups: int, eps: float
+) -> tuple[Results, tuple[Array, Array, Array, Array]]:
+    moments = len(x), groups
+    shapes = [jax.ShapeDtypeStruct(each, x.dtype) for each in (x.shape, moments, moments, (2, x.shape[-1]))]
     call = jax.ffi.ffi_call(handlers.register("normalise", x.dtype.name), shapes, vmap_method="sequential")
     result, mean, variance, _ = call(x, weight, bias, jnp.full(1, eps, x.dtype))
     return (result, mean, variance), (x, weight, mean, variance)
 
 
 def _backward(
-    eps: float, kept: tuple[Array, Array, Array, Array], gradients: tuple[Array, Array, Array]
+    groups: int, eps: float, kept: tuple[Array, Array, Array, Array], gradients: tuple[Array, Array, Array]
 ) -> tuple[Array, Array, Array]:
     x, weight, mean, variance = kept
-    column = jax.ShapeDtypeStruct(weight.shape, x.dtype)
-    space = jax.ShapeDtypeStruct((3, *weight.shape), x.dtype)
-    shapes = (jax.ShapeDtypeStruct(x.shape, x.dtype), column, column, space)
+    shapes = [jax.ShapeDtypeStruct(each, x.dtype) for each in (x.shape, weight.shape, weight.shape, (4, x.shape[-1]))]
     call = jax.ffi.ffi_call(handlers.register("normalise_back", x.dtype.name), shapes, vmap_method="sequential")
     to_x, to_weight, to_bias, _ = call(x, weight, mean, variance, jnp.full(1, eps, x.dtype), gradients[0])
     return to_x, to_weight, to_bias

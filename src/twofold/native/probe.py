@@ -24,7 +24,7 @@ from twofold.native.stages import ANY, give_way, stage
 # Branches, images, height and width: whole blocks of images and not, one tile and more, odd sizes.
 _SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
 
-# Images, kernels, strides, dilations and edges: whole blocks of rows and columns and not, runs of one number and of many.
+# Images, kernels, strides, dilations and edges: whole blocks and not, runs of one number and of many.
 _CONVOLUTIONS = (
     ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1), ((1, 0), (2, 1))),
     ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2), ((0, 0), (0, 0))),
@@ -108,16 +108,17 @@ def _compare_pooling(real: str) -> None:
 
 def _compare_normalisation(real: str) -> None:
     random = np.random.default_rng(0)
-    for rows, columns in ((7, 3), (101, 40)):
-        arrays = [random.normal(size=shape).astype(real) for shape in ((rows, columns), (columns,), (columns,))]
+    for n, rows, columns, groups in ((1, 7, 3, 3), (2, 101, 40, 4), (5, 1, 20, 1)):
+        arrays = [random.normal(size=shape).astype(real) for shape in ((n, rows, columns), (columns,), (columns,))]
         ours, theirs = (
-            partial(_normalised, way) for way in (normalisation.native_normalise, normalisation.portable_normalise)
+            partial(_normalised, way, groups)
+            for way in (normalisation.native_normalise, normalisation.portable_normalise)
         )
         _compare(ours, theirs, arrays, range(3))
 
 
-def _normalised(way: Callable, x: Any, weight: Any, bias: Any) -> Any:
-    return way(x, weight, bias, 1e-5)[0]
+def _normalised(way: Callable, groups: int, x: Any, weight: Any, bias: Any) -> Any:
+    return way(x, weight, bias, groups, 1e-5)[0]
 
 
 def _pooled(way: Callable, windows: tuple, x: Any, bias: Any) -> Any:

@@ -312,7 +312,21 @@ def gelu(x: Array, *, approximate: str = "none") -> Array:
     """x times the normal distribution at x."""
     if approximate == "tanh":
         return 0.5 * x * (1 + jnp.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    return 0.5 * x * (1 + jax.scipy.special.erf(x * math.sqrt(0.5)))
+    return _gelu(x)
+
+
+@jax.custom_vjp
+def _gelu(x: Array) -> Array:
+    return _gelu_and_slope(x)[0]
+
+
+def _gelu_and_slope(x: Array) -> tuple[Array, Array]:
+    """Both at once: the normal distribution, which takes long, is computed for one of them alone."""
+    below = 0.5 * (1 + jax.scipy.special.erf(x * math.sqrt(0.5)))
+    return x * below, below + x * jnp.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+_gelu.defvjp(_gelu_and_slope, lambda slope, gradient: (gradient * slope,))
 
 
 @operation("mish", layout="any")

@@ -1,5 +1,6 @@
 """Normalisation, of batches, images and groups."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -61,9 +62,18 @@ def _batch_norm(
     if not last:
         result, mean, variance = normalised(x, (0, *_space(x, last)), eps)
         return _scaled(result, weight, bias, last), mean.reshape(-1), variance.reshape(-1)
-    ones, zeros = jnp.ones(x.shape[-1:], x.dtype), jnp.zeros(x.shape[-1:], x.dtype)
-    rows = x.reshape(-1, x.shape[-1])
-    result, mean, variance = normalise(rows, ones if weight is None else weight, zeros if bias is None else bias, eps)
+    result, mean, variance = _grouped(x[None], weight, bias, x.shape[-1], eps)
+    return result[0], mean[0], variance[0]
+
+
+def _grouped(
+    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: Number
+) -> tuple[Array, Array, Array]:
+    """Each image's groups of channels, which are the last axis, normalised, and their means and variances."""
+    channels = x.shape[-1]
+    weight = jnp.ones(channels, x.dtype) if weight is None else weight
+    bias = jnp.zeros(channels, x.dtype) if bias is None else bias
+    result, mean, variance = normalise(x.reshape(len(x), -1, channels), weight, bias, groups, eps)
     return result.reshape(x.shape), mean, variance
 
 
@@ -118,6 +128,8 @@ def instance_norm(
     """Each channel of each image normalised by itself."""
     if not use_input_stats:
         return _with_running(x, weight, bias, running_mean, running_var, eps, channels_last)
+    if channels_last:
+        return _grouped(x, weight, bias, x.shape[-1], eps)[0]
     return _scaled(normalised(x, _space(x, channels_last), eps)[0], weight, bias, channels_last)
 
 
@@ -159,9 +171,12 @@ def native_layer_norm(
     x: Array, shape: Sequence[int], weight: Array | None, bias: Array | None, eps: Number
 ) -> tuple[Array, Array, Array]:
     """The same, the mean, and the inverse of the deviation."""
-    result, mean, variance = normalised(x, tuple(range(x.ndim - len(shape), x.ndim)), eps)
-    result = result if weight is None else result * weight
-    return result if bias is None else result + bias, mean, 1 / jnp.sqrt(variance + eps)
+    before = x.shape[: x.ndim - len(shape)]
+    rows = x.reshape(math.prod(before), math.prod(shape))
+    weight, bias = (None if each is None else each.ravel() for each in (weight, bias))
+    result, mean, variance = _grouped(rows, weight, bias, 1, eps)
+    of_rows = (*before, *[1] * len(shape))
+    return result.reshape(x.shape), mean.reshape(of_rows), 1 / jnp.sqrt(variance + eps).reshape(of_rows)
 
 
 @operation("rms_norm")
@@ -186,11 +201,9 @@ def group_norm(
 ) -> Array:
     """The channels of a group normalised together."""
     if channels_last:
-        grouped = x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
-        axes = (*range(1, x.ndim - 1), x.ndim)
-    else:
-        grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
-        axes = tuple(range(2, grouped.ndim))
+        return _grouped(x, weight, bias, groups, eps)[0]
+    grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
+    axes = tuple(range(2, grouped.ndim))
     return _scaled(normalised(grouped, axes, eps)[0].reshape(x.shape), weight, bias, channels_last)
 
 
