@@ -19,6 +19,9 @@ from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, 
 # With so many or fewer Winograd's algorithm is no faster.
 _FEW_CHANNELS = 16
 
+# More groups than these are one batched product and not a product for each.
+_MOST_SEPARATE_GROUPS = 8
+
 
 def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
     """The convolution of images (n, *sizes, in), with zeros at their edges, by kernels (*kernel, in, out)."""
@@ -27,6 +30,29 @@ def convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges
     if has_tiles(weight.shape, strides, dilations):
         return tiled_convolution(x, weight, edges)
     return native_convolution(x, weight, strides, dilations, edges)
+
+
+def grouped_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges, groups: int) -> Array:
+    """`convolution` of as many groups of channels, each by itself; kernels are (*kernel, in / groups, out)."""
+    if groups == 1:
+        return convolution(x, weight, strides, dilations, edges)
+    x = padded(x, edges)
+    *kernel, inputs, outputs = weight.shape
+    if inputs > 1 and groups <= _MOST_SEPARATE_GROUPS:
+        parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weight, groups, axis=-1))
+        none = ((0, 0),) * len(kernel)
+        return jnp.concatenate([convolution(*part, strides, dilations, none) for part in parts], axis=-1)
+    seen = patches(x, tuple(kernel), strides, dilations)
+    weights = weight.reshape(len(seen), inputs, outputs)
+    if inputs == 1:  # depthwise: each channel by itself
+        times = outputs // groups
+        if times > 1:
+            seen = [jnp.repeat(each, times, axis=-1) for each in seen]
+        return sum((each * weights[i, 0] for i, each in enumerate(seen[1:], 1)), seen[0] * weights[0, 0])
+    stacked = jnp.stack(seen, axis=-2)
+    stacked = stacked.reshape(*stacked.shape[:-1], groups, inputs)
+    result = jnp.einsum("...kgi,kigo->...go", stacked, weights.reshape(len(seen), inputs, groups, -1))
+    return result.reshape(*result.shape[:-2], outputs)
 
 
 def has_convolution(x: Array, weight: Array) -> bool:

@@ -53,9 +53,8 @@ def portable_max_pool(
     x = x if bias is None else x + bias
     numbers = sizes_after(x.shape[1:-1], kernel, strides, dilations)
     each_axis = list(enumerate(zip(kernel, strides, dilations, numbers), 1))
-    for axis, (size, stride, dilation, number) in reversed(
-        each_axis
-    ):  # so that the first row's are the first of equals
+    # The last axis first, so that the first of equals is that of the first row.
+    for axis, (size, stride, dilation, number) in reversed(each_axis):
         unused = x.shape[axis] - (number - 1) * stride - dilation * (size - 1) - 1
         x = max_along(x, axis, Windows(size, stride, dilation, 0, -unused, number))
     return jax.nn.relu(x) if relu else x
@@ -99,7 +98,7 @@ def _backward(
 native_max_pool.defvjp(_forward, _backward)
 
 
-def fitted(x: Array, axis: int, windows: Windows, value: int | float) -> Array:
+def fitted_to(x: Array, axis: int, windows: Windows, value: int | float) -> Array:
     """An axis padded, or cut, so that the windows just fit."""
     config = [(0, 0, 0)] * x.ndim
     config[axis] = (windows.low, windows.high, 0)
@@ -113,7 +112,7 @@ def least_of(x: Array) -> int | float:
     return -jnp.inf if jnp.issubdtype(x.dtype, jnp.inexact) else int(jnp.iinfo(x.dtype).min)
 
 
-def place_in(x: Array, axis: int, windows: Windows, place: int) -> Array:
+def seen_at(x: Array, axis: int, windows: Windows, place: int) -> Array:
     """What one place of every window sees."""
     start = place * windows.dilation
     return jax.lax.slice_in_dim(x, start, start + (windows.number - 1) * windows.stride + 1, windows.stride, axis)
@@ -128,12 +127,12 @@ def max_along(x: Array, axis: int, windows: Windows) -> Array:
 def max_and_winner(x: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
     """The largest in each window, and its place there: the first of equals; what is no number is larger than all."""
     real = jnp.issubdtype(x.dtype, jnp.inexact)
-    seen_of = fitted(x, axis, windows, least_of(x))
-    largest = place_in(seen_of, axis, windows, 0)
+    fitted = fitted_to(x, axis, windows, least_of(x))
+    largest = seen_at(fitted, axis, windows, 0)
     kind = jnp.int8 if windows.size < 128 else jnp.int32
     winner = jnp.zeros(largest.shape, kind)
     for place in range(1, windows.size):
-        seen = place_in(seen_of, axis, windows, place)
+        seen = seen_at(fitted, axis, windows, place)
         larger = (seen > largest) | (seen != seen) if real else seen > largest
         largest, winner = jnp.where(larger, seen, largest), jnp.where(larger, kind(place), winner)
     return largest, winner
@@ -179,3 +178,9 @@ def _spread_together(gradient: Array, winner: Array, axis: int, windows: Windows
 
 
 max_along.defvjp(_max_forward, _max_backward)
+
+
+def sum_along(x: Array, axis: int, windows: Windows) -> Array:
+    """The sum of each window along an axis."""
+    fitted = fitted_to(x, axis, windows, 0)
+    return functools.reduce(jnp.add, (seen_at(fitted, axis, windows, place) for place in range(windows.size)))

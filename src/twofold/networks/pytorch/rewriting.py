@@ -79,6 +79,18 @@ class Program:
             return any(self.depends_on_weights(each, producers) for each in producers[value].uses())
         return value in self.weights
 
+    def chain_to(
+        self, last: Step, length: int, readers: dict[int, list[Step]], producers: dict[int, Step]
+    ) -> list[Step]:
+        """At most so many steps, each of which alone reads as its first value what the one before gives."""
+        chain = [last]
+        while len(chain) < length and chain[0].uses():
+            before = chain[0].uses()[0]
+            if before not in producers or self.only_reader(before, readers) is not chain[0]:
+                break
+            chain.insert(0, producers[before])
+        return chain
+
     def new(self, specs: Iterable[Spec]) -> tuple[int, ...]:
         """Numbers for new values."""
         numbers = []
@@ -199,11 +211,7 @@ def papers_branch(program: Program) -> list[Step]:
     readers, producers = program.readers(), program.producers()
     instead: dict[int, Step | None] = {}
     for last in program.steps:
-        chain = [last]
-        while len(chain) < 4 and chain[0].uses() and program.only_reader(chain[0].uses()[0], readers) is chain[0]:
-            if chain[0].uses()[0] not in producers:
-                break
-            chain.insert(0, producers[chain[0].uses()[0]])
+        chain = program.chain_to(last, 4, readers, producers)
         if [_of_papers(step, program) for step in chain] != ["first", "pool", "second", "pool"]:
             continue
         (images, *weights), biases = chain[0].uses(), (chain[1].uses()[1], chain[3].uses()[1])

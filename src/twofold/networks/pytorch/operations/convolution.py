@@ -11,14 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.native.convolution import convolution as whole_convolution
-from twofold.native.convolution import padded, patches
+from twofold.native.convolution import grouped_convolution, patches
 from twofold.native.operations import features
-from twofold.native.places import Edges, Sizes
 from twofold.networks.pytorch.operations.table import operation
-
-# More groups than these are one batched product and not a product for each.
-_MOST_SEPARATE_GROUPS = 8
 
 
 @operation("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding", layout="made")
@@ -44,7 +39,8 @@ def convolution(
     else:
         edges = [(edge, edge) for edge in _each(padding, space)]
     last = x if channels_last else jnp.moveaxis(x, 1, -1)
-    result = _convolved(last, weight, strides, dilations, tuple(edges), groups)
+    weights = jnp.moveaxis(weight, (0, 1), (-1, -2))  # (*kernel, in, out)
+    result = grouped_convolution(last, weights, strides, dilations, tuple(edges), groups)
     result = result if bias is None else result + bias
     return result if channels_last else jnp.moveaxis(result, -1, 1)
 
@@ -52,30 +48,6 @@ def convolution(
 def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
     several = (value,) if isinstance(value, int) else tuple(value)
     return several * space if len(several) == 1 else several
-
-
-def _convolved(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges, groups: int) -> Array:
-    """The convolution of images with channels last."""
-    kernel, inputs, outputs = weight.shape[2:], weight.shape[1], weight.shape[0]
-    weights = jnp.moveaxis(weight, (0, 1), (-1, -2))  # (*kernel, in, out)
-    if groups == 1:
-        return whole_convolution(x, weights, strides, dilations, edges)
-    x = padded(x, edges)
-    if inputs > 1 and groups <= _MOST_SEPARATE_GROUPS:
-        whole = ((0, 0),) * len(kernel)
-        parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weights, groups, axis=-1))
-        return jnp.concatenate([whole_convolution(*part, strides, dilations, whole) for part in parts], axis=-1)
-    seen = patches(x, kernel, strides, dilations)
-    weights = weights.reshape(len(seen), inputs, outputs)
-    if inputs == 1:  # depthwise: each channel by itself
-        times = outputs // groups
-        if times > 1:
-            seen = [jnp.repeat(each, times, axis=-1) for each in seen]
-        return sum((each * weights[i, 0] for i, each in enumerate(seen[1:], 1)), seen[0] * weights[0, 0])
-    stacked = jnp.stack(seen, axis=-2)
-    stacked = stacked.reshape(*stacked.shape[:-1], groups, inputs)
-    result = jnp.einsum("...kgi,kigo->...go", stacked, weights.reshape(len(seen), inputs, groups, -1))
-    return result.reshape(*result.shape[:-2], outputs)
 
 
 @operation("conv_transpose1d", "conv_transpose2d.input", "conv_transpose3d.input", layout="made")

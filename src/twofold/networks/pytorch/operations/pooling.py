@@ -1,6 +1,5 @@
 """Pooling, one axis after the other: an axis of k places needs k slices, two axes at once would need k * k."""
 
-import functools
 import math
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array
 
 from twofold.native import pooling
-from twofold.native.pooling import Windows, fitted, least_of, max_along, max_and_winner, place_in
+from twofold.native.pooling import Windows, fitted_to, least_of, max_along, max_and_winner, seen_at, sum_along
 from twofold.networks.pytorch.operations.table import operation
 
 
@@ -72,7 +71,7 @@ def max_pool(
 def _pooled(x: Array, several: Sequence[tuple[int, Windows]], bias: Array | None, *, relu: bool) -> Array:
     """Images with channels last by the one operation for all axes, which needs their edges."""
     for axis, windows in several:
-        x = fitted(x, axis, windows, least_of(x))
+        x = fitted_to(x, axis, windows, least_of(x))
     kernel, strides, dilations = zip(*((w.size, w.stride, w.dilation) for _, w in reversed(several)))
     return pooling.max_pool(x, bias, kernel, strides, dilations, relu)
 
@@ -113,8 +112,8 @@ def max_pool_with_indices(
     for axis, windows in before:
         _, place = max_and_winner(winners, axis, windows)
         rows = _start(windows, place, axis)
-        seen = fitted(numbers, axis, windows, 0)
-        column = sum(jnp.where(place == i, place_in(seen, axis, windows, i), 0) for i in range(windows.size))
+        fitted = fitted_to(numbers, axis, windows, 0)
+        column = sum(jnp.where(place == i, seen_at(fitted, axis, windows, i), 0) for i in range(windows.size))
         numbers = rows * x.shape[-1] + column
     return max_pool(x, size, stride, padding, dilation, ceil_mode), numbers
 
@@ -141,8 +140,7 @@ def avg_pool(
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
     lengths, divisors = x.shape, np.ones([1] * channels_last)
     for axis, windows in _all_windows(x, space, size, stride, padding, 1, ceil_mode, channels_last):
-        seen = fitted(x, axis, windows, 0)
-        x = functools.reduce(jnp.add, (place_in(seen, axis, windows, place) for place in range(windows.size)))
+        x = sum_along(x, axis, windows)
         counted = windows.low if count_include_pad else 0
         starts = np.arange(windows.number) * windows.stride - windows.low
         inside = np.minimum(starts + windows.size, lengths[axis] + counted) - np.maximum(starts, -counted)
