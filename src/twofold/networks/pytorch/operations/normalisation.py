@@ -94,6 +94,8 @@ def batch_norm_training(
 
     `shift` is what lacks in x of each channel, and so in its mean.
     """
+    if shift is not None:  # which changes nothing, but where it, or its gradient, is no number
+        bias = 0 * shift if bias is None else bias + 0 * shift
     result, mean, variance = _batch_norm(x, weight, bias, eps, channels_last)
     mean = mean if shift is None else mean + shift
     return result, *_running(running_mean, running_var, mean, variance, x.size // mean.size, momentum)
