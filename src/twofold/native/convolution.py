@@ -1,7 +1,7 @@
 """Convolutions of any kernel, stride, dilation and number of axes, with channels last, by one operation of our own.
 
-The operation is a product whose left rows are gathered from memory (`twofold.native.gathered`); here are its tables,
-and the portable way.
+The operation is a product whose left rows are gathered from memory (`twofold.native.gathered`) by tables of places
+(`twofold.native.places`); here is the portable way, too.
 """
 
 import functools
@@ -148,8 +148,8 @@ def tiled_convolution(x: Array, weight: Array, edges: Edges) -> Array:
 def _tiled_forward(x: Array, weight: Array, edges: Edges) -> tuple[Array, tuple[Array, Array]]:
     n, inputs, outputs = len(x), *weight.shape[-2:]
     rows, columns = (size + low + high - 2 for size, (low, high) in zip(x.shape[1:3], edges))
-    more = ((-rows % 4, -columns % 4), edges)
-    whole = padded(x, tuple((low, high + added) for added, (low, high) in zip(*more)))
+    to_whole_tiles = -rows % 4, -columns % 4
+    whole = padded(x, tuple((low, high + more) for more, (low, high) in zip(to_whole_tiles, edges)))
     shapes = (
         jax.ShapeDtypeStruct((n, rows, columns, outputs), x.dtype),
         jax.ShapeDtypeStruct((tiles.forward_space(inputs, outputs),), x.dtype),

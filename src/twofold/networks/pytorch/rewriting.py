@@ -4,7 +4,7 @@
 exported. Values have numbers of their own here, which no rewriting changes; a graph's come back at the end.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -91,13 +91,11 @@ class Program:
             chain.insert(0, producers[before])
         return chain
 
-    def new(self, specs: Iterable[Spec]) -> tuple[int, ...]:
-        """Numbers for new values."""
-        numbers = []
-        for spec in specs:
-            numbers.append(max(self.specs) + 1)
-            self.specs[numbers[-1]] = spec
-        return tuple(numbers)
+    def new(self, spec: Spec) -> int:
+        """The number of a new value."""
+        number = max(self.specs) + 1
+        self.specs[number] = spec
+        return number
 
 
 def rewritten(graph: Graph, patterns: Sequence[str]) -> Graph:
@@ -153,6 +151,12 @@ def _argument(node: Node, place: int, default: Any = None) -> Any:
     return node.arguments[place] if len(node.arguments) > place else default
 
 
+def _with(steps: Sequence[Step], instead: dict[int, Step | None]) -> list[Step]:
+    """The steps with others in the place of some, by their `id`; None leaves a step out."""
+    changed = (instead.get(id(step), step) for step in steps)
+    return [step for step in changed if step is not None]
+
+
 def _without_bias(step: Step) -> Step:
     node = step.node
     return replace(step, node=replace(node, arguments=(*node.arguments[:2], None, *node.arguments[3:])))
@@ -164,7 +168,7 @@ def bias_before_norm(program: Program) -> list[Step]:
     Its gradient is 0.
     """
     readers = program.readers()
-    instead: dict[int, Step] = {}
+    instead: dict[int, Step | None] = {}
     for step in program.steps:
         if step.node.operation not in CONVOLUTIONS or not isinstance(_argument(step.node, 2), Reference):
             continue
@@ -173,7 +177,7 @@ def bias_before_norm(program: Program) -> list[Step]:
             instead[id(step)] = _without_bias(step)
             with_shift = replace(reader.node, arguments=(*reader.node.arguments, step.node.arguments[2]))
             instead[id(reader)] = replace(reader, node=with_shift)
-    return [instead.get(id(step), step) for step in program.steps]
+    return _with(program.steps, instead)
 
 
 def pool_and_relu(program: Program) -> list[Step]:
@@ -186,6 +190,8 @@ def pool_and_relu(program: Program) -> list[Step]:
             continue
         source, after = pool.node.arguments[0].number, program.only_reader(pool.values[0], readers)
         before = producers.get(source)
+        if before and id(before) in instead:  # a ReLU between two poolings, which is the first's
+            before = None
         if before and before.node.operation == RELU and program.only_reader(source, readers):
             relu, values, source = before, pool.values, before.node.arguments[0].number
         elif after and after.node.operation == RELU:
@@ -199,8 +205,7 @@ def pool_and_relu(program: Program) -> list[Step]:
         arguments = (Reference(source), bias, *pool.node.arguments[1:])
         node = replace(pool.node, operation="twofold.max_pool_relu", arguments=arguments)
         instead |= {id(relu): None, id(pool): Step(node, values)}
-    changed = (instead.get(id(step), step) for step in program.steps)
-    return [step for step in changed if step is not None]
+    return _with(program.steps, instead)
 
 
 def papers_branch(program: Program) -> list[Step]:
@@ -220,8 +225,7 @@ def papers_branch(program: Program) -> list[Step]:
         order = (images, weights[0], biases[0], chain[2].uses()[1], biases[1])
         node = replace(last.node, operation="twofold.papers_branch", arguments=tuple(map(Reference, order)))
         instead |= {**{id(step): None for step in chain}, id(last): Step(node, last.values)}
-    changed = (instead.get(id(step), step) for step in program.steps)
-    return [step for step in changed if step is not None]
+    return _with(program.steps, instead)
 
 
 def _of_papers(step: Step, program: Program) -> str:
@@ -343,11 +347,11 @@ class _Merging:
         for one, other in pairs:
             for place, value in enumerate(one.uses()):
                 if value != other.uses()[place] and value not in both:
-                    (both[value],) = self._program.new([_twice(specs[value])])
+                    both[value] = self._program.new(_twice(specs[value]))
                     parts = (Reference(value), Reference(other.uses()[place]))
                     node = Node("aten.cat.default", (parts, 0), (), (specs[both[value]],), one.node.line)
                     added.append(Step(node, (both[value],)))
-            (both[one.values[0]],) = self._program.new([_twice(one.node.outputs[0])])
+            both[one.values[0]] = self._program.new(_twice(one.node.outputs[0]))
             added.append(_of_both(one, other, both, specs))
         merged = {id(each) for pair in pairs for each in pair}
         rest = [step for step in self.steps if id(step) not in merged]
