@@ -18,6 +18,7 @@ import numpy as np
 from twofold.native import convolution, handlers, normalisation, operations, pooling
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
+from twofold.native.quickly import compile_quickly
 from twofold.native.rules import RULES, Numbers, memories_of
 from twofold.native.stages import ANY, give_way, stage
 
@@ -34,9 +35,6 @@ _CONVOLUTIONS = (
 
 # Images, windows, strides and dilations, and whether a ReLU follows: windows apart and together.
 _POOLINGS = (((2, 9, 8, 35), ((3, 2), (2, 2), (1, 2), True)), ((3, 12, 5), ((4,), (2,), (1,), False)))
-
-# Programs that run once: compiled in a third of the time.
-_FAST: dict[str, str | bool] = {"xla_backend_optimization_level": "0"}
 
 # Of the largest number of an array: sums are taken in another order.
 _TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
@@ -149,7 +147,7 @@ def _with_gradients(way: Callable, arguments: list[np.ndarray], by: range) -> Ca
         (_, outputs), gradients = jax.value_and_grad(total, tuple(by), has_aux=True)(*arguments)
         return outputs, gradients
 
-    return jax.jit(found).lower(*arguments).compile(_FAST)
+    return compile_quickly(found, *arguments)
 
 
 def _compare_step(rule: Callable, real: str) -> None:
@@ -160,7 +158,7 @@ def _compare_step(rule: Callable, real: str) -> None:
     kept = [[random.random(shape).astype(real) for shape in shapes] for _ in range(memories_of(rule))]
     arrays = (numbers, gradients, parameters, kept)
     ways = (partial(way, rule) for way in (operations.native_step, operations.portable_step))
-    ours, theirs = (jax.jit(way).lower(*arrays).compile(_FAST)(*arrays) for way in ways)
+    ours, theirs = (compile_quickly(way, *arrays)(*arrays) for way in ways)
     _same(ours, theirs)
 
 

@@ -12,9 +12,6 @@ from twofold.networks.pytorch.interpret import run
 
 TRAINING, EVALUATION = 6, 5
 
-# Most of the time of these tests is compiling, and what is computed is small: optimizing less takes half as long.
-QUICKLY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-
 
 def image_of(name):
     return (3, 12, 10) if name == "colour" else (12, 10)

@@ -7,8 +7,10 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is c
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.networks.pytorch.parity import QUICKLY, TRAINING, Both, assert_near, flat, pairs_for
+from tests.networks.pytorch.parity import TRAINING, Both, assert_near, flat, pairs_for
 from torch import nn
+
+from twofold.native import quickly
 
 # The zoo of networks has the usual arguments.
 pytestmark = pytest.mark.slow
@@ -39,7 +41,7 @@ def assert_same(layer, shape):
     with jax.enable_x64(True):
         both = Both(lambda: Around(layer, shape), image if channels > 1 else image[1:])
         pairs = pairs_for(TRAINING, both.image, 1)
-        step = jax.jit(both.step, compiler_options=QUICKLY)
+        step = jax.jit(both.step, compiler_options=quickly.OPTIONS)
         _, outputs, gradients, _ = step(both.parameters, both.buffers, pairs, jax.random.key(0))
         for ours, theirs in zip(outputs, flat(both.torch_outputs(pairs, True)), strict=True):
             assert_near(ours, theirs.detach().numpy(), 1e-13)

@@ -8,9 +8,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
-from tests.networks.pytorch.parity import EVALUATION, QUICKLY, TRAINING, Both, assert_near, flat, image_of, pairs_for
+from tests.networks.pytorch.parity import EVALUATION, TRAINING, Both, assert_near, flat, image_of, pairs_for
 from tests.networks.pytorch.zoo import KINDS
 
+from twofold.native import quickly
 from twofold.networks.pytorch.interpret import run
 
 torch.set_num_threads(1)
@@ -24,7 +25,7 @@ SLOW = {"residual", "kinks", "chosen elements"}
 def test_a_network_computes_what_it_computes_in_pytorch(name):
     with jax.enable_x64(True):
         both = Both(KINDS[name], image_of(name))
-        step = jax.jit(both.step, compiler_options=QUICKLY)
+        step = jax.jit(both.step, compiler_options=quickly.OPTIONS)
         parameters, buffers = both.parameters, both.buffers
         for number in range(STEPS):
             pairs = pairs_for(TRAINING, both.image, number)
@@ -44,7 +45,7 @@ def test_a_network_computes_what_it_computes_in_pytorch(name):
                 assert_near(ours, each, 1e-12 if first else 1e-11)
         pairs = pairs_for(EVALUATION, both.image, 99)
         graph = both.exported.graph(training=False, pairs=EVALUATION)
-        evaluate = jax.jit(functools.partial(run, graph), compiler_options=QUICKLY)
+        evaluate = jax.jit(functools.partial(run, graph), compiler_options=quickly.OPTIONS)
         outputs, state = evaluate(parameters, buffers, pairs)
         with torch.no_grad():
             expected = flat(both.torch_outputs(pairs, False))

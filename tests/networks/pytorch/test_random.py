@@ -7,9 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
-from tests.networks.pytorch.parity import QUICKLY
 from torch import nn
 
+from twofold.native import quickly
 from twofold.networks.pytorch.drawing import first_that_draws
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.interpret import run
@@ -37,7 +37,7 @@ def computed(layer, images):
         (one, other), _ = run(graph, [scale], [], images, jax.random.key(0))
         return one.sum(), (one, other)
 
-    step = jax.jit(jax.value_and_grad(total, has_aux=True), compiler_options=QUICKLY)
+    step = jax.jit(jax.value_and_grad(total, has_aux=True), compiler_options=quickly.OPTIONS)
     (_, (one, other)), gradient = step(jnp.ones((2, 12, 10)))
     plain, _ = run(found.graph(training=False, pairs=N), [jnp.ones((2, 12, 10))], [], images)
     return *(np.asarray(each) for each in (one, other, gradient)), [np.asarray(each) for each in plain]
@@ -78,7 +78,9 @@ def test_alpha_dropout_keeps_mean_and_variance(layer):
 
 def test_a_step_has_numbers_of_its_own_and_a_key_repeats_them(images):
     graph = export(Dropping(nn.Dropout(0.5)), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
-    step = jax.jit(lambda key: run(graph, [jnp.ones((2, 12, 10))], [], images, key)[0][0], compiler_options=QUICKLY)
+    step = jax.jit(
+        lambda key: run(graph, [jnp.ones((2, 12, 10))], [], images, key)[0][0], compiler_options=quickly.OPTIONS
+    )
     first, again, other = (np.asarray(step(jax.random.key(number))) for number in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.4
@@ -99,7 +101,7 @@ class Noisy(nn.Module):
 
 def test_noise_has_its_distribution(images):
     graph = export(Noisy(), (12, 10), training=[N], evaluation=[N]).graph(training=True, pairs=N)
-    step = jax.jit(lambda key: run(graph, [], [], images, key)[0], compiler_options=QUICKLY)
+    step = jax.jit(lambda key: run(graph, [], [], images, key)[0], compiler_options=quickly.OPTIONS)
     outputs = step(jax.random.key(4))
     means, deviations = (0, 0.5, 0.2, 3, -0.5, 3, 0.7), (1, 12**-0.5, 0.4, 2, 12**-0.5, (2 / 3) ** 0.5, 0.21**0.5)
     for output, mean, deviation in zip(outputs, means, deviations, strict=True):

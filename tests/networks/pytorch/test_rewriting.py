@@ -3,6 +3,8 @@
 That all of them together compute what the modules of the tests do is seen in test_parity.py.
 """
 
+from functools import partial
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
+from twofold.native.quickly import compile_quickly
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.rewriting import PATTERNS, rewritten
@@ -121,15 +124,10 @@ def compare(make, exported, patterns):
                 outputs, state = run(graph, parameters, buffers, images, "fixed", used)
                 return sum((each**2).sum() for each in jax.tree.leaves(outputs)), (outputs, state)
 
-            ways = [_quickly(jax.value_and_grad(total, has_aux=True), parameters, used) for used in (patterns, ())]
+            both = [partial(jax.value_and_grad(total, has_aux=True), used=used) for used in (patterns, ())]
+            ways = [compile_quickly(way, parameters)(parameters) for way in both]
             for ours, theirs in zip(*map(jax.tree.leaves, ways), strict=True):
                 np.testing.assert_allclose(ours, theirs, rtol=1e-10, atol=1e-10)
-
-
-def _quickly(function, parameters, used):
-    """What it gives, compiled soon and not to be fast."""
-    compiled = jax.jit(function, static_argnums=1).lower(parameters, used)
-    return compiled.compile({"xla_backend_optimization_level": 0})(parameters)
 
 
 def _double(array):

@@ -12,6 +12,7 @@ import torch
 
 from twofold.errors import NetworkError
 from twofold.native import handlers
+from twofold.native.quickly import compile_quickly
 from twofold.networks.pytorch.export import Exported
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
 from twofold.networks.pytorch.graph import Dtype, Graph, Spec
@@ -39,9 +40,6 @@ _ALLOWED = {
     "weights after steps of SGD": 1e-7,  # rounding grows from step to step where a norm divides by little
 }
 _ALLOWED_IN_SINGLE = 1e-3
-
-# What is computed is small: most of the time is compiling, and optimizing less takes half as long.
-_QUICKLY: Any = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 @dataclass(frozen=True)
@@ -158,7 +156,9 @@ def _compared(
         theirs = _Theirs(made(make, exported), exported, real)
         parameters, buffers = theirs.arrays()
         images = theirs.images(graphs[False])
-        evaluated = _quick(lambda p, b, i: _flat(run(graphs[False], p, b, i, FIXED)[0]), parameters, buffers, images)
+        evaluated = compile_quickly(
+            lambda p, b, i: _flat(run(graphs[False], p, b, i, FIXED)[0]), parameters, buffers, images
+        )
         their_outputs = theirs.outputs(images, training=False)
         found = {"outputs in evaluation": _largest(evaluated(parameters, buffers, images), their_outputs)}
         with contextlib.suppress(UnknownDrawError):
@@ -170,23 +170,19 @@ def _after_steps(graph: Graph, theirs: "_Theirs", steps: int) -> dict[str, float
     parameters, buffers = theirs.arrays()
     found: dict[str, float] = {}
     loss = jax.value_and_grad(lambda p, b, i: _loss(graph, p, b, i), has_aux=True)
-    step = _quick(loss, parameters, buffers, theirs.images(graph))
+    step = compile_quickly(loss, parameters, buffers, theirs.images(graph))
     for number in range(steps):
         images = theirs.images(graph, number)
-        (_, (outputs, buffers)), gradients = step(parameters, buffers, images)
+        # As arrays of NumPy: JAX would compile a program for every subtraction.
+        (_, (outputs, buffers)), gradients = jax.device_get(step(parameters, buffers, images))
         their_outputs, their_gradients = theirs.gradients(images)
         theirs.step(their_gradients)
-        parameters = [np.asarray(p - _RATE * g) for p, g in zip(parameters, gradients, strict=True)]
-        buffers = [np.asarray(buffer) for buffer in buffers]
+        parameters = [p - _RATE * g for p, g in zip(parameters, gradients, strict=True)]
         if number == 0:
             found["outputs in training"] = _largest(outputs, their_outputs)
             found["gradients"] = _largest(gradients, their_gradients)
             found["state after a step"] = _largest(buffers, theirs.arrays()[1])
     return {**found, "weights after steps of SGD": _largest(parameters, theirs.arrays()[0])}
-
-
-def _quick(function: Callable[..., Any], *arguments: Any) -> Callable[..., Any]:
-    return jax.jit(function).lower(*arguments).compile(_QUICKLY)
 
 
 class _Theirs:
