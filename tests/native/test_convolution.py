@@ -1,5 +1,7 @@
 """Convolutions of any shape, for a processor and for any platform, against XLA's own."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.native.frames import Guarded, call
+from tests.native.ways import assert_alone_are_together, assert_same_ways
 
 from twofold.native import handlers
 from twofold.native.convolution import (
@@ -49,15 +52,6 @@ def of_xla(x, weight, strides, dilations, edges):
     return jax.lax.conv_general_dilated(x, weight, strides, edges, rhs_dilation=dilations, dimension_numbers=numbers)
 
 
-def values_and_gradients(way, x, weight, *how):
-    def total(x, weight):
-        outputs = way(x, weight, *how)
-        return jnp.sin(outputs).sum(), outputs
-
-    (_, outputs), gradients = jax.jit(jax.value_and_grad(total, (0, 1), has_aux=True))(x, weight)
-    return outputs, *gradients
-
-
 def random_arrays(image, kernel, dtype=np.float64):
     random = np.random.default_rng(0)
     return random.normal(size=image).astype(dtype), random.normal(size=kernel).astype(dtype)
@@ -68,12 +62,9 @@ def random_arrays(image, kernel, dtype=np.float64):
 @given(shapes())
 def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
     image, kernel, *how = shape
-    with jax.enable_x64(True):
-        x, weight = random_arrays(image, kernel)
-        assert has_convolution(jnp.asarray(x), jnp.asarray(weight))
-        ours, theirs = (values_and_gradients(each, x, weight, *how) for each in (way, of_xla))
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-11 * max(float(abs(b).max()), 1))
+    arrays = random_arrays(image, kernel)
+    assert has_convolution(*map(jnp.asarray, arrays))
+    assert_same_ways(lambda *arrays: way(*arrays, *how), lambda *arrays: of_xla(*arrays, *how), arrays)
 
 
 @FEW
@@ -86,12 +77,12 @@ def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
     edges=st.tuples(EDGE, EDGE),
 )
 def test_tiles_are_xlas_on_random_shapes(n, height, width, inputs, outputs, edges):
-    with jax.enable_x64(True):
-        x, weight = random_arrays((n, height, width, inputs), (3, 3, inputs, outputs))
-        ours = values_and_gradients(tiled_convolution, x, weight, edges)
-        theirs = values_and_gradients(of_xla, x, weight, (1, 1), (1, 1), edges)
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11 * max(float(abs(b).max()), 1))
+    arrays = random_arrays((n, height, width, inputs), (3, 3, inputs, outputs))
+    ours, theirs = (
+        partial(tiled_convolution, edges=edges),
+        partial(of_xla, strides=(1, 1), dilations=(1, 1), edges=edges),
+    )
+    assert_same_ways(ours, theirs, arrays, rtol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -118,16 +109,8 @@ def test_tiles_are_for_3x3_with_many_channels(kernel, strides, dilations, expect
 
 
 def test_many_trials_at_once_are_each_alone():
-    x, weight = random_arrays((3, 2, 7, 6, 4), (3, 3, 3, 4, 20), np.float32)
-
-    def way(x, weight):
-        return jnp.sin(native_convolution(x, weight, (2, 1), (1, 1), NONE)).sum()
-
-    together = jax.jit(jax.vmap(jax.grad(way, (0, 1))))(x, weight)
-    for number in range(3):
-        alone = jax.jit(jax.grad(way, (0, 1)))(x[number], weight[number])
-        for a, b in zip(together, alone, strict=True):
-            np.testing.assert_array_equal(a[number], b)
+    arrays = random_arrays((3, 2, 7, 6, 4), (3, 3, 3, 4, 20))
+    assert_alone_are_together(lambda *arrays: native_convolution(*arrays, (2, 1), (1, 1), NONE), arrays)
 
 
 @both_ways
@@ -151,19 +134,20 @@ def assert_shows(way, value):
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize("columns", [1, 15, 16, 17, *(width for width, _ in GATHERED), 100, 131])
-@pytest.mark.parametrize(("rows", "runs", "inner"), [(1, 1, 1), (13, 300, 1), (7, 3, 9)])
-def test_the_handler_keeps_to_its_arrays(real, columns, rows, runs, inner):
+@pytest.mark.parametrize(("times", "rows", "runs", "inner"), [(1, 1, 1, 1), (2, 13, 300, 1), (3, 7, 3, 9)])
+def test_the_handler_keeps_to_its_arrays(real, columns, times, rows, runs, inner):
     """What lies around an array stays as it was; what nobody wrote is NaN, and would show in the result."""
     random = np.random.default_rng(0)
-    left = Guarded((50 * rows + runs + inner,), real, random.normal(size=50 * rows + runs + inner))
+    size = times, 50 * rows + runs + inner
+    left = Guarded(size, real, random.normal(size=size))
     row_places, run_places = random.permutation(rows).astype(np.int32) * 50, random.permutation(runs).astype(np.int32)
     places = [Guarded(each.shape, np.int32, each) for each in (row_places, run_places)]
-    right = Guarded((runs, inner, columns), real, random.normal(size=(runs, inner, columns)))
-    found = Guarded((rows, columns), real)
+    right = Guarded((times, runs, inner, columns), real, random.normal(size=(times, runs, inner, columns)))
+    found = Guarded((times, rows, columns), real)
     call("gathered", real, [left, *places, right], [found])
     assert all(each.is_intact() for each in (left, *places, right, found))
     at = row_places[:, None, None] + run_places[:, None] + np.arange(inner)
-    expected = np.einsum("pqi,qic->pc", left.array[at].astype(np.float64), right.array.astype(np.float64))
+    expected = np.einsum("zpqi,zqic->zpc", left.array[:, at].astype(np.float64), right.array.astype(np.float64))
     scale = abs(expected).max() + 1
     np.testing.assert_allclose(found.array / scale, expected / scale, atol=1e-5 if real == "float32" else 1e-13)
 

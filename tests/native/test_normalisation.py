@@ -1,12 +1,14 @@
 """Normalisation of groups of channels, for a processor and for any platform, against the formula."""
 
-import jax
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.native.frames import Guarded, call
+from tests.native.ways import assert_alone_are_together, assert_same_ways
 
 from twofold.native.normalisation import has_normalise, native_normalise, portable_normalise
 
@@ -25,15 +27,6 @@ def plain(x, weight, bias, groups, eps):
     return result * weight + bias, mean.reshape(-1, groups), variance.reshape(-1, groups)
 
 
-def values_and_gradients(way, groups, *arrays):
-    def total(*arrays):
-        outputs, *moments = way(*arrays, groups, EPS)
-        return (outputs**3).sum(), (outputs, *moments)
-
-    (_, outputs), gradients = jax.jit(jax.value_and_grad(total, (0, 1, 2), has_aux=True))(*arrays)
-    return *outputs, *gradients
-
-
 def random_arrays(n, rows, columns, dtype=np.float64):
     random = np.random.default_rng(0)
     shapes = (n, rows, columns), (columns,), (columns,)
@@ -44,11 +37,10 @@ def random_arrays(n, rows, columns, dtype=np.float64):
 @FEW
 @given(n=st.integers(1, 3), rows=st.integers(2, 40), groups=st.integers(1, 6), size=st.integers(1, 9))
 def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, size):
-    with jax.enable_x64(True):
-        arrays = random_arrays(n, rows, groups * size)
-        assert has_normalise(*map(jnp.asarray, arrays))
-        for ours, theirs in zip(*(values_and_gradients(each, groups, *arrays) for each in (way, plain)), strict=True):
-            np.testing.assert_allclose(ours, theirs, rtol=1e-8, atol=1e-9 * max(float(abs(theirs).max()), 1))
+    arrays = random_arrays(n, rows, groups * size)
+    assert has_normalise(*map(jnp.asarray, arrays))
+    ours, theirs = (partial(each, groups=groups, eps=EPS) for each in (way, plain))
+    assert_same_ways(ours, theirs, arrays, rtol=1e-8)
 
 
 def test_a_mean_far_from_zero_costs_no_digits():
@@ -70,16 +62,8 @@ def test_what_is_not_finite_stays_visible_in_its_group(way):
 
 
 def test_many_trials_at_once_are_each_alone():
-    arrays = [np.stack([each, 2 * each]) for each in random_arrays(2, 30, 6, np.float32)]
-
-    def way(*arrays):
-        return jnp.sin(native_normalise(*arrays, 3, EPS)[0]).sum()
-
-    together = jax.jit(jax.vmap(jax.grad(way, (0, 1, 2))))(*arrays)
-    for number in range(2):
-        alone = jax.jit(jax.grad(way, (0, 1, 2)))(*(each[number] for each in arrays))
-        for a, b in zip(together, alone, strict=True):
-            np.testing.assert_array_equal(a[number], b)
+    arrays = [np.stack([each, 2 * each]) for each in random_arrays(2, 30, 6)]
+    assert_alone_are_together(lambda *arrays: native_normalise(*arrays, 3, EPS)[0], arrays)
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])

@@ -14,7 +14,8 @@ from jaxtyping import Array
 
 from twofold.native import handlers
 from twofold.native import tile_sizes as tiles
-from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, sizes_after
+from twofold.native.padding import padded
+from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, sizes_after, window_of
 
 # With so many or fewer Winograd's algorithm is no faster.
 _FEW_CHANNELS = 16
@@ -36,22 +37,18 @@ def grouped_convolution(x: Array, weight: Array, strides: Sizes, dilations: Size
     """`convolution` of as many groups of channels, each by itself; kernels are (*kernel, in / groups, out)."""
     if groups == 1:
         return convolution(x, weight, strides, dilations, edges)
-    x = padded(x, edges)
     *kernel, inputs, outputs = weight.shape
-    if inputs > 1 and groups <= _MOST_SEPARATE_GROUPS:
+    if inputs == 1:  # each channel by itself, as often as there are outputs of it
+        x = x if outputs == groups else jnp.repeat(x, outputs // groups, axis=-1)
+        take = native_depthwise if has_convolution(x, weight) else portable_depthwise
+        return take(x, weight.reshape(*kernel, outputs), strides, dilations, edges)
+    if groups <= _MOST_SEPARATE_GROUPS:
         parts = zip(jnp.split(x, groups, axis=-1), jnp.split(weight, groups, axis=-1))
-        none = ((0, 0),) * len(kernel)
-        return jnp.concatenate([convolution(*part, strides, dilations, none) for part in parts], axis=-1)
-    seen = patches(x, tuple(kernel), strides, dilations)
-    weights = weight.reshape(len(seen), inputs, outputs)
-    if inputs == 1:  # depthwise: each channel by itself
-        times = outputs // groups
-        if times > 1:
-            seen = [jnp.repeat(each, times, axis=-1) for each in seen]
-        return sum((each * weights[i, 0] for i, each in enumerate(seen[1:], 1)), seen[0] * weights[0, 0])
+        return jnp.concatenate([convolution(*part, strides, dilations, edges) for part in parts], axis=-1)
+    seen = patches(padded(x, edges), tuple(kernel), strides, dilations)
     stacked = jnp.stack(seen, axis=-2)
     stacked = stacked.reshape(*stacked.shape[:-1], groups, inputs)
-    result = jnp.einsum("...kgi,kigo->...go", stacked, weights.reshape(len(seen), inputs, groups, -1))
+    result = jnp.einsum("...kgi,kigo->...go", stacked, weight.reshape(len(seen), inputs, groups, -1))
     return result.reshape(*result.shape[:-2], outputs)
 
 
@@ -71,13 +68,6 @@ def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Siz
     seen = patches(padded(x, edges), weight.shape[:-2], strides, dilations)
     joined = seen[0] if len(seen) == 1 else jnp.concatenate(seen, axis=-1)
     return joined @ weight.reshape(-1, weight.shape[-1])
-
-
-def padded(x: Array, edges: Edges) -> Array:
-    """Images (n, *sizes, channels) with zeros at their edges, or cut there where numbers are negative."""
-    if not any(any(edge) for edge in edges):
-        return x
-    return jax.lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((low, high, 0) for low, high in edges), (0, 0, 0)])
 
 
 def patches(x: Array, kernel: Sizes, strides: Sizes, dilations: Sizes) -> list[Array]:
@@ -116,27 +106,68 @@ def _backward(
     places = numbers_of(x.shape, kernel, dilations)
     pixels = pixels_of(x.shape, gradient.shape[1:-1], strides)
     to_weight = _gathered(x, places, pixels, gradient.reshape(-1, 1, outputs)).reshape(weight.shape)
-    return _to_images(x.shape, weight, strides, dilations, edges, gradient), to_weight
+    turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
+    spread = _spread(x.shape, kernel, strides, dilations, edges, gradient)
+    none = ((0, 0),) * len(kernel)
+    return native_convolution(spread, turned, (1,) * len(kernel), dilations, none), to_weight
 
 
 native_convolution.defvjp(_forward, _backward)
 
 
-def _to_images(shape: Sizes, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges, gradient: Array) -> Array:
-    """The gradient of the images, of this shape with their edges, which themselves need none.
+def _spread(shape: Sizes, kernel: Sizes, strides: Sizes, dilations: Sizes, edges: Edges, gradient: Array) -> Array:
+    """What the turned kernel's convolution makes the gradient of the images of, which have this shape with their edges.
 
-    It is the turned kernel's convolution of the gradient, spread as far as strides are.
+    It is the gradient of the outputs, spread as far as strides are; the edges themselves need none.
     """
-    kernel = weight.shape[:-2]
     config = [
         (d * (k - 1) - low, size - (given - 1) * s - 1 - high, s - 1)
         for size, given, k, s, d, (low, high) in zip(
             shape[1:-1], gradient.shape[1:-1], kernel, strides, dilations, edges
         )
     ]
-    spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *config, (0, 0, 0)])
-    turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
-    return native_convolution(spread, turned, (1,) * len(kernel), dilations, ((0, 0),) * len(kernel))
+    if set(strides) == {1}:
+        return padded(gradient, tuple((low, high) for low, high, _ in config))
+    return jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), [(0, 0, 0), *config, (0, 0, 0)])
+
+
+def portable_depthwise(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
+    """`native_depthwise` in operations that every platform has."""
+    seen = patches(padded(x, edges), weight.shape[:-1], strides, dilations)
+    factors = weight.reshape(len(seen), -1)
+    return sum((each * factor for each, factor in zip(seen[1:], factors[1:])), seen[0] * factors[0])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def native_depthwise(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
+    """Each channel's convolution by a kernel of its own (*kernel, channels); there is no second derivative."""
+    return _depthwise_forward(x, weight, strides, dilations, edges)[0]
+
+
+def _depthwise_forward(
+    x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges
+) -> tuple[Array, tuple[Array, Array]]:
+    x = padded(x, edges)
+    kernel = weight.shape[:-1]
+    sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
+    result = _channelwise(x, pixels_of(x.shape, sizes, strides), window_of(x.shape, kernel, dilations), weight)
+    return result.reshape(x.shape[0], *sizes, -1), (x, weight)
+
+
+def _depthwise_backward(
+    strides: Sizes, dilations: Sizes, edges: Edges, kept: tuple[Array, Array], gradient: Array
+) -> tuple[Array, Array]:
+    x, weight = kept
+    kernel = weight.shape[:-1]
+    window, pixels = window_of(x.shape, kernel, dilations), pixels_of(x.shape, gradient.shape[1:-1], strides)
+    to_weight = _channelwise(x, window, pixels, gradient).reshape(weight.shape)
+    turned = jnp.flip(weight, tuple(range(len(kernel))))
+    spread = _spread(x.shape, kernel, strides, dilations, edges, gradient)
+    none = ((0, 0),) * len(kernel)
+    return native_depthwise(spread, turned, (1,) * len(kernel), dilations, none), to_weight
+
+
+native_depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -184,4 +215,12 @@ def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> 
     """Row p of the result is the sum over q and i of left[rows[p] + runs[q] + i] * right[q, i], `left` being flat."""
     shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
     target = handlers.register("gathered", right.dtype.name)
+    return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right[None])
+
+
+def _channelwise(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:
+    """Row p of the result is the sum over q of left[rows[p] + runs[q] + c] * right[q, c], `left` being flat."""
+    right = right.reshape(len(runs), -1)
+    shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
+    target = handlers.register("channelwise", right.dtype.name)
     return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.native.foreign import argument, begins, called, compiled, dimension, offset, result
+from twofold.native.foreign import argument, begins, called, compiled, dimension, length, offset, result
 from twofold.native.vectors import GATHERED, gathered_block
 
 # Runs that are worked through before the next rows begin, where each is a single number: so that what they need of
@@ -59,23 +59,35 @@ def product(left, places, count, runs, run_count, inner, right, columns, result,
                 _short_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
 
 
+@compiled
+def _products(times, left, left_step, places, count, runs, run_count, inner, right, columns, result):
+    """So many products by the same tables, of parts of left and right that lie one after the other."""
+    for z in range(times):
+        of, factors = offset(left, z * left_step), offset(right, z * run_count * inner * columns)
+        to = offset(result, z * count * columns)
+        product(of, places, count, runs, run_count, inner, factors, columns, to, False)
+
+
 def gathered_handler(real: np.generic) -> Callable:
-    """Arguments are left, rows, runs and right (runs, inner, columns); the result is (rows, columns)."""
+    """Arguments are left (times, ...), rows, runs and right (times, runs, inner, columns); the result is (times, rows,
+    columns). Where there is one product left may have any shape."""
     place = np.int32(0)
 
     def gathered(frame):
         if begins(frame):
-            product(
+            times = dimension(frame, 3, 0)
+            _products(
+                times,
                 argument(frame, 0, real),
+                length(frame, 0) // times,
                 argument(frame, 1, place),
                 dimension(frame, 1, 0),
                 argument(frame, 2, place),
                 dimension(frame, 2, 0),
-                dimension(frame, 3, 1),
-                argument(frame, 3, real),
                 dimension(frame, 3, 2),
+                argument(frame, 3, real),
+                dimension(frame, 3, 3),
                 result(frame, 0, real),
-                False,
             )
         return np.uintp(0)
 

@@ -16,6 +16,8 @@ from functools import partial
 import numpy as np
 
 from twofold.native import geometry
+from twofold.native.channelwise import channelwise_handler
+from twofold.native.edges import edges_handler
 from twofold.native.foreign import (
     argument,
     begins,
@@ -29,6 +31,7 @@ from twofold.native.gathered import gathered_handler
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2, PAIRS, PLANE, SHUT, TILE
 from twofold.native.maxima import pool_back_handler, pool_handler
 from twofold.native.norms import normalise_back_handler, normalise_handler
+from twofold.native.relus import relu_back_handler, relu_handler
 from twofold.native.rules import RULES
 from twofold.native.stages import ANY, PAPERS
 from twofold.native.steps import step_handler
@@ -488,6 +491,10 @@ HANDLERS: dict[str, dict[str, Callable[[np.generic], Callable]]] = {
     },
     ANY: {
         "gathered": gathered_handler,
+        "channelwise": channelwise_handler,
+        "edges": edges_handler,
+        "relu": relu_handler,
+        "relu_back": relu_back_handler,
         "pool": pool_handler,
         "pool_back": pool_back_handler,
         "normalise": normalise_handler,

@@ -15,7 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from twofold.native import convolution, handlers, normalisation, operations, pooling
+from twofold.native import (
+    activation,
+    convolution,
+    handlers,
+    normalisation,
+    operations,
+    padding,
+    pooling,
+    small_products,
+)
 from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
 from twofold.native.quickly import compile_quickly
@@ -58,6 +67,10 @@ def _comparisons(real: str, part: str) -> Iterator[tuple[str, Callable[[], None]
     """Each operation, and what compares its two ways."""
     if part == ANY:
         yield "convolution", partial(_compare_convolution, real)
+        yield "depthwise convolution", partial(_compare_depthwise, real)
+        yield "small products", partial(_compare_small_products, real)
+        yield "edges", partial(_compare_edges, real)
+        yield "ReLU", partial(_compare_relu, real)
         yield "pooling", partial(_compare_pooling, real)
         yield "normalisation", partial(_compare_normalisation, real)
     else:
@@ -96,6 +109,34 @@ def _compare_convolution(real: str) -> None:
             _compare(way, portable, arrays, range(2))
 
 
+def _compare_depthwise(real: str) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.normal(size=shape).astype(real) for shape in ((2, 9, 8, 19), (3, 2, 19))]
+    how = (2, 1), (1, 2), ((1, 0), (2, 1))
+    ours = partial(_convolved, convolution.native_depthwise, how)
+    _compare(ours, partial(_convolved, convolution.portable_depthwise, how), arrays, range(2))
+
+
+def _compare_small_products(real: str) -> None:
+    random = np.random.default_rng(0)
+    arrays = [random.normal(size=shape).astype(real) for shape in ((3, 9, 5), (3, 5, 18))]
+    _compare(small_products.native_matmul, jnp.matmul, arrays, range(2))
+
+
+def _compare_edges(real: str) -> None:
+    images = np.random.default_rng(0).normal(size=(2, 4, 5, 3)).astype(real)
+    for edges in (((1, 2), (2, 1)), ((-1, 1), (1, -2))):
+        ours, theirs = (partial(_with_edges, way, edges) for way in (padding.native_padded, padding.portable_padded))
+        _compare(ours, theirs, [images], range(1))
+
+
+def _compare_relu(real: str) -> None:
+    random = np.random.default_rng(0)
+    x, bias, others = (random.normal(size=shape).astype(real) for shape in ((2, 7, 19), (19,), (2, 7, 19)))
+    _compare(activation.native_relu, activation.portable_relu, [x, bias, others], range(3))
+    _compare(partial(_alone, activation.native_relu), partial(_alone, activation.portable_relu), [x, bias], range(2))
+
+
 def _compare_pooling(real: str) -> None:
     random = np.random.default_rng(0)
     for image, windows in _POOLINGS:
@@ -117,6 +158,14 @@ def _compare_normalisation(real: str) -> None:
 
 def _normalised(way: Callable, groups: int, x: Any, weight: Any, bias: Any) -> Any:
     return way(x, weight, bias, groups, 1e-5)[0]
+
+
+def _with_edges(way: Callable, edges: tuple, x: Any) -> Any:
+    return way(x, edges)
+
+
+def _alone(way: Callable, x: Any, bias: Any) -> Any:
+    return way(x, bias, None)
 
 
 def _pooled(way: Callable, windows: tuple, x: Any, bias: Any) -> Any:

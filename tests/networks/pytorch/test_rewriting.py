@@ -74,6 +74,37 @@ def pooled_twice():
     return nn.Sequential(nn.Conv2d(1, 5, 3), nn.MaxPool2d(2), nn.ReLU(), nn.MaxPool2d(2), nn.ReLU())
 
 
+def residual():
+    """Two places where what was before is added, the second to a normalisation."""
+    return nn.Sequential(nn.Conv2d(1, 5, 3, padding=1), nn.ReLU(), Adding(5, False), Adding(5, True))
+
+
+class Adding(nn.Module):
+    def __init__(self, channels, normed):
+        super().__init__()
+        self.on = nn.Conv2d(channels, channels, 3, padding=1, bias=not normed)
+        self.norm = nn.BatchNorm2d(channels) if normed else nn.Identity()
+
+    def forward(self, x):
+        return F.relu(x + self.norm(self.on(x)))
+
+
+def grouped():
+    return nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.GroupNorm(2, 4), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.ReLU())
+
+
+class ReadTwice(nn.Module):
+    """What is added before a ReLU is read elsewhere, too, and so has to be there."""
+
+    def __init__(self):
+        super().__init__()
+        self.on = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x):
+        added = x + self.on(x)
+        return F.relu(added) * added
+
+
 def papers():
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2)), *(nn.Conv2d(32, 64, 3), nn.MaxPool2d(2), nn.ReLU())
@@ -94,6 +125,10 @@ FOUND = {
     "two calls of a perceptron": (perceptron, {"aten.linear.default": 3, "aten.layer_norm.default": 1}),
     "two calls that read other rows": (Reading, {"aten.linear.default": 5}),
     "two calls that take each its own mean": (normed, {"twofold.batch_norm_training": 2, "aten.conv2d.default": 2}),
+    # The two additions that are left count the batches of a normalisation.
+    "ReLU with what is added": (residual, {"twofold.relu_of_sum": 6, "aten.relu.default": 0, "aten.add.Tensor": 2}),
+    "ReLU of a normalisation": (grouped, {"twofold.relu_of_sum": 4, "aten.relu.default": 0}),
+    "a sum that is read twice": (ReadTwice, {"twofold.relu_of_sum": 0, "aten.add.Tensor": 2}),
     "the paper's branch": (papers, {"twofold.papers_branch": 2, "aten.conv2d.default": 0}),
 }
 SWITCHED_ON = {
@@ -101,6 +136,8 @@ SWITCHED_ON = {
     "bias before normalisation": ("bias before normalisation",),
     "pooling with bias and ReLU": ("pooling with bias and ReLU",),
     "a ReLU between two poolings": ("pooling with bias and ReLU",),
+    **{name: ("ReLU with what is added",) for name in FOUND if "ReLU with" in name or "ReLU of" in name},
+    "a sum that is read twice": ("ReLU with what is added",),
     "the paper's branch": ("pooling with bias and ReLU", "the paper's branch"),
 }
 

@@ -14,6 +14,7 @@ RELU = "aten.relu.default"
 CONVOLUTIONS = {f"aten.conv{axes}d.{kind}" for axes in (1, 2, 3) for kind in ("default", "padding")}
 MAX_POOLS = {f"aten.max_pool{axes}d.default": axes for axes in (1, 2, 3)}
 BATCH_NORM = "twofold.batch_norm_training"
+_NORMALISATIONS = {BATCH_NORM, *(f"aten.{name}.default" for name in ("batch_norm", "group_norm", "instance_norm"))}
 
 # Operations that work on each row of their first argument by itself: the products, for whose sake two calls of a branch
 # are made one, and what may stand between them.
@@ -208,6 +209,44 @@ def pool_and_relu(program: Program) -> list[Step]:
     return _with(program.steps, instead)
 
 
+def sum_and_relu(program: Program) -> list[Step]:
+    """The ReLU of a convolution, a normalisation or a sum of two values is one operation with what is added before."""
+    readers, producers = program.readers(), program.producers()
+    instead: dict[int, Step | None] = {}
+    added: list[Step] = []
+    for relu in program.steps:
+        made = producers.get(relu.uses()[0]) if relu.node.operation == RELU else None
+        if made is None or len(relu.node.outputs[0].shape) <= 2 or not program.only_reader(made.values[0], readers):
+            continue
+        node, (x, bias, others) = made.node, (made.values[0], None, None)
+        if node.operation in CONVOLUTIONS:
+            instead[id(made)] = _without_bias(made)
+            if isinstance(_argument(node, 2), Reference):
+                added.append(_with_axes_of(relu, node.arguments[2], program))
+                bias = Reference(added[-1].values[0])
+        elif node.operation == "aten.add.Tensor" and _is_of_alike(made, program):
+            x, others = made.uses()[0], Reference(made.uses()[1])
+            instead[id(made)] = None
+        elif node.operation not in _NORMALISATIONS:
+            continue
+        sum_of = replace(relu.node, operation="twofold.relu_of_sum", arguments=(Reference(x), bias, others))
+        instead[id(relu)] = replace(relu, node=sum_of)
+    return [*added, *_with(program.steps, instead)]
+
+
+def _is_of_alike(step: Step, program: Program) -> bool:
+    """Whether an addition is of two values of one shape and type, as they are."""
+    alike = {program.specs[value] for value in step.uses()} == {step.node.outputs[0]}
+    return alike and len(step.uses()) == len(step.node.arguments) == 2 and not step.node.keywords
+
+
+def _with_axes_of(images: Step, bias: Reference, program: Program) -> Step:
+    """What gives a bias of channels the axes of images."""
+    shape = (1, -1, *[1] * (len(images.node.outputs[0].shape) - 2))
+    spec = Spec((1, *program.specs[bias.number].shape, *shape[2:]), images.node.outputs[0].dtype)
+    return Step(Node("aten.view.default", (bias, shape), (), (spec,), images.node.line), (program.new(spec),))
+
+
 def papers_branch(program: Program) -> list[Step]:
     """The two convolutions of the paper's layout, with their pooling, are the operation of its built-in networks.
 
@@ -390,4 +429,5 @@ PATTERNS: dict[str, Pattern] = {
     "pooling with bias and ReLU": pool_and_relu,
     "two calls of a branch": two_calls,
     "the paper's branch": papers_branch,
+    "ReLU with what is added": sum_and_relu,
 }

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from twofold.native import activation
 from twofold.networks.pytorch.operations.table import Number, Operand, operation
 
 _SIXTH = 0.1666666716337204
@@ -252,6 +253,16 @@ def clamp_min(x: Array, min: Operand) -> Array:
 def clamp_max(x: Array, max: Operand) -> Array:
     """x, or the upper bound."""
     return clamp(x, None, max)
+
+
+@operation("twofold.relu_of_sum", layout="any")
+def relu_of_sum(x: Array, bias: Array | None, others: Array | None) -> Array:
+    """The ReLU of images, of a bias for each channel, and of other images, together; the bias has the images' axes."""
+    if bias is None:
+        return activation.relu_of_sum(x, None, others)
+    if bias.shape == (*[1] * (x.ndim - 1), x.shape[-1]):
+        return activation.relu_of_sum(x, bias.ravel(), others)
+    return activation.portable_relu(x, bias, others)
 
 
 @operation("relu6", layout="any")

@@ -7,11 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from twofold.native.small_products import matmul
 from twofold.networks.pytorch.operations.sampling import dropout
 from twofold.networks.pytorch.operations.table import Key, Number, operation
 
 for _name in ("matmul", "mm", "bmm", "mv", "dot", "vdot", "linalg_matmul"):
-    operation(_name)(jnp.matmul)
+    operation(_name)(matmul)
 operation("outer", "ger")(jnp.outer)
 
 
@@ -25,7 +26,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 @operation("addmm", "addmv", "baddbmm")
 def add_product(x: Array, first: Array, second: Array, *, beta: Number = 1, alpha: Number = 1) -> Array:
     """A product, and something added to it."""
-    product = jnp.matmul(first, second)
+    product = matmul(first, second)
     product = product if alpha == 1 else alpha * product
     return product if beta == 0 else product + (x if beta == 1 else beta * x)
 
@@ -66,14 +67,14 @@ def attention(
     if enable_gqa:
         times = query.shape[-3] // keys.shape[-3]
         keys, values = (jnp.repeat(each, times, axis=-3) for each in (keys, values))
-    scores = jnp.matmul(query, jnp.swapaxes(keys, -1, -2)) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scores = matmul(query, jnp.swapaxes(keys, -1, -2)) * (query.shape[-1] ** -0.5 if scale is None else scale)
     if is_causal:
         scores = jnp.where(jnp.tri(scores.shape[-2], scores.shape[-1], dtype=bool), scores, -jnp.inf)
     if attn_mask is not None and attn_mask.dtype == bool:
         scores = jnp.where(attn_mask, scores, -jnp.inf)
     elif attn_mask is not None:
         scores = scores + attn_mask
-    return jnp.matmul(dropout(jax.nn.softmax(scores, axis=-1), dropout_p, True, key=key), values)
+    return matmul(dropout(jax.nn.softmax(scores, axis=-1), dropout_p, True, key=key), values)
 
 
 @operation("linalg_inv")
