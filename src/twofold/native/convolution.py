@@ -17,8 +17,8 @@ from twofold.native import tile_sizes as tiles
 from twofold.native.padding import padded
 from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, sizes_after, window_of
 
-# With so many or fewer Winograd's algorithm is no faster.
-_FEW_CHANNELS = 16
+# With fewer Winograd's algorithm is no faster.
+_MANY_CHANNELS = 16
 
 # More groups than these are one batched product and not a product for each.
 _MOST_SEPARATE_GROUPS = 8
@@ -60,7 +60,7 @@ def has_convolution(x: Array, weight: Array) -> bool:
 def has_tiles(kernel: Sizes, strides: Sizes, dilations: Sizes) -> bool:
     """Whether a kernel of this shape, (*kernel, in, out), takes less time by Winograd's algorithm."""
     plain = kernel[:-2] == (3, 3) and set((*strides, *dilations)) == {1}
-    return plain and min(kernel[-2:]) > _FEW_CHANNELS
+    return plain and min(kernel[-2:]) >= _MANY_CHANNELS
 
 
 def portable_convolution(x: Array, weight: Array, strides: Sizes, dilations: Sizes, edges: Edges) -> Array:
@@ -178,34 +178,37 @@ def tiled_convolution(x: Array, weight: Array, edges: Edges) -> Array:
 
 def _tiled_forward(x: Array, weight: Array, edges: Edges) -> tuple[Array, tuple[Array, Array]]:
     n, inputs, outputs = len(x), *weight.shape[-2:]
-    rows, columns = (size + low + high - 2 for size, (low, high) in zip(x.shape[1:3], edges))
-    to_whole_tiles = -rows % 4, -columns % 4
-    whole = padded(x, tuple((low, high + more) for more, (low, high) in zip(to_whole_tiles, edges)))
+    sizes = _sizes_of_tiles(x.shape, edges)
     shapes = (
-        jax.ShapeDtypeStruct((n, rows, columns, outputs), x.dtype),
+        jax.ShapeDtypeStruct((n, *sizes[:2], outputs), x.dtype),
         jax.ShapeDtypeStruct((tiles.forward_space(inputs, outputs),), x.dtype),
     )
     call = jax.ffi.ffi_call(handlers.register("tiles_forward", x.dtype.name), shapes, vmap_method="sequential")
     at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
-    result, _ = call(whole, weight, np.zeros((rows, columns), np.int8), at_once * np.int32(inputs))
-    return result, (whole, weight)
+    result, _ = call(x, weight, sizes, at_once * np.int32(inputs))
+    return result, (x, weight)
+
+
+def _sizes_of_tiles(shape: Sizes, edges: Edges) -> np.ndarray:
+    """Rows and columns of the outputs, and of what is added above and left of the images."""
+    sizes = [size + low + high - 2 for size, (low, high) in zip(shape[1:3], edges)]
+    return np.array([*sizes, *(low for low, _ in edges)], np.int32)
 
 
 def _tiled_backward(edges: Edges, kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
-    whole, weight = kept
+    x, weight = kept
     inputs, outputs = weight.shape[-2:]
     shapes = (
-        jax.ShapeDtypeStruct(whole.shape, whole.dtype),
+        jax.ShapeDtypeStruct(x.shape, x.dtype),
         jax.ShapeDtypeStruct(weight.shape, weight.dtype),
-        jax.ShapeDtypeStruct((tiles.backward_space(inputs, outputs),), whole.dtype),
+        jax.ShapeDtypeStruct((tiles.backward_space(inputs, outputs),), x.dtype),
     )
-    call = jax.ffi.ffi_call(handlers.register("tiles_backward", whole.dtype.name), shapes, vmap_method="sequential")
+    call = jax.ffi.ffi_call(handlers.register("tiles_backward", x.dtype.name), shapes, vmap_method="sequential")
     at_once = np.arange(tiles.tiles_at_once(inputs, outputs), dtype=np.int32)
     tables = at_once * np.int32(inputs), at_once * np.int32(outputs), np.arange(inputs, dtype=np.int32)
-    to_images, to_weight, _ = call(whole, jnp.swapaxes(weight, -1, -2), gradient, *tables)
-    sizes = gradient.shape[1:3]
-    cut = tuple((-low, sizes[i] + 2 - high - whole.shape[1 + i]) for i, (low, high) in enumerate(edges))
-    return padded(to_images, cut), to_weight
+    sizes = _sizes_of_tiles(x.shape, edges)
+    to_images, to_weight, _ = call(x, jnp.swapaxes(weight, -1, -2), sizes, gradient, *tables)
+    return to_images, to_weight
 
 
 tiled_convolution.defvjp(_tiled_forward, _tiled_backward)

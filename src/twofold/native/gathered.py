@@ -35,9 +35,9 @@ def _panel_of(width: int, rows: int, *, whole: bool) -> Callable:
     return panel
 
 
-(_WIDE, _), (_NARROW, _), (_SHORT, _) = GATHERED
-_wide_panel, _narrow_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GATHERED[1], whole=False)
-_short_panel = _panel_of(*GATHERED[2], whole=False)
+(_WIDE, _), (_MIDDLE, _), (_NARROW, _), (_SHORT, _) = GATHERED
+_wide_panel, _middle_panel = _panel_of(*GATHERED[0], whole=True), _panel_of(*GATHERED[1], whole=False)
+_narrow_panel, _short_panel = _panel_of(*GATHERED[2], whole=False), _panel_of(*GATHERED[3], whole=False)
 
 
 @called
@@ -51,9 +51,11 @@ def product(left, places, count, runs, run_count, inner, right, columns, result,
         for c in range(0, wide, _WIDE):
             to = offset(result, c)
             _wide_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, _WIDE, added)
-        for c in range(wide, columns, _NARROW):
-            to, there = offset(result, c), min(_NARROW, columns - c)
-            if there > _SHORT:
+        for c in range(wide, columns, _MIDDLE):
+            to, there = offset(result, c), min(_MIDDLE, columns - c)
+            if there > _NARROW:
+                _middle_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
+            elif there > _SHORT:
                 _narrow_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)
             else:
                 _short_panel(left, places, count, some, now, inner, offset(factors, c), to, columns, there, added)

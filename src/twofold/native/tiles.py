@@ -6,7 +6,8 @@ tiles are transformed at once, to 36 planes (tiles, channels), each of which is 
 transformed kernel. The gradients go the same way back: that of the outputs is transformed once for both, and the one
 of the images is the transposed algorithm, not a convolution by the turned kernel.
 
-Images (n, 4 down + 2, 4 across + 2, in) have their edges; outputs (n, rows, columns, out) may end within a last tile.
+Around the images (n, height, width, in) there may be zeros, which are in no memory; outputs (n, rows, columns, out) may
+end within a last tile.
 """
 
 from collections.abc import Callable
@@ -47,22 +48,24 @@ def _turned(matrix):
 
 
 _of_image, _of_image_back = combination(_BT), combination(_turned(_BT))
-_add_to_image = combination(_turned(_BT), added=True)
+_add_to_image, _add = combination(_turned(_BT), added=True), combination(((1,),), added=True)
 _to_output, _to_output_back = combination(_AT), combination(_turned(_AT))
 _of_kernel, _of_kernel_back = combination(_G), combination(_turned(_G))
 _copy = combination(((1,),))
 
 
 class Sizes(NamedTuple):
-    """The sizes of a call."""
+    """The sizes of a call, and how many rows and columns of zeros are above the images and left of them."""
 
     n: int
     height: int
     width: int
     inputs: int
+    outputs: int
     rows: int
     columns: int
-    outputs: int
+    above: int
+    left: int
 
 
 _plane, _at_once = compiled(tile_sizes.plane), compiled(tile_sizes.tiles_at_once)
@@ -105,15 +108,42 @@ def _place(s, t):
 
 
 @compiled
+def _seen(begin, size):
+    """Of the places of a tile that begins here, the first and the one behind the last that an axis has."""
+    return max(0, -begin), min(SIDE, size - begin)
+
+
+@compiled
+def _window(s, t):
+    """Of tile t of the images: its image, where its rows and columns begin, and the first and last of them that are
+    not zeros."""
+    image, row, column = _place(s, t)
+    y, x = row - s.above, column - s.left
+    top, bottom = _seen(y, min(s.height, s.rows + 2 - s.above))
+    left, right = _seen(x, min(s.width, s.columns + 2 - s.left))
+    return image, y, x, top, bottom, left, right
+
+
+@compiled
 def _tile_of_images(s, t, images, planes, step, half):
     """Tile t of the images, to a row of the planes."""
-    image, row, column = _place(s, t)
-    corner = offset(images, ((image * s.height + row) * s.width + column) * s.inputs)
+    image, y, x, top, bottom, left, right = _window(s, t)
+    corner, line = offset(images, ((image * s.height + y) * s.width + x) * s.inputs), s.width * s.inputs
+    inside, whole = bottom - top == SIDE and right - left == SIDE, offset(half, TILE * LANES)
     for c in range(0, s.inputs, LANES):
         there = min(LANES, s.inputs - c)
+        if inside:
+            start, across, down = offset(corner, c), s.inputs, line
+        else:
+            start, across, down = whole, LANES, SIDE * LANES
+            for i in range(TILE * LANES):
+                whole[i] = np.int8(0)
+            for r in range(top, bottom):
+                for q in range(left, right):
+                    of, to = offset(corner, r * line + q * s.inputs + c), offset(whole, (SIDE * r + q) * LANES)
+                    _copy(of, LANES, to, LANES, there)
         for q in range(SIDE):
-            of = offset(corner, q * s.inputs + c)
-            _of_image(of, s.width * s.inputs, offset(half, q * LANES), SIDE * LANES, there)
+            _of_image(offset(start, q * across), down, offset(half, q * LANES), SIDE * LANES, there)
         for r in range(SIDE):
             _of_image(offset(half, SIDE * r * LANES), LANES, offset(planes, SIDE * r * step + c), step, there)
 
@@ -121,16 +151,22 @@ def _tile_of_images(s, t, images, planes, step, half):
 @compiled
 def _tile_to_images(s, t, planes, step, images, half):
     """Adds the gradient of tile t to that of the images."""
-    image, row, column = _place(s, t)
-    corner = offset(images, ((image * s.height + row) * s.width + column) * s.inputs)
+    image, y, x, top, bottom, left, right = _window(s, t)
+    corner, line = offset(images, ((image * s.height + y) * s.width + x) * s.inputs), s.width * s.inputs
+    inside, whole = right - left == SIDE, offset(half, TILE * LANES)
     for c in range(0, s.inputs, LANES):
         there = min(LANES, s.inputs - c)
         for q in range(SIDE):
             of = offset(planes, q * step + c)
             _of_image_back(of, SIDE * step, offset(half, q * LANES), SIDE * LANES, there)
-        for r in range(SIDE):
-            to = offset(corner, r * s.width * s.inputs + c)
-            _add_to_image(offset(half, SIDE * r * LANES), LANES, to, s.inputs, there)
+        for r in range(top, bottom):
+            of, to = offset(half, SIDE * r * LANES), offset(corner, r * line + c)
+            if inside:
+                _add_to_image(of, LANES, to, s.inputs, there)
+            else:
+                _of_image_back(of, LANES, whole, LANES, there)
+                for q in range(left, right):
+                    _add(offset(whole, q * LANES), LANES, offset(to, q * s.inputs), s.inputs, there)
 
 
 @compiled
@@ -253,36 +289,31 @@ def _backward(s, images, turned, gradient, of_inputs, of_outputs, each_input, to
 
 
 @inlined
-def _sizes(frame, outputs):
-    """From the shapes of images (argument 0) and of outputs (an argument)."""
+def _sizes(frame, outputs, table):
+    """From the shapes of images (argument 0) and of the kernel (argument 1), of which an axis is that of outputs, and
+    from a table: rows and columns of outputs, and rows and columns of zeros before those of the images."""
     return Sizes(
         dimension(frame, 0, 0),
         dimension(frame, 0, 1),
         dimension(frame, 0, 2),
         dimension(frame, 0, 3),
-        dimension(frame, outputs, 1),
-        dimension(frame, outputs, 2),
-        dimension(frame, outputs, 3),
+        dimension(frame, 1, outputs),
+        np.intp(table[0]),
+        np.intp(table[1]),
+        np.intp(table[2]),
+        np.intp(table[3]),
     )
 
 
 def tiles_forward_handler(real: np.generic) -> Callable:
-    """Arguments are images, kernel (3, 3, in, out), an array of the outputs' shape, and where a row of `inputs` numbers
-    begins; results are the outputs and a workspace."""
+    """Arguments are images, kernel (3, 3, in, out), the table of sizes, and where a row of `inputs` numbers begins;
+    results are the outputs and a workspace."""
     place = np.int32(0)
 
     def tiles_forward(frame):
         if begins(frame):
             _forward(
-                Sizes(
-                    dimension(frame, 0, 0),
-                    dimension(frame, 0, 1),
-                    dimension(frame, 0, 2),
-                    dimension(frame, 0, 3),
-                    dimension(frame, 2, 0),
-                    dimension(frame, 2, 1),
-                    dimension(frame, 1, 3),
-                ),
+                _sizes(frame, 3, argument(frame, 2, place)),
                 argument(frame, 0, real),
                 argument(frame, 1, real),
                 argument(frame, 3, place),
@@ -295,20 +326,21 @@ def tiles_forward_handler(real: np.generic) -> Callable:
 
 
 def tiles_backward_handler(real: np.generic) -> Callable:
-    """Arguments are images, the kernel (3, 3, out, in), the gradient of the outputs, and tables: where rows of `in` and
-    of `out` numbers begin, and 0, 1, … to `in`; results are the gradients of images and kernel, and a workspace."""
+    """Arguments are images, the kernel (3, 3, out, in), the table of sizes, the gradient of the outputs, and tables:
+    where rows of `in` and of `out` numbers begin, and 0, 1, … to `in`; results are the gradients of images and kernel,
+    and a workspace."""
     place = np.int32(0)
 
     def tiles_backward(frame):
         if begins(frame):
             _backward(
-                _sizes(frame, 2),
+                _sizes(frame, 2, argument(frame, 2, place)),
                 argument(frame, 0, real),
                 argument(frame, 1, real),
-                argument(frame, 2, real),
-                argument(frame, 3, place),
+                argument(frame, 3, real),
                 argument(frame, 4, place),
                 argument(frame, 5, place),
+                argument(frame, 6, place),
                 result(frame, 0, real),
                 result(frame, 1, real),
                 result(frame, 2, real),

@@ -153,7 +153,7 @@ def repeated(builder: Any, number: Any, vector: Any) -> Any:
 
 # Columns and rows of the blocks of a gathered product, the widest first; those after the first may be narrower. The
 # last is for processors that take a wide register's halves one after the other.
-GATHERED = ((64, 6), (16, 8), (8, 8)) if LANES == 16 else ((16, 5), (8, 6), (4, 6))
+GATHERED = ((64, 6), (32, 8), (16, 8), (8, 8)) if LANES == 16 else ((16, 5), (8, 6), (8, 6), (4, 6))
 
 
 def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
@@ -182,7 +182,7 @@ def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
                 row = builder.gep(right, [builder.mul(builder.mul(run.index, inner), right_row)])
                 with cgutils.for_range(builder, inner) as step:
                     factors = load_masked(builder, builder.gep(row, [builder.mul(step.index, right_row)]), vector, mask)
-                    place = builder.add(begin, step.index)
+                    place = _opaque(builder, builder.add(begin, step.index))
                     for start, total in zip(starts, sums):
                         factor = repeated(builder, builder.load(builder.gep(start, [place])), vector)
                         _add(builder, builder.fmul(factor, factors, flags=("contract",)), total)
@@ -195,6 +195,12 @@ def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
         return numba.types.void(*given), generate
 
     return block
+
+
+def _opaque(builder: Any, number: Any) -> Any:
+    """The same number, of which LLVM knows nothing: it would make a pointer of each row anew for each run."""
+    kind = ir.FunctionType(number.type, [number.type])
+    return builder.call(ir.InlineAsm(kind, "", "=r,0"), [number])
 
 
 def combination(matrix: Sequence[Sequence[float]], *, added: bool = False) -> Any:
