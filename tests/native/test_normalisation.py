@@ -1,7 +1,5 @@
 """Normalisation of groups of channels, for a processor and for any platform, against the formula."""
 
-from functools import partial
-
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -20,11 +18,14 @@ FEW = settings(max_examples=15, deadline=None)
 both_ways = pytest.mark.parametrize("way", [native_normalise, portable_normalise], ids=["native", "portable"])
 
 
-def plain(x, weight, bias, groups, eps):
+def plain(x, weight, bias, others, groups, eps, relu):
     grouped = x.reshape(*x.shape[:2], groups, -1)
     mean, variance = grouped.mean((1, 3), keepdims=True), grouped.var((1, 3), keepdims=True)
     result = ((grouped - mean) / jnp.sqrt(variance + eps)).reshape(x.shape)
-    return result * weight + bias, mean.reshape(-1, groups), variance.reshape(-1, groups)
+    result = result * weight + bias
+    if relu:
+        result = jnp.maximum(result if others is None else result + others, 0)
+    return result, mean.reshape(-1, groups), variance.reshape(-1, groups)
 
 
 def random_arrays(n, rows, columns, dtype=np.float64):
@@ -35,27 +36,40 @@ def random_arrays(n, rows, columns, dtype=np.float64):
 
 @both_ways
 @FEW
-@given(n=st.integers(1, 3), rows=st.integers(2, 40), groups=st.integers(1, 6), size=st.integers(1, 9))
-def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, size):
+@given(
+    n=st.integers(1, 3),
+    rows=st.integers(2, 40),
+    groups=st.integers(1, 6),
+    size=st.integers(1, 9),
+    after=st.sampled_from(["nothing", "ReLU", "sum and ReLU"]),
+)
+def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, size, after):
     arrays = random_arrays(n, rows, groups * size)
     assert has_normalise(*map(jnp.asarray, arrays))
-    ours, theirs = (partial(each, groups=groups, eps=EPS) for each in (way, plain))
-    assert_same_ways(ours, theirs, arrays, rtol=1e-8)
+    arrays[2] -= 10  # so that some of it is shut
+    if after == "sum and ReLU":
+        arrays.append(arrays[0][::-1, ::-1] - 10)
+
+    def of(way):
+        return lambda x, weight, bias, others=None: way(x, weight, bias, others, groups, EPS, after != "nothing")
+
+    assert_same_ways(of(way), of(plain), arrays, rtol=1e-8)
 
 
 def test_a_mean_far_from_zero_costs_no_digits():
     x = 1000 + np.random.default_rng(0).normal(size=(1, 5000, 20))
     arrays = [each.astype(np.float32) for each in (x, np.ones(20), np.zeros(20))]
     for way in (native_normalise, portable_normalise):
-        outputs, _, variance = way(*map(jnp.asarray, arrays), 20, EPS)
+        outputs, _, variance = way(*map(jnp.asarray, arrays), None, 20, EPS, False)
         np.testing.assert_allclose(variance, arrays[0].astype(np.float64).var(1), rtol=1e-3)
         np.testing.assert_allclose(np.asarray(outputs).var(1), 1, rtol=1e-3)
 
 
 @both_ways
-def test_what_is_not_finite_stays_visible_in_its_group(way):
+@pytest.mark.parametrize("relu", [False, True])
+def test_what_is_not_finite_stays_visible_in_its_group(way, relu):
     x, weight, bias = (jnp.asarray(each) for each in random_arrays(2, 9, 20, np.float32))
-    outputs = np.array(way(x.at[1, 3, 17].set(jnp.nan), weight, bias, 10, EPS)[0])
+    outputs = np.array(way(x.at[1, 3, 17].set(jnp.nan), weight, bias, None, 10, EPS, relu)[0])
     assert np.isnan(outputs[1, :, 16:18]).all()
     outputs[1, :, 16:18] = 0
     assert np.isfinite(outputs).all()
@@ -63,20 +77,24 @@ def test_what_is_not_finite_stays_visible_in_its_group(way):
 
 def test_many_trials_at_once_are_each_alone():
     arrays = [np.stack([each, 2 * each]) for each in random_arrays(2, 30, 6)]
-    assert_alone_are_together(lambda *arrays: native_normalise(*arrays, 3, EPS)[0], arrays)
+    assert_alone_are_together(lambda *arrays: native_normalise(*arrays, None, 3, EPS, True)[0], arrays)
 
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("n", "rows", "columns", "groups"), [(1, 1, 1, 1), (1, 6, 16, 16), (3, 11, 42, 2), (4, 1, 9, 1)]
 )
-def test_the_handlers_keep_to_their_arrays(real, n, rows, columns, groups):
+@pytest.mark.parametrize(("relu", "more"), [(0, 0), (1, 0), (1, 1)])
+def test_the_handlers_keep_to_their_arrays(real, n, rows, columns, groups, relu, more):
     drawn = random_arrays(n, rows, columns)
     x, weight, bias, gradient = (Guarded(each.shape, real, each) for each in (*drawn, drawn[0]))
-    eps = Guarded((1,), real, EPS)
+    eps, flag = Guarded((1,), real, EPS), Guarded((1,), np.int8, relu)
+    others = Guarded((n * more, rows, columns), real, 1)
     found = [Guarded(shape, real) for shape in (x.array.shape, (n, groups), (n, groups), (2, columns))]
-    call("normalise", real, [x, weight, bias, eps], found)
-    back = [Guarded(shape, real) for shape in (x.array.shape, (columns,), (columns,), (4, columns))]
-    call("normalise_back", real, [x, weight, *found[1:3], eps, gradient], back)
-    everything = [x, weight, bias, gradient, eps, *found, *back]
+    call("normalise", real, [x, weight, bias, eps, flag, others], found)
+    outputs = found[0] if relu else Guarded((0,), real)
+    shapes = x.array.shape, (columns,), (columns,), others.array.shape, (4, columns)
+    back = [Guarded(shape, real) for shape in shapes]
+    call("normalise_back", real, [x, weight, *found[1:3], eps, gradient, outputs], back)
+    everything = [x, weight, bias, gradient, eps, flag, others, *found, *back]
     assert all(each.is_intact() and np.isfinite(each.array).all() for each in everything)

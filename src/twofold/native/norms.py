@@ -1,4 +1,5 @@
-"""Normalisation of images with channels last, in as few passes as there can be, with weights and biases.
+"""Normalisation of images with channels last, in as few passes as there can be, with weights and biases, and with a
+ReLU after it, before which other images may be added.
 
 The channels of a group are normalised together, over all rows of an image. Ioffe and Szegedy 2015, "Batch
 Normalization", algorithm 1, where all images are the rows of one, and each channel is a group; Wu and He 2018, "Group
@@ -11,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from twofold.native.foreign import argument, begins, compiled, dimension, length, offset, result, result_length
-from twofold.native.vectors import LANES, over_rows
+from twofold.native.relus import let_through, opened
+from twofold.native.vectors import over_rows
 
 
 def _sub(builder, a, b):
@@ -40,9 +42,22 @@ def _scaled(builder, read, numbers):
     return [_plus(builder, _times(builder, _sub(builder, read[0], mean), factor), bias)]
 
 
+def _scaled_relu(builder, read, numbers):
+    return [opened(builder, _scaled(builder, read, numbers)[0])]
+
+
+def _scaled_sum_relu(builder, read, numbers):
+    return [opened(builder, builder.fadd(_scaled(builder, read, numbers)[0], read[1]))]
+
+
 def _gradients(builder, read, numbers):
     (x, gradient), (mean,) = read, numbers
     return [gradient, _times(builder, gradient, _sub(builder, x, mean))]
+
+
+def _gradients_relu(builder, read, numbers):
+    x, gradient, output = read
+    return _gradients(builder, (x, let_through(builder, gradient, output)), numbers)
 
 
 def _back(builder, read, numbers):
@@ -51,9 +66,23 @@ def _back(builder, read, numbers):
     return [_sub(builder, _times(builder, gradient, factor), rest)]
 
 
+def _back_relu(builder, read, numbers):
+    x, gradient, output = read
+    return _back(builder, (x, let_through(builder, gradient, output)), numbers)
+
+
+def _back_sum_relu(builder, read, numbers):
+    x, gradient, output = read
+    given = let_through(builder, gradient, output)
+    return [*_back(builder, (x, given), numbers), given]
+
+
 _sums, _squares = over_rows(_itself, summed=1), over_rows(_square, summed=1)
-_write_scaled, _sums_back = over_rows(_scaled, written=1), over_rows(_gradients, summed=2)
-_write_back = over_rows(_back, written=1)
+_write_scaled, _write_relu = over_rows(_scaled, written=1), over_rows(_scaled_relu, written=1)
+_write_sum_relu = over_rows(_scaled_sum_relu, written=1)
+_sums_back, _sums_back_relu = over_rows(_gradients, summed=2), over_rows(_gradients_relu, summed=2)
+_write_back, _write_back_relu = over_rows(_back, written=1), over_rows(_back_relu, written=1)
+_write_back_sum_relu = over_rows(_back_sum_relu, written=2)
 
 
 @compiled
@@ -71,33 +100,34 @@ def _mean_of_groups(sums, columns, groups, count, found):
 
 
 @compiled
-def _normalise(n, rows, columns, groups, x, weight, bias, eps, outputs, mean, variance, space):
+def _normalise(n, rows, columns, groups, x, weight, bias, eps, relu, others, more, outputs, mean, variance, space):
     """`outputs`, means and variances; `space` has place for two numbers a channel."""
     means, factors = space, offset(space, columns)
     count = rows * (columns // groups)
     for image in range(n):
-        seen, written = offset(x, image * rows * columns), offset(outputs, image * rows * columns)
-        for c in range(0, columns, LANES):
-            there, m = min(LANES, columns - c), offset(means, c)
-            _sums((offset(seen, c),), (m,), (m,), (m,), rows, columns, there)
+        begin = image * rows * columns
+        seen, written = (offset(x, begin),), (offset(outputs, begin),)
+        _sums(seen, (means,), (means,), (means,), rows, columns)
         _mean_of_groups(means, columns, groups, count, offset(mean, image * groups))
-        for c in range(0, columns, LANES):
-            there, m, f = min(LANES, columns - c), offset(means, c), offset(factors, c)
-            _squares((offset(seen, c),), (m,), (m,), (f,), rows, columns, there)
+        _squares(seen, (means,), (means,), (factors,), rows, columns)
         _mean_of_groups(factors, columns, groups, count, offset(variance, image * groups))
         for c in range(columns):
             factors[c] = weight[c] / np.sqrt(factors[c] + eps[0])
-        for c in range(0, columns, LANES):
-            there, m, f = min(LANES, columns - c), offset(means, c), offset(factors, c)
-            to = (offset(written, c),)
-            _write_scaled((offset(seen, c),), (m, f, offset(bias, c)), to, (m,), rows, columns, there)
+        numbers = means, factors, bias
+        if more:
+            _write_sum_relu((seen[0], offset(others, begin)), numbers, written, (means,), rows, columns)
+        elif relu:
+            _write_relu(seen, numbers, written, (means,), rows, columns)
+        else:
+            _write_scaled(seen, numbers, written, (means,), rows, columns)
 
 
 @compiled
 def _normalise_back(
-    n, rows, columns, groups, x, weight, mean, variance, eps, gradient, to_x, to_weight, to_bias, space
-):
-    """The gradients of x, weight and bias; `space` has place for four numbers a channel."""
+    n, rows, columns, groups, x, weight, mean, variance, eps, gradient, outputs, relu, more,
+    to_x, to_weight, to_bias, to_others, space,
+):  # fmt: skip
+    """The gradients of x, weight and bias, and of the other images; `space` has place for four numbers a channel."""
     means, factors = space, offset(space, columns)
     plain, along = offset(space, 2 * columns), offset(space, 3 * columns)
     size = columns // groups
@@ -105,13 +135,14 @@ def _normalise_back(
         to_weight[c], to_bias[c] = np.int8(0), np.int8(0)
     for image in range(n):
         begin = image * rows * columns
-        seen, given, written = offset(x, begin), offset(gradient, begin), offset(to_x, begin)
+        seen, given, written = offset(x, begin), offset(gradient, begin), (offset(to_x, begin),)
         for c in range(columns):
             means[c] = mean[image * groups + c // size]
-        for c in range(0, columns, LANES):
-            there, m = min(LANES, columns - c), offset(means, c)
-            sums = (offset(plain, c), offset(along, c))
-            _sums_back((offset(seen, c), offset(given, c)), (m,), (m,), sums, rows, columns, there)
+        if relu:
+            read = seen, given, offset(outputs, begin)
+            _sums_back_relu(read, (means,), (means,), (plain, along), rows, columns)
+        else:
+            _sums_back((seen, given), (means,), (means,), (plain, along), rows, columns)
         for g in range(groups):
             inverse = 1 / np.sqrt(variance[image * groups + g] + eps[0])
             of_plain = of_along = weight[g * size] * np.int8(0)
@@ -125,16 +156,21 @@ def _normalise_back(
                 factors[c] = inverse * weight[c]
                 plain[c] = of_plain * scale
                 along[c] = of_along * scale * inverse * inverse
-        for c in range(0, columns, LANES):
-            there, m = min(LANES, columns - c), offset(means, c)
-            numbers = (m, offset(factors, c), offset(plain, c), offset(along, c))
-            to = (offset(written, c),)
-            _write_back((offset(seen, c), offset(given, c)), numbers, to, (m,), rows, columns, there)
+        numbers = means, factors, plain, along
+        if more:
+            to_both = written[0], offset(to_others, begin)
+            _write_back_sum_relu((seen, given, offset(outputs, begin)), numbers, to_both, (means,), rows, columns)
+        elif relu:
+            _write_back_relu((seen, given, offset(outputs, begin)), numbers, written, (means,), rows, columns)
+        else:
+            _write_back((seen, given), numbers, written, (means,), rows, columns)
 
 
 def normalise_handler(real: np.generic) -> Callable:
-    """Arguments are x (n, rows, columns), weight and bias (columns), and eps; results are the outputs, means and
-    variances (n, groups), and a workspace (2, columns)."""
+    """Arguments are x (n, rows, columns), weight and bias (columns), eps, whether a ReLU follows (1, or 0), and what is
+    added before it, of the shape of x, or nothing; results are the outputs, means and variances (n, groups), and a
+    workspace (2, columns)."""
+    flag = np.int8(0)
 
     def normalise(frame):
         if begins(frame):
@@ -148,6 +184,9 @@ def normalise_handler(real: np.generic) -> Callable:
                 argument(frame, 1, real),
                 argument(frame, 2, real),
                 argument(frame, 3, real),
+                argument(frame, 4, flag)[0] > 0,
+                argument(frame, 5, real),
+                length(frame, 5) > 0,
                 result(frame, 0, real),
                 result(frame, 1, real),
                 result(frame, 2, real),
@@ -159,8 +198,9 @@ def normalise_handler(real: np.generic) -> Callable:
 
 
 def normalise_back_handler(real: np.generic) -> Callable:
-    """Arguments are x (n, rows, columns), weight (columns), mean and variance (n, groups), eps, and the gradient of the
-    outputs; results are the gradients of x, weight and bias, and a workspace (4, columns)."""
+    """Arguments are x (n, rows, columns), weight (columns), mean and variance (n, groups), eps, the gradient of the
+    outputs, and, where a ReLU follows, the outputs, else nothing; results are the gradients of x, weight and bias, that
+    of what was added before the ReLU, or nothing, and a workspace (4, columns)."""
 
     def normalise_back(frame):
         if begins(frame):
@@ -176,10 +216,14 @@ def normalise_back_handler(real: np.generic) -> Callable:
                 argument(frame, 3, real),
                 argument(frame, 4, real),
                 argument(frame, 5, real),
+                argument(frame, 6, real),
+                length(frame, 6) > 0,
+                result_length(frame, 3) > 0,
                 result(frame, 0, real),
                 result(frame, 1, real),
                 result(frame, 2, real),
                 result(frame, 3, real),
+                result(frame, 4, real),
             )
         return np.uintp(0)
 

@@ -147,17 +147,19 @@ def _compare_pooling(real: str) -> None:
 
 def _compare_normalisation(real: str) -> None:
     random = np.random.default_rng(0)
-    for n, rows, columns, groups in ((1, 7, 3, 3), (2, 101, 40, 4), (5, 1, 20, 1)):
-        arrays = [random.normal(size=shape).astype(real) for shape in ((n, rows, columns), (columns,), (columns,))]
-        ours, theirs = (
-            partial(_normalised, way, groups)
-            for way in (normalisation.native_normalise, normalisation.portable_normalise)
-        )
-        _compare(ours, theirs, arrays, range(3))
+    for n, rows, columns, groups in ((1, 7, 3, 3), (2, 101, 40, 4)):
+        shapes = (n, rows, columns), (columns,), (columns,), (n, rows, columns)
+        arrays = [random.normal(size=shape).astype(real) for shape in shapes]
+        for relu, given in ((False, 3), (True, 3), (True, 4)):
+            ours, theirs = (
+                partial(_normalised, way, groups, relu)
+                for way in (normalisation.native_normalise, normalisation.portable_normalise)
+            )
+            _compare(ours, theirs, arrays[:given], range(given))
 
 
-def _normalised(way: Callable, groups: int, x: Any, weight: Any, bias: Any) -> Any:
-    return way(x, weight, bias, groups, 1e-5)[0]
+def _normalised(way: Callable, groups: int, relu: bool, x: Any, weight: Any, bias: Any, others: Any = None) -> Any:
+    return way(x, weight, bias, others, groups, 1e-5, relu)[0]
 
 
 def _with_edges(way: Callable, edges: tuple, x: Any) -> Any:

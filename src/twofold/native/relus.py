@@ -4,29 +4,34 @@ from collections.abc import Callable
 
 import numpy as np
 
-from twofold.native.foreign import argument, begins, compiled, length, offset, result, result_length
-from twofold.native.vectors import LANES, over_rows
+from twofold.native.foreign import argument, begins, compiled, length, result, result_length
+from twofold.native.vectors import over_rows
 
 
-def _open(builder, total):
+def opened(builder, total):
     """A number of 0 or less is shut; what is no number shows."""
     shut = builder.fcmp_ordered("<=", total, total.type(None))
     return builder.select(shut, total.type(None), total)
 
 
 def _with_bias(builder, read, numbers):
-    return [_open(builder, builder.fadd(read[0], numbers[0]))]
+    return [opened(builder, builder.fadd(read[0], numbers[0]))]
 
 
 def _with_both(builder, read, numbers):
-    return [_open(builder, builder.fadd(builder.fadd(read[0], numbers[0]), read[1]))]
+    return [opened(builder, builder.fadd(builder.fadd(read[0], numbers[0]), read[1]))]
+
+
+def let_through(builder, gradient, output):
+    """The gradient of what gave an output, which is 0 where it is."""
+    shut = builder.fcmp_ordered("<=", output, output.type(None))
+    return builder.select(shut, output.type(None), gradient)
 
 
 def _back(builder, read, numbers):
     output, gradient = read
-    shut = builder.fcmp_ordered("<=", output, output.type(None))
-    let_through = builder.select(shut, output.type(None), gradient)
-    return [let_through, let_through]
+    given = let_through(builder, gradient, output)
+    return [given, given]
 
 
 _write, _write_both = over_rows(_with_bias, written=1), over_rows(_with_both, written=1)
@@ -34,22 +39,11 @@ _write_back = over_rows(_back, written=1, summed=1)
 
 
 @compiled
-def _relu(x, size, bias, columns, others, more, outputs):
-    for c in range(0, columns, LANES):
-        there, b = min(LANES, columns - c), (offset(bias, c),)
-        to = (offset(outputs, c),)
-        if more:
-            _write_both((offset(x, c), offset(others, c)), b, to, b, size // columns, columns, there)
-        else:
-            _write((offset(x, c),), b, to, b, size // columns, columns, there)
-
-
-@compiled
-def _relu_back(outputs, gradient, size, columns, to_x, to_bias):
-    for c in range(0, columns, LANES):
-        there, sums = min(LANES, columns - c), (offset(to_bias, c),)
-        read, to = (offset(outputs, c), offset(gradient, c)), (offset(to_x, c),)
-        _write_back(read, sums, to, sums, size // columns, columns, there)
+def _relu(x, rows, bias, columns, others, more, outputs):
+    if more:
+        _write_both((x, others), (bias,), (outputs,), (bias,), rows, columns)
+    else:
+        _write((x,), (bias,), (outputs,), (bias,), rows, columns)
 
 
 def relu_handler(real: np.generic) -> Callable:
@@ -58,11 +52,12 @@ def relu_handler(real: np.generic) -> Callable:
 
     def relu(frame):
         if begins(frame):
+            columns = length(frame, 1)
             _relu(
                 argument(frame, 0, real),
-                length(frame, 0),
+                length(frame, 0) // columns,
                 argument(frame, 1, real),
-                length(frame, 1),
+                columns,
                 argument(frame, 2, real),
                 length(frame, 2) > 0,
                 result(frame, 0, real),
@@ -78,14 +73,9 @@ def relu_back_handler(real: np.generic) -> Callable:
 
     def relu_back(frame):
         if begins(frame):
-            _relu_back(
-                argument(frame, 0, real),
-                argument(frame, 1, real),
-                length(frame, 0),
-                result_length(frame, 1),
-                result(frame, 0, real),
-                result(frame, 1, real),
-            )
+            columns, read = result_length(frame, 1), (argument(frame, 0, real), argument(frame, 1, real))
+            to_x, sums = (result(frame, 0, real),), (result(frame, 1, real),)
+            _write_back(read, sums, to_x, sums, length(frame, 0) // columns, columns)
         return np.uintp(0)
 
     return relu_back

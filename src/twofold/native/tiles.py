@@ -298,10 +298,10 @@ def _sizes(frame, outputs, table):
         dimension(frame, 0, 2),
         dimension(frame, 0, 3),
         dimension(frame, 1, outputs),
-        np.intp(table[0]),
-        np.intp(table[1]),
-        np.intp(table[2]),
-        np.intp(table[3]),
+        int(table[0]),
+        int(table[1]),
+        int(table[2]),
+        int(table[3]),
     )
 
 

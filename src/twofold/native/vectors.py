@@ -9,6 +9,7 @@ from llvmlite.binding import get_host_cpu_features
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from twofold.native.foreign import compiled
 from twofold.native.geometry import CHANNELS1, CHANNELS2, SHUT
 
 # Numbers of single precision in a register; and columns of a product that are worked on at once: as many as fit in the
@@ -235,23 +236,40 @@ def combination(matrix: Sequence[Sequence[float]], *, added: bool = False) -> An
     return combine
 
 
-def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
-    """An operation on `there` columns, at most `LANES`, of the rows of some arrays, which are `step` numbers apart.
+def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Callable:
+    """A function that works on the rows of some arrays (rows, columns).
 
     `body(builder, read, numbers)` makes vectors of those that are read in a row and of numbers that are the same for
-    all rows: first those that are written, then those whose sums over the rows are wanted.
+    all rows: first those that are written, then those whose sums over the rows are wanted. The function takes tuples of
+    pointers, to what is read, to the numbers, to what is written and to the sums, and rows and columns.
     """
+    wide, narrow = (_over_rows(body, lanes, written, summed) for lanes in (2 * LANES, LANES))
+
+    @compiled
+    def run(read, numbers, to_write, to_sum, rows, columns):
+        for c in range(0, columns, 2 * LANES):
+            there = min(2 * LANES, columns - c)
+            if there > LANES:
+                wide(read, numbers, to_write, to_sum, rows, columns, c, there)
+            else:
+                narrow(read, numbers, to_write, to_sum, rows, columns, c, there)
+
+    return run
+
+
+def _over_rows(body: Callable, lanes: int, written: int, summed: int) -> Any:
+    """`over_rows` for `there` columns from `begin`, at most as many as there are lanes."""
 
     @intrinsic
-    def run(typing, read, numbers, to_write, to_sum, rows, step, there):
+    def run(typing, read, numbers, to_write, to_sum, rows, columns, begin, there):
         def generate(context, builder, signature, arguments):
-            read, numbers, to_write, to_sum, rows, step, there = arguments
+            *pointers, rows, columns, begin, there = arguments
             kinds = signature.args[:4]
-            vector = ir.VectorType(context.get_value_type(kinds[0].dtype.dtype), LANES)
-            mask = first(builder, builder.trunc(there, ir.IntType(32)), LANES)
+            vector = ir.VectorType(context.get_value_type(kinds[0].dtype.dtype), lanes)
+            mask = first(builder, builder.trunc(there, ir.IntType(32)), lanes)
             sources, held, targets, ends = (
-                cgutils.unpack_tuple(builder, each, kind.count)
-                for each, kind in zip((read, numbers, to_write, to_sum), kinds)
+                [builder.gep(one, [begin]) for one in cgutils.unpack_tuple(builder, each, kind.count)]
+                for each, kind in zip(pointers, kinds)
             )
             held = [load_masked(builder, each, vector, mask) for each in held]
             # A sum waits for the one before: some at once wait for nobody.
@@ -260,7 +278,7 @@ def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
             ]
 
             def one(row: Any, total: list) -> None:
-                at = builder.mul(row, step)
+                at = builder.mul(row, columns)
                 found = body(
                     builder, [load_masked(builder, builder.gep(each, [at]), vector, mask) for each in sources], held
                 )
@@ -284,7 +302,7 @@ def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Any:
             return context.get_dummy_value()
 
         size = numba.types.intp
-        return numba.types.void(read, numbers, to_write, to_sum, size, size, size), generate
+        return numba.types.void(read, numbers, to_write, to_sum, size, size, size, size), generate
 
     return run
 

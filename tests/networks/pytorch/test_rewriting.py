@@ -93,6 +93,10 @@ def grouped():
     return nn.Sequential(nn.Conv2d(1, 4, 3, bias=False), nn.GroupNorm(2, 4), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.ReLU())
 
 
+def of_images():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3))
+
+
 class ReadTwice(nn.Module):
     """What is added before a ReLU is read elsewhere, too, and so has to be there."""
 
@@ -127,7 +131,12 @@ FOUND = {
     "two calls that take each its own mean": (normed, {"twofold.batch_norm_training": 2, "aten.conv2d.default": 2}),
     # The two additions that are left count the batches of a normalisation.
     "ReLU with what is added": (residual, {"twofold.relu_of_sum": 6, "aten.relu.default": 0, "aten.add.Tensor": 2}),
-    "ReLU of a normalisation": (grouped, {"twofold.relu_of_sum": 4, "aten.relu.default": 0}),
+    "normalisation with ReLU": (
+        residual,
+        {"twofold.batch_norm_training": 2, "aten.relu.default": 4, "aten.add.Tensor": 4},
+    ),
+    "normalisation of groups with ReLU": (grouped, {"aten.group_norm.default": 2, "aten.relu.default": 2}),
+    "normalisation of images with ReLU": (of_images, {"aten.instance_norm.default": 2, "aten.relu.default": 0}),
     "a sum that is read twice": (ReadTwice, {"twofold.relu_of_sum": 0, "aten.add.Tensor": 2}),
     "the paper's branch": (papers, {"twofold.papers_branch": 2, "aten.conv2d.default": 0}),
 }
@@ -136,7 +145,8 @@ SWITCHED_ON = {
     "bias before normalisation": ("bias before normalisation",),
     "pooling with bias and ReLU": ("pooling with bias and ReLU",),
     "a ReLU between two poolings": ("pooling with bias and ReLU",),
-    **{name: ("ReLU with what is added",) for name in FOUND if "ReLU with" in name or "ReLU of" in name},
+    "ReLU with what is added": ("ReLU with what is added",),
+    **{name: ("normalisation with ReLU",) for name in FOUND if name.startswith("normalisation")},
     "a sum that is read twice": ("ReLU with what is added",),
     "the paper's branch": ("pooling with bias and ReLU", "the paper's branch"),
 }

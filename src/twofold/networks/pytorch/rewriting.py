@@ -14,7 +14,9 @@ RELU = "aten.relu.default"
 CONVOLUTIONS = {f"aten.conv{axes}d.{kind}" for axes in (1, 2, 3) for kind in ("default", "padding")}
 MAX_POOLS = {f"aten.max_pool{axes}d.default": axes for axes in (1, 2, 3)}
 BATCH_NORM = "twofold.batch_norm_training"
-_NORMALISATIONS = {BATCH_NORM, *(f"aten.{name}.default" for name in ("batch_norm", "group_norm", "instance_norm"))}
+
+# Those that take a ReLU with them.
+_NORMALISATIONS = {BATCH_NORM, "aten.group_norm.default", "aten.instance_norm.default"}
 
 # Operations that work on each row of their first argument by itself: the products, for whose sake two calls of a branch
 # are made one, and what may stand between them.
@@ -47,6 +49,9 @@ class Step:
 
 Pattern: TypeAlias = Callable[["Program"], list[Step]]
 
+# Which steps read each value.
+Readers: TypeAlias = dict[int, list[Step]]
+
 
 @dataclass(frozen=True)
 class Program:
@@ -61,15 +66,15 @@ class Program:
         """Which step gives each value."""
         return {value: step for step in self.steps for value in step.values}
 
-    def readers(self) -> dict[int, list[Step]]:
+    def readers(self) -> Readers:
         """Which steps read each value."""
-        found: dict[int, list[Step]] = {}
+        found: Readers = {}
         for step in self.steps:
             for value in set(step.uses()):
                 found.setdefault(value, []).append(step)
         return found
 
-    def only_reader(self, value: int, readers: dict[int, list[Step]]) -> Step | None:
+    def only_reader(self, value: int, readers: Readers) -> Step | None:
         """The step that alone reads a value, which nobody else is given."""
         found = readers.get(value, [])
         return found[0] if len(found) == 1 and value not in self.given and found[0].uses().count(value) == 1 else None
@@ -80,9 +85,7 @@ class Program:
             return any(self.depends_on_weights(each, producers) for each in producers[value].uses())
         return value in self.weights
 
-    def chain_to(
-        self, last: Step, length: int, readers: dict[int, list[Step]], producers: dict[int, Step]
-    ) -> list[Step]:
+    def chain_to(self, last: Step, length: int, readers: Readers, producers: dict[int, Step]) -> list[Step]:
         """At most so many steps, each of which alone reads as its first value what the one before gives."""
         chain = [last]
         while len(chain) < length and chain[0].uses():
@@ -210,13 +213,13 @@ def pool_and_relu(program: Program) -> list[Step]:
 
 
 def sum_and_relu(program: Program) -> list[Step]:
-    """The ReLU of a convolution, a normalisation or a sum of two values is one operation with what is added before."""
+    """The ReLU of a convolution, or of a sum of two values, is one operation with what is added before."""
     readers, producers = program.readers(), program.producers()
     instead: dict[int, Step | None] = {}
     added: list[Step] = []
     for relu in program.steps:
-        made = producers.get(relu.uses()[0]) if relu.node.operation == RELU else None
-        if made is None or len(relu.node.outputs[0].shape) <= 2 or not program.only_reader(made.values[0], readers):
+        made = _made_for(relu, program, readers, producers)
+        if made is None:
             continue
         node, (x, bias, others) = made.node, (made.values[0], None, None)
         if node.operation in CONVOLUTIONS:
@@ -224,18 +227,58 @@ def sum_and_relu(program: Program) -> list[Step]:
             if isinstance(_argument(node, 2), Reference):
                 added.append(_with_axes_of(relu, node.arguments[2], program))
                 bias = Reference(added[-1].values[0])
-        elif node.operation == "aten.add.Tensor" and _is_of_alike(made, program):
+        elif _is_of_alike(made, program):
             x, others = made.uses()[0], Reference(made.uses()[1])
             instead[id(made)] = None
-        elif node.operation not in _NORMALISATIONS:
+        else:
             continue
         sum_of = replace(relu.node, operation="twofold.relu_of_sum", arguments=(Reference(x), bias, others))
         instead[id(relu)] = replace(relu, node=sum_of)
     return [*added, *_with(program.steps, instead)]
 
 
+def norm_and_relu(program: Program) -> list[Step]:
+    """A normalisation and the ReLU of it, or of its sum with another value, are one operation."""
+    readers, producers = program.readers(), program.producers()
+    instead: dict[int, Step | None] = {}
+    for relu in program.steps:
+        norm = made = _made_for(relu, program, readers, producers)
+        others: tuple[Reference, ...] = ()
+        if made and _is_of_alike(made, program):
+            first, second = (_normalisation(producers.get(value), program, readers) for value in made.uses())
+            norm = second or first
+            others = (Reference(made.uses()[0 if second else 1]),)
+        norm = _normalisation(norm, program, readers)
+        if made is None or norm is None or id(norm) in instead:
+            continue
+        images = (norm.node.arguments[0], *others)
+        node = replace(
+            norm.node,
+            arguments=(images if others else images[0], *norm.node.arguments[1:]),
+            keywords=(*norm.node.keywords, ("relu", True)),
+        )
+        instead |= {id(norm): None, id(made): None, id(relu): Step(node, (*relu.values, *norm.values[1:]))}
+    return _with(program.steps, instead)
+
+
+def _made_for(relu: Step, program: Program, readers: Readers, producers: dict[int, Step]) -> Step | None:
+    """What makes the images that are read by this ReLU alone; None where it is no ReLU, or others read them too."""
+    made = producers.get(relu.uses()[0]) if relu.node.operation == RELU else None
+    images = len(relu.node.outputs[0].shape) > 2
+    return made if made and images and program.only_reader(made.values[0], readers) else None
+
+
+def _normalisation(step: Step | None, program: Program, readers: Readers) -> Step | None:
+    """The step, where it is a normalisation whose outcome is read once."""
+    if step is None or step.node.operation not in _NORMALISATIONS or ("relu", True) in step.node.keywords:
+        return None
+    return step if program.only_reader(step.values[0], readers) else None
+
+
 def _is_of_alike(step: Step, program: Program) -> bool:
-    """Whether an addition is of two values of one shape and type, as they are."""
+    """Whether a step is the addition of two values of one shape and type, as they are."""
+    if step.node.operation != "aten.add.Tensor":
+        return False
     alike = {program.specs[value] for value in step.uses()} == {step.node.outputs[0]}
     return alike and len(step.uses()) == len(step.node.arguments) == 2 and not step.node.keywords
 
@@ -429,5 +472,6 @@ PATTERNS: dict[str, Pattern] = {
     "pooling with bias and ReLU": pool_and_relu,
     "two calls of a branch": two_calls,
     "the paper's branch": papers_branch,
+    "normalisation with ReLU": norm_and_relu,
     "ReLU with what is added": sum_and_relu,
 }

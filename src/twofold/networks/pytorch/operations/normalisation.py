@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from twofold.native.activation import portable_relu
 from twofold.native.normalisation import normalise, normalised
 from twofold.networks.pytorch.operations.table import Number, Operand, operation
+
+# Images; or images, and others that are added to the outcome before the ReLU that follows.
+Images: TypeAlias = Array | tuple[Array, ...]
 
 
 def _by_channel(numbers: Array, ndim: int, last: bool) -> Array:
@@ -35,6 +39,10 @@ def _with_running(
     return _scaled(x - _by_channel(mean, x.ndim, last), scale, bias, last)
 
 
+def _with_relu(x: Array, others: Array | None, relu: bool) -> Array:
+    return portable_relu(x, None, others) if relu else x
+
+
 @operation("batch_norm", layout="kept")
 def batch_norm(
     x: Array,
@@ -56,30 +64,42 @@ def batch_norm(
 
 
 def _batch_norm(
-    x: Array, weight: Array | None, bias: Array | None, eps: Number, last: bool
+    images: Images, weight: Array | None, bias: Array | None, eps: Number, last: bool, relu: bool = False
 ) -> tuple[Array, Array, Array]:
+    x, others = _parts(images)
     last = last or x.ndim == 2
     if not last:
         result, mean, variance = normalised(x, (0, *_space(x, last)), eps)
-        return _scaled(result, weight, bias, last), mean.reshape(-1), variance.reshape(-1)
-    result, mean, variance = _grouped(x[None], weight, bias, x.shape[-1], eps)
+        result = _with_relu(_scaled(result, weight, bias, last), others, relu)
+        return result, mean.reshape(-1), variance.reshape(-1)
+    images = x[None] if others is None else (x[None], others[None])
+    result, mean, variance = _grouped(images, weight, bias, x.shape[-1], eps, relu)
     return result[0], mean[0], variance[0]
 
 
+def _parts(images: Images) -> tuple[Array, Array | None]:
+    """The images that are normalised, and those that are added before the ReLU that follows."""
+    x, *others = images if isinstance(images, tuple) else (images,)
+    return x, others[0] if others else None
+
+
 def _grouped(
-    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: Number
+    images: Images, weight: Array | None, bias: Array | None, groups: int, eps: Number, relu: bool = False
 ) -> tuple[Array, Array, Array]:
     """Each image's groups of channels, which are the last axis, normalised, and their means and variances."""
+    x, others = _parts(images)
     channels = x.shape[-1]
     weight = jnp.ones(channels, x.dtype) if weight is None else weight
     bias = jnp.zeros(channels, x.dtype) if bias is None else bias
-    result, mean, variance = normalise(x.reshape(len(x), -1, channels), weight, bias, groups, eps)
+    rows = len(x), -1, channels
+    others = None if others is None else others.reshape(rows)
+    result, mean, variance = normalise(x.reshape(rows), weight, bias, groups, eps, relu, others)
     return result.reshape(x.shape), mean, variance
 
 
 @operation("twofold.batch_norm_training", layout="kept")
 def batch_norm_training(
-    x: Array,
+    images: Images,
     weight: Array | None,
     bias: Array | None,
     running_mean: Array,
@@ -88,17 +108,19 @@ def batch_norm_training(
     eps: Number,
     shift: Array | None = None,
     *,
+    relu: bool = False,
     channels_last: bool = False,
 ) -> tuple[Array, Array, Array]:
     """Batch normalisation, and the new running mean and variance: the latter's divisor is one less than the count.
 
-    `shift` is what lacks in x of each channel, and so in its mean.
+    `shift` is what lacks in the images of each channel, and so in its mean. With `relu` the ReLU of the outcome, before
+    which other images may be added.
     """
     if shift is not None:  # which changes nothing, but where it, or its gradient, is no number
         bias = 0 * shift if bias is None else bias + 0 * shift
-    result, mean, variance = _batch_norm(x, weight, bias, eps, channels_last)
+    result, mean, variance = _batch_norm(images, weight, bias, eps, channels_last, relu)
     mean = mean if shift is None else mean + shift
-    return result, *_running(running_mean, running_var, mean, variance, x.size // mean.size, momentum)
+    return result, *_running(running_mean, running_var, mean, variance, result.size // mean.size, momentum)
 
 
 def _running(
@@ -115,7 +137,7 @@ def _moved(running: Array, now: Array, momentum: Operand) -> Array:
 
 @operation("instance_norm", layout="kept")
 def instance_norm(
-    x: Array,
+    images: Images,
     weight: Array | None,
     bias: Array | None,
     running_mean: Array | None,
@@ -125,14 +147,19 @@ def instance_norm(
     eps: Number,
     cudnn_enabled: bool = False,
     *,
+    relu: bool = False,
     channels_last: bool = False,
 ) -> Array:
-    """Each channel of each image normalised by itself."""
+    """Each channel of each image normalised by itself; with `relu` the ReLU of that, before which other images may be
+    added."""
+    x, others = _parts(images)
     if not use_input_stats:
-        return _with_running(x, weight, bias, running_mean, running_var, eps, channels_last)
-    if channels_last:
-        return _grouped(x, weight, bias, x.shape[-1], eps)[0]
-    return _scaled(normalised(x, _space(x, channels_last), eps)[0], weight, bias, channels_last)
+        result = _with_running(x, weight, bias, running_mean, running_var, eps, channels_last)
+    elif channels_last:
+        return _grouped(images, weight, bias, x.shape[-1], eps, relu)[0]
+    else:
+        result = _scaled(normalised(x, _space(x, channels_last), eps)[0], weight, bias, channels_last)
+    return _with_relu(result, others, relu)
 
 
 @operation("twofold.instance_norm_training", layout="kept")
@@ -192,21 +219,25 @@ def rms_norm(x: Array, shape: Sequence[int], weight: Array | None = None, eps: N
 
 @operation("group_norm", layout="kept")
 def group_norm(
-    x: Array,
+    images: Images,
     groups: int,
     weight: Array | None = None,
     bias: Array | None = None,
     eps: Number = 1e-5,
     cudnn_enabled: bool = True,
     *,
+    relu: bool = False,
     channels_last: bool = False,
 ) -> Array:
-    """The channels of a group normalised together."""
+    """The channels of a group normalised together; with `relu` the ReLU of that, before which other images may be
+    added."""
     if channels_last:
-        return _grouped(x, weight, bias, groups, eps)[0]
+        return _grouped(images, weight, bias, groups, eps, relu)[0]
+    x, others = _parts(images)
     grouped = x.reshape(x.shape[0], groups, x.shape[1] // groups, *x.shape[2:])
     axes = tuple(range(2, grouped.ndim))
-    return _scaled(normalised(grouped, axes, eps)[0].reshape(x.shape), weight, bias, channels_last)
+    result = _scaled(normalised(grouped, axes, eps)[0].reshape(x.shape), weight, bias, channels_last)
+    return _with_relu(result, others, relu)
 
 
 @operation("_weight_norm")
