@@ -16,10 +16,11 @@ from typing import NamedTuple
 import numpy as np
 
 from twofold.native import tile_sizes
+from twofold.native.combination import combination
 from twofold.native.foreign import argument, begins, compiled, dimension, inlined, offset, result
 from twofold.native.gathered import product
 from twofold.native.tile_sizes import TILE
-from twofold.native.vectors import LANES, combination
+from twofold.native.vectors import LANES
 
 # Rows and columns of a tile.
 SIDE = 6

@@ -1,6 +1,6 @@
 """Operations on whole vectors, written in LLVM's language, for what it would not keep in registers by itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -204,38 +204,6 @@ def _opaque(builder: Any, number: Any) -> Any:
     return builder.call(ir.InlineAsm(kind, "", "=r,0"), [number])
 
 
-def combination(matrix: Sequence[Sequence[float]], *, added: bool = False) -> Any:
-    """An operation that multiplies a constant matrix by vectors of `there` channels, at most `LANES`.
-
-    The vectors stand `step` apart at `source`, and those of the result `target_step` apart at `target`, to which they
-    are added where `added`. Products by 0 are left out, so that what is not finite in one vector leaves some others be.
-    """
-
-    @intrinsic
-    def combine(typing, source, step, target, target_step, there):
-        def generate(context, builder, signature, arguments):
-            source, step, target, target_step, there = arguments
-            vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), LANES)
-            mask = first(builder, builder.trunc(there, ir.IntType(32)), LANES)
-
-            def place(pointer: Any, apart: Any, number: int) -> Any:
-                return builder.gep(pointer, [builder.mul(apart, apart.type(number))])
-
-            given = [load_masked(builder, place(source, step, j), vector, mask) for j in range(len(matrix[0]))]
-            for i, row in enumerate(matrix):
-                to = place(target, target_step, i)
-                total = load_masked(builder, to, vector, mask) if added else None
-                for factor, each in zip(row, given):
-                    total = _plus_times(builder, total, factor, each)
-                store_masked(builder, vector(None) if total is None else total, to, mask)
-            return context.get_dummy_value()
-
-        size = numba.types.intp
-        return numba.types.void(source, size, target, size, size), generate
-
-    return combine
-
-
 def over_rows(body: Callable, *, written: int = 0, summed: int = 0) -> Callable:
     """A function that works on the rows of some arrays (rows, columns).
 
@@ -309,17 +277,6 @@ def _over_rows(body: Callable, lanes: int, written: int, summed: int) -> Any:
 
 # Rows at once, in `over_rows`.
 _AT_ONCE = 4
-
-
-def _plus_times(builder: Any, total: Any, factor: float, value: Any) -> Any:
-    """A sum and a constant times a value more; None is a sum of nothing."""
-    if factor == 0:
-        return total
-    if factor == -1 and total is not None:
-        return builder.fsub(total, value)
-    if factor != 1:
-        value = builder.fmul(value, value.type([factor] * value.type.count), flags=("contract",))
-    return value if total is None else builder.fadd(total, value, flags=("contract",))
 
 
 def first(builder: Any, count: Any, columns: int) -> Any:
