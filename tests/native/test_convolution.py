@@ -45,7 +45,11 @@ def shapes(draw):
     strides = [draw(st.integers(1, 3)) for _ in range(space)]
     sizes = [d * (k - 1) + 1 + draw(st.integers(0, 5)) for k, d in zip(kernel, dilations)]
     inputs, outputs = draw(st.integers(1, 5)), draw(st.sampled_from([1, 7, 16, 24, 64, 83]))
-    image, edges = (draw(st.integers(1, 3)), *sizes, inputs), tuple(draw(EDGE) for _ in range(space))
+    if draw(st.booleans()):  # cut at the end, and long enough for it
+        sizes, edge = [size + 2 for size in sizes], st.tuples(st.integers(0, 4), st.integers(-2, 4))
+    else:
+        edge = EDGE
+    image, edges = (draw(st.integers(1, 3)), *sizes, inputs), tuple(draw(edge) for _ in range(space))
     return image, (*kernel, inputs, outputs), tuple(strides), tuple(dilations), edges
 
 

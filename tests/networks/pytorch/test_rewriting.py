@@ -97,6 +97,14 @@ def of_images():
     return nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 3))
 
 
+def of_odd_sizes():
+    """At 11x10 the first pooling leaves out a row, the second a row and a column of what is made with strides."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 5, 3, padding=1), nn.MaxPool2d(2), nn.ReLU()),
+        *(nn.Conv2d(5, 3, 2, stride=(1, 2), padding=(1, 0), dilation=(1, 2)), nn.MaxPool2d((4, 1), (3, 2))),
+    )
+
+
 class ReadTwice(nn.Module):
     """What is added before a ReLU is read elsewhere, too, and so has to be there."""
 
@@ -138,6 +146,7 @@ FOUND = {
     "normalisation of groups with ReLU": (grouped, {"aten.group_norm.default": 2, "aten.relu.default": 2}),
     "normalisation of images with ReLU": (of_images, {"aten.instance_norm.default": 2, "aten.relu.default": 0}),
     "a sum that is read twice": (ReadTwice, {"twofold.relu_of_sum": 0, "aten.add.Tensor": 2}),
+    "what pooling does not see": (of_odd_sizes, {"aten.conv2d.default": 4}),
     "the paper's branch": (papers, {"twofold.papers_branch": 2, "aten.conv2d.default": 0}),
 }
 SWITCHED_ON = {
@@ -147,6 +156,7 @@ SWITCHED_ON = {
     "a ReLU between two poolings": ("pooling with bias and ReLU",),
     "ReLU with what is added": ("ReLU with what is added",),
     **{name: ("normalisation with ReLU",) for name in FOUND if name.startswith("normalisation")},
+    "what pooling does not see": ("pooling with bias and ReLU", "what pooling does not see"),
     "a sum that is read twice": ("ReLU with what is added",),
     "the paper's branch": ("pooling with bias and ReLU", "the paper's branch"),
 }
@@ -193,6 +203,13 @@ def test_a_pattern_is_found_and_computes_the_same(name):
     operations = [node.operation for node in graph.nodes]
     assert {operation: operations.count(operation) for operation in expected} == expected
     compare(make, exported, SWITCHED_ON[name])
+
+
+def test_what_pooling_does_not_see_is_not_computed():
+    exported = exported_of(lambda: Branched(of_odd_sizes(), (11, 10)))
+    graph = rewritten(exported.graphs[0][2], SWITCHED_ON["what pooling does not see"])
+    shapes = [node.outputs[0].shape for node in graph.nodes if node.operation == "aten.conv2d.default"]
+    assert shapes == 2 * [(PAIRS, 5, 10, 10), (PAIRS, 3, 4, 1)]
 
 
 @settings(max_examples=6, deadline=None)

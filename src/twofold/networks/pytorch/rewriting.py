@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, references_in, replaced
+from twofold.networks.pytorch.operations.pooling import unseen
 
 RELU = "aten.relu.default"
 CONVOLUTIONS = {f"aten.conv{axes}d.{kind}" for axes in (1, 2, 3) for kind in ("default", "padding")}
 MAX_POOLS = {f"aten.max_pool{axes}d.default": axes for axes in (1, 2, 3)}
+MAX_POOL_RELU = "twofold.max_pool_relu"
 BATCH_NORM = "twofold.batch_norm_training"
 
 # Those that take a ReLU with them.
@@ -27,7 +29,7 @@ _ACTIVATIONS = (
 )
 _POOLS = [f"{kind}{axes}d" for kind in ("avg_pool", "adaptive_avg_pool") for axes in (1, 2, 3)]
 _BY_ROW = {*(f"aten.{name}.default" for name in (*_ACTIVATIONS, *_POOLS, "group_norm")), *MAX_POOLS}
-_BY_ROW |= {"twofold.max_pool_relu"}
+_BY_ROW |= {MAX_POOL_RELU}
 _RESHAPES = {"aten.reshape.default", "aten.view.default"}
 _TOGETHER = {"aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor"}
 
@@ -207,7 +209,7 @@ def pool_and_relu(program: Program) -> list[Step]:
             bias = _argument(made.node, 2)
             instead[id(made)] = _without_bias(made)
         arguments = (Reference(source), bias, *pool.node.arguments[1:])
-        node = replace(pool.node, operation="twofold.max_pool_relu", arguments=arguments)
+        node = replace(pool.node, operation=MAX_POOL_RELU, arguments=arguments)
         instead |= {id(relu): None, id(pool): Step(node, values)}
     return _with(program.steps, instead)
 
@@ -235,6 +237,28 @@ def sum_and_relu(program: Program) -> list[Step]:
         sum_of = replace(relu.node, operation="twofold.relu_of_sum", arguments=(Reference(x), bias, others))
         instead[id(relu)] = replace(relu, node=sum_of)
     return [*added, *_with(program.steps, instead)]
+
+
+def unseen_by_pooling(program: Program) -> list[Step]:
+    """Where a convolution's last places are in no window of the pooling that alone reads it, they are not computed."""
+    readers, producers = program.readers(), program.producers()
+    instead: dict[int, Step | None] = {}
+    for pool in program.steps:
+        if pool.node.operation not in (MAX_POOL_RELU, *MAX_POOLS):
+            continue
+        made = producers.get(pool.uses()[0])
+        if not made or made.node.operation not in CONVOLUTIONS or not program.only_reader(made.values[0], readers):
+            continue
+        spec, weight = made.node.outputs[0], program.specs[made.uses()[1]]
+        axes = MAX_POOLS.get(pool.node.operation, len(spec.shape) - 2)
+        how = pool.node.arguments[2 if pool.node.operation == MAX_POOL_RELU else 1 :]
+        numbers = unseen(spec.shape[2:], *how, **dict(pool.node.keywords))
+        if any(numbers) and len(weight.shape) == len(spec.shape) == axes + 2:
+            sizes = tuple(size - number for size, number in zip(spec.shape[2:], numbers))
+            program.specs[made.values[0]] = seen = replace(spec, shape=(*spec.shape[:2], *sizes))
+            keywords = (*made.node.keywords, ("unseen", numbers))
+            instead[id(made)] = replace(made, node=replace(made.node, outputs=(seen,), keywords=keywords))
+    return _with(program.steps, instead)
 
 
 def norm_and_relu(program: Program) -> list[Step]:
@@ -313,7 +337,7 @@ def papers_branch(program: Program) -> list[Step]:
 def _of_papers(step: Step, program: Program) -> str:
     """Which part of the paper's layout a step is, if any."""
     node = step.node
-    if node.operation == "twofold.max_pool_relu":
+    if node.operation == MAX_POOL_RELU:
         windows = [size if isinstance(size, tuple) else (size,) * 2 for size in node.arguments[2:]]
         return "pool" if windows in ([(2, 2)], [(2, 2)] * 2) and not node.keywords and len(step.uses()) == 2 else ""
     plain = node.operation == "aten.conv2d.default" and all(
@@ -472,6 +496,7 @@ PATTERNS: dict[str, Pattern] = {
     "pooling with bias and ReLU": pool_and_relu,
     "two calls of a branch": two_calls,
     "the paper's branch": papers_branch,
+    "what pooling does not see": unseen_by_pooling,
     "normalisation with ReLU": norm_and_relu,
     "ReLU with what is added": sum_and_relu,
 }

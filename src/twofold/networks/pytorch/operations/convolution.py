@@ -26,9 +26,11 @@ def convolution(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
     *,
+    unseen: tuple[int, ...] = (),
     channels_last: bool = False,
 ) -> Array:
-    """A convolution of one, two or three axes; without a batch too."""
+    """A convolution of one, two or three axes; without a batch too. The last places of each axis that are `unseen` are
+    not computed."""
     space = weight.ndim - 2
     if x.ndim == space + 1:
         return convolution(x[None], weight, bias, stride, padding, dilation, groups)[0]
@@ -38,6 +40,8 @@ def convolution(
         edges = [(span // 2, span - span // 2) for span in spans]
     else:
         edges = [(edge, edge) for edge in _each(padding, space)]
+    if unseen:
+        edges = [(low, high - number * stride) for (low, high), number, stride in zip(edges, unseen, strides)]
     last = x if channels_last else jnp.moveaxis(x, 1, -1)
     weights = jnp.moveaxis(weight, (0, 1), (-1, -2))  # (*kernel, in, out)
     result = grouped_convolution(last, weights, strides, dilations, tuple(edges), groups)

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Array
 
 from twofold.native import pooling
+from twofold.native.means import mean_of_windows
+from twofold.native.padding import padded
 from twofold.native.pooling import Windows, fitted_to, least_of, max_along, max_and_winner, seen_at, sum_along
 from twofold.networks.pytorch.operations.table import operation
 
@@ -21,6 +23,21 @@ def windows_of(length: int, size: int, stride: int, padding: int, dilation: int,
         count -= 1
     high = (count - 1) * stride + span - length - padding
     return Windows(size, stride, dilation, padding, high, count)
+
+
+def unseen(
+    lengths: Sequence[int],
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+) -> tuple[int, ...]:
+    """How many of the last places along each axis no window of max pooling sees."""
+    sizes = _each(size, len(lengths))
+    strides = sizes if stride in (None, (), []) else _each(stride, len(lengths))
+    each_axis = zip(lengths, sizes, strides, _each(padding, len(lengths)), _each(dilation, len(lengths)))
+    return tuple(max(-windows_of(*each, ceil_mode).high, 0) for each in each_axis)
 
 
 def _all_windows(
@@ -139,7 +156,12 @@ def avg_pool(
     """The mean of each window."""
     space = len(_each(size, 1)) if not isinstance(size, int) else x.ndim - 2
     lengths, divisors = x.shape, np.ones([1] * channels_last)
-    for axis, windows in _all_windows(x, space, size, stride, padding, 1, ceil_mode, channels_last):
+    several = _all_windows(x, space, size, stride, padding, 1, ceil_mode, channels_last)
+    side_by_side = all(each.low == 0 and each.high <= 0 and each.stride == each.size for _, each in several)
+    if channels_last and side_by_side and not divisor_override:
+        seen = padded(x, tuple((0, each.high) for _, each in reversed(several)))
+        return mean_of_windows(seen, tuple(each.size for _, each in reversed(several)))
+    for axis, windows in several:
         x = sum_along(x, axis, windows)
         counted = windows.low if count_include_pad else 0
         starts = np.arange(windows.number) * windows.stride - windows.low
@@ -153,6 +175,10 @@ def avg_pool(
 @operation("adaptive_avg_pool1d", "adaptive_avg_pool2d", "_adaptive_avg_pool2d", "adaptive_avg_pool3d", layout="kept")
 def adaptive_avg_pool(x: Array, output_size: int | Sequence[int], *, channels_last: bool = False) -> Array:
     """Means of windows that divide each axis as evenly as may be."""
+    space = len(_each(output_size, 1)) if not isinstance(output_size, int) else x.ndim - 2
+    numbers = _each(output_size, space)
+    if channels_last and all(length % number == 0 for length, number in zip(x.shape[1:-1], numbers)):
+        return mean_of_windows(x, tuple(length // number for length, number in zip(x.shape[1:-1], numbers)))
     for back, size in enumerate(reversed(_each(output_size, 1)), 1 + channels_last):
         axis = x.ndim - back
         length = x.shape[axis]
