@@ -186,6 +186,13 @@ class Settings:
         example='"<" "=="',
         help="What is asked of a pair (first, second).",
     )
+    balance: Setting[bool] = setting(
+        default=False,
+        role="pairs",
+        group=TASK,
+        since="0.2",
+        help="Draw half of the pairs of each answer; of an odd number one more is false.",
+    )
     pairs: Setting[int] = setting(
         default=1000,
         role="pairs",

@@ -51,6 +51,7 @@ from twofold.analysis.summary import summary as summary
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
+from twofold.analysis.trials import chances as chances
 from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis.own import named, told_apart
+from twofold.data import RELATIONS, chance
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
-from twofold.settings import COMPARED, value_text
+from twofold.settings import COMPARED, Settings, value_text
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
 # data set's name may have stood for other digits once.
@@ -102,6 +103,20 @@ def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
                 column = column[with_losses(trials)]
             settings[name] = sorted(column.dropna().unique().tolist())
     return settings
+
+
+def chances(trials: pd.DataFrame) -> list[float]:
+    """The errors, in ascending order, of the best constant answers to what was asked in the trials.
+
+    There is none for a relation that is not known here. A setting that the table does not tell of has its default.
+    """
+    asked = pd.DataFrame(
+        {name: trials.get(name, getattr(Settings, name)) for name in ("relation", "balance")}, trials.index
+    )
+    distinct = asked[asked.relation.isin(list(RELATIONS))].drop_duplicates()
+    return sorted(
+        {chance(relation, balance=bool(balance)) for relation, balance in zip(distinct.relation, distinct.balance)}
+    )
 
 
 def varying_settings(trials: pd.DataFrame) -> list[str]:

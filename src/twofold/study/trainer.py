@@ -129,7 +129,13 @@ def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
     asked = dict(zip(of_role("pairs"), settings))
     pairs, validation_pairs = asked["pairs"], asked["validation_pairs"]
     draw = functools.partial(
-        draw_pairs, digits, seed=asked["seed"], round=round_, relation=asked["relation"], training_pairs=pairs
+        draw_pairs,
+        digits,
+        seed=asked["seed"],
+        round=round_,
+        relation=asked["relation"],
+        balance=asked["balance"],
+        training_pairs=pairs,
     )
     train, test = draw(split="train", pairs=pairs), draw(split="test", pairs=asked["test_pairs"])
     validation = draw(split="validation", pairs=validation_pairs) if validation_pairs else None

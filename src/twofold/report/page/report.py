@@ -19,7 +19,7 @@ from twofold.analysis import (
     summary,
     varying_settings,
 )
-from twofold.report.figures.heatmap import Heatmap, heatmap_of
+from twofold.report.figures.heatmap import Heatmap, heatmap_of, scale_of
 from twofold.report.page.charts import (
     NARROW,
     WIDE,
@@ -204,4 +204,6 @@ def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:
         return []
     across = "learning_rate" if "learning_rate" in varied else varied[-1]
     down = [name for name in varied if name != across]
-    return [heatmap_of(table[table.network == network], across, down) for network in in_order(list(table.network))]
+    worst = scale_of(table)
+    networks = in_order(list(table.network))
+    return [heatmap_of(table[table.network == network], across, down, worst=worst) for network in networks]
