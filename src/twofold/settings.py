@@ -256,6 +256,18 @@ class Settings:
         search=Search((0.01, 10.0)),
         help="The weight of the auxiliary losses, for networks that have them.",
     )
+    contrastive_margin: Setting[float] = setting(
+        default=1.0,
+        role="network",
+        since="0.2",
+        above=0.0,
+        of_network=True,
+        unused=1.0,
+        example="0.5 1 2",
+        search=Search((0.1, 10.0), by_default=False),
+        help="The distance from which embeddings of unlike images are far enough apart, for networks of your own that "
+        "give embeddings.",
+    )
     weight_decay: Setting[float] = setting(
         default=0.0,
         role="number",

@@ -135,6 +135,16 @@ def chance(relation: str, *, balance: bool, classes: int = CLASSES) -> float:
     return float(min(holds, 1 - holds))
 
 
+def answer_of_alike(relation: str, classes: int = CLASSES) -> bool | None:
+    """The answer for two images of one class, if a distance can give it.
+
+    None where the order of a pair matters, or where two of one class have now this answer, now that.
+    """
+    holds = RELATIONS[relation](*np.indices((classes, classes), dtype=np.int32))
+    alike = np.diagonal(holds)
+    return bool(alike[0]) if (holds == holds.T).all() and (alike == alike[0]).all() else None
+
+
 def _excess(classes: Int[np.ndarray, "n 2"], holds: Relation) -> int:
     """How many more pairs than half, rounded down, the relation holds for."""
     return int(holds(*classes.T).sum()) - len(classes) // 2

@@ -188,6 +188,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "validation_error": outcome.validation_error,
         "test_error": outcome.test_error,
         "digit_error": outcome.digit_error if network.auxiliary_losses else None,
+        "distance_threshold": outcome.distance_threshold,
         **_dead_units(network, outcome),
         "diverged": outcome.diverged,
         "train_loss": [x if math.isfinite(x) else None for x in map(float, outcome.train_loss)],

@@ -60,17 +60,33 @@ class Own:
         self.exported = self._exported(Settings.batch_size)
         try:
             self.roles = self._find_roles()
-        except NetworkError:  # of one image it may say other things than of two: forward(left, right=None)
-            with self._within():
-                self._two_images = could_take_two(self._make())
-            if not self._two_images:
+        except NetworkError:
+            if not self._takes_two():
                 raise
-            self.exported = self._exported(Settings.batch_size)
             self.roles = self._find_roles()
+        if self.roles.embeddings and self.exported.convention.name == "rows":
+            self._prefer_two()
         self._ranges = self._checked_ranges()
         self._graphs = self._in_roles(self.exported)
         if not self.exported.parameters:
             raise NetworkError(f"{name}: its outputs depend on no parameters, so that there is nothing to train")
+
+    def _takes_two(self) -> bool:
+        """Whether `forward(left, right=None)` may say other things of two images than of one; then two are given."""
+        with self._within():
+            self._two_images = could_take_two(self._make())
+        if self._two_images:
+            self.exported = self._exported(Settings.batch_size)
+        return self._two_images
+
+    def _prefer_two(self) -> None:
+        """Give two images where that can be done: of one image there may be its embedding, of two the answer."""
+        before = self.exported, self.roles
+        try:
+            if self._takes_two():
+                self.roles = self._find_roles()
+        except NetworkError:  # its second argument is something else
+            self._two_images, (self.exported, self.roles) = False, before
 
     def _find_roles(self) -> Roles:
         graphs = [graph for _, _, graph in self.exported.graphs]
@@ -104,7 +120,8 @@ class Own:
 
     def _hash(self) -> str:
         parts = [graph.canonical() for graph in self._graphs]
-        roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken])
+        embeddings = [self.roles.embeddings] if self.roles.embeddings else []
+        roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken, *embeddings])
         return hashlib.sha256(b"\n".join([*parts, roles.encode(), self._probe()])).hexdigest()
 
     def check_parity(self) -> None:
@@ -184,6 +201,12 @@ class Own:
             outputs = made(self._make, self.exported).eval()(*map(example, shapes))
         return all(bool(torch.isfinite(each).all()) for each in _leaves(outputs))
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """Those settings of networks that make a difference to it."""
+        used = {"aux_weight": self.roles.classes, "contrastive_margin": self.roles.embeddings}
+        return frozenset(name for name, layout in used.items() if layout)
+
     def description(self) -> dict[str, Any]:
         """What a store keeps of the network."""
         exported = self.exported
@@ -193,6 +216,7 @@ class Own:
             "convention": exported.convention.name,
             "answer": self.roles.answer,
             "classes": self.roles.classes,
+            "embeddings": self.roles.embeddings,
             "logits_taken": self.roles.logits_taken,
             "calls": calls_as_data(calls_of(self._graphs[1])),
             "outputs": calls_of_outputs(self._graphs[1]),
@@ -329,7 +353,7 @@ def load(
                 name,
                 weight_sharing=None,
                 auxiliary_losses=own.roles.classes is not None,
-                uses=frozenset({"aux_weight"} if own.roles.classes else ()),
+                uses=own.uses,
                 identity=own.identity,
                 source=typed.text,
                 arguments=arguments,

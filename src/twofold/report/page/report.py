@@ -12,7 +12,7 @@ from twofold.analysis import (
     choice,
     collapse,
     effects,
-    for_every_aux_weight,
+    for_every_value,
     grid_agreement,
     in_order,
     paired_differences,
@@ -136,8 +136,7 @@ def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | 
     """The trials of each setting, the best settings first."""
     if not varied:
         return [({}, table)]
-    complete = for_every_aux_weight(table) if "aux_weight" in varied else table
-    groups = {setting: trials for setting, trials in complete.groupby(varied, sort=False)}
+    groups = {setting: trials for setting, trials in for_every_value(table, varied).groupby(varied, sort=False)}
     order = [] if ranking is None else list(ranking[varied].itertuples(index=False, name=None))
     ranked = [setting for setting in order if setting in groups]
     ranked += [setting for setting in groups if setting not in set(ranked)]
