@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.mistakes import words_of
 from twofold.networks.pytorch.ranges import ranges_of
-from twofold.networks.pytorch.roles import Range, Roles, find_roles, in_roles
+from twofold.networks.pytorch.roles import Layout, Range, Roles, find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, made, seeded
@@ -91,7 +92,26 @@ class Own:
     def _find_roles(self) -> Roles:
         graphs = [graph for _, _, graph in self.exported.graphs]
         rows = self.exported.convention.name == "rows"
-        return find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+        found = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+        if "halves" not in (found.classes, found.embeddings):
+            return found
+        what = f"rows{' of two images' if self._two_images else ''}"
+        alternate = json.loads(self._kept(what, lambda: json.dumps(self._rows_alternate())))
+        layout: Layout = "successive rows" if alternate else "halves"  # which their shape does not tell
+        return replace(found, classes=found.classes and layout, embeddings=found.embeddings and layout)
+
+    def _rows_alternate(self) -> bool:
+        """Whether of an output's 2n rows the third is of the second pair, and the second is not."""
+        images = [example(shape) for shape in self.exported.convention.shapes(self.exported.graphs[-1][2].images)]
+        others = [torch.cat([each[:1], 1 - each[1:2], each[2:]]) for each in images]
+        with self._within(), seeded(0, 0), torch.no_grad():
+            module = made(self._make, self.exported).eval()
+            of_both = [
+                next(each for each in _leaves(module(*given)) if each.shape[:1] == (2 * len(given[0]),))
+                for given in (images, others)
+            ]
+        changed = (of_both[0] != of_both[1]).flatten(1).any(1)
+        return bool(changed[2]) and not bool(changed[1])
 
     def _checked_ranges(self) -> dict[bool, list[Range]]:
         """Where each output's numbers lie, in each mode.

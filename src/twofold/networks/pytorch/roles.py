@@ -22,7 +22,8 @@ Answer = Literal["two logits", "one logit", "class predictions alone", "distance
 _ROLES = ("answer", "classes", "embedding", "unused")
 
 # How class predictions, or embeddings, are laid out: (n, classes) for each image; (n, 2, classes); (2, n, classes);
-# (2n, classes) with the two images of a pair one after the other, or all first images before all second ones.
+# (2n, classes) with the two images of a pair one after the other, or all first images before all second ones, which
+# shapes do not tell apart: whoever has the network asks it.
 Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves"]
 
 # Where the numbers of an output lie, whatever the weights are.
@@ -190,15 +191,16 @@ def _said(
             raise NetworkError(f"{network}: `outputs` (={list(outputs)!r}) gives a role to whole numbers; say 'unused'")
         _check_said(network, shapes, classes, outputs)
         return list(outputs)
-    roles = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
-    if set(roles) == {"unused"}:
-        roles = ["embedding" if real and _may_embed(shape) else "unused" for shape, real in zip(shapes, reals)]
+    by_shape = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
+    embedding = ["embedding" if real and _may_embed(shape) else "unused" for shape, real in zip(shapes, reals)]
+    roles = embedding if set(by_shape) == {"unused"} else by_shape
     if "both" in roles or not _fit(shapes, roles, classes):
-        could = any(role != "unused" for role in roles)
-        remedy = "; or say in Python which is meant: network(Net, outputs=['answer', 'unused'])" if could else ""
+        meant = embedding if _fit(shapes, embedding, classes) else ["answer", "unused"]
+        could = set(by_shape) != {"unused"}
         raise NetworkError(
             f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
-            f"do is {_WOULD_DO.format(classes)}{remedy}"
+            f"do is {_WOULD_DO.format(classes)}"
+            f"{f'; or say in Python which is meant: network(Net, outputs={meant})' if could else ''}"
         )
     return roles
 

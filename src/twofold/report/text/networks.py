@@ -83,7 +83,9 @@ def layers_table(facts: NetworkFacts) -> TextTable:
 def network_title(facts: NetworkFacts) -> str:
     """A network's name and its two flags; of one's own what can be seen of them."""
     if facts.calls:
-        return f"{facts.name}: {parameters_text(facts)}"
+        embeds = any(name == OUTPUTS["embedding"] for name, _ in facts.outputs)
+        answers = "; answers by a threshold on the distance of embeddings" if embeds else ""
+        return f"{facts.name}: {parameters_text(facts)}{answers}"
     shared = "shared by both branches" if facts.weight_sharing else "one for each branch"
     losses = "with auxiliary losses" if facts.auxiliary_losses else "without auxiliary losses"
     return f"{facts.name}: branch weights {shared}, {losses}"
