@@ -84,7 +84,7 @@ def _of(own: "Own") -> Iterator[Finding]:
     yield Finding(name, "called with", described["convention"])
     if roles.embeddings:
         yield Finding(name, "embeddings", _embeddings_text(_EMBEDDINGS[roles.embeddings].format(roles.width)))
-        yield Finding(name, "pixels", "with --normalise many embeddings learn much more")
+        yield Finding(name, "pixels", "with --normalise, or unit length, many embeddings learn more")
     else:
         yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))
         yield Finding(name, "class predictions", _LAYOUTS[roles.classes])
