@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from twofold.api import Study
-from twofold.data import RELATIONS, Source, answer_of_alike, find_source
+from twofold.data import Source, answered_by_distance, find_source
 from twofold.doctor import Finding
 from twofold.errors import SettingError, TwofoldError, needing
 from twofold.networks.typed import is_typed, parse
@@ -59,7 +59,7 @@ def examine(
         tell(f"Comparing {own.name} with your module …")
         found += _of(own)
         if own.roles.embeddings:
-            relation = next(name for name in RELATIONS if answer_of_alike(name) is not None)
+            relation = answered_by_distance()[0]
     if any(each.wrong and each.name.startswith("parity") for each in found):
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
@@ -84,6 +84,7 @@ def _of(own: "Own") -> Iterator[Finding]:
     yield Finding(name, "called with", described["convention"])
     if roles.embeddings:
         yield Finding(name, "embeddings", _embeddings_text(_EMBEDDINGS[roles.embeddings].format(roles.width)))
+        yield Finding(name, "relations", f"{' and '.join(answered_by_distance())}, the same in either order")
         yield Finding(name, "pixels", "with --normalise, or unit length, many embeddings learn more")
     else:
         yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))

@@ -149,5 +149,6 @@ def test_check_says_what_embeddings_are_trained_and_answer_by(tmp_path, run):
     found = {each["name"]: each["found"] for each in json.loads(out)}
     assert (code, "answer" in found) == (0, False)
     assert found["embeddings"] == ("two of (n, 8), trained by a contrastive loss (margin 1), answered by a threshold")
+    assert found["relations"] == "== and same parity, the same in either order"
     assert "--normalise" in found["pixels"]
     assert "min for 20 rounds" in found["time"]

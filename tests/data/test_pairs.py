@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twofold.data import RELATIONS, Digits, PairSet, chance, draw_pairs, load_digits, standardise
-from twofold.data.pairs import SPLITS, balanced_places
+from twofold.data.pairs import SPLITS, answer_of_alike, answered_by_distance, balanced_places
 from twofold.errors import DataError, SettingError
 
 TRAINING, TEST = 60, 40
@@ -229,6 +229,17 @@ def test_images_of_one_class_have_no_pairs_of_both_answers():
 )
 def test_chance_is_the_error_of_the_best_constant_answer(relation, balance, error):
     assert chance(relation, balance=balance) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_a_distance_answers_what_is_the_same_in_either_order(relation, classes):
+    holds = MEANINGS[relation]
+    either = all(holds(a, b) == holds(b, a) for a in range(classes) for b in range(classes))
+    of_alike = {holds(a, a) for a in range(classes)}
+    (expected,) = of_alike if either else {None}
+    assert answer_of_alike(relation, classes) == expected
+    assert (relation in answered_by_distance()) == either
 
 
 def test_draws_without_balance_are_those_of_earlier_versions():

@@ -145,6 +145,11 @@ def answer_of_alike(relation: str, classes: int = CLASSES) -> bool | None:
     return bool(alike[0]) if (holds == holds.T).all() and (alike == alike[0]).all() else None
 
 
+def answered_by_distance() -> list[str]:
+    """The relations that a distance between two images can answer."""
+    return [name for name in RELATIONS if answer_of_alike(name) is not None]
+
+
 def _excess(classes: Int[np.ndarray, "n 2"], holds: Relation) -> int:
     """How many more pairs than half, rounded down, the relation holds for."""
     return int(holds(*classes.T).sum()) - len(classes) // 2
