@@ -221,7 +221,7 @@ EMBEDDINGS = {
     "stacked": lambda a, b: torch.stack([a, b], 1),
     "stacked first": lambda a, b: {"both": torch.stack([a, b]), "labels": a.argmax(1)},
     "successive rows": lambda a, b: torch.stack([a, b], 1).flatten(0, 1),
-    "halves": lambda a, b: (None, torch.cat([a, b])),
+    "halves": lambda a, b: (torch.cat([a, b]).argmax(1), None, torch.cat([a, b])),
 }
 
 

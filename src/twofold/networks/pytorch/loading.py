@@ -107,10 +107,10 @@ class Own:
         with self._within(), seeded(0, 0), torch.no_grad():
             module = made(self._make, self.exported).eval()
             of_both = [
-                next(each for each in _leaves(module(*given)) if each.shape[:1] == (2 * len(given[0]),))
+                next(each for each in _leaves(module(*given)) if each.ndim == 2 and len(each) == 2 * len(given[0]))
                 for given in (images, others)
             ]
-        changed = (of_both[0] != of_both[1]).flatten(1).any(1)
+        changed = (of_both[0] != of_both[1]).any(1)
         return bool(changed[2]) and not bool(changed[1])
 
     def _checked_ranges(self) -> dict[bool, list[Range]]:
