@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from twofold.api import Study
-from twofold.data import Source, find_source
+from twofold.data import Source, answered_by_distance, find_source
 from twofold.doctor import Finding
 from twofold.errors import SettingError, TwofoldError, needing
 from twofold.networks.typed import is_typed, parse
-from twofold.settings import SETTINGS, Settings
+from twofold.settings import SETTINGS, Settings, value_text
 
 if TYPE_CHECKING:
     from twofold.networks.pytorch.loading import Own
@@ -26,6 +26,15 @@ _LAYOUTS = {
     "stacked first": "one output (2, n, classes)",
     "successive rows": "one output (2n, classes), the images of a pair one after the other",
     "halves": "one output (2n, classes), all left images before all right ones",
+}
+
+# How embeddings of so many numbers are.
+_EMBEDDINGS = {
+    "apart": "two of (n, {0})",
+    "stacked": "one of (n, 2, {0})",
+    "stacked first": "one of (2, n, {0})",
+    "successive rows": "one of (2n, {0}), the images of a pair one after the other",
+    "halves": "one of (2n, {0}), all left images before all right ones",
 }
 
 
@@ -45,13 +54,16 @@ def examine(
     source = find_source(SETTINGS["data"].checked(data))
     found: list[Finding] = []
     tell("Looking at the networks …")
+    relation = Settings.relation
     for own in _networks(text, source):
         tell(f"Comparing {own.name} with your module …")
         found += _of(own)
+        if own.roles.embeddings:
+            relation = answered_by_distance()[0]
     if any(each.wrong and each.name.startswith("parity") for each in found):
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
-    return [*found, _time(text, data)]
+    return [*found, _time(text, data, relation)]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -70,8 +82,13 @@ def _of(own: "Own") -> Iterator[Finding]:
     described = own.description()
     name, roles = own.name, own.roles
     yield Finding(name, "called with", described["convention"])
-    yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))
-    yield Finding(name, "class predictions", _LAYOUTS[roles.classes])
+    if roles.embeddings:
+        yield Finding(name, "embeddings", _embeddings_text(_EMBEDDINGS[roles.embeddings].format(roles.width)))
+        yield Finding(name, "relations", f"{' and '.join(answered_by_distance())}, the same in either order")
+        yield Finding(name, "pixels", "with --normalise, or unit length, many embeddings learn more")
+    else:
+        yield Finding(name, "answer", roles.answer + (", before its sigmoid or softmax" if roles.logits_taken else ""))
+        yield Finding(name, "class predictions", _LAYOUTS[roles.classes])
     if roles.unused:
         yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
     yield Finding(name, "parameters", _parameters(described))
@@ -80,6 +97,11 @@ def _of(own: "Own") -> Iterator[Finding]:
     layers = described["units"]
     yield Finding(name, "units that may die", ", ".join(f"{layer}: {n}" for layer, n in layers.items()) or "none")
     yield from _parity(own)
+
+
+def _embeddings_text(shape: str) -> str:
+    margin = value_text(Settings.contrastive_margin)
+    return f"{shape}, trained by a contrastive loss (margin {margin}), answered by a threshold"
 
 
 def _weights(own: "Own") -> Finding:
@@ -125,11 +147,11 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
-def _time(text: str, data: str) -> Finding:
+def _time(text: str, data: str, relation: str) -> Finding:
     """What a study with the settings' defaults would take here, from trainings of a few epochs."""
 
     def seconds(epochs: int) -> float:
-        study = Study(networks=[text], rounds=2, epochs=epochs, data=data)
+        study = Study(networks=[text], rounds=2, epochs=epochs, data=data, relation=relation)
         return float(study.run(store="sqlite://", progress=False).table.seconds.sum())
 
     import jax

@@ -186,6 +186,13 @@ class Settings:
         example='"<" "=="',
         help="What is asked of a pair (first, second).",
     )
+    balance: Setting[bool] = setting(
+        default=False,
+        role="pairs",
+        group=TASK,
+        since="0.2",
+        help="Draw half of the pairs of each answer; of an odd number one more is false.",
+    )
     pairs: Setting[int] = setting(
         default=1000,
         role="pairs",
@@ -248,6 +255,18 @@ class Settings:
         example="0.1 1 10",
         search=Search((0.01, 10.0)),
         help="The weight of the auxiliary losses, for networks that have them.",
+    )
+    contrastive_margin: Setting[float] = setting(
+        default=1.0,
+        role="network",
+        since="0.2",
+        above=0.0,
+        of_network=True,
+        unused=1.0,
+        example="0.5 1 2",
+        search=Search((0.1, 10.0), by_default=False),
+        help="The distance from which embeddings of unlike images are far enough apart, for networks of your own that "
+        "give embeddings.",
     )
     weight_decay: Setting[float] = setting(
         default=0.0,

@@ -8,7 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from twofold.analysis import AnalysisError, as_trials, by_round, findings, select, settings_of, varying_settings
+from twofold.analysis import (
+    AnalysisError,
+    as_trials,
+    by_round,
+    findings,
+    for_every_value,
+    select,
+    settings_of,
+    varying_settings,
+)
 from twofold.errors import SettingError
 from twofold.results.table_file import read_csv
 
@@ -78,6 +87,36 @@ def test_choosing_keeps_what_fits_and_networks_without_a_weight_of_losses(made_u
     assert varying_settings(chosen) == []
     assert chosen.network.value_counts().to_dict() == {"NetBase": 2, "NetWS": 2, "NetAL": 2, "NetWSAL": 2}
     assert list(chosen.index) == list(range(8))
+
+
+@pytest.fixture
+def margins(made_up: Made) -> pd.DataFrame:
+    """Two rounds of two margins of a network that gives embeddings, and of one that does not."""
+    embed = pd.concat([made_up(2, networks=["Embed"], contrastive_margin=margin) for margin in (2.0, 4.0)])
+    plain = made_up(2, networks=["NetBase"], contrastive_margin=1.0)
+    return pd.concat([embed.assign(distance_threshold=0.7), plain], ignore_index=True)
+
+
+def test_the_margin_of_a_network_without_embeddings_is_no_value_of_it(margins: pd.DataFrame) -> None:
+    assert settings_of(margins)["contrastive_margin"] == [2.0, 4.0]
+    assert settings_of(margins[margins.network == "NetBase"])["contrastive_margin"] == []
+    every = for_every_value(margins, ["contrastive_margin"])
+    assert every.groupby(["network", "contrastive_margin"]).size().to_dict() == {
+        (network, margin): 2 for network in ("Embed", "NetBase") for margin in (2.0, 4.0)
+    }
+    pd.testing.assert_frame_equal(for_every_value(margins, ["epochs"]), margins)
+
+
+def test_choosing_a_margin_keeps_networks_without_embeddings(margins: pd.DataFrame) -> None:
+    chosen = select(margins, {"contrastive_margin": [4.0]})
+    assert varying_settings(chosen) == []
+    assert chosen.network.value_counts().to_dict() == {"Embed": 2, "NetBase": 2}
+    with pytest.raises(SettingError, match="no trial has `contrastive_margin` 3"):
+        select(margins, {"contrastive_margin": [3.0]})
+
+
+def test_a_network_that_diverged_always_is_known_by_its_margin(margins: pd.DataFrame) -> None:
+    assert settings_of(margins.drop(columns="distance_threshold"))["contrastive_margin"] == [2.0, 4.0]
 
 
 def test_choosing_what_is_not_there_says_what_is(made_up: Made) -> None:

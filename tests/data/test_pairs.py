@@ -1,12 +1,15 @@
 """How pairs are drawn. To follow a digit through a draw, each image here says which digit it is."""
 
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twofold.data import RELATIONS, Digits, PairSet, draw_pairs, standardise
-from twofold.data.pairs import SPLITS
+from twofold.data import RELATIONS, Digits, PairSet, chance, draw_pairs, load_digits, standardise
+from twofold.data.pairs import SPLITS, answer_of_alike, answered_by_distance, balanced_places
 from twofold.errors import DataError, SettingError
 
 TRAINING, TEST = 60, 40
@@ -25,6 +28,9 @@ MEANINGS = {
     "==": lambda first, second: first == second,
     "same parity": lambda first, second: (first + second) % 2 == 0,
 }
+
+# Of the pairs of `test_draws_without_balance_are_those_of_earlier_versions`, at commit 7638051.
+RECORDED = "df0b071a07f34d51411af7bdc04133581cdb31a975e8f8c7ccea24980097a20f"
 
 seeds = st.integers(0, 2**63 - 1)
 rounds = st.integers(0, 10**6)
@@ -137,6 +143,108 @@ def test_a_pool_that_is_too_small_says_what_it_can_give(split, pairs, says):
 def test_settings_that_cannot_be_used_are_named(arguments, says):
     with pytest.raises(SettingError, match=says):
         draw(**arguments)
+
+
+relations = st.sampled_from(list(RELATIONS))
+
+
+def any_two(classes: np.ndarray, relation: str) -> set[bool]:
+    """The answers that two of the images have, in either order."""
+    first, second = np.indices((len(classes), len(classes))).reshape(2, -1)
+    apart = first != second
+    return {bool(holds) for holds in RELATIONS[relation](classes[first[apart]], classes[second[apart]])}
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), relation=relations, pairs=sizes)
+def test_balanced_pairs_are_half_of_each_answer(seed, round, split, relation, pairs):
+    plain = draw(split, seed, round, pairs, relation=relation)
+    there, needed = any_two(plain.classes.ravel(), relation), {False, True} if pairs > 1 else {False}
+    try:
+        drawn = draw(split, seed, round, pairs, relation=relation, balance=True)
+    except DataError:
+        assert not needed <= there
+        return
+    assert drawn.targets.sum() == pairs // 2
+    np.testing.assert_array_equal(drawn.targets, MEANINGS[relation](drawn.classes[:, 0], drawn.classes[:, 1]))
+    # No other images than without balance, and never one beside itself.
+    assert set(numbers(drawn).ravel()) <= set(numbers(plain).ravel())
+    assert (numbers(drawn)[:, 0] != numbers(drawn)[:, 1]).all()
+    chosen = numbers(drawn)
+    labels = DIGITS.test_labels[chosen - 1000] if split == "test" else DIGITS.train_labels[chosen]
+    np.testing.assert_array_equal(drawn.classes, labels)
+
+
+@settings(deadline=None)
+@given(seed=seeds, round=rounds, split=st.sampled_from(SPLITS), relation=relations)
+def test_a_balanced_draw_is_decided_by_its_arguments(seed, round, split, relation):
+    drawn, again = (draw(split, seed, round, 10, relation=relation, balance=True) for _ in range(2))
+    for once, twice in zip(drawn, again):
+        np.testing.assert_array_equal(once, twice)
+
+
+@pytest.mark.parametrize(("relation", "most_twice"), [("<=", 0), ("<", 0), ("==", 0), ("same parity", 1)])
+def test_of_many_balanced_pairs_images_come_twice_only_where_they_must(relation, most_twice):
+    """Of "same parity" the pairs of unlike digits are even or odd in number as the odd digits are: not always half."""
+    generator = np.random.Generator(np.random.Philox(3))
+    twice = set()
+    for _ in range(10):
+        classes = generator.integers(0, 10, (500, 2))
+        places = balanced_places(classes, relation, generator)
+        assert RELATIONS[relation](*classes.ravel()[places].T).sum() == 250
+        twice.add(1000 - len(np.unique(places)))
+    assert max(twice) <= 2 * most_twice
+    assert 0 in twice
+    assert len(twice) > 1 or not most_twice
+
+
+def test_balanced_pairs_of_each_answer_have_all_classes_and_no_order():
+    """Equal pairs are of all classes alike, and early pairs are as often true as late ones."""
+    drawn = [
+        draw_pairs(load_digits("mnist5k"), seed=0, round=n, split="train", pairs=1000, relation="==", balance=True)
+        for n in range(4)
+    ]
+    equal = np.concatenate([pairs.classes[pairs.targets == 1, 0] for pairs in drawn])
+    assert np.bincount(equal, minlength=10) == pytest.approx(200, rel=0.3)
+    early = sum(pairs.targets[:500].sum() for pairs in drawn)
+    assert early == pytest.approx(1000, abs=4 * np.sqrt(500))
+
+
+def test_images_of_one_class_have_no_pairs_of_both_answers():
+    alike = dataclasses.replace(DIGITS, train_labels=np.full(TRAINING, 3, np.int32))
+    says = r"`balance` \(=True\) needs pairs of both answers, and among the 16 train digits of round 0 no two have one "
+    with pytest.raises(DataError, match=says):
+        draw_pairs(alike, seed=0, round=0, split="train", pairs=8, relation="==", balance=True)
+
+
+@pytest.mark.parametrize(
+    ("relation", "balance", "error"),
+    [
+        ("<=", False, 0.45),
+        ("<", False, 0.45),
+        ("==", False, 0.1),
+        ("same parity", False, 0.5),
+        *((relation, True, 0.5) for relation in RELATIONS),
+    ],
+)
+def test_chance_is_the_error_of_the_best_constant_answer(relation, balance, error):
+    assert chance(relation, balance=balance) == pytest.approx(error)
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_a_distance_answers_what_is_the_same_in_either_order(relation, classes):
+    holds = MEANINGS[relation]
+    either = all(holds(a, b) == holds(b, a) for a in range(classes) for b in range(classes))
+    of_alike = {holds(a, a) for a in range(classes)}
+    (expected,) = of_alike if either else {None}
+    assert answer_of_alike(relation, classes) == expected
+    assert (relation in answered_by_distance()) == either
+
+
+def test_draws_without_balance_are_those_of_earlier_versions():
+    drawn = draw_pairs(load_digits("mnist5k"), seed=3, round=1, split="validation", pairs=100, training_pairs=1000)
+    assert hashlib.sha256(b"".join(map(np.ndarray.tobytes, drawn))).hexdigest() == RECORDED
 
 
 def test_standardised_pixels_have_mean_0_and_deviation_1():

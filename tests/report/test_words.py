@@ -137,7 +137,7 @@ def everything_that_names_settings(table):
     cells = statistics.choice_table(choice(table, "test_error"), "test", 4).cells
     yield "choice", "\n".join(" ".join(row) for row in cells)
     yield "headings", "\n".join(setting_text({name: value}) for name in varied for value in table[name].unique())
-    yield "heatmap", " ".join(heatmap_of(of_network, "learning_rate", []).columns)
+    yield "heatmap", " ".join(heatmap_of(of_network, "learning_rate", [], worst=0.5).columns)
     yield "figures of a grid", drawn(rounds_figure(of_network, network))
     yield "figure of cells", drawn(heatmap_figure(of_network, network))
     yield "figure of a sweep", drawn(sweep_figure(table, "learning_rate"))
@@ -174,4 +174,4 @@ def test_any_two_values_print_differently_in_tables_and_headings(one, other):
     assert len(set(lines)) == len(lines) == 2 * len(NETWORKS)
     rates = statistics.rates_table(collapse(table, ["learning_rate"]), ["learning_rate"], False)
     assert len({tuple(row[:2]) for row in rates.cells}) == 2 * len(NETWORKS)
-    assert len(set(heatmap_of(table[table.network == table.network[0]], "learning_rate", []).columns)) == 2
+    assert len(set(heatmap_of(table[table.network == table.network[0]], "learning_rate", [], worst=0.5).columns)) == 2

@@ -30,6 +30,7 @@ def row() -> dict[str, Any]:
         "validation_error": 0.3,
         "test_error": 1 / 3,
         "digit_error": 0.25,
+        "distance_threshold": 0.7,
         "dead_first": 0,
         "dead_second": 10,
         "diverged": False,

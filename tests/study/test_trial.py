@@ -10,6 +10,7 @@ from tests.training.programs import MNIST
 from twofold.data import RELATIONS
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
+from twofold.networks.finding import Network, remember
 from twofold.networks.paper import SLOPES
 from twofold.settings import SETTINGS
 from twofold.study import Trial
@@ -21,6 +22,10 @@ WSAL = Trial(network="NetWSAL", round=3, data="mnist5k", fingerprint="f" * 32)
 # SHA-256 of the JSON text {"aux_weight": 1.0, "batch_size": 25, ..., "version": 1} of the trial above, as `sha256sum`
 # gives it. Keys are in the stores of users: a change here makes them train everything again, and needs a new version.
 WSAL_KEY = "9d5415e7fdaf9dda9176fd5ef0ff668350057ff095e6adc2492266702328dc97"
+
+# A network of one's own that gives embeddings, as far as a trial asks.
+remember(Network("Embed", None, False, frozenset({"contrastive_margin"}), identity="a" * 64))
+EMBED = Trial(network="Embed", identity="a" * 64, round=3, data="mnist5k", fingerprint="f" * 32, relation="==")
 
 
 def other_value(declared):
@@ -55,7 +60,23 @@ def test_every_field_is_either_part_of_the_key_or_the_name_of_the_data():
 
 @pytest.mark.parametrize("field", OTHER_VALUES)
 def test_the_key_changes_with_what_decides_the_outcome(field):
-    assert dataclasses.replace(WSAL, **{field: OTHER_VALUES[field]}).key != WSAL.key
+    trial = EMBED if field == "contrastive_margin" else WSAL
+    assert dataclasses.replace(trial, **{field: OTHER_VALUES[field]}).key != trial.key
+
+
+def test_the_margin_counts_only_where_there_are_embeddings():
+    assert dataclasses.replace(WSAL, contrastive_margin=3.0).key == WSAL.key
+    assert dataclasses.replace(WSAL, contrastive_margin=3.0).contrastive_margin == 1.0
+    assert dataclasses.replace(EMBED, contrastive_margin=3.0).contrastive_margin == 3.0
+
+
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_embeddings_answer_what_is_the_same_in_either_order(relation):
+    if relation in ("==", "same parity"):
+        assert dataclasses.replace(EMBED, relation=relation).relation == relation
+        return
+    with pytest.raises(SettingError, match=r"cannot be answered by the embeddings of Embed.*choose == or same parity"):
+        dataclasses.replace(EMBED, relation=relation)
 
 
 def test_the_key_does_not_change_with_the_name_of_the_data():
@@ -128,6 +149,7 @@ def test_the_program_is_that_of_the_settings(trial):
         ("learning_rate", float("nan"), r"`learning_rate` \(=nan\) must be a finite number"),
         ("learning_rate", float("inf"), r"`learning_rate` \(=inf\) must be a finite number"),
         ("aux_weight", -0.5, r"`aux_weight` \(=-0\.5\) must be at least 0"),
+        ("contrastive_margin", 0.0, r"`contrastive_margin` \(=0\.0\) must be greater than 0"),
         ("aux_weight", float("nan"), r"`aux_weight` \(=nan\) must be a finite number"),
         ("batch_size", 0, r"`batch_size` \(=0\) must be at least 1"),
         ("batch_size", 30, r"`batch_size` \(=30\) must divide `pairs` \(=1000\); the nearest that does is 25"),

@@ -51,8 +51,10 @@ from twofold.analysis.summary import summary as summary
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
-from twofold.analysis.trials import for_every_aux_weight as for_every_aux_weight
+from twofold.analysis.trials import chances as chances
+from twofold.analysis.trials import for_every_value as for_every_value
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
+from twofold.analysis.trials import using as using
 from twofold.analysis.trials import varying_settings as varying_settings
 from twofold.networks import in_order as in_order

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy
 
 from twofold.analysis.contrasts import holm, t_interval
-from twofold.analysis.trials import AnalysisError, as_trials, for_every_aux_weight, varying_settings
+from twofold.analysis.trials import AnalysisError, as_trials, for_every_value, varying_settings
 
 _SIGNIFICANT = 0.05
 
@@ -34,8 +34,8 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     not only those with the best: then the chance of any false "worse" is at most 5 % (Holm 1979).
 
     Only rounds in which all networks have the setting count, and settings are compared on rounds that they have in
-    common: as many settings and rounds as together make most trials. A network without auxiliary losses counts for
-    every auxiliary weight. Raises `AnalysisError` where there is nothing to choose between.
+    common: as many settings and rounds as together make most trials. A network that does not use a
+    setting counts for every value of it. Raises `AnalysisError` where there is nothing to choose between.
     """
     trials = as_trials(table, ("network", "round", select_on))
     if trials[select_on].isna().all():
@@ -43,8 +43,7 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     columns = list(by) if by is not None else varying_settings(trials)
     if not columns:
         raise AnalysisError("the table has a single setting: there is nothing to choose between")
-    if "aux_weight" in columns:
-        trials = for_every_aux_weight(trials)
+    trials = for_every_value(trials, columns)
     wide = _averages(trials, columns, select_on)
     common = _in_common(wide)
     common = common[common.mean().sort_values(kind="stable").index]

@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis.own import named, told_apart
+from twofold.data import RELATIONS, chance
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
-from twofold.settings import COMPARED, value_text
+from twofold.settings import COMPARED, Settings, value_text
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
 # data set's name may have stood for other digits once.
@@ -74,6 +75,25 @@ def with_losses(trials: pd.DataFrame) -> pd.Series:
     return trials.auxiliary_losses.astype(bool) if "auxiliary_losses" in trials else trials.aux_weight != 0
 
 
+def with_embeddings(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial's network gives embeddings: any of its trials has a threshold, or a margin of its own."""
+    told = pd.Series(False, index=trials.index)
+    if "distance_threshold" in trials:
+        told |= trials.distance_threshold.notna()
+    if "contrastive_margin" in trials:
+        told |= trials.contrastive_margin != Settings.contrastive_margin
+    return told.groupby(trials.network).transform("any")
+
+
+# Settings whose value says nothing in trials of networks that do not use them, and which trials are of those that do.
+_USING = {"aux_weight": with_losses, "contrastive_margin": with_embeddings}
+
+
+def using(trials: pd.DataFrame, name: str) -> pd.Series:
+    """Whether each trial's network uses the setting of that name."""
+    return _USING[name](trials) if name in _USING else pd.Series(True, index=trials.index)
+
+
 def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
     """Raise `AnalysisError` where one network has two trials in one round, for equal values of the columns `by`."""
     twice = trials.duplicated(["network", "seed", "round", *by])
@@ -92,16 +112,25 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
 def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
     """Each setting that the table tells of, with its values in ascending order.
 
-    The auxiliary weight is that of networks with auxiliary losses: the 0 of the others is no second value.
+    The auxiliary weight is that of networks with auxiliary losses: the 0 of the others is no second value. The
+    contrastive margin is that of networks that give embeddings.
     """
-    settings: dict[str, list[Any]] = {}
-    for name in COMPARED:
-        if name in trials:
-            column = trials[name]
-            if name == "aux_weight":
-                column = column[with_losses(trials)]
-            settings[name] = sorted(column.dropna().unique().tolist())
-    return settings
+    columns = {name: trials[name][using(trials, name)] for name in COMPARED if name in trials}
+    return {name: sorted(column.dropna().unique().tolist()) for name, column in columns.items()}
+
+
+def chances(trials: pd.DataFrame) -> list[float]:
+    """The errors, in ascending order, of the best constant answers to what was asked in the trials.
+
+    There is none for a relation that is not known here. A setting that the table does not tell of has its default.
+    """
+    asked = pd.DataFrame(
+        {name: trials.get(name, getattr(Settings, name)) for name in ("relation", "balance")}, trials.index
+    )
+    distinct = asked[asked.relation.isin(list(RELATIONS))].drop_duplicates()
+    return sorted(
+        {chance(relation, balance=bool(balance)) for relation, balance in zip(distinct.relation, distinct.balance)}
+    )
 
 
 def varying_settings(trials: pd.DataFrame) -> list[str]:
@@ -113,8 +142,8 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     """The trials whose columns have one of the chosen values; None chooses all.
 
     A network may be chosen as it is typed, too: file.py:Twin(share=True). An argument that is not typed matches any.
-    Networks without auxiliary losses belong to every auxiliary weight. Raises `SettingError` where no trial is left,
-    with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
+    Networks that do not use a setting belong to every value of it that others have. Raises `SettingError` where no
+    trial is left, with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
     trials = as_trials(table, ("network", "round"))
     for name, choices in chosen.items():
@@ -126,8 +155,9 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         if not values:
             raise SettingError(f"`{name}` is empty; give at least one value")
         fitting = named(trials, values) if name == "network" else trials[name].isin(values)
-        if name == "aux_weight" and (fitting.any() or not with_losses(trials).any()):
-            fitting |= ~with_losses(trials)
+        used = using(trials, name)
+        if fitting.any() or not used.any():
+            fitting |= ~used
         if not fitting.any():
             there = _listed(sorted(trials[name].unique()), ", ")
             raise SettingError(f"no trial has `{name}` {_listed(values)}; there is {there}")
@@ -175,17 +205,21 @@ def _check_fractions(name: str, column: pd.Series) -> None:
         )
 
 
-def for_every_aux_weight(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials, with those of networks without auxiliary losses repeated for each auxiliary weight.
+def for_every_value(trials: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    """The trials, with those of networks that do not use one of these settings repeated for each value of it.
 
-    Such a network is trained once, whatever the weight; where weights are compared it counts for each of them.
+    Such a network is trained once, whatever the value; where values are compared it counts for each of them.
     """
-    weighed = with_losses(trials)
-    if not weighed.any():
-        return trials
-    weights = trials.aux_weight[weighed].drop_duplicates()
-    plain = trials[~weighed].drop(columns="aux_weight").merge(weights.to_frame(), how="cross")
-    return pd.concat([trials[weighed], plain[trials.columns]], ignore_index=True)
+    used = {name: using(trials, name).to_numpy() for name in names if name in _USING}
+    place = "place in the table"
+    every = trials.assign(**{place: range(len(trials))})
+    for name, using_it in used.items():
+        if using_it.any() and not using_it.all():
+            values = trials[name][using_it].drop_duplicates()
+            its = using_it[every[place]]
+            others = every[~its].drop(columns=name).merge(values.to_frame(), how="cross")
+            every = pd.concat([every[its], others[every.columns]], ignore_index=True)
+    return every.drop(columns=place)
 
 
 def _pair(value: Any) -> tuple[int, int]:

@@ -6,6 +6,8 @@ from twofold.data.digits import load_digits as load_digits
 from twofold.data.pairs import RELATIONS as RELATIONS
 from twofold.data.pairs import AnyArray as AnyArray
 from twofold.data.pairs import PairSet as PairSet
+from twofold.data.pairs import answered_by_distance as answered_by_distance
+from twofold.data.pairs import chance as chance
 from twofold.data.pairs import check_enough as check_enough
 from twofold.data.pairs import draw_pairs as draw_pairs
 from twofold.data.pairs import pixel_scale as pixel_scale

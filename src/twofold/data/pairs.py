@@ -1,22 +1,25 @@
 """Pairs of digits: how they are drawn, and what is asked of them. Pure functions of their arguments."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int32
+from jaxtyping import Bool, Float, Int, Int32
 
-from twofold.data.digits import Digits
+from twofold.data.digits import CLASSES, Digits
 from twofold.data.source import Source
 from twofold.errors import DataError, SettingError, unknown_choice
 from twofold.settings import check_names
 
-Classes = Int32[np.ndarray, " n"]
+Classes = Int[np.ndarray, " n"]
 
 # NumPy's arrays, or JAX's where a transformation puts them in their place.
 AnyArray = Any
 
-RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " n"]]] = {
+Relation = Callable[[Classes, Classes], Bool[np.ndarray, " n"]]
+
+RELATIONS: dict[str, Relation] = {
     "<=": np.less_equal,
     "<": np.less,
     "==": np.equal,
@@ -25,9 +28,16 @@ RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " n"]]] = {
 
 check_names("relation", RELATIONS)
 
-# Which pool of digits a split is drawn from, and the number that sets its random stream apart.
-_TRAINING_STREAM, _TEST_STREAM = 0, 1
+# Which pool of digits a split is drawn from, and the number that sets its random stream apart; that of initial weights
+# is 2. What balances the answers of a split has a stream of its own.
+_TRAINING_STREAM, _TEST_STREAM, _BALANCE_STREAM = 0, 1, 3
 SPLITS = ("train", "validation", "test")
+
+# The ways to make two pairs of four images, of which the first two and the last two are a pair: places of the four.
+_WAYS = np.array([way for way in itertools.permutations(range(4)) if way[0] < way[2]])
+
+# Pairs are rearranged until so many tries in a row have changed no answer.
+_MOST_FRUITLESS = 10
 
 
 class PairSet(NamedTuple):
@@ -49,6 +59,7 @@ def draw_pairs(
     split: str,
     pairs: int,
     relation: str = "<=",
+    balance: bool = False,
     training_pairs: int | None = None,
 ) -> PairSet:
     """Draw the pairs of one split of one round; the same arguments always give the same pairs.
@@ -58,7 +69,12 @@ def draw_pairs(
     sets are disjoint, and a smaller training set is the beginning of a larger one. Test pairs come from the test
     digits, in the same way.
 
-    Raises `SettingError` for an unknown split or relation, `DataError` where there are too few digits.
+    With `balance` the same digits are paired in another way, so that the relation holds for half of the pairs, rounded
+    down. Sets are still disjoint. The digits of a smaller training set are the first of a larger one, but its pairs are
+    others; and where no pairing gives so many of each answer, a few digits come twice in the place of others.
+
+    Raises `SettingError` for an unknown split or relation, `DataError` where there are too few digits, or where there
+    should be pairs of an answer that no two of the digits have.
     """
     if split not in SPLITS:
         raise unknown_choice("split", split, SPLITS)
@@ -72,9 +88,103 @@ def draw_pairs(
     stream = np.random.SeedSequence([seed, round, _TEST_STREAM if test else _TRAINING_STREAM])
     order = np.random.Generator(np.random.Philox(stream)).permutation(len(labels))
     chosen = order[skipped:wanted].reshape(pairs, 2)
+    if balance:
+        stream = np.random.SeedSequence([seed, round, _BALANCE_STREAM, SPLITS.index(split)])
+        places = balanced_places(labels[chosen], relation, np.random.Generator(np.random.Philox(stream)))
+        if places is None:
+            raise DataError(
+                f"`balance` (=True) needs pairs of both answers, and among the {2 * pairs} {split} digits of round "
+                f"{round} no two have one of them (relation {relation}); ask for more `{_option(split)}` (={pairs}), "
+                "or leave `balance` out"
+            )
+        chosen = chosen.ravel()[places]
     classes = labels[chosen]
     holds = RELATIONS[relation](classes[:, 0], classes[:, 1])
     return PairSet(images[chosen], holds.astype(np.int32), classes)
+
+
+def balanced_places(
+    classes: Int[np.ndarray, "n 2"], relation: str, generator: np.random.Generator
+) -> Int[np.ndarray, "n 2"] | None:
+    """Which of the 2n images stand in each of n pairs, so that the relation holds for half of them, rounded down.
+
+    Pairs stay as they are as far as possible: two pairs of the answer that too many have are taken at random, and their
+    images paired in another way. What so cannot be reached is made up by pairs of images that come twice (of "same
+    parity" the pairs of both answers are even or odd in number as the odd digits are). None where no two images have an
+    answer that is needed.
+    """
+    holds, flat = RELATIONS[relation], classes.ravel()
+    places, fruitless = np.arange(flat.size).reshape(-1, 2), 0
+    while (excess := _excess(flat[places], holds)) and fruitless < _MOST_FRUITLESS:
+        places = _rearranged(places, flat, holds, excess, generator)
+        fruitless = 0 if _excess(flat[places], holds) != excess else fruitless + 1
+    many = excess > 0
+    for place in generator.permutation(np.flatnonzero(holds(*flat[places].T) == many))[: abs(excess)]:
+        found = _any_pair(not many, flat, holds, generator)
+        if found is None:
+            return None
+        places[place] = found
+    return places
+
+
+def chance(relation: str, *, balance: bool, classes: int = CLASSES) -> float:
+    """The error of the best constant answer, a fraction, where all classes are as frequent."""
+    if balance:
+        return 0.5
+    holds = RELATIONS[relation](*np.indices((classes, classes), dtype=np.int32).reshape(2, -1)).mean()
+    return float(min(holds, 1 - holds))
+
+
+def answer_of_alike(relation: str, classes: int = CLASSES) -> bool | None:
+    """The answer for two images of one class, if a distance can give it.
+
+    None where the order of a pair matters, or where two of one class have now this answer, now that.
+    """
+    holds = RELATIONS[relation](*np.indices((classes, classes), dtype=np.int32))
+    alike = np.diagonal(holds)
+    return bool(alike[0]) if (holds == holds.T).all() and (alike == alike[0]).all() else None
+
+
+def answered_by_distance() -> list[str]:
+    """The relations that a distance between two images can answer."""
+    return [name for name in RELATIONS if answer_of_alike(name) is not None]
+
+
+def _excess(classes: Int[np.ndarray, "n 2"], holds: Relation) -> int:
+    """How many more pairs than half, rounded down, the relation holds for."""
+    return int(holds(*classes.T).sum()) - len(classes) // 2
+
+
+def _rearranged(
+    places: np.ndarray, classes: Classes, holds: Relation, excess: int, generator: np.random.Generator
+) -> np.ndarray:
+    """The pairs, of which couples exchanged images so that fewer have the answer that `excess` too many have."""
+    many = excess > 0
+    those = generator.permutation(np.flatnonzero(holds(*classes[places].T) == many))
+    couples = those[: len(those) // 2 * 2].reshape(-1, 2)
+    ways = places[couples].reshape(-1, 4)[:, _WAYS]
+    of = classes[ways]
+    changed = (holds(of[..., 0], of[..., 1]) != many).astype(int) + (holds(of[..., 2], of[..., 3]) != many)
+    # Any way that changes one pair, else one that changes both.
+    liking = generator.random(changed.shape) + 2.0 * (changed == 1) - 4.0 * (changed == 0)
+    best = liking.argmax(axis=1)[:, None]
+    gain = np.take_along_axis(changed, best, axis=1)[:, 0]
+    taken = (gain > 0) & (gain.cumsum() <= abs(excess))
+    places = places.copy()
+    places[couples[taken]] = np.take_along_axis(ways, best[..., None], axis=1)[taken, 0].reshape(-1, 2, 2)
+    return places
+
+
+def _any_pair(
+    answer: bool, classes: Classes, holds: Relation, generator: np.random.Generator
+) -> tuple[int, int] | None:
+    """The places of any two images with this answer; None where there are no two."""
+    for first in generator.permutation(len(classes)):
+        partners = np.flatnonzero(holds(classes[first], classes) == answer)
+        partners = partners[partners != first]
+        if len(partners):
+            return int(first), int(generator.choice(partners))
+    return None
 
 
 def standardise(train: PairSet, *others: PairSet) -> tuple[PairSet, ...]:

@@ -42,6 +42,11 @@ class Network:
     make: "Callable[[Settings], Structure] | None" = field(default=None, compare=False)
     verify: Callable[[], None] = field(default=lambda: None, compare=False)
 
+    @property
+    def embeds(self) -> bool:
+        """Whether it gives embeddings, which are trained by a contrastive loss and answer by their distance."""
+        return "contrastive_margin" in self.uses
+
     def structure(self, settings: Settings | None = None) -> "Structure":
         """What is compiled of it, as far as settings (by default their defaults) decide that: batches, the relation.
 
@@ -109,10 +114,16 @@ def check_used(names: Sequence[str], chosen: Sequence[str]) -> None:
     for setting in chosen:
         networks = [find_network(name) for name in names]
         if not any(setting in network.uses for network in networks):
-            others = ", ".join(name for name, network in NETWORKS.items() if setting in network.uses)
-            remedy = f"add one of {others}"
-            if setting == "aux_weight" and any(network.identity for network in networks):
-                remedy = "give class predictions as outputs, which it weighs the losses of"
+            remedy = _remedy(setting, has_own=any(network.identity for network in networks))
             raise SettingError(
                 f"`{setting}` cannot be used by {' or '.join(in_order(names))}; leave it out, or {remedy}"
             )
+
+
+def _remedy(setting: str, *, has_own: bool) -> str:
+    """What to do for networks to use the setting."""
+    if setting == "contrastive_margin":
+        return "train a network of your own that gives two embeddings and no answer"
+    if setting == "aux_weight" and has_own:
+        return "give class predictions as outputs, which it weighs the losses of"
+    return f"add one of {', '.join(name for name, network in NETWORKS.items() if setting in network.uses)}"

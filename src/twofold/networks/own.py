@@ -23,8 +23,8 @@ def network(make: Callable[..., Any], *, outputs: Sequence[str] | None = None, *
     """A network of your own for `Study(networks=[...])`: a class, or a function, that makes a `torch.nn.Module`.
 
     An argument that is a list is a factor: every combination of its values, its levels, is trained. Any other is one
-    value, a tuple too. `outputs` says of each output of the network whether it is the "answer", "classes" or "unused",
-    where their shapes do not tell.
+    value, a tuple too. `outputs` says of each output of the network whether it is the "answer", "classes",
+    "embedding" or "unused", where their shapes do not tell.
 
     >>> network(Twin, share=[False, True], aux=[False, True])  # doctest: +SKIP
 

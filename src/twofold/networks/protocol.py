@@ -19,11 +19,15 @@ class Outputs(NamedTuple):
     `logits` answer the question (column 1: the relation holds). `class_logits` say of each image which class it is,
     and auxiliary losses read them; None where a network names no classes. `units` are what goes into activations that
     are 0 below 0, in arrays whose last axis is the units: a unit is dead if it is at or below 0 on every image.
+
+    A network that gives `embeddings` of the images has no logits of any kind: it answers by their distance. Its
+    `numbers` are then "contrastive_margin" and "alike": the answer, 1 or 0, for a pair at a small distance.
     """
 
-    logits: Float[Array, "n 2"]
+    logits: Float[Array, "n 2"] | None
     class_logits: Float[Array, "n 2 classes"] | None
     units: PyTree[Float[Array, "n ..."]]
+    embeddings: Float[Array, "n 2 d"] | None = None
 
 
 class Variables(NamedTuple):

@@ -122,7 +122,7 @@ class Store:
                 for some in _slices(wanted):
                     rows += connection.execute(sa.select(*columns).where(trials.c.key.in_(some)))
         table = pd.DataFrame([tuple(row) for row in rows], columns=[c.name for c in columns])
-        for name in ("validation_error", "digit_error"):
+        for name in ("validation_error", "digit_error", "distance_threshold"):
             table[name] = table[name].astype(float)
         if wanted is None:
             return table

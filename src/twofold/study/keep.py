@@ -151,4 +151,5 @@ def _scale(digits: Digits, trial: Trial) -> tuple[float, float]:
     """What this trial's pixels are shifted by, and then divided by."""
     if not trial.normalise:
         return 0.0, 1.0
-    return pixel_scale(draw_pairs(digits, seed=trial.seed, round=trial.round, split="train", pairs=trial.pairs))
+    asked = {name: getattr(trial, name) for name in ("seed", "round", "pairs", "relation", "balance")}
+    return pixel_scale(draw_pairs(digits, split="train", **asked))

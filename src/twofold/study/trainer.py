@@ -129,7 +129,13 @@ def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
     asked = dict(zip(of_role("pairs"), settings))
     pairs, validation_pairs = asked["pairs"], asked["validation_pairs"]
     draw = functools.partial(
-        draw_pairs, digits, seed=asked["seed"], round=round_, relation=asked["relation"], training_pairs=pairs
+        draw_pairs,
+        digits,
+        seed=asked["seed"],
+        round=round_,
+        relation=asked["relation"],
+        balance=asked["balance"],
+        training_pairs=pairs,
     )
     train, test = draw(split="train", pairs=pairs), draw(split="test", pairs=asked["test_pairs"])
     validation = draw(split="validation", pairs=validation_pairs) if validation_pairs else None
@@ -182,6 +188,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "validation_error": outcome.validation_error,
         "test_error": outcome.test_error,
         "digit_error": outcome.digit_error if network.auxiliary_losses else None,
+        "distance_threshold": outcome.distance_threshold,
         **_dead_units(network, outcome),
         "diverged": outcome.diverged,
         "train_loss": [x if math.isfinite(x) else None for x in map(float, outcome.train_loss)],

@@ -4,6 +4,7 @@ import hashlib
 import json
 from functools import cached_property
 
+from twofold.data import answered_by_distance
 from twofold.errors import SettingError
 from twofold.networks import Network, find_network
 from twofold.settings import FIRST, SETTINGS, Settings, check_whole, settings_class
@@ -40,6 +41,12 @@ class Trial(Settings):
             value = declared.checked(getattr(self, name))
             unused = declared.of_network and name not in uses
             object.__setattr__(self, name, declared.unused if unused else value)
+        if self.architecture.embeds and self.relation not in answered_by_distance():
+            able = " or ".join(answered_by_distance())
+            raise SettingError(
+                f"`relation` (={self.relation}) cannot be answered by the embeddings of {self.network}, whose distance "
+                f"is the same in either order; choose {able}, or let the network give an answer"
+            )
         if self.pairs % self.batch_size:
             raise SettingError(
                 f"`batch_size` (={self.batch_size}) must divide `pairs` (={self.pairs}); "

@@ -80,7 +80,8 @@ class Outcome:
 
     `train_loss` is the mean loss of each epoch. `dead_units` are those on the test images (see `evaluate`); the trace
     counts them after each epoch. A training has `diverged` if any loss or final parameter is not finite: its errors are
-    those of the answers that such a network gives. `digit_error` is None for a network that names no classes.
+    those of the answers that such a network gives. `digit_error` is None for a network that names no classes, and
+    `distance_threshold` for one that gives no embeddings, or whose distances are not finite: then it has diverged.
     `seconds` is the time that its device took for the cohort, divided by the trials that it trained there.
     """
 
@@ -90,6 +91,7 @@ class Outcome:
     test_error: float
     validation_error: float | None
     digit_error: float | None
+    distance_threshold: float | None
     dead_units: PyTree[Int[np.ndarray, "..."]]
     dead_units_trace: PyTree[Int[np.ndarray, "epochs ..."]] | None
     diverged: bool
@@ -219,7 +221,8 @@ def _outcome(
     losses = history.losses[: job.epochs]
     leaves = jax.tree.leaves(variables.parameters)
     finite = np.isfinite(losses).all() and all(np.isfinite(leaf).all() for leaf in leaves)
-    wrong_classes = test.wrong_classes
+    wrong_classes, threshold = test.wrong_classes, None if train.threshold is None else float(train.threshold)
+    has_threshold = threshold is not None and math.isfinite(threshold)
     return Outcome(
         variables=variables,
         train_loss=losses,
@@ -227,9 +230,10 @@ def _outcome(
         test_error=int(test.wrong) / _count(pairs.test),
         validation_error=None if validation is None else int(validation.wrong) / _count(pairs.validation),
         digit_error=None if wrong_classes is None else int(wrong_classes) / pairs.test.classes.size,
+        distance_threshold=threshold if has_threshold else None,
         dead_units=test.dead_units,
         dead_units_trace=jax.tree.map(lambda counts: counts[: job.epochs], history.dead_units),
-        diverged=not finite,
+        diverged=not finite or (threshold is not None and not has_threshold),
         seconds=seconds,
     )
 
@@ -342,10 +346,12 @@ def _over_trials(
 
 
 def _evaluate_all(program: Program, variables: Variables, data: TrialData, arguments: Arguments) -> _Evaluations:
-    def on(pairs: PairSet) -> Evaluation:
-        return evaluate(program, variables, pairs, arguments.numbers)
+    train = evaluate(program, variables, data.train, arguments.numbers)
 
-    return _Evaluations(on(data.train), on(data.test), None if data.validation is None else on(data.validation))
+    def on(pairs: PairSet) -> Evaluation:
+        return evaluate(program, variables, pairs, arguments.numbers, train.threshold)
+
+    return _Evaluations(train, on(data.test), None if data.validation is None else on(data.validation))
 
 
 def _fitting(program: Program, device: jax.Device, shapes: Any) -> int:

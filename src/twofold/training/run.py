@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray, PyTree, UInt
 from twofold.data import AnyArray, PairSet, Task
 from twofold.networks.protocol import EVALUATED_AT_ONCE, Structure, Variables
 from twofold.settings import SETTINGS, Settings, of_role
-from twofold.training.losses import pair_loss
+from twofold.training.losses import distances, learnt_threshold, pair_loss
 from twofold.training.optimizers import OPTIMIZERS, Memory
 
 # The most epochs in one chunk: the length of the buffer for their losses.
@@ -105,12 +105,14 @@ class Chunk(NamedTuple):
 class Evaluation(NamedTuple):
     """How a network does on n pairs: wrong answers, of n; images taken for another class, of 2n; dead units.
 
-    Dead units are counted for each layer of `Outputs.units`; of the paper's networks these are both bottlenecks.
+    Dead units are counted for each layer of `Outputs.units`; of the paper's networks these are both bottlenecks. The
+    `threshold` is that of a network that gives embeddings.
     """
 
     wrong: Int32[AnyArray, ""]
     wrong_classes: Int32[AnyArray, ""] | None
     dead_units: PyTree[Int32[AnyArray, "..."]]
+    threshold: Float[AnyArray, ""] | None = None
 
 
 def trial_key(seed: int, round: int) -> UInt32[np.ndarray, " 2"]:
@@ -173,12 +175,17 @@ def train_epochs(
 
 
 def evaluate(
-    program: Program, variables: Variables, pairs: PairSet, numbers: Mapping[str, Float[AnyArray, ""]]
+    program: Program,
+    variables: Variables,
+    pairs: PairSet,
+    numbers: Mapping[str, Float[AnyArray, ""]],
+    threshold: Float[AnyArray, ""] | None = None,
 ) -> Evaluation:
     """What the network gets wrong on the pairs, and its dead units there.
 
-    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. A unit is
-    dead if it is at or below 0, before its activation, on every image.
+    The answer is the larger logit; where logits are not numbers it is the first that is not, as in PyTorch. Embeddings
+    answer that images are alike where their distance is below the threshold, which is learnt from these pairs where it
+    is not given. A unit is dead if it is at or below 0, before its activation, on every image.
     """
     n = len(pairs.targets)
     padding = -n % EVALUATED_AT_ONCE
@@ -188,12 +195,19 @@ def evaluate(
         padded = jnp.pad(array, [(0, padding)] + [(0, 0)] * (array.ndim - 1), mode="edge") if padding else array
         return padded.reshape(-1, EVALUATED_AT_ONCE, *array.shape[1:])
 
-    def block(images: Float[Array, "n 2 ..."]) -> tuple[Int32[Array, " n"], Int32[Array, "n 2"] | None, PyTree]:
+    def block(images: Float[Array, "n 2 ..."]) -> tuple[Array | None, Array | None, Array | None, PyTree]:
         outputs, _ = program.structure.apply(variables, program.structure.arrange(images), numbers)
+        answers = None if outputs.logits is None else outputs.logits.argmax(-1)
         classes = None if outputs.class_logits is None else outputs.class_logits.argmax(-1)
-        return outputs.logits.argmax(-1), classes, jax.tree.map(lambda units: ~(units <= 0), outputs.units)
+        apart = None if outputs.embeddings is None else distances(outputs.embeddings)
+        return answers, apart, classes, jax.tree.map(lambda units: ~(units <= 0), outputs.units)
 
-    answers, classes, fired = jax.lax.map(block, in_blocks(pairs.images))
+    answers, apart, classes, fired = jax.lax.map(block, in_blocks(pairs.images))
+    if apart is not None:
+        apart = apart.reshape(-1)[:n]
+        if threshold is None:
+            threshold = learnt_threshold(apart, pairs.targets == numbers["alike"])
+        answers = jnp.where(apart < threshold, numbers["alike"], 1 - numbers["alike"]).astype(jnp.int32)
 
     def dead(fired: Bool[Array, "blocks block ... units"]) -> Int32[Array, "..."]:
         return (~fired.reshape(-1, *fired.shape[2:])[:n].any(axis=0)).sum(axis=-1)
@@ -202,6 +216,7 @@ def evaluate(
         wrong=(answers.reshape(-1)[:n] != pairs.targets).sum(),
         wrong_classes=None if classes is None else (classes.reshape(-1, 2)[:n] != pairs.classes).sum(),
         dead_units=jax.tree.map(dead, fired),
+        threshold=threshold,
     )
 
 

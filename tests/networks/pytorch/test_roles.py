@@ -188,3 +188,122 @@ def test_what_is_ambiguous_can_be_said():
     assert own.roles.answer == "one logit"
     with pytest.raises(NetworkError, match=r"must say of each of its 2 outputs"):
         Own("Net", network(forward), TASK, ("answer",), NOTHING, "")
+
+
+ROWS = {
+    "halves": lambda x: torch.cat([x[:, 0], x[:, 1]]).flatten(1),
+    "successive rows": lambda x: x.reshape(-1, 30),
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_rows_of_both_images_are_in_the_order_in_which_the_network_gives_them(kind):
+    found = structure(network(lambda net, x: (net.answer(flat(x)), net.classes(ROWS[kind](x)))))
+    assert found.roles.classes == kind
+    variables, outputs = outputs_of(found)
+    weight, bias = (next(p for p in variables.parameters if p.shape == shape) for shape in ((4, 30), (4,)))
+    np.testing.assert_allclose(outputs.class_logits, IMAGES.reshape(25, 2, -1) @ weight.T + bias, atol=1e-5)
+
+
+class Embed(nn.Module):
+    """Gives embeddings of five numbers, in the way that `give` makes of them."""
+
+    def __init__(self, give):
+        super().__init__()
+        self.branch, self.give = nn.Linear(30, 5), give
+
+    def forward(self, pairs):
+        return self.give(*(self.branch(pairs[:, place].flatten(1)) for place in (0, 1)))
+
+
+EMBEDDINGS = {
+    "apart": lambda a, b: (a, b),
+    "stacked": lambda a, b: torch.stack([a, b], 1),
+    "stacked first": lambda a, b: {"both": torch.stack([a, b]), "labels": a.argmax(1)},
+    "successive rows": lambda a, b: torch.stack([a, b], 1).flatten(0, 1),
+    "halves": lambda a, b: (torch.cat([a, b]).argmax(1), None, torch.cat([a, b])),
+}
+
+
+@pytest.mark.parametrize("batch_size", [1, 25])
+@pytest.mark.parametrize("kind", EMBEDDINGS)
+def test_embeddings_are_what_is_neither_an_answer_nor_class_predictions(kind, batch_size):
+    own = Own("Net", lambda: Embed(EMBEDDINGS[kind]), TASK, None, NOTHING, "")
+    found = own.structure(Settings(batch_size=batch_size, relation="=="))
+    assert (found.roles.embeddings, found.roles.width, found.roles.classes) == (kind, 5, None)
+    variables = found.initial(0, 0)
+    images = IMAGES[:batch_size]
+    outputs, _ = jax.jit(lambda v, i: found.apply(v, i, {}, training=True))(variables, images)
+    weight, bias = (next(p for p in variables.parameters if p.ndim == axes) for axes in (2, 1))
+    np.testing.assert_allclose(outputs.embeddings, images.reshape(-1, 2, 30) @ weight.T + bias, atol=1e-5)
+    assert outputs.logits is outputs.class_logits is None
+    assert found.numbers(Settings(relation="==", contrastive_margin=3.0)) == {"contrastive_margin": 3.0, "alike": 1.0}
+
+
+class OneOrTwo(nn.Module):
+    """Of one image its embedding, of two the embeddings of both, or an answer."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.branch, self.head, self.answers = nn.Linear(30, 5), nn.Linear(5, 1), answers
+
+    def forward(self, left, right=None):
+        if right is None:
+            return self.branch(left.flatten(1))
+        both = self.branch(left.flatten(1)), self.branch(right.flatten(1))
+        return self.head(abs(both[0] - both[1])) if self.answers else both
+
+
+def test_what_could_be_given_one_image_is_given_both():
+    for answers, role in ((True, "answer"), (False, "embedding")):
+        own = Own("Net", lambda answers=answers: OneOrTwo(answers), TASK, None, NOTHING, "")
+        assert own.exported.convention.name == "two images"
+        assert set(own.roles.of_outputs) == {role}
+
+
+class OfOne(nn.Module):
+    """The embedding of one image, and no more, though it takes a mask."""
+
+    def __init__(self):
+        super().__init__()
+        self.branch = nn.Conv2d(1, 5, (6, 5))
+
+    def forward(self, image, mask=None):
+        return self.branch(image if mask is None else image * mask).flatten(1)
+
+
+def test_what_is_given_rows_gives_embeddings_in_their_order():
+    own = Own("Net", OfOne, TASK, None, NOTHING, "")
+    assert (own.exported.convention.name, own.roles.embeddings) == ("rows", "successive rows")
+
+
+def test_embeddings_of_as_many_numbers_as_there_are_classes_have_to_be_said():
+    make = network(lambda net, x: net.both(x))
+    assert Own("Net", make, TASK, None, NOTHING, "").roles.answer == "class predictions alone"
+    said = Own("Net", make, TASK, ("embedding", "embedding"), NOTHING, "")
+    assert (said.roles.embeddings, said.roles.width) == ("apart", 4)
+    assert said.identity != Own("Net", make, TASK, None, NOTHING, "").identity
+    assert (said.uses, Own("Net", make, TASK, None, NOTHING, "").uses) == ({"contrastive_margin"}, {"aux_weight"})
+
+
+NO_EMBEDDINGS = {
+    "one image's": lambda a, b: a,
+    "of different widths": lambda a, b: (a, b[:, :3]),
+    "three": lambda a, b: (a, b, a),
+    "of two numbers": lambda a, b: (a[:, :2], b[:, :2]),
+}
+
+
+@pytest.mark.parametrize("kind", NO_EMBEDDINGS)
+def test_what_could_be_other_than_embeddings_is_refused(kind):
+    with pytest.raises(NetworkError, match=re.escape("or no answer, and two embeddings of (n, d)")) as error:
+        Own("Net", lambda: Embed(NO_EMBEDDINGS[kind]), TASK, None, NOTHING, "")
+    remedy = "network(Net, outputs=['embedding', 'embedding'])"
+    assert (remedy in str(error.value)) == (kind == "of two numbers")
+
+
+def test_a_role_for_an_answer_beside_embeddings_is_refused():
+    make = lambda: Embed(lambda a, b: (a[:, :2], a, b))  # noqa: E731
+    assert Own("Net", make, TASK, None, NOTHING, "").roles.answer == "two logits"
+    with pytest.raises(NetworkError, match="does not fit its outputs"):
+        Own("Net", make, TASK, ("answer", "embedding", "embedding"), NOTHING, "")

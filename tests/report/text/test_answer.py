@@ -109,3 +109,16 @@ def test_rounds_that_went_wrong_are_counted_by_network_and_kind():
 )
 def test_the_task_is_told_in_words(relation, words):
     assert f"whether {words} is true" in task_sentence(trials_of((0.1,) * 4).assign(relation=relation))
+
+
+@pytest.mark.parametrize(
+    ("relation", "balance", "errors"),
+    [("<=", False, "45 %"), ("==", False, "10 %"), ("==", True, "50 %"), ("==", [False, True] * 20, "10 % or 50 %")],
+)
+def test_the_task_says_what_chance_is(relation, balance, errors):
+    table = trials_of((0.1,) * 4).assign(relation=relation, balance=balance)
+    assert task_sentence(table).endswith(f"The same answer to all pairs would err on {errors} of them.")
+
+
+def test_of_a_relation_that_is_not_known_chance_is_not_told():
+    assert task_sentence(trials_of((0.1,) * 4).assign(relation="odd")).endswith("“odd” is true.")

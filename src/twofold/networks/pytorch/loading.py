@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +26,7 @@ from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.mistakes import words_of
 from twofold.networks.pytorch.ranges import ranges_of
-from twofold.networks.pytorch.roles import Range, Roles, find_roles, in_roles
+from twofold.networks.pytorch.roles import Layout, Range, Roles, find_roles, in_roles
 from twofold.networks.pytorch.structure import Interpreted
 from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, made, seeded
@@ -60,22 +61,57 @@ class Own:
         self.exported = self._exported(Settings.batch_size)
         try:
             self.roles = self._find_roles()
-        except NetworkError:  # of one image it may say other things than of two: forward(left, right=None)
-            with self._within():
-                self._two_images = could_take_two(self._make())
-            if not self._two_images:
+        except NetworkError:
+            if not self._takes_two():
                 raise
-            self.exported = self._exported(Settings.batch_size)
             self.roles = self._find_roles()
+        if self.roles.embeddings and self.exported.convention.name == "rows":
+            self._prefer_two()
         self._ranges = self._checked_ranges()
         self._graphs = self._in_roles(self.exported)
         if not self.exported.parameters:
             raise NetworkError(f"{name}: its outputs depend on no parameters, so that there is nothing to train")
 
+    def _takes_two(self) -> bool:
+        """Whether `forward(left, right=None)` may say other things of two images than of one; then two are given."""
+        with self._within():
+            self._two_images = could_take_two(self._make())
+        if self._two_images:
+            self.exported = self._exported(Settings.batch_size)
+        return self._two_images
+
+    def _prefer_two(self) -> None:
+        """Give two images where that can be done: of one image there may be its embedding, of two the answer."""
+        before = self.exported, self.roles
+        try:
+            if self._takes_two():
+                self.roles = self._find_roles()
+        except NetworkError:  # its second argument is something else
+            self._two_images, (self.exported, self.roles) = False, before
+
     def _find_roles(self) -> Roles:
         graphs = [graph for _, _, graph in self.exported.graphs]
         rows = self.exported.convention.name == "rows"
-        return find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+        found = find_roles(self.name, graphs, self._task.classes, rows=rows, outputs=self._outputs)
+        if "halves" not in (found.classes, found.embeddings):
+            return found
+        what = f"rows{' of two images' if self._two_images else ''}"
+        alternate = json.loads(self._kept(what, lambda: json.dumps(self._rows_alternate())))
+        layout: Layout = "successive rows" if alternate else "halves"  # which their shape does not tell
+        return replace(found, classes=found.classes and layout, embeddings=found.embeddings and layout)
+
+    def _rows_alternate(self) -> bool:
+        """Whether of an output's 2n rows the third is of the second pair, and the second is not."""
+        images = [example(shape) for shape in self.exported.convention.shapes(self.exported.graphs[-1][2].images)]
+        others = [torch.cat([each[:1], 1 - each[1:2], each[2:]]) for each in images]
+        with self._within(), seeded(0, 0), torch.no_grad():
+            module = made(self._make, self.exported).eval()
+            of_both = [
+                next(each for each in _leaves(module(*given)) if each.ndim == 2 and len(each) == 2 * len(given[0]))
+                for given in (images, others)
+            ]
+        changed = (of_both[0] != of_both[1]).any(1)
+        return bool(changed[2]) and not bool(changed[1])
 
     def _checked_ranges(self) -> dict[bool, list[Range]]:
         """Where each output's numbers lie, in each mode.
@@ -104,7 +140,8 @@ class Own:
 
     def _hash(self) -> str:
         parts = [graph.canonical() for graph in self._graphs]
-        roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken])
+        embeddings = [self.roles.embeddings] if self.roles.embeddings else []
+        roles = json.dumps([self.roles.answer, self.roles.classes, self.roles.logits_taken, *embeddings])
         return hashlib.sha256(b"\n".join([*parts, roles.encode(), self._probe()])).hexdigest()
 
     def check_parity(self) -> None:
@@ -184,6 +221,12 @@ class Own:
             outputs = made(self._make, self.exported).eval()(*map(example, shapes))
         return all(bool(torch.isfinite(each).all()) for each in _leaves(outputs))
 
+    @property
+    def uses(self) -> frozenset[str]:
+        """Those settings of networks that make a difference to it."""
+        used = {"aux_weight": self.roles.classes, "contrastive_margin": self.roles.embeddings}
+        return frozenset(name for name, layout in used.items() if layout)
+
     def description(self) -> dict[str, Any]:
         """What a store keeps of the network."""
         exported = self.exported
@@ -193,6 +236,7 @@ class Own:
             "convention": exported.convention.name,
             "answer": self.roles.answer,
             "classes": self.roles.classes,
+            "embeddings": self.roles.embeddings,
             "logits_taken": self.roles.logits_taken,
             "calls": calls_as_data(calls_of(self._graphs[1])),
             "outputs": calls_of_outputs(self._graphs[1]),
@@ -245,7 +289,7 @@ class Own:
     def _probe(self) -> bytes:
         """The outputs and a gradient of the module itself, in double precision, for fixed images and weights."""
         shapes = self.exported.convention.shapes(self._graphs[1].images)
-        with self._within(), seeded(0, 0):
+        with self._within(), seeded(0, 0), torch.enable_grad():  # whoever asks may have none
             numbers = self._numbers_of(self._make().eval(), shapes)
         return ",".join(f"{x:.{_DIGITS}e}" for x in numbers).encode()
 
@@ -329,7 +373,7 @@ def load(
                 name,
                 weight_sharing=None,
                 auxiliary_losses=own.roles.classes is not None,
-                uses=frozenset({"aux_weight"} if own.roles.classes else ()),
+                uses=own.uses,
                 identity=own.identity,
                 source=typed.text,
                 arguments=arguments,

@@ -1,4 +1,4 @@
-"""What each output of a network is: the answer, class predictions, or neither; told by its shape alone.
+"""What each output of a network is: the answer, class predictions, embeddings, or none; told by its shape alone.
 
 Shapes are compared between two numbers of pairs, so that the axis of pairs is never taken for another that happens to
 be as long. Of outputs that end in a sigmoid or softmax, what goes into that is trained on: the same numbers, without
@@ -17,10 +17,13 @@ from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, referen
 Shape: TypeAlias = tuple[int | str, ...]
 
 # What the answer is given as.
-Answer = Literal["two logits", "one logit", "class predictions alone"]
+Answer = Literal["two logits", "one logit", "class predictions alone", "distance of embeddings"]
 
-# How class predictions are laid out: (n, classes) for each image; (n, 2, classes); (2, n, classes); (2n, classes) with
-# the two images of a pair one after the other, or all first images before all second ones.
+_ROLES = ("answer", "classes", "embedding", "unused")
+
+# How class predictions, or embeddings, are laid out: (n, classes) for each image; (n, 2, classes); (2, n, classes);
+# (2n, classes) with the two images of a pair one after the other, or all first images before all second ones, which
+# shapes do not tell apart: whoever has the network asks it.
 Layout = Literal["apart", "stacked", "stacked first", "successive rows", "halves"]
 
 # Where the numbers of an output lie, whatever the weights are.
@@ -54,7 +57,7 @@ _SOFTMAXES = {"aten.softmax.int", "aten._softmax.default", "aten.special_softmax
 
 _WOULD_DO = (
     "one answer of (n, 2), (n, 1) or (n,), and class predictions of (n, {0}) for each image, of (n, 2, {0}) or "
-    "(2n, {0}) for both, or none"
+    "(2n, {0}) for both, or none; or no answer, and two embeddings of (n, d)"
 )
 
 
@@ -62,9 +65,9 @@ _WOULD_DO = (
 class Roles:
     """What a network's outputs are.
 
-    `of_outputs` says of each output in its order whether it is the "answer", "classes" or "unused". `logits_taken` says
-    whether what goes into a sigmoid or softmax is taken for what comes out; `unused` are the shapes of outputs that are
-    neither.
+    `of_outputs` says of each output in its order whether it is the "answer", "classes", "embedding" or "unused".
+    `logits_taken` says whether what goes into a sigmoid or softmax is taken for what comes out; `unused` are the shapes
+    of outputs that are neither. `embeddings` have so many numbers an image (`width`).
     """
 
     answer: Answer
@@ -72,6 +75,8 @@ class Roles:
     of_outputs: tuple[str, ...]
     logits_taken: bool
     unused: tuple[Shape, ...]
+    embeddings: Layout | None = None
+    width: int | None = None
 
 
 def find_roles(
@@ -80,8 +85,8 @@ def find_roles(
     """The roles of a network's outputs, from its graphs for several numbers of pairs.
 
     `rows` says that it is given the two images of a pair one after the other. `outputs` says of each output what it is
-    ("answer", "classes", "unused"), where shapes do not tell. Raises `NetworkError` where they do not, or where a graph
-    has others than the first.
+    ("answer", "classes", "embedding", "unused"), where shapes do not tell. Raises `NetworkError` where they do not, or
+    where a graph has others than the first.
     """
     found = [outputs_of(graph) for graph in graphs]
     ranks = [[len(spec_of(graph, each).shape) for each in several] for graph, several in zip(graphs, found)]
@@ -93,19 +98,21 @@ def find_roles(
     # There is no gradient through a whole number, such as a predicted class.
     reals = [spec_of(graphs[0], reference).dtype.startswith(("float", "bfloat")) for reference in found[0]]
     said = _said(network, shapes, reals, classes, outputs)
-    of = {
-        role: [shape for shape, each in zip(shapes, said) if each == role] for role in ("answer", "classes", "unused")
-    }
+    of = {role: [shape for shape, each in zip(shapes, said) if each == role] for role in _ROLES}
+    taken = any(_chosen(graph, said, ["any"] * len(said))[1] for graph in graphs)
+    if of["embedding"]:
+        layout, width = _layout(of["embedding"], rows=rows), of["embedding"][0][-1]
+        return Roles("distance of embeddings", None, tuple(said), taken, tuple(of["unused"]), layout, int(width))
     answer: Answer = "class predictions alone"
     if of["answer"]:
         answer = "two logits" if of["answer"][0] == ("n", 2) else "one logit"
-    layout = _layout(of["classes"], classes, rows=rows)
-    taken = any(_chosen(graph, said, ["any"] * len(said))[1] for graph in graphs)
-    return Roles(answer, layout, tuple(said), taken, tuple(of["unused"]))
+    return Roles(answer, _layout(of["classes"], rows=rows), tuple(said), taken, tuple(of["unused"]))
 
 
 def in_roles(graph: Graph, roles: Roles, ranges: Sequence[Range]) -> Graph:
-    """A graph of the network, for any number of pairs, whose only outputs are logits with a role, the answer first.
+    """A graph of the network, for any number of pairs, whose only outputs are those with a role, the answer first.
+
+    An answer and class predictions are given as logits, embeddings as they are.
 
     `ranges` says of each output of the network in this mode where its numbers lie.
     """
@@ -130,8 +137,8 @@ def _chosen(graph: Graph, said: Sequence[str], ranges: Sequence[Range]) -> tuple
     """The graph with the outputs that have a role, and whether what goes into a sigmoid or softmax was taken."""
     builder = _Behind(graph)
     outputs = [
-        builder.logits(reference, within)
-        for role in ("answer", "classes")
+        reference if role == "embedding" else builder.logits(reference, within)
+        for role in ("answer", "classes", "embedding")
         for reference, each, within in zip(outputs_of(graph), said, ranges, strict=True)
         if each == role
     ]
@@ -175,28 +182,37 @@ def _said(
 ) -> list[str]:
     """What each output is: as it is said, or by the rule. Only what is made of real numbers can have a role."""
     if outputs is not None:
-        if len(outputs) != len(shapes) or set(outputs) - {"answer", "classes", "unused"}:
+        if len(outputs) != len(shapes) or set(outputs) - set(_ROLES):
             raise NetworkError(
                 f"{network}: `outputs` (={list(outputs)!r}) must say of each of its {len(shapes)} outputs "
-                f"({_listed(shapes)}) whether it is 'answer', 'classes' or 'unused'"
+                f"({_listed(shapes)}) whether it is 'answer', 'classes', 'embedding' or 'unused'"
             )
         if any(role != "unused" and not real for role, real in zip(outputs, reals)):
             raise NetworkError(f"{network}: `outputs` (={list(outputs)!r}) gives a role to whole numbers; say 'unused'")
         _check_said(network, shapes, classes, outputs)
         return list(outputs)
-    roles = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
+    by_shape = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
+    embedding = ["embedding" if real and _may_embed(shape) else "unused" for shape, real in zip(shapes, reals)]
+    roles = embedding if set(by_shape) == {"unused"} else by_shape
     if "both" in roles or not _fit(shapes, roles, classes):
-        could = any(role != "unused" for role in roles)
-        remedy = "; or say in Python which is meant: network(Net, outputs=['answer', 'unused'])" if could else ""
+        meant = embedding if _fit(shapes, embedding, classes) else ["answer", "unused"]
+        could = set(by_shape) != {"unused"}
         raise NetworkError(
             f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
-            f"do is {_WOULD_DO.format(classes)}{remedy}"
+            f"do is {_WOULD_DO.format(classes)}"
+            f"{f'; or say in Python which is meant: network(Net, outputs={meant})' if could else ''}"
         )
     return roles
 
 
 def _fit(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
-    """Whether there is one answer at most, class predictions of both images or none, and one of these."""
+    """Whether there is one answer at most, class predictions of both images or none, and one of these; or embeddings of
+    both images, and nothing else."""
+    embeddings = [shape for shape, role in zip(shapes, roles) if role == "embedding"]
+    if embeddings:
+        of_one = [shape[:-1] == ("n",) for shape in embeddings]
+        right = of_one == [False] or (of_one == [True, True] and embeddings[0] == embeddings[1])
+        return right and set(roles) <= {"embedding", "unused"}
     answers, predictions = roles.count("answer"), [s for s, role in zip(shapes, roles) if role == "classes"]
     apart = [shape for shape in predictions if shape == ("n", classes)]
     both = (len(predictions) in (0, 1) and not apart) or len(predictions) == len(apart) == 2
@@ -205,7 +221,10 @@ def _fit(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
 
 def _check_said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence[str]) -> None:
     """Raise `NetworkError` where the roles that are said do not fit the shapes."""
-    right = all(role == "unused" or _role(shape, classes) in (role, "both") for role, shape in zip(outputs, shapes))
+    right = all(
+        role == "unused" or (_may_embed(shape) if role == "embedding" else _role(shape, classes) in (role, "both"))
+        for role, shape in zip(outputs, shapes)
+    )
     if not right or not _fit(shapes, list(outputs), classes):
         raise NetworkError(
             f"{network}: `outputs` (={list(outputs)!r}) does not fit its outputs {_listed(shapes)}; what would do is "
@@ -221,12 +240,18 @@ def _role(shape: Shape, classes: int) -> str:
     return "answer" if is_answer else "classes" if is_class else "unused"
 
 
-def _layout(shapes: Sequence[Shape], classes: int, *, rows: bool) -> Layout | None:
+def _may_embed(shape: Shape) -> bool:
+    """Whether an output may be the embedding of an image, or of both."""
+    width = shape[-1] if shape else "n"
+    return isinstance(width, int) and shape[:-1] in (("n",), ("n", 2), (2, "n"), ("2n",))
+
+
+def _layout(shapes: Sequence[Shape], *, rows: bool) -> Layout | None:
     if not shapes:
         return None
     if len(shapes) == 2:
         return "apart"
-    if shapes[0] == ("2n", classes):
+    if shapes[0][0] == "2n":
         return "successive rows" if rows else "halves"
     return "stacked first" if shapes[0][0] == 2 else "stacked"
 

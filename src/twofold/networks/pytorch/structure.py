@@ -9,14 +9,14 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from twofold.data import AnyArray, Task
-from twofold.data.pairs import RELATIONS
+from twofold.data.pairs import RELATIONS, answer_of_alike
 from twofold.networks.calls import LayerRow, rows_of
 from twofold.networks.protocol import Outputs, Variables
 from twofold.networks.pytorch.drawing import first_that_draws
 from twofold.networks.pytorch.graph import Graph
 from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.layers import calls_of
-from twofold.networks.pytorch.roles import Roles
+from twofold.networks.pytorch.roles import Layout, Roles
 from twofold.networks.pytorch.units import Layer
 from twofold.settings import Settings
 
@@ -75,12 +75,17 @@ class Interpreted:
         asked = replace(graph, outputs=(graph.outputs, tuple(values)))
         (outputs, before), buffers = run(asked, variables.parameters, variables.buffers, images, key)
         units = {layer.name: _units(array, layer, len(images)) for layer, array in zip(self.layers_with_units, before)}
+        if self.roles.embeddings:
+            return Outputs(None, None, units, _of_both(outputs, self.roles.embeddings, len(images))), buffers
         class_logits = self._class_logits(outputs, len(images))
         return Outputs(self._logits(outputs, class_logits, len(images)), class_logits, units), buffers
 
     def numbers(self, settings: Settings) -> dict[str, float]:
-        """See `twofold.networks.protocol.Structure`."""
-        return {}
+        """See `twofold.networks.protocol.Structure`, and its `Outputs`."""
+        if not self.roles.embeddings:
+            return {}
+        alike = answer_of_alike(self.relation, self.classes)
+        return {"contrastive_margin": settings.contrastive_margin, "alike": float(bool(alike))}
 
     def layers(self, task: Task) -> list[LayerRow]:
         """See `twofold.networks.protocol.Structure`."""
@@ -89,16 +94,9 @@ class Interpreted:
     # Outputs are reshaped, since those that are squeezed lack the axis of pairs where there is one pair.
 
     def _class_logits(self, outputs: tuple[Array, ...], n: int) -> Float[Array, "n 2 classes"] | None:
-        predictions = outputs[1:] if self.roles.answer != "class predictions alone" else outputs
-        match self.roles.classes:
-            case None:
-                return None
-            case "apart":
-                return jnp.stack([each.reshape(n, -1) for each in predictions], axis=1)
-            case "stacked" | "successive rows":
-                return predictions[0].reshape(n, 2, -1)
-            case "stacked first" | "halves":
-                return predictions[0].reshape(2, n, -1).swapaxes(0, 1)
+        if self.roles.classes is None:
+            return None
+        return _of_both(outputs[self.roles.answer != "class predictions alone" :], self.roles.classes, n)
 
     def _logits(self, outputs: tuple[Array, ...], class_logits: Array | None, n: int) -> Float[Array, "n 2"]:
         if self.roles.answer == "two logits":
@@ -108,6 +106,17 @@ class Interpreted:
             z = outputs[0].reshape(-1)
             return jnp.stack([jnp.zeros_like(z), z], axis=-1)
         return relation_logits(jnp.asarray(class_logits), self.relation, self.classes)
+
+
+def _of_both(outputs: tuple[Array, ...], layout: Layout, n: int) -> Float[Array, "n 2 d"]:
+    """What outputs of this layout say of both images of each pair."""
+    match layout:
+        case "apart":
+            return jnp.stack([each.reshape(n, -1) for each in outputs], axis=1)
+        case "stacked" | "successive rows":
+            return outputs[0].reshape(n, 2, -1)
+        case "stacked first" | "halves":
+            return outputs[0].reshape(2, n, -1).swapaxes(0, 1)
 
 
 def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, classes: int) -> Float[Array, "n 2"]:

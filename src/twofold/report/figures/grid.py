@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from twofold.report.figures.heatmap import COLOURS, GUESS, Heatmap, heatmap_of
+from twofold.report.figures.heatmap import COLOURS, Heatmap, heatmap_of, scale_of
 from twofold.report.figures.lines import rounds_and_errors
 from twofold.report.figures.looks import OPTIMIZER_LOOKS
 from twofold.report.figures.panels import MOST_COLUMNS, filled, new_panels
@@ -51,7 +51,7 @@ def rounds_figure(trials: pd.DataFrame, network: str) -> Picture:
 def heatmap_figure(trials: pd.DataFrame, network: str) -> Picture:
     """The mean test error of every optimizer (down) at every learning rate (across), with its standard deviation.
 
-    A panel per combination of whatever else varies; the colours of all heatmaps mean the same.
+    A panel per combination of whatever else varies; the colours of all heatmaps of a relation mean the same.
     """
     settings = panels_of(trials, within=["optimizer", "learning_rate"])
     rates = sorted(trials.learning_rate.unique())
@@ -62,9 +62,10 @@ def heatmap_figure(trials: pd.DataFrame, network: str) -> Picture:
         if trials.empty:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
+        worst = scale_of(trials)
         for axes, setting in filled(grid, settings):
-            _draw_heatmap(axes, heatmap_of(only(trials, setting), "learning_rate", ["optimizer"], rates))
-        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 100 * GUESS), COLOURS)
+            _draw_heatmap(axes, heatmap_of(only(trials, setting), "learning_rate", ["optimizer"], rates, worst=worst))
+        colours = mpl.cm.ScalarMappable(mpl.colors.Normalize(0, 100 * worst), COLOURS)
         figure.colorbar(colours, ax=grid, label=pictures.HEAT_SCALE, shrink=0.9, aspect=25)
     return figure
 

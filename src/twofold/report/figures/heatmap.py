@@ -7,14 +7,12 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 
-from twofold.analysis import summary
+from twofold.analysis import chances, summary
 from twofold.report.figures.looks import INK
 from twofold.report.text.numbers import percent
 from twofold.report.text.tables import rows_of
 from twofold.settings import value_text, words
 
-# All heatmaps have one scale, so that they compare: from no error to a guess's.
-GUESS = 0.5
 # Darker is worse; made for all kinds of colour vision (Nunez, Anderton and Renslow 2018).
 COLOURS = "cividis_r"
 
@@ -46,14 +44,17 @@ class Heatmap:
         return f"{words(self.across)} →" + "".join(f"\n{words(name)} ↓" for name in self.down)
 
 
-def heatmap_of(trials: pd.DataFrame, across: str, down: Sequence[str], values: Sequence[Any] | None = None) -> Heatmap:
+def heatmap_of(
+    trials: pd.DataFrame, across: str, down: Sequence[str], values: Sequence[Any] | None = None, *, worst: float
+) -> Heatmap:
     """The heatmap of one network's trials; `values` are those across, by default all that there are.
 
-    Lines come in the order of the trials, columns in that of their values.
+    Lines come in the order of the trials, columns in that of their values. Colours go from no error to `worst`: that of
+    `scale_of` for all the trials that are shown together, so that their heatmaps compare.
     """
     statistics = summary(trials, [*down, across])
     rounds = int(statistics["rounds"].max())
-    cells = {tuple(row[name] for name in (*down, across)): _cell(row, rounds) for row in rows_of(statistics)}
+    cells = {tuple(row[name] for name in (*down, across)): _cell(row, rounds, worst) for row in rows_of(statistics)}
     columns = sorted(trials[across].unique()) if values is None else values
     sides = list(dict.fromkeys(key[:-1] for key in cells))
     return Heatmap(
@@ -65,10 +66,15 @@ def heatmap_of(trials: pd.DataFrame, across: str, down: Sequence[str], values: S
     )
 
 
-def _cell(row: Mapping[str, Any], rounds: int) -> Cell:
+def scale_of(trials: pd.DataFrame) -> float:
+    """The error that is darkest: that of a constant answer, which is one half where the relation is not known."""
+    return max(chances(trials), default=0.5)
+
+
+def _cell(row: Mapping[str, Any], rounds: int, worst: float) -> Cell:
     few = f"{row['rounds']} of {rounds} rounds" if row["rounds"] < rounds else ""
     diverged = f"{row['diverged']} diverged" if row["diverged"] else ""
-    red, green, blue, _ = colour = mpl.colormaps[COLOURS](float(row["mean"]) / GUESS)
+    red, green, blue, _ = colour = mpl.colormaps[COLOURS](float(row["mean"]) / worst)
     luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
     return Cell(
         mean=percent(row["mean"]),

@@ -5,29 +5,26 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import varying_settings
+from twofold.analysis import for_every_value, using, varying_settings
 
 
 def panels_of(trials: pd.DataFrame, *, within: Sequence[str], always: Sequence[str] = ()) -> list[dict[str, Any]]:
     """The settings of the panels: what varies between the trials, but for what is shown `within` a panel.
 
-    Those named in `always` are part of a panel's setting even where they have a single value. Networks without
-    auxiliary losses have no auxiliary weight of their own to be a panel of.
+    Those named in `always` are part of a panel's setting even where they have a single value. Networks that do not use
+    a setting have no value of it to be a panel of.
     """
     varied = [name for name in varying_settings(trials) if name not in (*within, *always)] if len(trials) else []
     names = [*varied, *always]
     if not names or trials.empty:
         return [{}]
-    if "aux_weight" in names:
-        trials = trials[trials.auxiliary_losses.astype(bool)]
-    distinct = trials[names].drop_duplicates().sort_values(names)
+    distinct = for_every_value(trials, names)[names].drop_duplicates().sort_values(names)
     return [dict(zip(names, values)) for values in distinct.itertuples(index=False, name=None)]
 
 
 def only(trials: pd.DataFrame, setting: Mapping[str, Any]) -> pd.DataFrame:
-    """The trials that have the setting; a network without auxiliary losses has every auxiliary weight."""
+    """The trials that have the setting; a network that does not use one has every value of it."""
     fits = pd.Series(True, index=trials.index)
     for name, value in setting.items():
-        same = trials[name] == value
-        fits &= same | ~trials.auxiliary_losses.astype(bool) if name == "aux_weight" else same
+        fits &= (trials[name] == value) | ~using(trials, name)
     return trials[fits]

@@ -12,7 +12,7 @@ from matplotlib.ticker import NullLocator
 from twofold.analysis import (
     AnalysisError,
     effects,
-    for_every_aux_weight,
+    for_every_value,
     in_order,
     main_effects,
     own_designs,
@@ -49,7 +49,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
     that vary. Numbers have lines from one to the next; names and flags stand side by side.
     """
     settings = panels_of(table, within=[quantity])
-    trials = for_every_aux_weight(table) if quantity == "aux_weight" else table
+    trials = for_every_value(table, [quantity])
     lines = 2 if len(table) and (set(PAPERS) <= set(table.network) or own_designs(table)) else 1
     with house_style():
         size = (5.0 if len(settings) == 1 else 3.2, 3.2)

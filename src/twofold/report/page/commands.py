@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import typed_texts
-from twofold.analysis.trials import with_losses
+from twofold.analysis import typed_texts, using
 from twofold.settings import SETTINGS, option, plain, value_text
 
 
@@ -23,10 +22,8 @@ def commands(trials: pd.DataFrame) -> Iterable[str]:
 
 def _settings(trials: pd.DataFrame) -> dict[str, Any]:
     """Those settings of the trials that are not the defaults."""
-    row = trials.sort_values("aux_weight").iloc[-1]  # that of a network with auxiliary losses, where there is one
-    values = {name: plain(row[name]) for name in SETTINGS if name in trials}
-    if not with_losses(trials).any():
-        values.pop("aux_weight")
+    columns = {name: trials[name][using(trials, name)] for name in SETTINGS if name in trials}
+    values = {name: plain(column.iloc[-1]) for name, column in columns.items() if len(column)}
     return {name: value for name, value in values.items() if value != SETTINGS[name].default}
 
 

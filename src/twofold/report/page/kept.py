@@ -45,6 +45,7 @@ def find_mistakes(model: Model, digits: Digits) -> dict[str, Any]:
         split="test",
         pairs=record["test_pairs"],
         relation=record["relation"],
+        balance=record.get("balance", SETTINGS["balance"].default),
     )
     logits, _ = outputs_of(model, pairs.images)
     probability = np.asarray(jax.nn.softmax(logits, axis=-1))[:, 1]

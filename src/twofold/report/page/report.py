@@ -12,14 +12,14 @@ from twofold.analysis import (
     choice,
     collapse,
     effects,
-    for_every_aux_weight,
+    for_every_value,
     grid_agreement,
     in_order,
     paired_differences,
     summary,
     varying_settings,
 )
-from twofold.report.figures.heatmap import Heatmap, heatmap_of
+from twofold.report.figures.heatmap import Heatmap, heatmap_of, scale_of
 from twofold.report.page.charts import (
     NARROW,
     WIDE,
@@ -136,8 +136,7 @@ def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | 
     """The trials of each setting, the best settings first."""
     if not varied:
         return [({}, table)]
-    complete = for_every_aux_weight(table) if "aux_weight" in varied else table
-    groups = {setting: trials for setting, trials in complete.groupby(varied, sort=False)}
+    groups = {setting: trials for setting, trials in for_every_value(table, varied).groupby(varied, sort=False)}
     order = [] if ranking is None else list(ranking[varied].itertuples(index=False, name=None))
     ranked = [setting for setting in order if setting in groups]
     ranked += [setting for setting in groups if setting not in set(ranked)]
@@ -204,4 +203,6 @@ def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:
         return []
     across = "learning_rate" if "learning_rate" in varied else varied[-1]
     down = [name for name in varied if name != across]
-    return [heatmap_of(table[table.network == network], across, down) for network in in_order(list(table.network))]
+    worst = scale_of(table)
+    networks = in_order(list(table.network))
+    return [heatmap_of(table[table.network == network], across, down, worst=worst) for network in networks]

@@ -12,6 +12,7 @@ from twofold.analysis import (
     ONE_DEAD,
     AnalysisError,
     by_round,
+    chances,
     effects,
     in_order,
     kind_of,
@@ -55,7 +56,9 @@ def task_sentence(trials: pd.DataFrame) -> str:
     """What the networks have to do."""
     data = listed(sorted(set(trials.data)))
     statements = " or ".join(f"“{statement(relation)}”" for relation in dict.fromkeys(trials.relation))
-    return f"Each network sees two digits of {data} and has to say whether {statements} is true."
+    errors = " or ".join(f"{percent(error, 0)} %" for error in chances(trials))
+    constant = f" The same answer to all pairs would err on {errors} of them." if errors else ""
+    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{constant}"
 
 
 def answer(trials: pd.DataFrame) -> list[str]:

@@ -5,8 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import in_order
-from twofold.analysis.trials import with_losses
+from twofold.analysis import in_order, using
 from twofold.report.text.numbers import MISSING, duration
 from twofold.settings import SETTINGS, value_text
 
@@ -15,9 +14,8 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
     """A name and its text for each thing."""
     rounds = trials.drop_duplicates(["network", "seed", "round"]).network.value_counts()
     # A network without auxiliary losses has the weight 0, which nobody chose.
-    weighed = trials[with_losses(trials)]
     settings = [
-        (declared.label, _distinct((weighed if name == "aux_weight" else trials)[name]))
+        (declared.label, _distinct(trials[name][using(trials, name)]))
         for name, declared in SETTINGS.items()
         if name in trials
     ]

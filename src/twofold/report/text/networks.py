@@ -49,8 +49,11 @@ class NetworkFacts:
 def facts_of_own(name: str, description: Mapping[str, Any]) -> NetworkFacts:
     """What a store, or whoever read the class, knows of a network of one's own."""
     calls = calls_from_data(description["calls"])
-    answers = [] if description["answer"] == "class predictions alone" else ["answer"]
-    roles = answers + ["classes"] * (len(description["outputs"]) - len(answers))
+    if description.get("embeddings"):
+        roles = ["embedding"] * len(description["outputs"])
+    else:  # the answer comes first
+        answers = [] if description["answer"] == "class predictions alone" else ["answer"]
+        roles = answers + ["classes"] * (len(description["outputs"]) - len(answers))
     return NetworkFacts(
         name,
         None,
@@ -80,7 +83,9 @@ def layers_table(facts: NetworkFacts) -> TextTable:
 def network_title(facts: NetworkFacts) -> str:
     """A network's name and its two flags; of one's own what can be seen of them."""
     if facts.calls:
-        return f"{facts.name}: {parameters_text(facts)}"
+        embeds = any(name == OUTPUTS["embedding"] for name, _ in facts.outputs)
+        answers = "; answers by a threshold on the distance of embeddings" if embeds else ""
+        return f"{facts.name}: {parameters_text(facts)}{answers}"
     shared = "shared by both branches" if facts.weight_sharing else "one for each branch"
     losses = "with auxiliary losses" if facts.auxiliary_losses else "without auxiliary losses"
     return f"{facts.name}: branch weights {shared}, {losses}"
@@ -100,7 +105,7 @@ MAIN_LOSS = "main loss:\nfirst ≤ second?"
 
 # What stands in a drawing of a network of one's own: at its images, at its outputs, and for what is left out.
 IMAGES = {LEFT: "left image", RIGHT: "right image", BOTH: "both images"}
-OUTPUTS = {"answer": "answer", "classes": "class predictions"}
+OUTPUTS = {"answer": "answer", "classes": "class predictions", "embedding": "embedding"}
 LEFT_OUT = "{} operations"
 
 
