@@ -57,7 +57,7 @@ def examine(
 def _networks(text: str, source: Source) -> "Iterator[Own]":
     with needing("torch", "a network of your own"):
         from twofold.networks.pytorch.loading import each_of
-    from twofold.networks.pytorch.importing import import_home
+    from twofold.networks.importing import import_home
 
     typed = parse(text)
     imported = import_home(typed.home)
@@ -65,7 +65,7 @@ def _networks(text: str, source: Source) -> "Iterator[Own]":
 
 
 def _of(own: "Own") -> Iterator[Finding]:
-    from twofold.networks.pytorch.roles import shape_text
+    from twofold.networks.graphs.roles import shape_text
 
     described = own.description()
     name, roles = own.name, own.roles

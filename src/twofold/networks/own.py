@@ -68,7 +68,7 @@ def _own(wanted: str | Own, task: Task) -> list[Network]:
     with needing("torch", "a network of your own"):
         from twofold.networks.pytorch.loading import load
     if isinstance(wanted, str):
-        from twofold.networks.pytorch.importing import import_home
+        from twofold.networks.importing import import_home
 
         typed = parse(wanted)
         imported = import_home(typed.home)

@@ -24,8 +24,8 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.draft import Draft, Leaf
-from twofold.networks.pytorch.graph import Constant, Graph, Reference, Spec
+from twofold.networks.graphs.draft import Draft, Leaf
+from twofold.networks.graphs.graph import Constant, Graph, Reference, Spec
 from twofold.networks.pytorch.mistakes import InferenceModeError, OwnGradientError, is_known, mistake, words_of
 from twofold.networks.pytorch.translate import (
     CUMULATIVE,

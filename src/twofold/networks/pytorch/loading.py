@@ -18,16 +18,16 @@ from twofold.data import Task
 from twofold.errors import NetworkError
 from twofold.networks.calls import calls_as_data
 from twofold.networks.finding import Network
+from twofold.networks.graphs.drawing import first_that_draws
+from twofold.networks.graphs.graph import Graph
+from twofold.networks.graphs.layers import calls_of, calls_of_outputs
+from twofold.networks.graphs.roles import Range, Roles, find_roles, in_roles
+from twofold.networks.graphs.structure import Interpreted
+from twofold.networks.graphs.units import layers_of
 from twofold.networks.protocol import EVALUATED_AT_ONCE
-from twofold.networks.pytorch.drawing import first_that_draws
 from twofold.networks.pytorch.export import Exported, could_take_two, example, export, quietly
-from twofold.networks.pytorch.graph import Graph
-from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
 from twofold.networks.pytorch.mistakes import words_of
 from twofold.networks.pytorch.ranges import ranges_of
-from twofold.networks.pytorch.roles import Range, Roles, find_roles, in_roles
-from twofold.networks.pytorch.structure import Interpreted
-from twofold.networks.pytorch.units import layers_of
 from twofold.networks.pytorch.weights import fresh, made, seeded
 from twofold.networks.typed import Typed
 from twofold.settings import Settings

@@ -13,13 +13,13 @@ import torch
 from twofold.errors import NetworkError
 from twofold.native import handlers
 from twofold.native.quickly import compile_quickly
+from twofold.networks.graphs.graph import Dtype, Graph, Spec
+from twofold.networks.graphs.interpret import run
+from twofold.networks.graphs.operations import FIXED
+from twofold.networks.graphs.operations.sampling import fixed
 from twofold.networks.pytorch.export import Exported
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
-from twofold.networks.pytorch.graph import Dtype, Graph, Spec
-from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.mistakes import is_known, mistake, words_of
-from twofold.networks.pytorch.operations import FIXED
-from twofold.networks.pytorch.operations.sampling import fixed
 from twofold.networks.pytorch.weights import find, made, seeded
 
 _STEPS, _RATE = 5, 0.01

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.draft import Draft, Layout, Storage, Tensor
-from twofold.networks.pytorch.graph import Dtype, Reference, Spec
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.graphs.draft import Draft, Layout, Storage, Tensor
+from twofold.networks.graphs.graph import Dtype, Reference, Spec
+from twofold.networks.graphs.operations import TABLE
 
 # In place, but what changes is the tensor's own shape and no memory.
 _OWN_SHAPE = {"squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_", "detach_"}

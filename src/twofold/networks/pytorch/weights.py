@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from twofold.errors import NetworkError
+from twofold.networks.graphs.graph import Spec
 from twofold.networks.pytorch.export import Exported, Held, example
-from twofold.networks.pytorch.graph import Spec
 
 # Sets these weights apart from those of built-in networks and from what pairs are drawn with.
 _STREAM = 3

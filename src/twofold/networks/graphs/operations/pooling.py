@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from twofold.native import pooling
 from twofold.native.pooling import Windows, fitted_to, least_of, max_along, max_and_winner, seen_at, sum_along
-from twofold.networks.pytorch.operations.table import operation
+from twofold.networks.graphs.operations.table import operation
 
 
 def windows_of(length: int, size: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> Windows:

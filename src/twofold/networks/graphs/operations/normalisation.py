@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from twofold.native.normalisation import normalise, normalised
-from twofold.networks.pytorch.operations.table import Number, Operand, operation
+from twofold.networks.graphs.operations.table import Number, Operand, operation
 
 
 def _by_channel(numbers: Array, ndim: int, last: bool) -> Array:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Number, operation
+from twofold.networks.graphs.operations.table import Number, operation
 
 # The parameter of the cubic that PyTorch has.
 _CUBIC = -0.75

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks 
 from torch import nn
 
 from twofold.networks.calls import calls_as_data, calls_from_data, rows_of
-from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
+from twofold.networks.graphs.layers import calls_of, calls_of_outputs
 
 
 def calls(make, image=(12, 10)):
@@ -33,7 +33,7 @@ def test_every_parameter_that_is_used_is_counted_once(kind):
 
 
 def _numbers(node):
-    from twofold.networks.pytorch.graph import references_in
+    from twofold.networks.graphs.graph import references_in
 
     return [reference.number for reference in references_in((node.arguments, dict(node.keywords)))]
 

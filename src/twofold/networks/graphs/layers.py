@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from twofold.networks.calls import BOTH, LEFT, RIGHT, Call
-from twofold.networks.pytorch.graph import Graph, Node, Spec, references_in
+from twofold.networks.graphs.graph import Graph, Node, Spec, references_in
 
 # Operations that only rearrange: what they give is what they were given.
 # fmt: off

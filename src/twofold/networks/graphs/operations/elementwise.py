@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Number, Operand, operation
+from twofold.networks.graphs.operations.table import Number, Operand, operation
 
 _SIXTH = 0.1666666716337204
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import Key, Number, operation
+from twofold.networks.graphs.operations.sampling import dropout
+from twofold.networks.graphs.operations.table import Key, Number, operation
 
 for _name in ("matmul", "mm", "bmm", "mv", "dot", "vdot", "linalg_matmul"):
     operation(_name)(jnp.matmul)
@@ -105,6 +105,6 @@ def _of_reflections(columns: Array, factors: Array) -> Array:
 @operation("cdist", "_cdist_forward")
 def cdist(first: Array, second: Array, p: Number = 2.0, compute_mode: int | None = None) -> Array:
     """The distance of each row to each row."""
-    from twofold.networks.pytorch.operations.reductions import norm
+    from twofold.networks.graphs.operations.reductions import norm
 
     return norm(first[..., :, None, :] - second[..., None, :, :], p, (-1,))

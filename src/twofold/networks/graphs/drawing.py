@@ -2,8 +2,8 @@
 
 from inspect import signature
 
-from twofold.networks.pytorch.graph import Graph, Node
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.graphs.graph import Graph, Node
+from twofold.networks.graphs.operations import TABLE
 
 
 def first_that_draws(graph: Graph) -> Node | None:

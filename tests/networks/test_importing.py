@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.importing import import_home
+from twofold.networks.importing import import_home
 
 
 def write(folder, **files):

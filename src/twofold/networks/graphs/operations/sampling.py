@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import FIXED, Key, Number, Operand, operation
+from twofold.networks.graphs.operations.table import FIXED, Key, Number, Operand, operation
 
 # The SELU of minus infinity, to which alpha dropout sets what it drops.
 _SATURATED = -1.7580993408473766

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.graph import Dtype, Graph, Node, Reference, references_in, replaced
-from twofold.networks.pytorch.operations import FIXED, TABLE, Key, part_of
-from twofold.networks.pytorch.rewriting import PATTERNS, rewritten
+from twofold.networks.graphs.graph import Dtype, Graph, Node, Reference, references_in, replaced
+from twofold.networks.graphs.operations import FIXED, TABLE, Key, part_of
+from twofold.networks.graphs.rewriting import PATTERNS, rewritten
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def run(
     Real numbers are of the type of the images, whatever the graph was exported in: the same graph is computed in
     single and in double precision. Whole numbers are as long as JAX has them: 32 bits, or 64 under `enable_x64`.
     `key` is the step's, or FIXED; a graph in which nothing is random needs none. What is computed is the graph
-    after these patterns of `twofold.networks.pytorch.rewriting`.
+    after these patterns of `twofold.networks.graphs.rewriting`.
     """
     graph = rewritten(graph, patterns)
     images = jnp.asarray(images)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Operand, operation
+from twofold.networks.graphs.operations.table import Operand, operation
 
 
 @operation("index.Tensor")

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.sampling import dropout
-from twofold.networks.pytorch.operations.table import Key, Number, operation, part_of
+from twofold.networks.graphs.operations.sampling import dropout
+from twofold.networks.graphs.operations.table import Key, Number, operation, part_of
 
 # A step: from what the input gives to the gates and the state to the new state, whose first part is the output.
 Step = Callable[[Array, tuple[Array, ...], Sequence[Array | None]], tuple[Array, ...]]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Number, axes_of, operation
+from twofold.networks.graphs.operations.table import Number, axes_of, operation
 
 Dims = int | tuple[int, ...] | None
 

@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from twofold.native.quickly import compile_quickly
+from twofold.networks.graphs.interpret import run
+from twofold.networks.graphs.rewriting import PATTERNS, rewritten
 from twofold.networks.pytorch.export import export
-from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.rewriting import PATTERNS, rewritten
 from twofold.networks.pytorch.weights import fresh
 
 PAIRS = 3

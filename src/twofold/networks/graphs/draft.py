@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.graph import Constant, Graph, Node, Reference, Spec, references_in, replaced
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.graphs.graph import Constant, Graph, Node, Reference, Spec, references_in, replaced
+from twofold.networks.graphs.operations import TABLE
 
 # (sizes, strides, (offset,)) of a tensor in its storage.
 Layout: TypeAlias = tuple[tuple[int, ...], tuple[int, ...], tuple[int]]

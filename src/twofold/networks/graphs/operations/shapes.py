@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from twofold.networks.pytorch.operations.table import Number, Operand, operation
+from twofold.networks.graphs.operations.table import Number, Operand, operation
 
 
 @operation("view", "reshape", "_unsafe_view", "view_copy", "_reshape_alias")

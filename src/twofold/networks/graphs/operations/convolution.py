@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from twofold.native.convolution import grouped_convolution, patches
 from twofold.native.operations import features
-from twofold.networks.pytorch.operations.table import operation
+from twofold.networks.graphs.operations.table import operation
 
 
 @operation("conv1d", "conv2d", "conv3d", "conv1d.padding", "conv2d.padding", "conv3d.padding", layout="made")

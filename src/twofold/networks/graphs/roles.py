@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, references_in
+from twofold.networks.graphs.graph import Graph, Node, Reference, Spec, references_in
 
 # A shape with the axes that grow with the number of pairs n as "n" or "2n".
 Shape: TypeAlias = tuple[int | str, ...]

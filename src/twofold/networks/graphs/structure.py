@@ -11,13 +11,13 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from twofold.data import AnyArray, Task
 from twofold.data.pairs import RELATIONS
 from twofold.networks.calls import LayerRow, rows_of
+from twofold.networks.graphs.drawing import first_that_draws
+from twofold.networks.graphs.graph import Graph
+from twofold.networks.graphs.interpret import run
+from twofold.networks.graphs.layers import calls_of
+from twofold.networks.graphs.roles import Roles
+from twofold.networks.graphs.units import Layer
 from twofold.networks.protocol import Outputs, Variables
-from twofold.networks.pytorch.drawing import first_that_draws
-from twofold.networks.pytorch.graph import Graph
-from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.layers import calls_of
-from twofold.networks.pytorch.roles import Roles
-from twofold.networks.pytorch.units import Layer
 from twofold.settings import Settings
 
 

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks of one's own need it")
 
-from tests.networks.pytorch.test_roles import NOTHING
+from tests.networks.graphs.test_roles import NOTHING
 from torch import nn
 
 from twofold.data import Task

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from twofold.networks.pytorch.graph import Graph, Node, Reference
-from twofold.networks.pytorch.roles import spec_of
+from twofold.networks.graphs.graph import Graph, Node, Reference
+from twofold.networks.graphs.roles import spec_of
 
 _ALWAYS = {"aten.relu.default", "aten.relu6.default"}
 

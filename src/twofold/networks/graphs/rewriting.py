@@ -1,6 +1,6 @@
 """Patterns by which a graph becomes one that computes the same in less time, each of which can be switched off.
 
-`rewritten` is what `twofold.networks.pytorch.interpret` runs; what is stored, hashed and shown is the graph as it was
+`rewritten` is what `twofold.networks.graphs.interpret` runs; what is stored, hashed and shown is the graph as it was
 exported. Values have numbers of their own here, which no rewriting changes; a graph's come back at the end.
 """
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from twofold.networks.pytorch.graph import Graph, Node, Reference, Spec, references_in, replaced
+from twofold.networks.graphs.graph import Graph, Node, Reference, Spec, references_in, replaced
 
 RELU = "aten.relu.default"
 CONVOLUTIONS = {f"aten.conv{axes}d.{kind}" for axes in (1, 2, 3) for kind in ("default", "padding")}
