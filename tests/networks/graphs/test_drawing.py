@@ -13,7 +13,7 @@ from torch import nn
 
 from twofold.data import Task
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 from twofold.settings import Settings
 

@@ -12,8 +12,8 @@ from tests.networks.pytorch.parity import exported, image_of
 from tests.networks.pytorch.zoo import KINDS
 from torch import nn
 
+from twofold.networks.graphs.exported import Exported
 from twofold.networks.graphs.graph import Constant, Dtype, Graph, Node, Reference, Spec
-from twofold.networks.pytorch.export import Exported
 
 
 class Plain(nn.Module):

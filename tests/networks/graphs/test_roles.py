@@ -15,7 +15,7 @@ from twofold.data import Task
 from twofold.data.pairs import RELATIONS
 from twofold.errors import NetworkError
 from twofold.networks.graphs.structure import relation_logits
-from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.settings import Settings
 
 TASK = Task(6, 5, channels=1, classes=4)

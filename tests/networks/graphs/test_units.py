@@ -10,7 +10,7 @@ from tests.networks.graphs.test_roles import NOTHING
 from torch import nn
 
 from twofold.data import Task
-from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.settings import Settings
 
 TASK = Task(8, 8, channels=1, classes=10)

@@ -183,7 +183,9 @@ class Draft:
 
     def graph(self, parameters: tuple[Leaf, ...], buffers: tuple[Leaf, ...]) -> Graph:
         """The graph, with the parameters and buffers in this order, which has all that it uses."""
-        read = [each for node, _ in self._nodes for each in _read_by(node)] + references_in(self._outputs)
+        state = self._written()
+        read = [each for node, _ in self._nodes for each in _read_by(node)]
+        read += [*references_in(self._outputs), *state.values()]
         constants = list(dict.fromkeys(each for each in read if each in self._constants))
         computed = [each for _, given in self._nodes for each in given]
         leaves = (*parameters, *buffers)
@@ -191,7 +193,6 @@ class Draft:
         numbers = {Reference(0): Reference(0)}
         numbers |= {first: places[leaf] for leaf, (first, _) in self._leaves.items() if leaf in places}
         numbers |= {each: Reference(number) for number, each in enumerate(constants + computed, 1 + len(leaves))}
-        state = self._written()
         renumber = numbers.__getitem__
         return Graph(
             self.images,

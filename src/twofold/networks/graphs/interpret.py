@@ -141,6 +141,8 @@ def _moved(value: Array | Last, arguments: tuple) -> Array:
 
 
 def _as(array: Array, dtype: str, real: jnp.dtype) -> Array:
+    if dtype.startswith("key<"):  # of random numbers
+        return array
     wanted = _dtype(dtype, real)
     return array if array.dtype == wanted else array.astype(wanted)
 
