@@ -16,7 +16,7 @@ from twofold.cache import keep, read_kept
 from twofold.data import Task
 from twofold.errors import NetworkError
 from twofold.networks.calls import calls_as_data
-from twofold.networks.graphs.drawing import first_that_draws
+from twofold.networks.graphs.drawing import first_that_draws, line_of_draw
 from twofold.networks.graphs.exported import Exported
 from twofold.networks.graphs.graph import Graph
 from twofold.networks.graphs.layers import calls_of, calls_of_outputs
@@ -204,7 +204,8 @@ class Own(ABC):
         training, evaluation = (in_roles(graph, self.roles, self._ranges[mode]) for mode, _, graph in exported.graphs)
         drawn = first_that_draws(evaluation)
         if drawn is not None:
-            where = f" ({drawn.line})" if drawn.line else ""
+            line = line_of_draw(evaluation, drawn)
+            where = f" ({line})" if line else ""
             raise NetworkError(
                 f"{self.name}{where}: {drawn.operation} draws random numbers in evaluation too, so that no two answers "
                 f"are the same; {self.no_draws}"

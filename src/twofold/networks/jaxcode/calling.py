@@ -279,10 +279,12 @@ def _arrays(tree: Any, root: str = "") -> Arrays:
     return Arrays([value for _, value in with_paths], names)
 
 
-def check_held_once(name: str, arrays: Arrays) -> None:
-    """Raise `NetworkError` where one array has two names: JAX would train each by itself."""
+def check_arrays(name: str, arrays: Arrays) -> None:
+    """Raise `NetworkError` for complex arrays, and where one has two names, so that JAX would train each."""
     first: dict[int, str] = {}
     for array, path in zip(arrays.values, arrays.names):
+        if jnp.issubdtype(array.dtype, jnp.complexfloating):
+            raise NetworkError(f"{name}: {path} is complex; keep its real and its imaginary part as two arrays")
         if id(array) in first:
             raise NetworkError(
                 f"{name}: {first[id(array)]} and {path} are one array, which JAX trains as two; keep it under one "

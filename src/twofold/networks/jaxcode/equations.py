@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from twofold.networks.graphs.graph import Dtype, Node, Reference, Spec
 from twofold.networks.jaxcode.translate import (
     EQUATIONS,
@@ -45,6 +47,13 @@ _REDUCTIONS = {
 
 CONVOLUTIONS = {f"aten.conv{axes}d.default" for axes in (1, 2, 3)}
 LINEAR = "aten.linear.default"
+
+# The types of numbers that stand in an equation as they are.
+_PLAIN = {"float32", "float64", "int32", "int64", "bool"}
+
+# What gives numbers of one sign where it is given such, and which argument that is; and what gives squares.
+_PASSING = {RESHAPE: 0, EXPAND: 0, "aten.div.Tensor": 0, "aten.sum.dim_IntList": 0, "aten.where.self": 1}
+_SQUARES = {"aten.square.default", "aten.mul.Tensor"}
 
 # So many axes of space, at most, has a convolution or a pooling here.
 _MOST_AXES = 3
@@ -91,9 +100,20 @@ def _max(t: Translation, given: list[Any], params: dict[str, Any], spec: Spec) -
     small = [t.unrepeated(each, 0) for each in given]
     arrays = [each for each in small if isinstance(each, Reference)]
     numbers = [each for each in small if not isinstance(each, Reference)]
-    if _is_real(spec) and numbers == [0] and t.spec(arrays[0]).shape == spec.shape:
+    is_relu = _is_real(spec) and numbers == [0] and t.spec(arrays[0]).shape == spec.shape
+    if is_relu and not _is_of_squares(t, arrays[0]):
         return t.on_each(RELU, arrays, spec)
     return _on_several("aten.maximum.default")(t, given, params, spec)
+
+
+def _is_of_squares(t: Translation, value: Value) -> bool:
+    """Whether a value is made of squares, as a variance is: what is below 0 there is rounding, and no dead unit."""
+    node = t.maker(value, {*_PASSING, *_SQUARES})
+    if node is None:
+        return False
+    if node.operation in _PASSING:
+        return _is_of_squares(t, node.arguments[_PASSING[node.operation]])
+    return node.operation == "aten.square.default" or node.arguments[0] == node.arguments[1]
 
 
 @_enter("add", "add_any")
@@ -175,8 +195,8 @@ def _select(t: Translation, given: list[Any], params: dict[str, Any], spec: Spec
 
 @_enter("convert_element_type")
 def _converted(t: Translation, given: list[Any], params: dict[str, Any], spec: Spec) -> Value | None:
-    if not isinstance(given[0], Reference) or t.spec(given[0]).dtype == "bool":
-        return None
+    if not isinstance(given[0], Reference):
+        return np.asarray(given[0], spec.dtype).item() if spec.dtype in _PLAIN else None
     if t.spec(given[0]).dtype == spec.dtype:
         return given[0]
     return t.one("aten.to.dtype", (*given, Dtype(spec.dtype)), spec)
@@ -191,6 +211,15 @@ def _reduction(name: str) -> Translated:
 
 
 EQUATIONS |= {name: _reduction(operation) for name, operation in _REDUCTIONS.items()}
+
+
+@_enter("psum")
+def _sum_over_pairs(t: Translation, given: list[Any], params: dict[str, Any], spec: Spec) -> Value | None:
+    """What is summed over an axis of `vmap`, which has a number by now."""
+    axes = params["axes"]
+    if not _are_arrays(given) or not _is_real(spec) or not all(isinstance(axis, int) for axis in axes):
+        return None
+    return t.one("aten.sum.dim_IntList", (given[0], tuple(axes)), spec)
 
 
 @_enter("reshape")

@@ -12,7 +12,7 @@ from twofold.networks.graphs.draft import Draft, Layout, Leaf
 from twofold.networks.graphs.exported import Convention, Exported, Held
 from twofold.networks.graphs.graph import Reference, Spec
 from twofold.networks.jaxcode import equations as equations
-from twofold.networks.jaxcode.calling import Arrays, Callee, check_held_once, fitting_words
+from twofold.networks.jaxcode.calling import Arrays, Callee, check_arrays, fitting_words
 from twofold.networks.jaxcode.generic import text_of_closed
 from twofold.networks.jaxcode.mistakes import is_of_shapes, mistake
 from twofold.networks.jaxcode.translate import STEP_KEY, Translation
@@ -52,7 +52,7 @@ def export(callee: Callee, convention: Convention, pairs: Spec, numbers: Sequenc
 
     They are traced in the precision of the pairs: double precision is known within `jax.enable_x64` alone.
     """
-    check_held_once(callee.name, callee.parameters)
+    check_arrays(callee.name, callee.parameters)
     callee = callee.in_precision(pairs.dtype)
     leaves = [*_leaves(callee.parameters, trained=True), *_leaves(callee.buffers, trained=False)]
     drafts = [_draft(callee, convention, Spec((n, *pairs.shape[1:]), pairs.dtype), leaves, mode) for mode, n in numbers]

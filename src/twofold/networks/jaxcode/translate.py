@@ -17,8 +17,8 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from twofold.networks.graphs.draft import Draft
 from twofold.networks.graphs.graph import Constant, Node, Reference, Spec, references_in
-from twofold.networks.graphs.operations import FIXED, Key
-from twofold.networks.graphs.operations.table import operation
+from twofold.networks.graphs.operations import FIXED, TABLE, Key
+from twofold.networks.graphs.operations.table import Operation
 from twofold.networks.jaxcode.generic import hold
 from twofold.networks.telling import shown_path
 
@@ -46,16 +46,18 @@ Translated: TypeAlias = Callable[["Translation", list[Any], dict[str, Any], Spec
 EQUATIONS: dict[str, Translated] = {}
 
 # The operation that gives the step's key.
-STEP_KEY = "twofold.step_key"
+STEP_KEY = "jax.random"
 
 # Where the files are that are not the user's.
 _LIBRARIES = tuple(str(Path(each).parent) for each in (jax.__file__, equinox.__file__, str(Path(__file__).parents[1])))
 
 
-@operation(STEP_KEY, random=True)
-def step_key(*, key: Key) -> Any:
+def _step_key(*, key: Key) -> Any:
     """The step's key, from which JAX's own functions draw."""
     return jax.random.key(0) if key is FIXED else key
+
+
+TABLE[STEP_KEY] = Operation(_step_key, random=True, layout="")
 
 
 class Translation:
