@@ -26,8 +26,8 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_page_has_both_examples_and_their_commands():
-    assert set(FILES) == {"twin.py", "regular.py"}
+def test_the_page_has_its_examples_and_their_commands():
+    assert set(FILES) == {"twin.py", "regular.py", "equal.py", "products.py"}
     assert {command.split()[0] for command in COMMANDS} >= {"check", "study", "analyse", "report", "networks", "models"}
 
 

@@ -40,7 +40,7 @@ class OwnFunctions(Own):
         source: str,
     ) -> None:
         self._make = make
-        self._convention: Convention | None = None
+        self._convention = Convention("one pair")
         super().__init__(name, task, outputs, around, source)
 
     def _read(self) -> tuple[Exported, Roles]:
@@ -71,23 +71,18 @@ class OwnFunctions(Own):
     def _exported(self, batch_size: int) -> Exported:
         numbers = [(True, batch_size), (False, EVALUATED_AT_ONCE)]
         with self._within():
-            return export(self._callee(0, 0), self._chosen, self._pairs(batch_size), numbers)
-
-    @property
-    def _chosen(self) -> Convention:
-        assert self._convention is not None
-        return self._convention
+            return export(self._callee(0, 0), self._convention, self._pairs(batch_size), numbers)
 
     def _ranges_of(self) -> list[list[Range]]:
         with self._within():
-            return probing.ranges_of(self._callee(0, 0), self._chosen, self._pairs(probing.PAIRS))
+            return probing.ranges_of(self._callee(0, 0), self._convention, self._pairs(probing.PAIRS))
 
     def differences(self, *, steps: int = STEPS) -> list[Difference]:
         """See `Own`."""
         numbers = [(mode, n) for mode, n, _ in self.exported.graphs]
         with self._within():
             return parity.differences(
-                self._callee(0, 0), self._chosen, self._pairs(Settings.batch_size), numbers, steps=steps
+                self._callee(0, 0), self._convention, self._pairs(Settings.batch_size), numbers, steps=steps
             )
 
     def changes_later(self) -> bool:
@@ -121,7 +116,7 @@ class OwnFunctions(Own):
     def begins_finite(self) -> bool:
         """See `Own`."""
         with self._within():
-            return probing.is_finite(self._callee(0, 0), self._chosen, self._pairs(probing.PAIRS))
+            return probing.is_finite(self._callee(0, 0), self._convention, self._pairs(probing.PAIRS))
 
     def trained(self, arrays: Mapping[str, np.ndarray], *, seed: int, round: int) -> Any:
         """See `Own`: an Equinox module in inference, or the parameters; with the state where there is one."""
@@ -136,7 +131,7 @@ class OwnFunctions(Own):
     def _numbers(self) -> np.ndarray:
         names = [held.names[0] for held in self.exported.parameters]
         with self._within():
-            return probing.numbers_of(self._callee(0, 0), self._chosen, self._pairs(probing.PAIRS), names)
+            return probing.numbers_of(self._callee(0, 0), self._convention, self._pairs(probing.PAIRS), names)
 
 
 def _with(arrays: Mapping[str, np.ndarray], own: Arrays) -> list[jax.Array]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import equinox
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
 from twofold.networks.graphs.draft import Draft
 from twofold.networks.graphs.graph import Constant, Node, Reference, Spec, references_in
@@ -346,7 +346,7 @@ def is_relu(outer: Jaxpr, equation: Any) -> bool:
         return False
     jaxpr = _alone(outer, equation, equation.invars)
     aval = equation.invars[0].aval
-    return _slope(lambda x: jax.core.eval_jaxpr(jaxpr, (), x)[0], aval.shape, aval.dtype) == _relus()
+    return _slope(lambda x: jaxpr_as_fun(ClosedJaxpr(jaxpr, ()))(x)[0], aval.shape, aval.dtype) == _relus()
 
 
 @functools.cache
