@@ -6,8 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.nn import relu
+from tests.networks.jaxcode.zoo import Unrolled
 
 from twofold.networks.graphs.graph import Spec
+from twofold.networks.graphs.interpret import run
 from twofold.networks.graphs.rewriting import PATTERNS, rewritten
 from twofold.networks.graphs.units import layers_of
 from twofold.networks.jaxcode.calling import Callee
@@ -190,3 +192,14 @@ def test_a_derivative_of_ones_own_is_kept_and_is_no_relu():
     operations = [node.operation for node in graph_of(OfMyOwn()).nodes]
     assert "jax.custom_jvp_call" in operations
     assert "aten.relu.default" not in operations
+
+
+def test_convolutions_in_a_loop_are_by_our_operations_too():
+    made = with_zeros(lambda key: Unrolled(key=key))
+    graph = graph_of(made)
+    parameters = [np.zeros(spec.shape, np.float32) for spec in graph.parameters]
+    traced = str(
+        jax.make_jaxpr(lambda images: run(graph, parameters, [], images)[0])(np.zeros((4, 2, 8, 8), np.float32))
+    )
+    assert "scan" in traced
+    assert "conv_general_dilated" not in traced

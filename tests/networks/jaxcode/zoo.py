@@ -221,6 +221,25 @@ def passed(x):
 passed.defvjp(lambda x: (jnp.sign(x), None), lambda _, gradient: (gradient,))
 
 
+class Unrolled(eqx.Module):
+    """A convolution in each turn of a loop."""
+
+    conv: eqx.nn.Conv2d
+    head: eqx.nn.Linear
+
+    def __init__(self, *, key):
+        first, second = random.split(key)
+        self.conv = eqx.nn.Conv2d(2, 2, 3, padding=1, key=first)
+        self.head = eqx.nn.Linear(128, 2, key=second)
+
+    def __call__(self, pair):
+        def turn(x, scale):
+            return relu(scale * self.conv(x)), x.sum()
+
+        x, sums = jax.lax.scan(turn, pair, jnp.arange(1.0, 3.0))
+        return self.head(x.ravel()) + sums.mean()
+
+
 def plain():
     """(init, apply) with parameters in dictionaries, and channels last, as Flax and Haiku have them."""
 
@@ -290,5 +309,6 @@ MODULES = {
     "other convolutions": Transposed,
     "batches": Batches,
     "shared arrays": Shared,
+    "a convolution in a loop": Unrolled,
 }
 PAIRS = {"plain": plain, "with state": with_state, "two images": two_images}

@@ -61,7 +61,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Node:
-    """One operation, by its name in ATen ("aten.linear.default") or one of ours ("twofold.read_view").
+    """One operation, by its name in ATen ("aten.linear.default"), in JAX ("jax.scan") or here ("twofold.read_view").
 
     Arguments are references, dtypes, numbers, texts, None, and tuples of these. `line` is "file:line" of the user's
     code and `layer` the path of the module that the operation is in ("branch.conv.2", "" for the network itself): both

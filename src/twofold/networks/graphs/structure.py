@@ -1,4 +1,4 @@
-"""A user's PyTorch network as a structure that is trained: its graphs, what their outputs are, and its weights."""
+"""A user's network as a structure that is trained: its graphs, what their outputs are, and its weights."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -47,7 +47,7 @@ class Interpreted:
         return first_that_draws(self.training) is not None
 
     def init(self, key: PRNGKeyArray, task: Task) -> Variables:
-        """See `twofold.networks.protocol.Structure`: the weights are PyTorch's own, by `initial`."""
+        """See `twofold.networks.protocol.Structure`: the weights are the user's own, by `initial`."""
         raise NotImplementedError
 
     def initial(self, seed: int, round: int) -> Variables:

@@ -5,6 +5,7 @@ wherever the user's file is. The equations themselves stay in this process, in w
 made.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -15,8 +16,22 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var, jaxpr_as_fun
 from twofold.networks.graphs.operations import TABLE
 from twofold.networks.graphs.operations.table import Operation
 
-# Parameters of an equation that decide nothing.
-_FOR_PEOPLE = {"name", "debug_info", "jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd", "ctx_mesh", "sharding", "out_sharding"}
+# Parameters of an equation that decide nothing: names, functions that were traced, where arrays are.
+_FOR_PEOPLE = {
+    *(
+        "name",
+        "debug_info",
+        "jvp_jaxpr_fun",
+        "fwd_jaxpr_thunk",
+        "bwd",
+        "ctx_mesh",
+        "sharding",
+        "out_sharding",
+        "inline",
+    ),
+    *("in_shardings", "out_shardings", "in_layouts", "out_layouts", "donated_invars", "keep_unused"),
+    "compiler_options_kvs",
+}
 
 # What is computed on each element, so that it does not matter where the channels are.
 _ON_EACH = {
@@ -37,7 +52,9 @@ def hold(closed: ClosedJaxpr, name: str) -> tuple[str, str]:
 
 
 def _computed(*arrays: Any, held: str) -> Any:
-    results = jaxpr_as_fun(_HELD[held])(*arrays)
+    from twofold.networks.jaxcode.loops import by_operations
+
+    results = jaxpr_as_fun(by_operations(_HELD[held]))(*arrays)
     return tuple(results) if len(results) > 1 else results[0]
 
 
@@ -47,7 +64,7 @@ def text_of(jaxpr: Any) -> str:
 
     def shown(each: Any) -> str:
         if isinstance(each, Literal):
-            return f"{each.val!r}:{each.aval.str_short(short_dtypes=True)}"
+            return f"{np.asarray(each.val).tolist()!r}:{each.aval.str_short(short_dtypes=True)}"
         return f"{numbers.setdefault(each, len(numbers))}:{each.aval.str_short(short_dtypes=True)}"
 
     def list_of(several: Sequence[Any]) -> str:
@@ -68,7 +85,8 @@ def _deciding(params: dict[str, Any]) -> dict[str, Any]:
 def text_of_closed(closed: ClosedJaxpr) -> str:
     """The same with its constants."""
     constants = [np.asarray(each) for each in closed.consts if not str(each.dtype).startswith("key<")]
-    return text_of(closed.jaxpr) + "".join(f"{each.dtype}{each.shape}{each.tolist()}" for each in constants)
+    hashes = (hashlib.sha256(np.ascontiguousarray(each).tobytes()).hexdigest() for each in constants)
+    return text_of(closed.jaxpr) + "".join(f"{each.dtype}{each.shape}{of}" for each, of in zip(constants, hashes))
 
 
 def _text(value: Any) -> str:

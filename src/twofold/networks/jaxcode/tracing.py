@@ -4,18 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from twofold.errors import NetworkError
-from twofold.networks.graphs.draft import Draft, Layout, Leaf
+from twofold.networks.graphs.draft import Draft, Leaf
 from twofold.networks.graphs.exported import Convention, Exported, Held
 from twofold.networks.graphs.graph import Reference, Spec
 from twofold.networks.jaxcode import equations as equations
 from twofold.networks.jaxcode.calling import Arrays, Callee, check_arrays, fitting_words
 from twofold.networks.jaxcode.generic import text_of_closed
 from twofold.networks.jaxcode.mistakes import is_of_shapes, mistake
-from twofold.networks.jaxcode.translate import STEP_KEY, Translation
+from twofold.networks.jaxcode.translate import STEP_KEY, Translation, leaf_of
 from twofold.networks.seeding import generators_seeded
 from twofold.networks.telling import words_of
 
@@ -94,12 +93,8 @@ def arrays_in(outputs: Any) -> list[Any]:
 
 
 def _leaves(arrays: Arrays, *, trained: bool) -> list[Leaf]:
-    leaves = []
-    for array, name in zip(arrays.values, arrays.names):
-        strides = tuple(np.cumprod([1, *array.shape[:0:-1]])[::-1].tolist()) if array.ndim else ()
-        layout: Layout = (tuple(array.shape), strides, (0,))
-        leaves.append(Leaf((name,), Spec(tuple(array.shape), str(array.dtype)), layout, trained))
-    return leaves
+    specs = [Spec(tuple(array.shape), str(array.dtype)) for array in arrays.values]
+    return [leaf_of(name, spec, trained=trained) for name, spec in zip(arrays.names, specs)]
 
 
 def _traced(callee: Callee, convention: Convention, pairs: Spec, training: bool) -> ClosedJaxpr:

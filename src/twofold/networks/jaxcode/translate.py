@@ -6,6 +6,7 @@ A draft here is tidy as it grows: an equation that only turns axes or reshapes g
 
 import functools
 import math
+import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, jaxpr_as_fun
 
-from twofold.networks.graphs.draft import Draft
+from twofold.networks.graphs.draft import Draft, Leaf
 from twofold.networks.graphs.graph import Constant, Node, Reference, Spec, references_in
 from twofold.networks.graphs.operations import FIXED, TABLE, Key
 from twofold.networks.graphs.operations.table import Operation
@@ -49,7 +50,10 @@ EQUATIONS: dict[str, Translated] = {}
 STEP_KEY = "jax.random"
 
 # Where the files are that are not the user's.
-_LIBRARIES = tuple(str(Path(each).parent) for each in (jax.__file__, equinox.__file__, str(Path(__file__).parents[1])))
+_LIBRARIES = (
+    *(str(Path(each).parent) for each in (jax.__file__, equinox.__file__, Path(__file__).parent)),
+    sysconfig.get_path("stdlib"),
+)
 
 
 def _step_key(*, key: Key) -> Any:
@@ -302,6 +306,12 @@ def _common_end(one: Sequence[int], other: Sequence[int]) -> int:
 
 def _longer(shape: Sequence[int]) -> list[int]:
     return [size for size in shape if size != 1]
+
+
+def leaf_of(name: str, spec: Spec, *, trained: bool) -> Leaf:
+    """An array that comes in; JAX's have no layout that shows."""
+    strides = tuple(math.prod(spec.shape[axis + 1 :]) for axis in range(len(spec.shape)))
+    return Leaf((name,), spec, (spec.shape, strides, (0,)), trained)
 
 
 def spec_of(each: Any) -> Spec:
