@@ -116,6 +116,13 @@ class Complex(Net):
         return (pair.ravel() @ self.w).real
 
 
+class Keeping(Net):
+    key: jax.Array
+
+    def __init__(self):
+        self.w, self.key = weights(), jax.random.key(0)
+
+
 class Failing(Net):
     def __init__(self):
         raise KeyError("width")
@@ -142,6 +149,7 @@ REFUSED = {
     AnotherAxis: r"AnotherAxis \(.*\): its batch normalisation reads another axis than there is; build it",
     NoCall: r"NoCall: its class has no __call__; write def __call__\(self, pair\)",
     Complex: "Complex: w is complex; keep its real and its imaginary part as two arrays",
+    Keeping: "Keeping: it keeps a key, key; take the argument key instead, which is new in each step",
     Failing: "Failing cannot be made: KeyError: 'width'",
     stateless: r"stateless: its apply takes a state, so init must return \(parameters, state\)",
 }

@@ -279,10 +279,10 @@ def _arrays(tree: Any, root: str = "") -> Arrays:
     return Arrays([value for _, value in with_paths], names)
 
 
-def check_arrays(name: str, arrays: Arrays) -> None:
-    """Raise `NetworkError` for complex arrays, and where one has two names, so that JAX would train each."""
+def check_arrays(name: str, parameters: Arrays, buffers: Arrays) -> None:
+    """Raise `NetworkError` for complex arrays, for keys, and where one has two names, so that JAX would train each."""
     first: dict[int, str] = {}
-    for array, path in zip(arrays.values, arrays.names):
+    for array, path in zip(parameters.values, parameters.names):
         if jnp.issubdtype(array.dtype, jnp.complexfloating):
             raise NetworkError(f"{name}: {path} is complex; keep its real and its imaginary part as two arrays")
         if id(array) in first:
@@ -291,6 +291,11 @@ def check_arrays(name: str, arrays: Arrays) -> None:
                 "name, and use that twice, or use equinox.nn.Shared"
             )
         first[id(array)] = path
+    for array, path in zip(buffers.values, buffers.names):
+        if str(array.dtype).startswith("key<"):
+            raise NetworkError(
+                f"{name}: it keeps a key, {path}; take the argument key instead, which is new in each step"
+            )
 
 
 def fitting_words(name: str, tried: Sequence[tuple[Convention, str]], pairs: Spec) -> NetworkError:

@@ -17,21 +17,13 @@ from twofold.networks.graphs.operations import TABLE
 from twofold.networks.graphs.operations.table import Operation
 
 # Parameters of an equation that decide nothing: names, functions that were traced, where arrays are.
+# fmt: off
 _FOR_PEOPLE = {
-    *(
-        "name",
-        "debug_info",
-        "jvp_jaxpr_fun",
-        "fwd_jaxpr_thunk",
-        "bwd",
-        "ctx_mesh",
-        "sharding",
-        "out_sharding",
-        "inline",
-    ),
-    *("in_shardings", "out_shardings", "in_layouts", "out_layouts", "donated_invars", "keep_unused"),
+    "name", "debug_info", "jvp_jaxpr_fun", "fwd_jaxpr_thunk", "bwd", "ctx_mesh", "sharding", "out_sharding", "inline",
+    "in_shardings", "out_shardings", "in_layouts", "out_layouts", "donated_invars", "keep_unused",
     "compiler_options_kvs",
 }
+# fmt: on
 
 # What is computed on each element, so that it does not matter where the channels are.
 _ON_EACH = {

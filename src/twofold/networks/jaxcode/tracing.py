@@ -51,7 +51,7 @@ def export(callee: Callee, convention: Convention, pairs: Spec, numbers: Sequenc
 
     They are traced in the precision of the pairs: double precision is known within `jax.enable_x64` alone.
     """
-    check_arrays(callee.name, callee.parameters)
+    check_arrays(callee.name, callee.parameters, callee.buffers)
     callee = callee.in_precision(pairs.dtype)
     leaves = [*_leaves(callee.parameters, trained=True), *_leaves(callee.buffers, trained=False)]
     drafts = [_draft(callee, convention, Spec((n, *pairs.shape[1:]), pairs.dtype), leaves, mode) for mode, n in numbers]
