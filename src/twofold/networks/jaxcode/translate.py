@@ -46,6 +46,10 @@ RELU = "aten.relu.default"
 Translated: TypeAlias = Callable[["Translation", list[Any], dict[str, Any], Spec], Value | None]
 EQUATIONS: dict[str, Translated] = {}
 
+# What belongs to the layer before it.
+_AFTER_LAYERS = {RESHAPE, PERMUTE, RELU, "aten.tanh.default", "aten.sigmoid.default"}
+_AFTER_LAYERS |= {f"aten.{kind}_pool{axes}d.default" for kind in ("max", "avg") for axes in (1, 2, 3)}
+
 # The operation that gives the step's key.
 STEP_KEY = "jax.random"
 
@@ -158,7 +162,7 @@ class Translation:
         key = (name, tuple(map(_typed, arguments)), tuple(sorted(keywords.items())), specs)
         if key not in self._known:
             taken = [reference.number for reference in references_in((arguments, dict(keywords)))]
-            self.draft.layer = self._layer(taken)
+            self.draft.layer = self._layer(name, taken)
             self._known[key] = self.draft.emit(name, arguments, keywords, *specs)
             node = Node(name, arguments, tuple(sorted(keywords.items())), specs)
             only_weights = bool(taken) and all(each in self._weights for each in taken)
@@ -169,13 +173,12 @@ class Translation:
                     self._weights[value.number] = self.draft.layer
         return self._known[key]
 
-    def _layer(self, taken: Sequence[int]) -> str:
-        """The layer of an operation: that whose weights it takes, or else that of what it takes alone."""
+    def _layer(self, name: str, taken: Sequence[int]) -> str:
+        """The layer of an operation: that whose weights it takes; of activations and pooling that before them."""
         weights = [self._weights[each] for each in taken if each in self._weights]
         if weights:
             return weights[0]
-        before = {self._layers[each] for each in taken if self._layers.get(each)}
-        return before.pop() if len(before) == 1 else ""
+        return self._layers.get(taken[0], "") if name in _AFTER_LAYERS else ""
 
     def is_of_weights(self, value: Value) -> bool:
         """Whether a value is made of weights alone."""
