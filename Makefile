@@ -27,7 +27,7 @@ campaign-signals: $(VENV)/.installed-test
 campaign-flipped-bits: $(VENV)/.installed-test
 	$(BIN)/python -m tests.campaigns.flipped_bits
 
-# The paper's network as a user writes it in PyTorch, beside the one that is built in: forty rounds of the full MNIST.
+# The paper's network as a user writes it in PyTorch and in Equinox, beside the one that is built in: forty rounds of the full MNIST.
 campaign-papers-network: $(VENV)/.installed-test
 	$(BIN)/python -m tests.campaigns.papers_network
 

@@ -37,11 +37,12 @@ from torch import nn
 
 from twofold.data import PairSet, Task
 from twofold.networks import NETWORKS
+from twofold.networks.graphs.exported import Exported
+from twofold.networks.graphs.graph import Graph
+from twofold.networks.graphs.interpret import run
+from twofold.networks.graphs.structure import first_that_draws
 from twofold.networks.protocol import EVALUATED_AT_ONCE, Outputs, Variables
-from twofold.networks.pytorch.export import Exported, export
-from twofold.networks.pytorch.graph import Graph
-from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.structure import first_that_draws
+from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.weights import fresh
 from twofold.settings import Settings
 from twofold.study.trainer import device_name

@@ -27,7 +27,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_the_page_has_its_examples_and_their_commands():
-    assert set(FILES) == {"twin.py", "regular.py", "embed.py"}
+    assert set(FILES) == {"twin.py", "regular.py", "embed.py", "equal.py", "products.py"}
     assert {command.split()[0] for command in COMMANDS} >= {"check", "study", "analyse", "report", "networks", "models"}
 
 

@@ -27,7 +27,7 @@ from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
-from twofold.training.devices import check_workers
+from twofold.training.devices import check_workers, prepare_devices
 
 if TYPE_CHECKING:
     import jax
@@ -225,7 +225,7 @@ class Study(Settings):
     @cached_property
     def _resolved(self) -> list[Network]:
         """The networks: those of one's own are read, which takes seconds, where there are any."""
-        return resolve(several(self.networks), self._source.task)
+        return resolve(several(self.networks), self._source.task, starting=prepare_devices)
 
     @cached_property
     def _source(self) -> Source:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from twofold.api import Study
 from twofold.data import Source, answered_by_distance, find_source
 from twofold.doctor import Finding
-from twofold.errors import SettingError, TwofoldError, needing
+from twofold.errors import SettingError, TwofoldError
 from twofold.networks.typed import is_typed, parse
 from twofold.settings import SETTINGS, Settings, value_text
 
 if TYPE_CHECKING:
-    from twofold.networks.pytorch.loading import Own
+    from twofold.networks.graphs.loading import Own
 
 # Of a study whose time is measured: the difference of these is what epochs cost, without what a study does once.
 _FEW, _MORE = 2, 12
@@ -67,9 +67,8 @@ def examine(
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
-    with needing("torch", "a network of your own"):
-        from twofold.networks.pytorch.loading import each_of
-    from twofold.networks.pytorch.importing import import_home
+    from twofold.networks.importing import import_home
+    from twofold.networks.kinds import each_of
 
     typed = parse(text)
     imported = import_home(typed.home)
@@ -77,7 +76,7 @@ def _networks(text: str, source: Source) -> "Iterator[Own]":
 
 
 def _of(own: "Own") -> Iterator[Finding]:
-    from twofold.networks.pytorch.roles import shape_text
+    from twofold.networks.graphs.roles import shape_text
 
     described = own.description()
     name, roles = own.name, own.roles
@@ -105,11 +104,11 @@ def _embeddings_text(shape: str) -> str:
 
 
 def _weights(own: "Own") -> Finding:
-    """Whether each round has weights of its own: a class that seeds PyTorch's generator gives all the same."""
+    """Whether each round has weights of its own: a class that seeds a generator itself gives all the same."""
     (first, _), (second, _) = own.fresh(0, 0), own.fresh(0, 1)
     if any((one != other).any() for one, other in zip(first, second)):
         return Finding(own.name, "first weights", "others in each round")
-    wrong = "rounds would differ in their pairs alone; leave torch.manual_seed, or constant weights, out of the class"
+    wrong = f"rounds would differ in their pairs alone; {own.constant_weights}"
     return Finding(own.name, "first weights", "the same in every round", wrong)
 
 
@@ -133,9 +132,7 @@ def _parameters(described: dict) -> str:
 
 
 def _parity(own: "Own") -> Iterator[Finding]:
-    from twofold.networks.pytorch.parity import differences
-
-    compared = own.within(differences)
+    compared = own.differences()
     if len(compared) == 1:
         yield Finding(own.name, "parity in training", "not compared: how it draws random numbers is not known here")
     for each in compared:

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks 
 from torch import nn
 
 from twofold.data import draw_pairs, load_digits
-from twofold.networks.pytorch.loading import load
+from twofold.networks.kinds import load
 from twofold.networks.typed import parse
 from twofold.settings import Settings
 from twofold.training.cohort import Job, TrialData, train_cohorts

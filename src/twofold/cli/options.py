@@ -110,8 +110,8 @@ SOME_NETWORKS = " ".join(PAPERS[::3])
 Networks = Annotated[
     list[str] | None,
     Parameter(
-        help=f"Networks, for example --networks {SOME_NETWORKS}, or a class of your own in PyTorch, for example "
-        f"'file.py:Twin(share=[False, True])'; by default the paper's four: {', '.join(PAPERS)}.",
+        help=f"Networks, for example --networks {SOME_NETWORKS}, or a class of your own in PyTorch or Equinox, "
+        f"for example 'file.py:Twin(share=[False, True])'; by default the paper's four: {', '.join(PAPERS)}.",
         **SEVERAL,
     ),
 ]

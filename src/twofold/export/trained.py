@@ -1,42 +1,33 @@
-"""Kept networks as PyTorch modules: those of one's own are the user's own, with the weights that were trained here."""
+"""Kept networks as their own classes make them, with the weights that were trained here."""
 
 import ast
-import functools
 import glob
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from twofold.data import Task
 from twofold.errors import NetworkError, SettingError, needing
+from twofold.networks.kinds import own_of
 from twofold.paths import typed_path
 from twofold.results import Model, ModelStore
 
-with needing("torch", "twofold.trained"):
-    import torch
 
-    from twofold.export.pytorch import to_pytorch
-    from twofold.networks.pytorch.export import Exported
-    from twofold.networks.pytorch.loading import Own
-    from twofold.networks.pytorch.weights import find, made, seeded
-
-
-def trained(file: str | Path, make: Any = None, **arguments: Any) -> torch.nn.Module:
-    """A kept network as a PyTorch module, in evaluation: one of your own from your own class.
+def trained(file: str | Path, make: Any = None, **arguments: Any) -> Any:
+    """A kept network, in evaluation: a PyTorch module, or what your own class makes.
 
     `file` is one of those that `twofold models` lists, or the folder and the beginning of its name. `make` is the
-    class, or the function, that the network was made by; a built-in network needs none. It is called with the arguments
-    that the network was trained with; `arguments` are given in the place of those. Images go in as they were trained
-    on: shifted by the record's `pixel_mean` and divided by its `pixel_deviation`, which are 0 and 1 unless the study
-    normalised.
+    class, or the function, that the network was made by; a built-in network needs none, and becomes a PyTorch module.
+    It is called with the arguments that the network was trained with; `arguments` are given in the place of those. Of
+    an Equinox module with state it is the module and its state, of functions (init, apply) what `init` makes: the
+    parameters, with their state where there is one. Images go in as they were trained on: shifted by the record's
+    `pixel_mean` and divided by its `pixel_deviation`, which are 0 and 1 unless the study normalised.
 
     >>> trained("twofold.models/0a1b2c.safetensors", Twin)  # doctest: +SKIP
 
     Raises `StoreError` where the file is no kept network, `SettingError` where the class lacks or is one too many,
-    `NetworkError` where the class computes something else now than what was trained.
+    `NetworkError` where the class computes something else now than what was trained, `ExtraError` where PyTorch is
+    needed and not installed.
     """
     path = typed_path("file", file)
     begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
@@ -49,24 +40,31 @@ def trained(file: str | Path, make: Any = None, **arguments: Any) -> torch.nn.Mo
         raise SettingError(f"{name} is {'a network of your own' if is_own else 'built in'}; {remedy}")
     if make is not None and not callable(make):
         raise SettingError(f"`make` (={make!r}) must be the class, imported from its file")
-    return _own_module(model, make, arguments) if make is not None else to_pytorch(model.network).eval()
+    return _own(model, make, arguments) if make is not None else _built_in(model)
 
 
-def _own_module(model: Model, make: Callable[..., torch.nn.Module], arguments: dict[str, Any]) -> torch.nn.Module:
+def _built_in(model: Model) -> Any:
+    with needing("torch", "twofold.trained of a built-in network"):
+        from twofold.export.pytorch import to_pytorch
+    return to_pytorch(model.network).eval()
+
+
+def _own(model: Model, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
     record = model.record
     height, width = record["image_size"]
     task = Task(height, width, channels=record["channels"], classes=record["classes"])
-    made_with = functools.partial(make, **{**_typed(record, set(arguments)), **arguments})
-    own = Own(record["network"], made_with, task, tuple(record["outputs"]), nullcontext, "")
+    made_with = {**_typed(record, set(arguments)), **arguments}
+    own = own_of(record["network"], make, made_with, task, tuple(record["outputs"]))
     if own.identity != record["identity"]:
-        then, now = record["torch_version"], own.description()["torch_version"]
+        then, now = record["torch_version"], own.versions().get("torch_version")
         versions = "" if then == now else f", with PyTorch {then}; here is {now}"
         raise NetworkError(
             f"`make` (={getattr(make, '__qualname__', make)}) computes something else than {record['network']}, which "
             f"was trained (#{own.identity[:6]}, and was #{record['identity'][:6]}{versions}); "
             "give the class and the arguments as they were then"
         )
-    return own.within(functools.partial(_filled, model))
+    arrays = {**model.variables.parameters, **model.variables.buffers}
+    return own.trained(arrays, seed=record["seed"], round=record["round"])
 
 
 def _typed(record: Any, given: set[str]) -> dict[str, Any]:
@@ -82,15 +80,3 @@ def _typed(record: Any, given: set[str]) -> dict[str, Any]:
                 f"`{name}` (={text}) was no literal of Python's; give it again, as in trained(file, Net, {name}=...)"
             ) from error
     return arguments
-
-
-def _filled(model: Model, make: Callable[[], torch.nn.Module], exported: Exported) -> torch.nn.Module:
-    with seeded(model.record["seed"], model.record["round"]):  # what no output depends on is as it was drawn
-        module = made(make, exported)
-    arrays = {**model.variables.parameters, **model.variables.buffers}
-    with torch.no_grad():
-        for held in (*exported.parameters, *exported.buffers):
-            tensor, array = find(module, held.names[0]), torch.from_numpy(np.array(arrays[held.names[0]]))
-            if not torch.equal(tensor, array.to(tensor.dtype)):  # one that is expanded cannot be written, nor changes
-                tensor.copy_(array)
-    return module.eval()

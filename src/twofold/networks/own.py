@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from twofold.data import Task
-from twofold.errors import SettingError, needing
+from twofold.errors import SettingError
 from twofold.networks.finding import Network, find_network, remember
 from twofold.networks.typed import Typed, check_levels, is_typed, parse
 
@@ -20,7 +20,9 @@ class Own:
 
 
 def network(make: Callable[..., Any], *, outputs: Sequence[str] | None = None, **arguments: Any) -> Own:
-    """A network of your own for `Study(networks=[...])`: a class, or a function, that makes a `torch.nn.Module`.
+    """A network of your own for `Study(networks=[...])`: a class, or a function, that makes one.
+
+    It makes a `torch.nn.Module`, an `equinox.Module`, or two functions (init, apply) for any other library of JAX's.
 
     An argument that is a list is a factor: every combination of its values, its levels, is trained. Any other is one
     value, a tuple too. `outputs` says of each output of the network whether it is the "answer", "classes",
@@ -42,16 +44,16 @@ def network(make: Callable[..., Any], *, outputs: Sequence[str] | None = None, *
     return Own(Typed(home, name, values, factors), make, None if outputs is None else tuple(outputs))
 
 
-def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
+def resolve(wanted: Sequence[str | Own], task: Task, starting: Callable[[], None] = lambda: None) -> list[Network]:
     """The networks that were asked for, in order, for images of a task.
 
-    What the user wrote, and nothing else, is imported. Raises `SettingError` for a name that is none, `NetworkError`
-    for a network that cannot be trained.
+    What the user wrote, and nothing else, is imported; `starting` is called before JAX may compute it. Raises
+    `SettingError` for a name that is none, `NetworkError` for a network that cannot be trained.
     """
     found: dict[str, Network] = {}
     for each in wanted:
         built_in = isinstance(each, str) and not is_typed(each)
-        several = [find_network(str(each))] if built_in else _own(each, task)
+        several = [find_network(str(each))] if built_in else _own(each, task, starting)
         for one in several:
             if found.setdefault(one.name, one).identity != one.identity:
                 raise SettingError(
@@ -61,20 +63,21 @@ def resolve(wanted: Sequence[str | Own], task: Task) -> list[Network]:
     return list(found.values())
 
 
-def _own(wanted: str | Own, task: Task) -> list[Network]:
+def _own(wanted: str | Own, task: Task, starting: Callable[[], None]) -> list[Network]:
     from twofold.native import handlers
 
-    handlers.prepare()  # while PyTorch is imported and networks are looked at
-    with needing("torch", "a network of your own"):
-        from twofold.networks.pytorch.loading import load
+    handlers.prepare()  # while libraries are imported and networks are looked at
+    from twofold.networks.kinds import load
+
     if isinstance(wanted, str):
-        from twofold.networks.pytorch.importing import import_home
+        from twofold.networks.importing import import_home
 
         typed = parse(wanted)
         imported = import_home(typed.home)
-        networks = load(typed, imported.find(typed.name), task, around=imported.there, source=imported.digest())
+        make, source = imported.find(typed.name), imported.digest()
+        networks = load(typed, make, task, around=imported.there, source=source, starting=starting)
     else:
-        networks = load(wanted.typed, wanted.make, task, wanted.outputs)
+        networks = load(wanted.typed, wanted.make, task, wanted.outputs, starting=starting)
     for each in networks:
         remember(each)
     return networks

@@ -64,6 +64,11 @@ def use_devices(workers: int | None = None, tell: Callable[[str], None] = lambda
     return devices[:wanted]
 
 
+def prepare_devices() -> None:
+    """See to it that there will be as many devices as by default, where JAX computes before trainings do."""
+    _configure(processor_share())
+
+
 def usable_cores() -> int:
     """The cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
+from twofold.networks.graphs.interpret import run
 from twofold.networks.pytorch.export import example, export
-from twofold.networks.pytorch.interpret import run
 
 TRAINING, EVALUATION = 6, 5
 

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from twofold.data import Task
+from twofold.networks.graphs.operations import TABLE
+from twofold.networks.graphs.operations.sampling import fixed
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
-from twofold.networks.pytorch.loading import Own
-from twofold.networks.pytorch.operations import TABLE
-from twofold.networks.pytorch.operations.sampling import fixed
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 
 TASK = Task(6, 5, channels=1, classes=10)

@@ -12,7 +12,7 @@ from torch import nn
 from twofold.data import Task
 from twofold.errors import NetworkError
 from twofold.networks.own import network, resolve
-from twofold.networks.pytorch.loading import Own
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 
 TASK = Task(6, 5, channels=1, classes=10)
@@ -230,7 +230,7 @@ class Ended(nn.Module):
         (Clipped, "answer.weight has a hook on its gradient"),
         (Compiled, "it has a part that torch.jit has compiled; leave torch.jit out"),
         (Ended, "Ended cannot be made: SystemExit: two lines of reasons$"),
-        (lambda: 5, "gives a int, which is no torch.nn.Module"),
+        (lambda: 5, "gives a int, and no network: a torch.nn.Module, an equinox.Module, or two functions"),
         (
             nn.Sequential(nn.Flatten(), nn.Linear(60, 2)),
             "has been made already, and each round begins with fresh weights",

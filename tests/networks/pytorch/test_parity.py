@@ -12,7 +12,7 @@ from tests.networks.pytorch.parity import EVALUATION, TRAINING, Both, assert_nea
 from tests.networks.pytorch.zoo import KINDS
 
 from twofold.native import quickly
-from twofold.networks.pytorch.interpret import run
+from twofold.networks.graphs.interpret import run
 
 torch.set_num_threads(1)
 STEPS, RATE = 5, 0.01

@@ -10,9 +10,9 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is c
 from torch import nn
 
 from twofold.native import quickly
-from twofold.networks.pytorch.drawing import first_that_draws
+from twofold.networks.graphs.drawing import first_that_draws
+from twofold.networks.graphs.interpret import run
 from twofold.networks.pytorch.export import export
-from twofold.networks.pytorch.interpret import run
 from twofold.networks.pytorch.weights import fresh
 
 N = 64

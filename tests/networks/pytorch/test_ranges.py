@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from twofold.data import Task
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.interpret import run
-from twofold.networks.pytorch.loading import Own
+from twofold.networks.graphs.interpret import run
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 from twofold.networks.pytorch.weights import made as fresh_module
 from twofold.networks.pytorch.weights import seeded

@@ -11,8 +11,9 @@ from torch import nn
 
 from twofold.data import Task
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.loading import Own, load
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.graphs.operations import TABLE
+from twofold.networks.kinds import load
+from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 from twofold.networks.typed import parse
 

@@ -11,7 +11,7 @@ from tests.networks.pytorch.zoo import KINDS
 from torch import nn
 
 from twofold.networks.calls import rows_of
-from twofold.networks.pytorch.layers import calls_of, calls_of_outputs
+from twofold.networks.graphs.layers import calls_of, calls_of_outputs
 from twofold.report.figures.layers import layers_figure
 from twofold.report.text.networks import NetworkFacts
 

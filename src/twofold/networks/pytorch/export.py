@@ -5,17 +5,10 @@ The module is called as its `forward` asks to be: with the pairs, or with the tw
 
 import contextlib
 import inspect
-import io
-import json
-import logging
-import random
-import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
 from torch._decomp import get_decompositions
 from torch.autograd.function import Function
@@ -24,114 +17,21 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.draft import Draft, Leaf
-from twofold.networks.pytorch.graph import Constant, Graph, Reference, Spec
-from twofold.networks.pytorch.mistakes import InferenceModeError, OwnGradientError, is_known, mistake, words_of
+from twofold.networks.graphs.draft import Draft, Leaf
+from twofold.networks.graphs.exported import Convention, Exported, Held
+from twofold.networks.graphs.graph import Constant, Reference, Spec
+from twofold.networks.pytorch.mistakes import InferenceModeError, OwnGradientError, is_known, mistake
 from twofold.networks.pytorch.translate import (
     CUMULATIVE,
     Translation,
     layout_of,
     spec_of,
 )
+from twofold.networks.seeding import generators
+from twofold.networks.telling import quietly, words_of
 
 # What a module raises that gets images of a shape it was not made for; anything else is a mistake in it.
 _OF_SHAPES = (RuntimeError, ValueError, IndexError, AssertionError)
-
-
-@dataclass(frozen=True)
-class Convention:
-    """How `forward` is called: with which shapes, for n pairs of images.
-
-    "pairs" are (n, 2, h, w), or (n, 2, c, h, w) where an image has several channels; "pairs with channels" are
-    (n, 2, 1, h, w); "rows" are (2n, c, h, w), the two images of a pair one after the other; "two images" are two
-    arguments (n, c, h, w).
-    """
-
-    name: str
-
-    def shapes(self, pairs: Spec) -> list[tuple[int, ...]]:
-        """The shapes of the arguments for pairs (n, 2, [c,] h, w)."""
-        n, _, *image = pairs.shape
-        with_channels = image if len(image) == 3 else [1, *image]
-        return {
-            "pairs": [pairs.shape],
-            "pairs with channels": [(n, 2, *with_channels)],
-            "rows": [(2 * n, *with_channels)],
-            "two images": [(n, *with_channels)] * 2,
-        }[self.name]
-
-    def arguments(self, draft: Draft) -> list[Reference]:
-        """The arguments, computed from the pairs."""
-        pairs = draft.images
-        shapes = self.shapes(pairs)
-        parts: list[tuple[Reference, tuple[int, ...]]] = [(Reference(0), pairs.shape)]
-        if self.name == "two images":
-            shape = (pairs.shape[0], *pairs.shape[2:])
-            one = Spec(shape, pairs.dtype)
-            parts = [(draft.emit("aten.select.int", (Reference(0), 1, i), {}, one)[0], shape) for i in range(2)]
-        return [
-            value
-            if has == wanted
-            else draft.emit("aten.reshape.default", (value, wanted), {}, Spec(wanted, pairs.dtype))[0]
-            for (value, has), wanted in zip(parts, shapes)
-        ]
-
-
-@dataclass(frozen=True)
-class Held:
-    """A parameter or buffer: its names in the module, which show one storage, and its shape and type."""
-
-    names: tuple[str, ...]
-    spec: Spec
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A module's graphs, and whose arrays they take: parameters and buffers in the order of their first use.
-
-    A graph is found by (training, number of pairs). `unused` are parameters that no graph uses: they are not trained
-    and not counted.
-    """
-
-    network: str
-    convention: Convention
-    graphs: tuple[tuple[bool, int, Graph], ...]
-    parameters: tuple[Held, ...]
-    buffers: tuple[Held, ...]
-    unused: tuple[str, ...]
-
-    def graph(self, *, training: bool, pairs: int) -> Graph:
-        """The graph of a mode for a number of pairs."""
-        return next(graph for mode, n, graph in self.graphs if (mode, n) == (training, pairs))
-
-    def to_json(self) -> str:
-        """Everything as text."""
-        data = {
-            "network": self.network,
-            "convention": self.convention.name,
-            "graphs": [[mode, n, graph.to_json()] for mode, n, graph in self.graphs],
-            "parameters": [[held.names, held.spec.shape, held.spec.dtype] for held in self.parameters],
-            "buffers": [[held.names, held.spec.shape, held.spec.dtype] for held in self.buffers],
-            "unused": self.unused,
-        }
-        return json.dumps(data)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Exported":
-        """What `to_json` wrote."""
-        data = json.loads(text)
-
-        def held(each: list[Any]) -> Held:
-            return Held(tuple(each[0]), Spec(tuple(each[1]), each[2]))
-
-        return cls(
-            data["network"],
-            Convention(data["convention"]),
-            tuple((mode, n, Graph.from_json(graph)) for mode, n, graph in data["graphs"]),
-            tuple(map(held, data["parameters"])),
-            tuple(map(held, data["buffers"])),
-            tuple(data["unused"]),
-        )
 
 
 def export(
@@ -320,19 +220,19 @@ def _draft(
     with _momentum_none(module):
         try:
             arguments = tuple(map(example, convention.shapes(pairs)))
-            before = _other_generators()
+            before = generators()
             with _own_gradients_refused():
                 program = torch.export.export(module, arguments, strict=False)
         except (Exception, SystemExit) as error:
             raise mistake(network, error, pairs=pairs.shape) from error
-    if _other_generators() != before:
+    if generators() != before:
         raise NetworkError(
             f"{network}: forward draws from Python's or NumPy's random numbers, which would be the same in every step; "
             "draw them with PyTorch, as in torch.rand(())"
         )
     draft = Draft(network, pairs)
     translation = Translation(draft, _taken_apart)
-    images = iter(convention.arguments(draft))
+    images = iter(_images_for(convention, draft))
     values: dict[Any, Any] = {}
     kinds = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     for node in program.graph.nodes:
@@ -358,10 +258,21 @@ def _draft(
     return draft
 
 
-def _other_generators() -> tuple:
-    """Where the generators stand that are not PyTorch's."""
-    numpys: Any = np.random.get_state(legacy=False)  # noqa: NPY002
-    return random.getstate(), numpys["state"]["key"].tobytes(), numpys["state"]["pos"]
+def _images_for(convention: Convention, draft: Draft) -> list[Reference]:
+    """The arguments, computed from the pairs."""
+    pairs = draft.images
+    shapes = convention.shapes(pairs)
+    parts: list[tuple[Reference, tuple[int, ...]]] = [(Reference(0), pairs.shape)]
+    if convention.name == "two images":
+        shape = (pairs.shape[0], *pairs.shape[2:])
+        one = Spec(shape, pairs.dtype)
+        parts = [(draft.emit("aten.select.int", (Reference(0), 1, i), {}, one)[0], shape) for i in range(2)]
+    return [
+        value
+        if has == wanted
+        else draft.emit("aten.reshape.default", (value, wanted), {}, Spec(wanted, pairs.dtype))[0]
+        for (value, has), wanted in zip(parts, shapes)
+    ]
 
 
 def _plain(outputs: Any) -> Any:
@@ -434,20 +345,3 @@ def _momentum_none(module: torch.nn.Module) -> Iterator[None]:
     finally:
         for part in without:
             part.momentum = None
-
-
-@contextlib.contextmanager
-def quietly() -> Iterator[None]:
-    """Keep to ourselves what PyTorch and a class print, log and warn of: what matters is in their errors."""
-    with (
-        warnings.catch_warnings(),
-        contextlib.redirect_stderr(io.StringIO()),
-        contextlib.redirect_stdout(io.StringIO()),
-    ):
-        warnings.simplefilter("ignore")
-        level = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        try:
-            yield
-        finally:
-            logging.disable(level)

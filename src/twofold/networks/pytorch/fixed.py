@@ -7,7 +7,7 @@ import torch
 from torch._decomp import get_decompositions
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from twofold.networks.pytorch.operations.sampling import fixed
+from twofold.networks.graphs.operations.sampling import fixed
 
 
 class UnknownDrawError(Exception):

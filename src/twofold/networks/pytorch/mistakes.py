@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from twofold.errors import NetworkError
 from twofold.networks.pytorch.translate import users_line
+from twofold.networks.telling import words_of
 
 # Errors of `torch.export`, by name, where the way through `forward` depends on the numbers in a tensor.
 _OF_DATA = ("GuardOnDataDependentSymNode", "DataDependentOutputException", "PendingUnbackedSymbolNotFound")
@@ -43,9 +44,6 @@ _CAUSES = (
         "leave double() and its kin out",
     ),
 )
-
-# The longest that a network's own words are quoted.
-_LONGEST = 160
 
 
 class OwnGradientError(Exception):
@@ -106,9 +104,3 @@ def _line_of(error: BaseException) -> str:
         line for line in frames.splitlines() if "twofold/networks/pytorch" not in line.replace("\\", "/")
     )
     return users_line(theirs) or users_line(str(error))
-
-
-def words_of(error: BaseException) -> str:
-    """What an error says, in one line that is not too long."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from twofold.networks.pytorch.export import Exported, unvalidated
-from twofold.networks.pytorch.roles import Range, outputs_of, range_of
+from twofold.networks.graphs.exported import Exported
+from twofold.networks.graphs.roles import Range, outputs_of, range_of
+from twofold.networks.pytorch.export import unvalidated
 from twofold.networks.pytorch.weights import find, made, seeded
 
 # Sizes of weights and images, and how often each is tried.

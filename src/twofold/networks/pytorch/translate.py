@@ -14,9 +14,10 @@ from typing import Any
 import torch
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.draft import Draft, Layout, Storage, Tensor
-from twofold.networks.pytorch.graph import Dtype, Reference, Spec
-from twofold.networks.pytorch.operations import TABLE
+from twofold.networks.graphs.draft import Draft, Layout, Storage, Tensor
+from twofold.networks.graphs.graph import Dtype, Reference, Spec
+from twofold.networks.graphs.operations import TABLE
+from twofold.networks.telling import shown_path
 
 # In place, but what changes is the tensor's own shape and no memory.
 _OWN_SHAPE = {"squeeze_", "unsqueeze_", "t_", "transpose_", "swapaxes_", "swapdims_", "detach_"}
@@ -276,12 +277,6 @@ def users_line(stack: str | None) -> str:
     frames = re.findall(r'File "([^"]+)", line (\d+)', stack or "")
     theirs = [(file, line) for file, line in frames if not file.startswith(_PYTORCH)]
     return f"{shown_path(theirs[-1][0])}:{theirs[-1][1]}" if theirs else ""
-
-
-def shown_path(file: str) -> str:
-    """A path as it is shown: from the current folder where it lies in that."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def layout_of(tensor: Any) -> Layout:

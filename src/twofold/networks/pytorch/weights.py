@@ -1,7 +1,6 @@
 """Fresh parameters and buffers of a user's class, by the module's own initialisers."""
 
 import contextlib
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,11 +8,10 @@ import numpy as np
 import torch
 
 from twofold.errors import NetworkError
-from twofold.networks.pytorch.export import Exported, Held, example
-from twofold.networks.pytorch.graph import Spec
-
-# Sets these weights apart from those of built-in networks and from what pairs are drawn with.
-_STREAM = 3
+from twofold.networks.graphs.exported import Exported, Held
+from twofold.networks.graphs.graph import Spec
+from twofold.networks.pytorch.export import example
+from twofold.networks.seeding import generators_seeded, words
 
 
 def fresh(
@@ -32,17 +30,10 @@ def fresh(
 @contextlib.contextmanager
 def seeded(seed: int, round: int) -> Iterator[None]:
     """All the generators that a class may draw from, seeded for a round, and put back at the end."""
-    low, high, for_python, for_numpy = np.random.SeedSequence([seed, round, _STREAM]).generate_state(4).tolist()
-    pythons, numpys = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(high << 32 | low)
-            random.seed(for_python)
-            np.random.seed(for_numpy)  # noqa: NPY002
-            yield
-    finally:
-        random.setstate(pythons)
-        np.random.set_state(numpys)  # noqa: NPY002
+    low, high, *_ = words(seed, round)
+    with generators_seeded(seed, round), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(high << 32 | low)
+        yield
 
 
 def made(make: Callable[[], torch.nn.Module], exported: Exported) -> torch.nn.Module:
