@@ -53,7 +53,10 @@ EFFECTS_TITLE = "Effects of the two factors"
 OWN_EFFECTS_TITLE = "Effects of the factors"
 COLLAPSE_TITLE = "Errors and dead units"
 CURVES_TITLE = "Training loss: median and middle half of the rounds"
-CURVES_NOTE = "With auxiliary losses the loss has two terms more, so its height does not compare with that without."
+CURVES_NOTE = (
+    "With auxiliary losses the loss has two terms more, so its height does not compare with that without; nor does "
+    "that of a contrastive loss."
+)
 OWN_INTERACTION_NOTE = "a x b is by how much the change that a makes differs between the levels of b."
 INTERACTION_NOTE = (
     "The interaction is the change that weight sharing makes with auxiliary losses, less the one without."
