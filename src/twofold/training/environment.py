@@ -9,7 +9,7 @@ back: what may change a number is refused.
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from twofold.errors import SettingError
 from twofold.settings import check_names
@@ -55,22 +55,7 @@ def pinned(platform: str, precision: str = "float32") -> Iterator[None]:
 
     `platform` is that of the devices, `precision` of products the setting of that name.
     """
-    import jax
+    from twofold.native import pinning
 
-    with ExitStack() as stack:
-        for context in (
-            jax.enable_x64(False),
-            jax.threefry_partitionable(True),
-            jax.default_prng_impl("threefry2x32"),
-            jax.default_matmul_precision(None if platform == "cpu" else PRECISIONS[precision]),
-            jax.numpy_dtype_promotion("standard"),
-            jax.numpy_rank_promotion("allow"),
-            jax.transfer_guard("allow"),
-            jax.debug_nans(False),
-            jax.debug_infs(False),
-            jax.disable_jit(False),
-            jax.check_tracer_leaks(False),
-            jax.default_device(None),
-        ):
-            stack.enter_context(context)
+    with pinning.pinned(None if platform == "cpu" else PRECISIONS[precision]):
         yield

@@ -178,3 +178,16 @@ def test_a_network_that_is_made_already_and_what_is_none_are_refused():
         resolve([network(Net())], TASK)
     with pytest.raises(NetworkError, match=r"gives a tuple, and no network: .*, or two functions"):
         resolve([network(lambda: (1, 2))], TASK)
+
+
+def test_two_levels_that_make_the_same_network_are_refused_and_what_is_set_for_jax_changes_none():
+    class Flagged(Net):
+        def __init__(self, flag):
+            self.w = weights()
+
+    (first,) = resolve([network(Flagged, flag=1)], TASK)
+    with jax.enable_x64(True), jax.numpy_rank_promotion("raise"):
+        (again,) = resolve([network(Flagged, flag=1)], TASK)
+    assert first.identity == again.identity
+    with pytest.raises(NetworkError, match=r"twofold sees no difference between Flagged\(flag=1\) and Flagged\(flag=2"):
+        resolve([network(Flagged, flag=[1, 2])], TASK)

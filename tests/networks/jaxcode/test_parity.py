@@ -1,23 +1,18 @@
 """That a network in JAX and its graphs compute the same, in double precision, whatever kind it is of."""
 
-from functools import partial
-
-import jax
 import pytest
-from tests.networks.jaxcode.zoo import MODULES, PAIRS
+from tests.networks.jaxcode.zoo import MODULES, PAIRS, filled
 
 from twofold.networks.graphs.graph import Spec
 from twofold.networks.jaxcode import parity
-from twofold.networks.jaxcode.calling import Callee, made
+from twofold.networks.jaxcode.calling import Callee
 from twofold.networks.jaxcode.tracing import export, fitting
 
-# Of the generators of JAX the one whose programs are compiled the fastest.
-KEY = jax.random.key(0, impl="rbg")
 IMAGES = Spec((3, 2, 8, 8), "float32")
 
 
 def fresh(kind):
-    return made(partial(MODULES[kind], key=KEY) if kind in MODULES else PAIRS[kind], seed=0, round=0)
+    return PAIRS[kind]() if kind in PAIRS else filled(MODULES[kind])
 
 
 @pytest.mark.filterwarnings("ignore:When `eqx.nn.BatchNorm")

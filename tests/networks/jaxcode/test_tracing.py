@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.nn import relu
-from tests.networks.jaxcode.zoo import Unrolled
+from tests.networks.jaxcode.zoo import Unrolled, filled
 
 from twofold.networks.graphs.graph import Spec
 from twofold.networks.graphs.interpret import run
@@ -51,16 +51,9 @@ def graph_of(made, images=(8, 8)):
     return export(callee, fitting(callee, pairs)[0], pairs, [(True, 4)]).graphs[0][-1]
 
 
-def with_zeros(make):
-    """A module whose arrays are zeros, for which nothing is computed."""
-    shapes = eqx.filter_eval_shape(make, jax.random.key(0))
-    is_shape = {True: lambda each: jnp.asarray(np.zeros(each.shape, each.dtype)), False: lambda each: each}
-    return jax.tree.map(lambda each: is_shape[isinstance(each, jax.ShapeDtypeStruct)](each), shapes)
-
-
 @pytest.mark.parametrize("together", [False, True])
 def test_the_papers_network_is_computed_by_the_operations_of_the_built_in_one(together):
-    graph = graph_of(with_zeros(lambda key: Papers(together, key)), (14, 14))
+    graph = graph_of(filled(lambda key: Papers(together, key)), (14, 14))
     operations = [node.operation for node in rewritten(graph, tuple(PATTERNS)).nodes]
     assert operations.count("twofold.papers_branch") == 1
     assert operations.count("aten.linear.default") == 4  # both branches' together
@@ -84,7 +77,7 @@ def test_channels_last_are_the_same_layers():
 
 
 def test_layers_have_the_names_of_their_weights_and_lines_are_the_users():
-    nodes = {node.operation: node for node in graph_of(with_zeros(lambda key: Papers(False, key)), (14, 14)).nodes}
+    nodes = {node.operation: node for node in graph_of(filled(lambda key: Papers(False, key)), (14, 14)).nodes}
     assert nodes["aten.linear.default"].layer == "head.layers.1"
     assert nodes["aten.conv2d.default"].layer == nodes["aten.max_pool2d.default"].layer == "conv2"
     assert nodes["aten.conv2d.default"].line.rpartition(":")[0].endswith("test_tracing.py")
@@ -195,7 +188,7 @@ def test_a_derivative_of_ones_own_is_kept_and_is_no_relu():
 
 
 def test_convolutions_in_a_loop_are_by_our_operations_too():
-    made = with_zeros(lambda key: Unrolled(key=key))
+    made = filled(Unrolled)
     graph = graph_of(made)
     parameters = [np.zeros(spec.shape, np.float32) for spec in graph.parameters]
     traced = str(

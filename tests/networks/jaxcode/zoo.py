@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import random
 from jax.nn import relu
 
@@ -293,6 +294,22 @@ def two_images():
         return z @ parameters[1]
 
     return init, apply
+
+
+def filled(make):
+    """What `make` makes, with numbers that are drawn by NumPy: to compile JAX's own for each shape takes a second."""
+    drawn = np.random.default_rng(0)
+
+    def fill(each):
+        if not isinstance(each, jax.ShapeDtypeStruct):
+            return each
+        if jnp.issubdtype(each.dtype, jnp.inexact):
+            # Vectors may be variances.
+            numbers = drawn.normal(0, 0.3, each.shape) if each.ndim > 1 else drawn.uniform(0.1, 0.5, each.shape)
+            return jnp.asarray(numbers.astype(each.dtype))
+        return jnp.asarray(np.arange(each.size).reshape(each.shape).astype(each.dtype))
+
+    return jax.tree.map(fill, eqx.filter_eval_shape(make, key=random.key(0)))
 
 
 MODULES = {

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from twofold.native.quickly import compile_quickly
-from twofold.networks.graphs.graph import Dtype, Graph
+from twofold.networks.graphs.graph import Graph
 from twofold.networks.graphs.interpret import run
 from twofold.networks.graphs.operations import Key
 
@@ -98,17 +98,6 @@ def after_steps(graph: Graph, theirs: Theirs, steps: int, key: Key) -> dict[str,
             found["gradients"] = largest(gradients, their_gradients)
             found["state after a step"] = largest(buffers, theirs.arrays()[1])
     return {**found, "weights after steps of SGD": largest(parameters, theirs.arrays()[0])}
-
-
-def rounds(graphs: Sequence[Graph]) -> bool:
-    """Whether a network asks for single precision, or less, somewhere, so that it rounds what is computed here; or
-    makes an array of numbers that its graph has rounded, such as torch.tensor(0.2)."""
-    arguments = [
-        each for graph in graphs for node in graph.nodes for each in (*node.arguments, *dict(node.keywords).values())
-    ]
-    constants = [each.array() for graph in graphs for each in graph.constants if each.spec.dtype.startswith("float")]
-    asked = any(isinstance(each, Dtype) and each.name in ("float32", "float16", "bfloat16") for each in arguments)
-    return asked or any(not np.array_equal(each, each.astype(np.float16), equal_nan=True) for each in constants)
 
 
 def total(outputs: Sequence[Any], library: Any) -> Any:

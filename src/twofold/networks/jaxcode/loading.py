@@ -1,6 +1,7 @@
 """A user's class or function that makes networks in JAX."""
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from twofold.data import Task
 from twofold.errors import NetworkError
+from twofold.native.pinning import pinned
 from twofold.networks.graphs.exported import Convention, Exported, Held
 from twofold.networks.graphs.graph import Spec
 from twofold.networks.graphs.loading import Own
@@ -62,12 +64,17 @@ class OwnFunctions(Own):
 
     def _callee(self, seed: int, round: int) -> Callee:
         try:
-            with generators_seeded(seed, round):
+            with generators_seeded(seed, round), _on_processor():
                 return Callee(self.name, made(self._make, seed=seed, round=round), seed=seed, round=round)
         except NetworkError:
             raise
         except (Exception, SystemExit) as error:
             raise NetworkError(f"{self.name} cannot be made: {type(error).__name__}: {words_of(error)}") from error
+
+    @contextlib.contextmanager
+    def _within(self) -> Iterator[None]:
+        with super()._within(), pinned():
+            yield
 
     def _exported(self, batch_size: int) -> Exported:
         numbers = [(True, batch_size), (False, EVALUATED_AT_ONCE)]
@@ -133,6 +140,14 @@ class OwnFunctions(Own):
         names = [held.names[0] for held in self.exported.parameters]
         with self._within():
             return probing.numbers_of(self._callee(0, 0), self._convention, self._pairs(probing.PAIRS), names)
+
+
+def _on_processor() -> AbstractContextManager[Any]:
+    """First weights are made on a processor, where there is one for JAX, so that they are the same beside any GPU."""
+    try:
+        return jax.default_device(jax.local_devices(backend="cpu")[0])
+    except RuntimeError:
+        return contextlib.nullcontext()
 
 
 def _with(arrays: Mapping[str, np.ndarray], own: Arrays) -> list[jax.Array]:

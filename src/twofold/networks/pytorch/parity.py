@@ -10,7 +10,7 @@ import torch
 from twofold.errors import NetworkError
 from twofold.native import handlers
 from twofold.networks.graphs.exported import Exported
-from twofold.networks.graphs.graph import Graph, Spec
+from twofold.networks.graphs.graph import Dtype, Graph, Spec
 from twofold.networks.graphs.operations import FIXED
 from twofold.networks.graphs.operations.sampling import fixed
 from twofold.networks.graphs.parity import (
@@ -23,7 +23,6 @@ from twofold.networks.graphs.parity import (
     as_differences,
     in_evaluation,
     largest,
-    rounds,
     total,
 )
 from twofold.networks.pytorch.fixed import FixedNumbers, UnknownDrawError
@@ -42,7 +41,7 @@ def differences(make: Callable[[], torch.nn.Module], exported: Exported, *, step
     draws them in a way that is not known here is compared in evaluation alone. It is computed in double precision, or
     in single where the module computes in no other.
     """
-    single = rounds([graph for _, _, graph in exported.graphs])
+    single = _rounds([graph for _, _, graph in exported.graphs])
     try:
         found = _compared(make, exported, torch.float64, steps)
     except (RuntimeError, TypeError):
@@ -113,6 +112,17 @@ def _are_one(value: str | torch.Tensor | None, other: str | torch.Tensor | None)
     """Whether two texts are equal, or two tensors the same: what is written to one is followed."""
     tensors = isinstance(value, torch.Tensor) or isinstance(other, torch.Tensor)
     return value is other if tensors else value == other
+
+
+def _rounds(graphs: Sequence[Graph]) -> bool:
+    """Whether a network asks for single precision, or less, somewhere, so that it rounds what is computed here; or
+    makes an array of numbers that its graph has rounded, such as torch.tensor(0.2)."""
+    arguments = [
+        each for graph in graphs for node in graph.nodes for each in (*node.arguments, *dict(node.keywords).values())
+    ]
+    constants = [each.array() for graph in graphs for each in graph.constants if each.spec.dtype.startswith("float")]
+    asked = any(isinstance(each, Dtype) and each.name in ("float32", "float16", "bfloat16") for each in arguments)
+    return asked or any(not np.array_equal(each, each.astype(np.float16), equal_nan=True) for each in constants)
 
 
 def _compared(
