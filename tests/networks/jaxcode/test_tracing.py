@@ -100,6 +100,27 @@ def test_what_is_kept_from_0_is_a_layer_of_units_and_a_variance_is_none():
     assert any(node.operation == "aten.maximum.default" for node in graph.nodes)
 
 
+def test_the_larger_of_x_and_0_has_half_of_the_gradient_at_0():
+    """As in JAX: black parts of an image are exactly 0 after a convolution whose bias is 0."""
+    graph = graph_of(AtZero())
+
+    def total(parameters):
+        (answers,), _ = run(graph, parameters, [], np.ones(graph.images.shape, np.float32))
+        return answers.sum()
+
+    np.testing.assert_array_equal(jax.grad(total)([np.zeros(128, np.float32)])[0], np.full(128, 4 * 0.5))
+
+
+class AtZero(eqx.Module):
+    w: jax.Array
+
+    def __init__(self):
+        self.w = jnp.zeros(128)
+
+    def __call__(self, pair):
+        return jnp.maximum(pair.ravel() @ self.w, 0)[None]
+
+
 class Loop(eqx.Module):
     first: jax.Array
     second: jax.Array

@@ -29,7 +29,7 @@ _ACTIVATIONS = (
 )
 _POOLS = [f"{kind}{axes}d" for kind in ("avg_pool", "adaptive_avg_pool") for axes in (1, 2, 3)]
 _BY_ROW = {*(f"aten.{name}.default" for name in (*_ACTIVATIONS, *_POOLS, "group_norm")), *MAX_POOLS}
-_BY_ROW |= {MAX_POOL_RELU}
+_BY_ROW |= {MAX_POOL_RELU, "twofold.zero_or_more"}
 _RESHAPES = {"aten.reshape.default", "aten.view.default"}
 _TOGETHER = {"aten.add.Tensor", "aten.sub.Tensor", "aten.mul.Tensor"}
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from twofold.networks.graphs.graph import Graph, Node, Reference
 from twofold.networks.graphs.roles import spec_of
 
-_ALWAYS = {"aten.relu.default", "aten.relu6.default"}
+_ALWAYS = {"aten.relu.default", "aten.relu6.default", "twofold.zero_or_more"}
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from twofold.networks.jaxcode.translate import (
     EXPAND,
     FULL,
     PERMUTE,
-    RELU,
     RESHAPE,
+    ZERO_OR_MORE,
     Translated,
     Translation,
     Value,
@@ -97,13 +97,13 @@ EQUATIONS |= {name: _on_several(operation) for name, operation in _BROADCAST.ite
 
 @_enter("max")
 def _max(t: Translation, given: list[Any], params: dict[str, Any], spec: Spec) -> Value | None:
-    """The larger of x and 0 is a ReLU; where x is 0 JAX has half the gradient, and a ReLU none."""
+    """The larger of two values; of one and 0 what a layer of units ends in."""
     small = [t.unrepeated(each, 0) for each in given]
     arrays = [each for each in small if isinstance(each, Reference)]
     numbers = [each for each in small if not isinstance(each, Reference)]
-    is_relu = _is_real(spec) and numbers == [0] and t.spec(arrays[0]).shape == spec.shape
-    if is_relu and not _is_of_squares(t, arrays[0]):
-        return t.on_each(RELU, arrays, spec)
+    of_units = _is_real(spec) and numbers == [0] and t.spec(arrays[0]).shape == spec.shape
+    if of_units and not _is_of_squares(t, arrays[0]):
+        return t.on_each(ZERO_OR_MORE, arrays, spec)
     return _on_several("aten.maximum.default")(t, given, params, spec)
 
 

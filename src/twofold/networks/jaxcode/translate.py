@@ -40,14 +40,14 @@ _INLINED = {
 _NOTHING = {"copy", "copy_p", "optimization_barrier", "reduce_precision", "pvary"}
 
 RESHAPE, PERMUTE, EXPAND, FULL = (f"aten.{name}.default" for name in ("reshape", "permute", "expand", "full"))
-RELU = "aten.relu.default"
+RELU, ZERO_OR_MORE = "aten.relu.default", "twofold.zero_or_more"
 
 # What makes of an equation's inputs, parameters and output one value; None where that is not possible after all.
 Translated: TypeAlias = Callable[["Translation", list[Any], dict[str, Any], Spec], Value | None]
 EQUATIONS: dict[str, Translated] = {}
 
 # What belongs to the layer before it.
-_AFTER_LAYERS = {RESHAPE, PERMUTE, RELU, "aten.tanh.default", "aten.sigmoid.default"}
+_AFTER_LAYERS = {RESHAPE, PERMUTE, RELU, ZERO_OR_MORE, "aten.tanh.default", "aten.sigmoid.default"}
 _AFTER_LAYERS |= {f"aten.{kind}_pool{axes}d.default" for kind in ("max", "avg") for axes in (1, 2, 3)}
 
 # The operation that gives the step's key.

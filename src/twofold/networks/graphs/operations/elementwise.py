@@ -265,6 +265,12 @@ def relu_of_sum(x: Array, bias: Array | None, others: Array | None) -> Array:
     return activation.portable_relu(x, bias, others)
 
 
+@operation("twofold.zero_or_more", layout="any")
+def zero_or_more(x: Array) -> Array:
+    """The larger of x and 0 as JAX has it: with half of the gradient where x is 0, of which a ReLU passes none."""
+    return jnp.maximum(x, 0)
+
+
 @operation("relu6", layout="any")
 def relu6(x: Array) -> Array:
     """x within 0 and 6."""
