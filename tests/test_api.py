@@ -127,6 +127,8 @@ def test_the_example_draws_figure_2(tmp_path):
     [
         ({"networks": 5}, "`networks` \\(=5\\) must be the name"),
         ({"networks": None}, "`networks` \\(=None\\) must be the name"),
+        ({"networks": [Study]}, "Study'>\\) must be .* given as twofold.network\\(Net\\)"),
+        ({"networks": Study}, "given as twofold.network\\(Net\\)"),
         ({"data": 5}, "`data` \\(=5\\) must be one name or path"),
         ({"data": ["mnist5k", "mnist"]}, "must be one name or path"),
         ({"rounds": [1, 2]}, "`rounds` \\(=\\[1, 2\\]\\) must be a whole number, a range, or a text"),

@@ -55,9 +55,14 @@ class Study(Settings):
 
     def __post_init__(self) -> None:
         if not isinstance(self.networks, str | Own):
-            if not isinstance(self.networks, Iterable):
-                raise SettingError(f"`networks` (={self.networks!r}) must be the name of a network, or several")
-            object.__setattr__(self, "networks", tuple(self.networks))
+            several = tuple(self.networks) if isinstance(self.networks, Iterable) else (self.networks,)
+            for each in several:
+                if not isinstance(each, str | Own):
+                    raise SettingError(
+                        f"`networks` (={each!r}) must be the name of a network, or several; a class of your own is "
+                        "given as twofold.network(Net)"
+                    )
+            object.__setattr__(self, "networks", several)
 
     def trials(self) -> list[Trial]:
         """The plan: every trial of the study, in the order of its rounds.

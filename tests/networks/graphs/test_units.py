@@ -65,3 +65,24 @@ def test_dead_units_are_counted_behind_what_is_0_below_0(kind):
     assert hidden >= 2
     expected = structure.initial(0, 0).parameters
     assert all(np.isfinite(each).all() for each in expected)
+
+
+class SequenceFirst(nn.Module):
+    """Whose rows are the first axis, as recurrent layers often have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Linear(8, 5), nn.Linear(5, 2)
+
+    def forward(self, left, right):
+        rows = torch.cat([left, right], 2)[:, 0].transpose(0, 1)  # (16, n, 8)
+        return self.head(torch.relu(self.embed(rows)).mean(0))
+
+
+def test_a_layer_whose_first_axis_is_not_that_of_pairs_is_left_out():
+    own = Own("SequenceFirst", SequenceFirst, TASK, None, NOTHING, "")
+    structure = own.structure(Settings())
+    images = np.ones((50, 2, 8, 8), np.float32)
+    outputs, _ = jax.jit(lambda v, i: structure.apply(v, i, {}))(structure.initial(0, 0), images)
+    assert outputs.units == {}
+    assert own.description()["units"] == {}

@@ -116,6 +116,14 @@ class Complex(Net):
         return (pair.ravel() @ self.w).real
 
 
+class Short(Net):
+    def __init__(self):
+        self.w = weights().astype(jnp.bfloat16)
+
+    def __call__(self, pair):
+        return pair.ravel() @ self.w
+
+
 class Keeping(Net):
     key: jax.Array
 
@@ -149,6 +157,7 @@ REFUSED = {
     AnotherAxis: r"AnotherAxis \(.*\): its batch normalisation reads another axis than there is; build it",
     NoCall: r"NoCall: its class has no __call__; write def __call__\(self, pair\)",
     Complex: "Complex: w is complex; keep its real and its imaginary part as two arrays",
+    Short: "Short: w has numbers of bfloat16, and weights are trained in float32; leave its dtype out",
     Keeping: "Keeping: it keeps a key, key; take the argument key instead, which is new in each step",
     Failing: "Failing cannot be made: KeyError: 'width'",
     stateless: r"stateless: its apply takes a state, so init must return \(parameters, state\)",

@@ -32,7 +32,8 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
             continue
         value = node.arguments[0]
         shape = spec_of(graph, value).shape
-        if len(shape) < 2:
+        # Where the first axis is not that of the pairs, as in a sequence of rows, it cannot be told which the units are.
+        if len(shape) < 2 or shape[0] % graph.images.shape[0]:
             continue
         maker = makers.get(value.number)
         last = len(shape) == 2 or (len(shape) == 3 and maker is not None and maker.operation in linear)
