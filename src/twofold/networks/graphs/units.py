@@ -32,7 +32,7 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
             continue
         value = node.arguments[0]
         shape = spec_of(graph, value).shape
-        # Where the first axis is not that of the pairs, as in a sequence of rows, it cannot be told which the units are.
+        # Where the first axis is not that of pairs, as in a sequence of rows, it cannot be told which the units are.
         if len(shape) < 2 or shape[0] % graph.images.shape[0]:
             continue
         maker = makers.get(value.number)

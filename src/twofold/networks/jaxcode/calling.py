@@ -280,15 +280,15 @@ def _arrays(tree: Any, root: str = "") -> Arrays:
 
 
 def check_arrays(name: str, parameters: Arrays, buffers: Arrays) -> None:
-    """Raise `NetworkError` for complex or short numbers, for keys, and where one has two names, so that JAX would train each."""
+    """Raise `NetworkError` for complex or short numbers, for keys, and for two names of one array."""
     first: dict[int, str] = {}
     for array, path in zip(parameters.values, parameters.names):
         if jnp.issubdtype(array.dtype, jnp.complexfloating):
             raise NetworkError(f"{name}: {path} is complex; keep its real and its imaginary part as two arrays")
         if array.dtype not in (jnp.float32, jnp.float64):
             raise NetworkError(
-                f"{name}: {path} has numbers of {array.dtype}, and weights are trained in float32; leave its dtype out, "
-                "and make what you compute shorter, with astype"
+                f"{name}: {path} has numbers of {array.dtype}, and weights are trained in float32; leave its dtype "
+                "out, and make what you compute shorter, with astype"
             )
         if id(array) in first:
             raise NetworkError(
