@@ -70,6 +70,13 @@ def error_of(module, record):
     return float(np.mean(out.argmax(1).numpy() != pairs.targets))
 
 
+def test_a_beginning_of_several_names_is_refused(tmp_path):
+    for name in ("d0e5", "d2b3", "d971", "d98c"):
+        (tmp_path / f"{name}.safetensors").touch()
+    with pytest.raises(SettingError, match="several kept networks: d0e5, d2b3, d971 and 1 more; give one name"):
+        twofold.trained(tmp_path / "d", Twin)
+
+
 def test_a_module_with_the_kept_weights_makes_the_same_errors(kept):
     records = kept.records()
     assert sorted(record["network"] for record in records) == sorted(

@@ -24,7 +24,7 @@ from twofold.native.tile_sizes import backward_space, forward_space, tiles_at_on
 from twofold.native.vectors import GATHERED
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=10, deadline=None)
 
 # Places that are added at both ends of an axis; more than a kernel reaches, too.
 EDGE = st.tuples(st.integers(0, 4), st.integers(0, 4))

@@ -14,7 +14,7 @@ from tests.native.ways import assert_alone_are_together, assert_same_ways
 from twofold.native.convolution import grouped_convolution, native_depthwise, portable_depthwise
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=12, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 
 both_ways = pytest.mark.parametrize("way", [native_depthwise, portable_depthwise], ids=["native", "portable"])
 

@@ -13,7 +13,7 @@ from twofold.native.normalisation import has_normalise, native_normalise, portab
 EPS = 1e-5
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=9, deadline=None)
 
 both_ways = pytest.mark.parametrize("way", [native_normalise, portable_normalise], ids=["native", "portable"])
 

@@ -12,7 +12,7 @@ from tests.native.ways import assert_alone_are_together, assert_same_ways
 from twofold.native.padding import _lines, native_padded, padded, portable_padded
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=20, deadline=None)
+FEW = settings(max_examples=10, deadline=None)
 
 
 @st.composite
@@ -26,7 +26,7 @@ def shapes(draw):
     return (draw(st.integers(1, 3)), *sizes, draw(st.integers(1, 5))), tuple(edges)
 
 
-@pytest.mark.parametrize("way", [native_padded, portable_padded, padded], ids=["native", "portable", "either"])
+@pytest.mark.parametrize("way", [native_padded, portable_padded], ids=["native", "portable"])
 @FEW
 @given(shapes())
 def test_edges_are_xlas_on_random_shapes(way, shape):

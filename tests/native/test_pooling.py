@@ -15,7 +15,7 @@ from twofold.native.places import pixels_of, sizes_after, window_of
 from twofold.native.pooling import has_max_pool, native_max_pool, portable_max_pool
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=12, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 
 both_ways = pytest.mark.parametrize("way", [native_max_pool, portable_max_pool], ids=["native", "portable"])
 

@@ -11,7 +11,7 @@ from tests.native.ways import assert_alone_are_together, assert_same_ways
 from twofold.native.small_products import has_small_products, matmul, native_matmul
 
 # Each new shape is a new compilation.
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=8, deadline=None)
 
 SIZE = st.sampled_from([1, 2, 7, 16, 17, 33, 64])
 

@@ -12,6 +12,9 @@ from twofold.networks.kinds import own_of
 from twofold.paths import typed_path
 from twofold.results import Model, ModelStore
 
+# Kept networks that are named where several begin alike.
+_MOST_LISTED = 3
+
 
 def trained(file: str | Path, make: Any = None, **arguments: Any) -> Any:
     """A kept network, in evaluation: a PyTorch module, or what your own class makes.
@@ -25,14 +28,11 @@ def trained(file: str | Path, make: Any = None, **arguments: Any) -> Any:
 
     >>> trained("twofold.models/0a1b2c.safetensors", Twin)  # doctest: +SKIP
 
-    Raises `StoreError` where the file is no kept network, `SettingError` where the class lacks or is one too many,
-    `NetworkError` where the class computes something else now than what was trained, `ExtraError` where PyTorch is
-    needed and not installed.
+    Raises `StoreError` where the file is no kept network, `SettingError` where several begin so, or the class lacks or
+    is one too many, `NetworkError` where the class computes something else now than what was trained, `ExtraError`
+    where PyTorch is needed and not installed.
     """
-    path = typed_path("file", file)
-    begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
-    if not path.is_file() and len(begin) == 1:
-        path = begin[0]
+    path = _found(file)
     model = ModelStore(path.parent).load(path.stem)
     name, is_own = model.record["network"], bool(model.record.get("identity"))
     if is_own == (make is None):
@@ -41,6 +41,21 @@ def trained(file: str | Path, make: Any = None, **arguments: Any) -> Any:
     if make is not None and not callable(make):
         raise SettingError(f"`make` (={make!r}) must be the class, imported from its file")
     return _own(model, make, arguments) if make is not None else _built_in(model)
+
+
+def _found(file: str | Path) -> Path:
+    """The file that was named, or the only one whose name begins so."""
+    path = typed_path("file", file)
+    begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
+    if path.is_file() or not begin:
+        return path
+    if len(begin) > 1:
+        several = ", ".join(each.stem for each in begin[:_MOST_LISTED])
+        more = f" and {len(begin) - _MOST_LISTED} more" if len(begin) > _MOST_LISTED else ""
+        raise SettingError(
+            f"`file` (={file}) is the beginning of several kept networks: {several}{more}; give one name"
+        )
+    return begin[0]
 
 
 def _built_in(model: Model) -> Any:

@@ -110,6 +110,11 @@ def test_what_is_made_of_whole_numbers_has_no_role():
         Own("Net", network(forward), TASK, ("answer", "unused", "classes", "classes"), NOTHING, "")
 
 
+def test_whole_numbers_alone_are_refused():
+    with pytest.raises(NetworkError, match="whole, Boolean or complex numbers, through which there is no gradient"):
+        Own("Net", network(lambda net, x: net.answer(flat(x)).argmax(1)), TASK, None, NOTHING, "")
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 10, 50])
 @pytest.mark.parametrize("kind", [*CLASSES, "squeezed"])
 def test_roles_are_the_same_for_every_batch_size(kind, batch_size):

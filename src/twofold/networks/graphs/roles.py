@@ -191,6 +191,11 @@ def _said(
             raise NetworkError(f"{network}: `outputs` (={list(outputs)!r}) gives a role to whole numbers; say 'unused'")
         _check_said(network, shapes, classes, outputs)
         return list(outputs)
+    if not any(reals):
+        raise NetworkError(
+            f"{network}: its outputs ({_listed(shapes)}) are whole, Boolean or complex numbers, through which there is "
+            "no gradient; give real numbers, such as logits"
+        )
     by_shape = [_role(shape, classes) if real else "unused" for shape, real in zip(shapes, reals)]
     embedding = ["embedding" if real and _may_embed(shape) else "unused" for shape, real in zip(shapes, reals)]
     roles = embedding if set(by_shape) == {"unused"} else by_shape
