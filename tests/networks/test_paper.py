@@ -37,7 +37,7 @@ def test_outputs_are_those_of_the_plain_network(weight_sharing, image_size, nega
     network, images = network_and_images(weight_sharing, image_size)
     ours = jax.jit(lambda network, images: network(images, negative_slope))(network, images)
     plain = jax.jit(plain_network)(network, images, negative_slope)
-    for a, b in zip(ours, plain, strict=True):
+    for a, b in zip(*map(jax.tree.leaves, (ours, plain)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(jnp.abs(b).max()))
 
 
