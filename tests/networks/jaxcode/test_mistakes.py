@@ -143,7 +143,7 @@ def stateless():
 REFUSED = {
     Noisy: r"Noisy \(.*test_mistakes.py:\d+\): jax.random draws random numbers in evaluation too.*training",
     Choosing: r"Choosing \(.*test_mistakes.py:\d+\): what is computed depends on the numbers in an array.*jnp.where",
-    Whole: r"Whole: its outputs are \(n,\), of which it cannot be told what is the answer",
+    Whole: r"Whole: its outputs \(\(n,\)\) are whole, Boolean or complex numbers, through which there is no gradient",
     Unused: "Unused: its outputs depend on no parameters, so that there is nothing to train",
     Larger: r"Larger: no images that could be given fit: one pair \(2, 8, 8\): .*128.*; pairs \(25, 2, 8, 8\): .*"
     r"images are 8 x 8 here: take one pair \(2, h, w\)",
