@@ -16,6 +16,7 @@ from twofold.native import handlers
 from twofold.native import tile_sizes as tiles
 from twofold.native.padding import padded
 from twofold.native.places import Edges, Sizes, numbers_of, pixels_of, runs_of, sizes_after, window_of
+from twofold.native.products import channelwise, gathered
 
 # With fewer Winograd's algorithm is no faster.
 _MANY_CHANNELS = 16
@@ -94,7 +95,8 @@ def _forward(
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
     sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
     runs, inner = runs_of(x.shape, kernel, dilations)
-    result = _gathered(x, pixels_of(x.shape, sizes, strides), runs, weight.reshape(len(runs), inner, outputs))
+    weights = weight.reshape(1, len(runs), inner, outputs)
+    result = gathered(x, pixels_of(x.shape, sizes, strides), runs, weights)
     return result.reshape(x.shape[0], *sizes, outputs), (x, weight)
 
 
@@ -105,7 +107,7 @@ def _backward(
     kernel, outputs = weight.shape[:-2], weight.shape[-1]
     places = numbers_of(x.shape, kernel, dilations)
     pixels = pixels_of(x.shape, gradient.shape[1:-1], strides)
-    to_weight = _gathered(x, places, pixels, gradient.reshape(-1, 1, outputs)).reshape(weight.shape)
+    to_weight = gathered(x, places, pixels, gradient.reshape(1, -1, 1, outputs)).reshape(weight.shape)
     turned = jnp.swapaxes(jnp.flip(weight, tuple(range(len(kernel)))), -1, -2)
     spread = _spread(x.shape, kernel, strides, dilations, edges, gradient)
     none = ((0, 0),) * len(kernel)
@@ -150,7 +152,8 @@ def _depthwise_forward(
     x = padded(x, edges)
     kernel = weight.shape[:-1]
     sizes = sizes_after(x.shape[1:-1], kernel, strides, dilations)
-    result = _channelwise(x, pixels_of(x.shape, sizes, strides), window_of(x.shape, kernel, dilations), weight)
+    window = window_of(x.shape, kernel, dilations)
+    result = channelwise(x, pixels_of(x.shape, sizes, strides), window, weight.reshape(len(window), -1))
     return result.reshape(x.shape[0], *sizes, -1), (x, weight)
 
 
@@ -160,7 +163,7 @@ def _depthwise_backward(
     x, weight = kept
     kernel = weight.shape[:-1]
     window, pixels = window_of(x.shape, kernel, dilations), pixels_of(x.shape, gradient.shape[1:-1], strides)
-    to_weight = _channelwise(x, window, pixels, gradient).reshape(weight.shape)
+    to_weight = channelwise(x, window, pixels, gradient.reshape(len(pixels), -1)).reshape(weight.shape)
     turned = jnp.flip(weight, tuple(range(len(kernel))))
     spread = _spread(x.shape, kernel, strides, dilations, edges, gradient)
     none = ((0, 0),) * len(kernel)
@@ -212,18 +215,3 @@ def _tiled_backward(edges: Edges, kept: tuple[Array, Array], gradient: Array) ->
 
 
 tiled_convolution.defvjp(_tiled_forward, _tiled_backward)
-
-
-def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:
-    """Row p of the result is the sum over q and i of left[rows[p] + runs[q] + i] * right[q, i], `left` being flat."""
-    shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
-    target = handlers.register("gathered", right.dtype.name)
-    return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right[None])
-
-
-def _channelwise(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:
-    """Row p of the result is the sum over q of left[rows[p] + runs[q] + c] * right[q, c], `left` being flat."""
-    right = right.reshape(len(runs), -1)
-    shape = jax.ShapeDtypeStruct((len(rows), right.shape[-1]), right.dtype)
-    target = handlers.register("channelwise", right.dtype.name)
-    return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right)

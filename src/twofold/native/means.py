@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from twofold.native import handlers
 from twofold.native.places import Sizes, pixels_of, window_of
+from twofold.native.products import channelwise
 
 
 def mean_of_windows(x: Array, window: Sizes) -> Array:
@@ -29,10 +30,8 @@ def native_means(x: Array, window: Sizes) -> Array:
     """`mean_of_windows` in our machine code: a depthwise product with a constant."""
     sizes = tuple(size // part for size, part in zip(x.shape[1:-1], window))
     rows, runs = pixels_of(x.shape, sizes, window), window_of(x.shape, window, (1,) * len(window))
-    shape = jax.ShapeDtypeStruct((len(rows), x.shape[-1]), x.dtype)
-    call = jax.ffi.ffi_call(handlers.register("channelwise", x.dtype.name), shape, vmap_method="sequential")
     factors = np.full((len(runs), x.shape[-1]), 1 / len(runs), x.dtype)
-    return call(x, rows, runs, factors).reshape(x.shape[0], *sizes, x.shape[-1])
+    return channelwise(x, rows, runs, factors).reshape(x.shape[0], *sizes, x.shape[-1])
 
 
 def _forward(x: Array, window: Sizes) -> tuple[Array, None]:

@@ -8,10 +8,15 @@ from twofold.native.foreign import argument, begins, compiled, length, result, r
 from twofold.native.vectors import over_rows
 
 
+def let_through(builder, gradient, output):
+    """The gradient of what gave an output, which is 0 where that is shut, at 0 or less; what is no number shows."""
+    shut = builder.fcmp_ordered("<=", output, output.type(None))
+    return builder.select(shut, output.type(None), gradient)
+
+
 def opened(builder, total):
-    """A number of 0 or less is shut; what is no number shows."""
-    shut = builder.fcmp_ordered("<=", total, total.type(None))
-    return builder.select(shut, total.type(None), total)
+    """The ReLU of a number, which lets itself through."""
+    return let_through(builder, total, total)
 
 
 def _with_bias(builder, read, numbers):
@@ -20,12 +25,6 @@ def _with_bias(builder, read, numbers):
 
 def _with_both(builder, read, numbers):
     return [opened(builder, builder.fadd(builder.fadd(read[0], numbers[0]), read[1]))]
-
-
-def let_through(builder, gradient, output):
-    """The gradient of what gave an output, which is 0 where it is."""
-    shut = builder.fcmp_ordered("<=", output, output.type(None))
-    return builder.select(shut, output.type(None), gradient)
 
 
 def _back(builder, read, numbers):

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from twofold.native import handlers
+from twofold.native.products import gathered
 
 # Rows, columns and terms of what is small.
 _SMALL = 64
@@ -32,7 +33,7 @@ def has_small_products(a: Array, b: Array) -> bool:
 def native_matmul(a: Float[Array, "z m k"], b: Float[Array, "z k n"]) -> Float[Array, "z m n"]:
     """The products in our machine code; there is no second derivative."""
     (_, m, k), n = a.shape, b.shape[-1]
-    return _gathered(a, _steps(m, k), _steps(1, 1), b.reshape(len(b), 1, k, n))
+    return gathered(a, _steps(m, k), _steps(1, 1), b.reshape(len(b), 1, k, n))
 
 
 def _forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
@@ -42,7 +43,7 @@ def _forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
 def _backward(kept: tuple[Array, Array], gradient: Array) -> tuple[Array, Array]:
     a, b = kept
     (_, m, k), n = a.shape, b.shape[-1]
-    to_b = _gathered(a, _steps(k, 1), _steps(m, k), gradient.reshape(len(b), m, 1, n))
+    to_b = gathered(a, _steps(k, 1), _steps(m, k), gradient.reshape(len(b), m, 1, n))
     return native_matmul(gradient, jnp.swapaxes(b, -1, -2)), to_b
 
 
@@ -51,10 +52,3 @@ native_matmul.defvjp(_forward, _backward)
 
 def _steps(count: int, step: int) -> np.ndarray:
     return np.arange(count, dtype=np.int32) * np.int32(step)
-
-
-def _gathered(left: Array, rows: np.ndarray, runs: np.ndarray, right: Array) -> Array:
-    """Of each matrix of `left` and `right` the product with gathered rows."""
-    shape = jax.ShapeDtypeStruct((len(left), len(rows), right.shape[-1]), right.dtype)
-    target = handlers.register("gathered", right.dtype.name)
-    return jax.ffi.ffi_call(target, shape, vmap_method="sequential")(left, rows, runs, right)

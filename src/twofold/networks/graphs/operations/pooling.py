@@ -34,10 +34,23 @@ def unseen(
     ceil_mode: bool = False,
 ) -> tuple[int, ...]:
     """How many of the last places along each axis no window of max pooling sees."""
+    several = _windows_along(lengths, size, stride, padding, dilation, ceil_mode)
+    return tuple(max(-windows.high, 0) for windows in several)
+
+
+def _windows_along(
+    lengths: Sequence[int],
+    size: int | Sequence[int],
+    stride: int | Sequence[int] | None,
+    padding: int | Sequence[int],
+    dilation: int | Sequence[int],
+    ceil_mode: bool,
+) -> list[Windows]:
+    """The windows along axes of these lengths."""
     sizes = _each(size, len(lengths))
-    strides = sizes if stride in (None, (), []) else _each(stride, len(lengths))
+    strides = _each(stride, len(lengths)) if stride not in (None, (), []) else sizes
     each_axis = zip(lengths, sizes, strides, _each(padding, len(lengths)), _each(dilation, len(lengths)))
-    return tuple(max(-windows_of(*each, ceil_mode).high, 0) for each in each_axis)
+    return [windows_of(*each, ceil_mode) for each in each_axis]
 
 
 def _all_windows(
@@ -52,11 +65,8 @@ def _all_windows(
 ) -> list[tuple[int, Windows]]:
     """The axes that are pooled, the last first, and their windows."""
     first = x.ndim - space - channels_last
-    sizes = _each(size, space)
-    strides = _each(stride, space) if stride not in (None, (), []) else sizes
-    lengths = x.shape[first : first + space]
-    each_axis = zip(lengths, sizes, strides, _each(padding, space), _each(dilation, space))
-    return [(first + i, windows_of(*each, ceil_mode)) for i, each in enumerate(each_axis)][::-1]
+    several = _windows_along(x.shape[first : first + space], size, stride, padding, dilation, ceil_mode)
+    return list(enumerate(several, first))[::-1]
 
 
 def _each(value: int | Sequence[int], space: int) -> tuple[int, ...]:
