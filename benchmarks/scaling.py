@@ -29,7 +29,7 @@ from twofold.networks import NETWORKS
 def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, float]:
     """Conduct a study in this process; `began` is the time of day at which the process was started."""
     from twofold import Study
-    from twofold.data import load_digits
+    from twofold.data import load_images
     from twofold.results import Store
     from twofold.study.conduct import conduct
     from twofold.study.listener import Silence
@@ -51,7 +51,7 @@ def conduct_one(trials: int, epochs: int, data: str, began: float) -> dict[str, 
     study = Study(rounds=trials // len(NETWORKS), epochs=epochs, data=data)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        conduct(study.trials(), load_digits(data), Store(f"{folder}/store.db"), devices=lambda: devices, listener=clock)
+        conduct(study.trials(), load_images(data), Store(f"{folder}/store.db"), devices=lambda: devices, listener=clock)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     spans = [times[-1] - times[len(devices) - 1] for times in clock.done_at.values()]
     trained = trials - len(devices) * len(spans)

@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.study import Trial
 from twofold.training.devices import use_devices
@@ -46,7 +46,7 @@ PARTS = {
 
 def compile_training(network: str) -> tuple[Any, tuple]:
     """The compiled function that trains for some epochs, and its arguments."""
-    digits = load_digits("mnist5k")
+    digits = load_images("mnist5k")
     trial = Trial(network=network, round=0, fingerprint=digits.fingerprint)
     structure = trial.architecture.structure()
     program = program_of(structure, digits.task, trial)

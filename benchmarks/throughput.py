@@ -30,7 +30,7 @@ from pytorch_baselines import expert_worker, papers_program
 from rich.console import Console
 from rich.table import Table
 
-from twofold.data import Digits, draw_pairs, load_digits
+from twofold.data import Images, draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.study import Trial
 from twofold.study.trainer import device_name
@@ -75,7 +75,7 @@ def seconds_of(work: Callable[[], object]) -> float:
 class Engine:
     """This project's engine on all cores."""
 
-    def __init__(self, digits: Digits, devices: list[jax.Device]) -> None:
+    def __init__(self, digits: Images, devices: list[jax.Device]) -> None:
         self.digits, self.devices = digits, devices
 
     def data(self, round_: int) -> TrialData:
@@ -95,7 +95,7 @@ def measure(repeats: int, torch_epochs: int, trials: int) -> dict[str, Any]:
     """All measurements: a list of seconds per training for each network and way."""
     begin = time.perf_counter()
     devices = use_devices()
-    digits = load_digits("mnist5k")
+    digits = load_images("mnist5k")
     engine, experts = Engine(digits, devices), Experts(expert_worker, len(devices))
     torch.set_num_threads(len(devices))
     pairs = engine.data(0).train

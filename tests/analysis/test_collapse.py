@@ -23,7 +23,7 @@ from twofold.analysis import (
     kind_of,
 )
 from twofold.analysis.collapse import BRANCH_UNITS, _wilson
-from twofold.data import load_digits
+from twofold.data import load_images
 
 Made = Callable[..., pd.DataFrame]
 
@@ -35,7 +35,7 @@ def table_of(rows: list[tuple[float, int, int]], network: str = "NetBase") -> pd
 
 
 def test_a_branch_has_as_many_units_as_there_are_digits() -> None:
-    assert load_digits("mnist5k").task.classes == BRANCH_UNITS
+    assert load_images("mnist5k").task.classes == BRANCH_UNITS
 
 
 def test_kinds_by_hand() -> None:

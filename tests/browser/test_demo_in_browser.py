@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.report.page.demo import choose_models, demo_data, demo_page
 from twofold.report.page.kept import outputs_of
@@ -48,7 +48,7 @@ def encoded(images):
 
 def assert_same(page, models, chosen):
     """The page's outputs are Python's for every network, to 1e-4 of the largest output."""
-    pairs = draw_pairs(load_digits("mnist5k"), seed=5, round=7, split="test", pairs=PAIRS)
+    pairs = draw_pairs(load_images("mnist5k"), seed=5, round=7, split="test", pairs=PAIRS)
     answers = page.evaluate(COMPARE, encoded(pairs.images))
     assert len(answers) == len(chosen)
     for record, answer in zip(chosen.values(), answers, strict=True):

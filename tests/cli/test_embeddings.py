@@ -12,7 +12,7 @@ import torch
 
 import twofold
 from twofold.cli import main
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.results import ModelStore, Store
 
 NET = '''
@@ -82,7 +82,7 @@ def test_half_of_the_pairs_have_each_answer_and_the_users_class_answers_them_by_
         assert {record["contrastive_margin"] for record in records} == {1, 3}
         for record in records:
             pairs = draw_pairs(
-                load_digits("mnist5k"), seed=0, round=record["round"], split="test", pairs=61, relation="==",
+                load_images("mnist5k"), seed=0, round=record["round"], split="test", pairs=61, relation="==",
                 balance=True,
             )  # fmt: skip
             assert pairs.targets.sum() == 30

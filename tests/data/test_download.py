@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 import twofold.data.download
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.errors import DataError
 
@@ -62,13 +62,13 @@ def publication(server, tmp_path):
 def test_a_download_leaves_the_files_and_nothing_else(publication, tmp_path):
     download(publication("good"), tmp_path / "cache")
     assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == sorted(PUBLISHED["mnist"].sha256)
-    assert load_digits(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
+    assert load_images(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
 
 
 @pytest.mark.parametrize("first", ["bad", "absent"])
 def test_the_next_mirror_mends_the_first(first, publication, tmp_path):
     download(publication(first, "good"), tmp_path / "cache")
-    assert load_digits(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
+    assert load_images(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
 
 
 def test_where_all_mirrors_fail_nothing_is_left(publication, tmp_path):
@@ -101,7 +101,7 @@ def test_a_damaged_file_is_fetched_again(publication, server, tmp_path):
     server.asked.clear()
     download(publication("good"), tmp_path / "cache")
     assert server.asked == ["/good/train-labels-idx1-ubyte.gz"]
-    assert load_digits(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
+    assert load_images(str(tmp_path / "cache")).train_images.shape == (40, 10, 12)
 
 
 def test_a_damaged_file_that_cannot_be_mended_is_not_left(publication, tmp_path):
@@ -117,10 +117,10 @@ def test_a_named_source_is_downloaded_into_the_users_cache_once(publication, ser
     monkeypatch.delenv("TWOFOLD_DATA_DIR", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setitem(PUBLISHED, "mnist", publication("good"))
-    first = load_digits("mnist")
+    first = load_images("mnist")
     assert (download_folder() / "mnist" / "train-images-idx3-ubyte.gz").is_file()
     server.asked.clear()
-    assert load_digits("mnist").fingerprint == first.fingerprint
+    assert load_images("mnist").fingerprint == first.fingerprint
     assert server.asked == []
 
 

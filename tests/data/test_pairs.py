@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twofold.data import RELATIONS, Digits, PairSet, chance, draw_pairs, load_digits, standardise
+from twofold.data import RELATIONS, Images, PairSet, chance, draw_pairs, load_images, standardise
 from twofold.data.pairs import SPLITS, answer_of_alike, answered_by_distance, balanced_places
 from twofold.errors import DataError, SettingError
 
 TRAINING, TEST = 60, 40
-DIGITS = Digits(
+DIGITS = Images(
     name="numbered",
     train_images=np.broadcast_to(np.arange(TRAINING, dtype=np.float32)[:, None, None], (TRAINING, 10, 12)),
     train_labels=(np.arange(TRAINING, dtype=np.int32) * 7) % 10,
@@ -201,7 +201,7 @@ def test_of_many_balanced_pairs_images_come_twice_only_where_they_must(relation,
 def test_balanced_pairs_of_each_answer_have_all_classes_and_no_order():
     """Equal pairs are of all classes alike, and early pairs are as often true as late ones."""
     drawn = [
-        draw_pairs(load_digits("mnist5k"), seed=0, round=n, split="train", pairs=1000, relation="==", balance=True)
+        draw_pairs(load_images("mnist5k"), seed=0, round=n, split="train", pairs=1000, relation="==", balance=True)
         for n in range(4)
     ]
     equal = np.concatenate([pairs.classes[pairs.targets == 1, 0] for pairs in drawn])
@@ -243,7 +243,7 @@ def test_a_distance_answers_what_is_the_same_in_either_order(relation, classes):
 
 
 def test_draws_without_balance_are_those_of_earlier_versions():
-    drawn = draw_pairs(load_digits("mnist5k"), seed=3, round=1, split="validation", pairs=100, training_pairs=1000)
+    drawn = draw_pairs(load_images("mnist5k"), seed=3, round=1, split="validation", pairs=100, training_pairs=1000)
     assert hashlib.sha256(b"".join(map(np.ndarray.tobytes, drawn))).hexdigest() == RECORDED
 
 

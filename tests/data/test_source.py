@@ -8,7 +8,7 @@ import pytest
 
 import twofold.cache
 from twofold.cache import keep, read_kept
-from twofold.data import Task, find_source, load_digits
+from twofold.data import Task, find_source, load_images
 from twofold.data import source as source_module
 from twofold.errors import DataError
 
@@ -44,7 +44,7 @@ def facts(source):
 
 def test_the_facts_are_those_of_the_images(own):
     path = own()
-    digits = load_digits(path)
+    digits = load_images(path)
     for _ in range(2):  # read, and then known
         assert facts(find_source(path)) == (path, digits.fingerprint, 20, 20, Task(10, 12, channels=1, classes=10))
         assert find_source(path).load().fingerprint == digits.fingerprint
@@ -52,7 +52,7 @@ def test_the_facts_are_those_of_the_images(own):
 
 def count_reads(monkeypatch):
     reads = []
-    real = source_module.find_digits
+    real = source_module.find_images
 
     def counting(*arguments):
         place = real(*arguments)
@@ -60,7 +60,7 @@ def count_reads(monkeypatch):
         object.__setattr__(place, "read", lambda: reads.append(1) or read())
         return place
 
-    monkeypatch.setattr(source_module, "find_digits", counting)
+    monkeypatch.setattr(source_module, "find_images", counting)
     return reads
 
 

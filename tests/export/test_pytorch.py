@@ -11,7 +11,7 @@ from tests.training.programs import numbers, program
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is compared with it is left out")
 
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.errors import TwofoldError
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
 from twofold.native.operations import native_step, portable_step
@@ -39,7 +39,7 @@ TORCH_OPTIMIZERS = {
 
 @pytest.fixture(scope="module")
 def pairs():
-    return draw_pairs(load_digits("mnist5k"), seed=3, round=1, split="train", pairs=PAIRS)
+    return draw_pairs(load_images("mnist5k"), seed=3, round=1, split="train", pairs=PAIRS)
 
 
 def fresh_module(name):

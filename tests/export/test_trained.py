@@ -13,7 +13,7 @@ from torch import nn
 import twofold
 from twofold import Study
 from twofold.cli import main
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.errors import NetworkError, SettingError, StoreError
 from twofold.networks.pytorch.weights import seeded
 from twofold.results import ModelStore
@@ -62,7 +62,7 @@ def kept(tmp_path_factory):
 def error_of(module, record):
     """The test error of a module of PyTorch on the pairs of a record."""
     pairs = draw_pairs(
-        load_digits("mnist5k"), seed=record["seed"], round=record["round"], split="test", pairs=record["test_pairs"]
+        load_images("mnist5k"), seed=record["seed"], round=record["round"], split="test", pairs=record["test_pairs"]
     )
     images = torch.from_numpy(pairs.images)
     with torch.no_grad():
@@ -133,7 +133,7 @@ def test_a_class_of_a_built_in_networks_name_is_another_network(of_a_built_in_na
     assert "not those of NetWS()" in capsys.readouterr().err
     record = own_record(kept)
     module = twofold.trained(kept.path(record["key"]), NetWS)
-    pairs = draw_pairs(load_digits("mnist5k"), seed=0, round=record["round"], split="test", pairs=60)
+    pairs = draw_pairs(load_images("mnist5k"), seed=0, round=record["round"], split="test", pairs=60)
     with torch.no_grad():
         said = module(torch.from_numpy(pairs.images)).argmax(1).numpy()
     assert float(np.mean(said != pairs.targets)) == pytest.approx(record["test_error"])

@@ -19,7 +19,7 @@ import pytest
 from tests.guards import short_study
 from tests.training.programs import arguments, program
 
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.settings import SETTINGS
 from twofold.training.run import start, train_epochs, trial_key
@@ -52,7 +52,7 @@ def operations(network: str, optimizer: str, shuffle: bool) -> int:
     """The operations in the compiled function that trains, in fused ones as well."""
     training = program(network, optimizer=optimizer, shuffle=shuffle)
     numbers = arguments(trial_key(0, 0), network=network)
-    digits = load_digits("mnist5k")
+    digits = load_images("mnist5k")
     train, test = (draw_pairs(digits, seed=0, round=0, split=split, pairs=1000) for split in ("train", "test"))
     state, batches = jax.eval_shape(partial(start, training), numbers, train)
     lowered = jax.jit(partial(train_epochs, training)).lower(state, numbers, train, batches, test, np.int32(4))

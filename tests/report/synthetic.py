@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from twofold.analysis.own import literal
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.networks import NETWORKS
 from twofold.results import Store
 from twofold.study import factorial
@@ -18,7 +18,7 @@ def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
     store = Store(url)
     draws = np.random.default_rng(0)
     settings = {"network": list(networks), "epochs": epochs, "seed": seed, **axes}
-    plan = factorial(load_digits("mnist5k"), rounds=range(rounds), **settings)
+    plan = factorial(load_images("mnist5k"), rounds=range(rounds), **settings)
     for place, trial in enumerate(plan):
         store.add(row_of(trial, draws, place))
     return store

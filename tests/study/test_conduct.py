@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store, new_owner
@@ -19,7 +19,7 @@ from twofold.study.conduct import conduct
 from twofold.study.listener import Silence
 from twofold.study.trainer import device_name
 
-DIGITS = load_digits("mnist5k")
+DIGITS = load_images("mnist5k")
 # What a row says of how it was made, beside what came out.
 HOW = ["seconds", "finished_at"]
 

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.errors import SettingError, StoreError
 from twofold.report.page.kept import find_mistakes
 from twofold.results import ModelStore, Store
@@ -15,7 +15,7 @@ from twofold.study import factorial
 from twofold.study.conduct import Silence, conduct
 from twofold.study.keep import KEEP, Keeper
 
-DIGITS = load_digits("mnist5k")
+DIGITS = load_images("mnist5k")
 
 
 class Counting(Silence):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.study import Trial, factorial, fresh_rounds
@@ -14,7 +14,7 @@ from twofold.study.plan import spare_validation_pairs
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_digits("mnist5k")
+    return load_images("mnist5k")
 
 
 def test_a_plan_is_every_combination_in_every_round(digits):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twofold.data import load_digits
+from twofold.data import load_images
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store
@@ -25,7 +25,7 @@ SPACE = SearchSpace.of({"optimizer": "sgd", "learning_rate": (0.001, 0.01), "bat
 
 @pytest.fixture(scope="module")
 def digits():
-    return load_digits("mnist5k")
+    return load_images("mnist5k")
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from tests.training.programs import program
 
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.training import cohort as cohort_module
 from twofold.training.cohort import Job, TrialData, _balanced, _engine, train_cohorts
 from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.run import trial_key
 
 PAIRS, EPOCHS = 50, 2
-DIGITS = load_digits("mnist5k")
+DIGITS = load_images("mnist5k")
 ADAM, SGD = (program(optimizer=name) for name in ("adam", "sgd"))
 
 

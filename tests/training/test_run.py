@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from tests.training.programs import arguments, program
 
-from twofold.data import draw_pairs, load_digits
+from twofold.data import draw_pairs, load_images
 from twofold.networks.paper import init_network
 from twofold.networks.protocol import Outputs, Variables
 from twofold.training.losses import cross_entropy, pair_loss
 from twofold.training.run import _SHUFFLING_STREAM, evaluate, start, train_epochs, trial_key
 
 ADAM = program()
-PAIRS = draw_pairs(load_digits("mnist5k"), seed=2, round=0, split="train", pairs=75)
+PAIRS = draw_pairs(load_images("mnist5k"), seed=2, round=0, split="train", pairs=75)
 
 
 def settings(round_=0, seed=0):

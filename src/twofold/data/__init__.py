@@ -1,8 +1,8 @@
-"""Digits, and the pairs drawn from them."""
+"""Images, and the pairs drawn from them."""
 
-from twofold.data.digits import SOURCES as SOURCES
-from twofold.data.digits import Digits as Digits
-from twofold.data.digits import load_digits as load_digits
+from twofold.data.images import SOURCES as SOURCES
+from twofold.data.images import Images as Images
+from twofold.data.images import load_images as load_images
 from twofold.data.pairs import RELATIONS as RELATIONS
 from twofold.data.pairs import AnyArray as AnyArray
 from twofold.data.pairs import PairSet as PairSet

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int32
 
-from twofold.data.digits import CLASSES, Digits
+from twofold.data.images import CLASSES, Images
 from twofold.data.source import Source
 from twofold.errors import DataError, SettingError, unknown_choice
 from twofold.settings import check_names
@@ -52,7 +52,7 @@ class PairSet(NamedTuple):
 
 
 def draw_pairs(
-    digits: Digits,
+    digits: Images,
     *,
     seed: int,
     round: int,
@@ -201,13 +201,13 @@ def pixel_scale(train: PairSet) -> tuple[float, float]:
     return mean, float(train.images.std(dtype=np.float64)) or 1.0  # images of one colour stay at 0
 
 
-def check_enough(digits: Digits | Source, *, pairs: int, test_pairs: int, validation_pairs: int) -> None:
+def check_enough(digits: Images | Source, *, pairs: int, test_pairs: int, validation_pairs: int) -> None:
     """Raise `DataError` where there are too few digits for so many pairs of each split."""
     for split, wanted in (("train", pairs), ("validation", validation_pairs), ("test", test_pairs)):
         _span(digits, split, wanted, pairs)
 
 
-def _span(digits: Digits | Source, split: str, pairs: int, training_pairs: int | None) -> tuple[int, int]:
+def _span(digits: Images | Source, split: str, pairs: int, training_pairs: int | None) -> tuple[int, int]:
     """Where the digits of the split begin and end in its pool, once it is known that the pool has them."""
     pool = digits.test_count if split == "test" else digits.train_count
     skipped = 2 * (training_pairs or 0) if split == "validation" else 0

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from twofold.cache import keep, read_kept
-from twofold.data.digits import Digits, Place, find_digits
+from twofold.data.images import Images, Place, find_images
 from twofold.data.task import Task
 from twofold.errors import DataError
 
@@ -52,12 +52,12 @@ class Source:
         """The name under which the images were asked for."""
         return self.place.name
 
-    def load(self) -> Digits:
+    def load(self) -> Images:
         """The images. Raises `DataError` as `find_source`, and where they are no longer those of the facts."""
         return self._digits
 
     @cached_property
-    def _digits(self) -> Digits:
+    def _digits(self) -> Images:
         before = _name(self.place)
         digits = self.place.read()
         if digits.fingerprint != self.fingerprint:
@@ -67,11 +67,11 @@ class Source:
 
 
 def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
-    """The images of this name or path: see `twofold.data.digits.find_digits`, which raises the same errors.
+    """The images of this name or path: see `twofold.data.images.find_images`, which raises the same errors.
 
     Files that were never read are, since only so it is known what is in them.
     """
-    place = find_digits(name_or_path, data_dir)
+    place = find_images(name_or_path, data_dir)
     if (facts := _kept(place)) is not None:
         return Source(place, **vars(facts))
     before = _name(place)
@@ -90,7 +90,7 @@ def _kept(place: Place) -> _Facts | None:
     return None
 
 
-def _keep(place: Place, before: str, digits: Digits) -> _Facts:
+def _keep(place: Place, before: str, digits: Images) -> _Facts:
     """Keep what was read of files, unless they are no longer as they were before that."""
     facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task)
     with suppress(OSError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from twofold import shutdown
-from twofold.data import Digits, Source
+from twofold.data import Images, Source
 from twofold.results import Store, new_owner
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener, Silence
@@ -26,7 +26,7 @@ _LOOK_EVERY = 2.0
 
 def conduct(
     trials: Sequence[Trial],
-    digits: Digits | Source,
+    digits: Images | Source,
     store: Store,
     *,
     devices: Callable[[], "Sequence[jax.Device]"],

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twofold.data import Digits, Source, draw_pairs, pixel_scale
+from twofold.data import Images, Source, draw_pairs, pixel_scale
 from twofold.errors import unknown_choice
 from twofold.networks import Network
 from twofold.results import ModelStore, Store
@@ -37,7 +37,7 @@ class Keeper:
     """
 
     def __init__(
-        self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Digits | Source
+        self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Images | Source
     ) -> None:
         check_keep(keep)
         if keep != "none":
@@ -147,7 +147,7 @@ def _setting(trial: Trial) -> str:
     return dataclasses.replace(trial, round=0).key
 
 
-def _scale(digits: Digits, trial: Trial) -> tuple[float, float]:
+def _scale(digits: Images, trial: Trial) -> tuple[float, float]:
     """What this trial's pixels are shifted by, and then divided by."""
     if not trial.normalise:
         return 0.0, 1.0

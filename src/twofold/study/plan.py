@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twofold.data import Digits, Source, check_enough
+from twofold.data import Images, Source, check_enough
 from twofold.errors import SettingError
 from twofold.settings import check_whole, several
 from twofold.study.trial import Trial
@@ -22,7 +22,7 @@ _MOST_TRIALS = 500_000
 
 
 def factorial(
-    digits: Digits | Source, *, rounds: Sequence[int], identities: Mapping[str, str] | None = None, **axes: Any
+    digits: Images | Source, *, rounds: Sequence[int], identities: Mapping[str, str] | None = None, **axes: Any
 ) -> list[Trial]:
     """Every combination of the axes, in every round, each trial once.
 
@@ -69,7 +69,7 @@ def fresh_rounds(count: int, searched: int) -> range:
     return range(_FIRST_FRESH_ROUND, _FIRST_FRESH_ROUND + count)
 
 
-def spare_validation_pairs(digits: Digits | Source, pairs: int) -> int:
+def spare_validation_pairs(digits: Images | Source, pairs: int) -> int:
     """How many validation pairs to draw: 1000, or what the training pairs leave in the training pool."""
     check_whole("pairs", pairs, least=1)
     spare = (digits.train_count - 2 * pairs) // 2

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from twofold import __version__, shutdown
-from twofold.data import Digits, Source, Task, draw_pairs, standardise
+from twofold.data import Images, Source, Task, draw_pairs, standardise
 from twofold.errors import SettingError
 from twofold.native import handlers
 from twofold.networks import Network
@@ -37,7 +37,7 @@ class Trainer:
 
     def __init__(
         self,
-        digits: Digits | Source,
+        digits: Images | Source,
         store: Store,
         owner: str,
         devices: Sequence[jax.Device],
@@ -124,7 +124,7 @@ def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[
         yield programs[alike[0]], alike
 
 
-def _draw(digits: Digits, round_: int, settings: tuple) -> TrialData:
+def _draw(digits: Images, round_: int, settings: tuple) -> TrialData:
     """The pairs of a round under those settings that decide them, in the order of `of_role`."""
     asked = dict(zip(of_role("pairs"), settings))
     pairs, validation_pairs = asked["pairs"], asked["validation_pairs"]

@@ -23,7 +23,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from twofold.data import Digits, Source
+from twofold.data import Images, Source
 from twofold.errors import SettingError, unknown_choice
 from twofold.networks import find_network
 from twofold.results import Store
@@ -202,7 +202,7 @@ def tune(
     searches: Sequence[Search],
     *,
     budget: int,
-    digits: Digits | Source,
+    digits: Images | Source,
     store: Store,
     devices: Callable[[], Sequence[Any]],
     listener: Listener,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import twofold
-from twofold.data import RELATIONS, load_digits
+from twofold.data import RELATIONS, load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.report.page.demo import choose_models, demo_data, demo_or_reason, demo_page
@@ -102,7 +102,7 @@ def test_mistakes_are_wrong_and_the_surest_come_first(models, data):
 
 
 def test_each_side_shows_a_test_digit_of_every_class(data):
-    digits = load_digits("mnist5k")
+    digits = load_images("mnist5k")
     for side in data["examples"]:
         assert [example["label"] for example in side] == list(range(10))
         for example in side:
@@ -127,7 +127,7 @@ def test_the_page_holds_the_data_as_json_and_asks_nobody(data):
 
 def test_a_network_without_mistakes_has_none(models, monkeypatch):
     model = models.load(models.records()[0]["key"])
-    digits = load_digits("mnist5k")
+    digits = load_images("mnist5k")
     alike = {"first": digits.test_images[:1], "label": digits.test_labels[:1]}
     one = type(digits)(
         "one",

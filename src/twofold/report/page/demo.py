@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis import in_order
-from twofold.data import RELATIONS, Digits, load_digits
+from twofold.data import RELATIONS, Images, load_images
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
@@ -62,7 +62,7 @@ def demo_data(
     from twofold.report.page.kept import encoded, find_mistakes  # it needs JAX, and most pages need no JAX
 
     some = next(iter(records.values()))
-    digits = load_digits(some["data"], data_dir)
+    digits = load_images(some["data"], data_dir)
     if digits.fingerprint != some["fingerprint"]:
         raise DataError(f"the digits of {some['data']} are not those that the networks kept were trained on")
     networks, mistakes = [], []
@@ -120,7 +120,7 @@ def _holds(relation: str, classes: int) -> list[list[bool]]:
     return holds.tolist()
 
 
-def _examples(digits: Digits) -> list[list[dict[str, Any]]]:
+def _examples(digits: Images) -> list[list[dict[str, Any]]]:
     """For each side a test digit of every class, another one for the second side where there are two."""
     sides: list[list[dict[str, Any]]] = [[], []]
     for label in range(digits.task.classes):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from twofold.data import AnyArray, Digits, draw_pairs
+from twofold.data import AnyArray, Images, draw_pairs
 from twofold.networks import find_network
 from twofold.networks.protocol import Outputs, Structure, Variables
 from twofold.report.page.encoding import base64_of
@@ -31,7 +31,7 @@ def outputs_of(
     return np.asarray(outputs.logits), np.asarray(outputs.class_logits)
 
 
-def find_mistakes(model: Model, digits: Digits) -> dict[str, Any]:
+def find_mistakes(model: Model, digits: Images) -> dict[str, Any]:
     """How many of its own test pairs the network gets wrong, and those of them that it was surest of.
 
     Keys: `wrong`, `of`, and `pairs`, a list of {images, classes, probability} with the probability that the

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import twofold.data.digits as digits_module
-from twofold.data import SOURCES, load_digits
+import twofold.data.images as digits_module
+from twofold.data import SOURCES, load_images
 from twofold.data.download import PUBLISHED
 from twofold.errors import DataError, SettingError
 
-# Of the four arrays below, by the formula of the docstring of `Digits`, when the reader was written. It changes only
+# Of the four arrays below, by the formula of the docstring of `Images`, when the reader was written. It changes only
 # where the meaning of a fingerprint does: then every stored result loses its identity.
 EMBEDDED_FINGERPRINT = "acf49fa9287a14f70b17315509161d51"
 
@@ -26,7 +26,7 @@ def assert_same_digits(ours, theirs):
 
 @pytest.fixture(scope="module")
 def embedded():
-    return load_digits("mnist5k")
+    return load_images("mnist5k")
 
 
 def test_the_embedded_sample_is_balanced_and_small(embedded):
@@ -49,7 +49,7 @@ def test_no_embedded_image_comes_twice(embedded):
 
 def test_the_embedded_digits_are_mnists(embedded, mnist_folder):
     """Each is one of the 60,000 training images, with its label."""
-    mnist = load_digits("mnist", mnist_folder)
+    mnist = load_images("mnist", mnist_folder)
     known = {image.tobytes(): label for image, label in zip(mnist.train_images, mnist.train_labels)}
     for image, label in (
         *zip(embedded.train_images, embedded.train_labels),
@@ -59,7 +59,7 @@ def test_the_embedded_digits_are_mnists(embedded, mnist_folder):
 
 
 def test_mnist_is_read_whole(mnist_folder):
-    mnist = load_digits("mnist", mnist_folder)
+    mnist = load_images("mnist", mnist_folder)
     assert mnist.train_images.shape == (60000, 14, 14)
     assert mnist.test_images.shape == (10000, 14, 14)
     # The counts of classes in the test set, as its authors' files have them.
@@ -74,16 +74,16 @@ def test_the_fingerprint_is_that_of_the_four_arrays(embedded):
 
 
 def test_the_fingerprint_sees_every_array(npz, arrays):
-    whole = load_digits(str(npz())).fingerprint
+    whole = load_images(str(npz())).fingerprint
     for name, array in arrays.items():
         other = array.copy()
         other.flat[0] = (other.flat[0] + 1) % 10
-        assert load_digits(str(npz(**{name: other}))).fingerprint != whole
+        assert load_images(str(npz(**{name: other}))).fingerprint != whole
 
 
 def test_images_are_average_pooled(npz, arrays):
     """Against a plain loop."""
-    digits = load_digits(str(npz()))
+    digits = load_images(str(npz()))
     image = arrays["images"][7].astype(float)
     for row in range(10):
         for column in range(12):
@@ -93,7 +93,7 @@ def test_images_are_average_pooled(npz, arrays):
 
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_folder_of_idx_files_is_the_npz_file_with_the_same_arrays(zipped, idx_folder, npz):
-    assert_same_digits(load_digits(str(idx_folder("own", zipped=zipped))), load_digits(str(npz())))
+    assert_same_digits(load_images(str(idx_folder("own", zipped=zipped))), load_images(str(npz())))
 
 
 @pytest.mark.usefixtures("no_network")
@@ -107,11 +107,11 @@ def test_a_published_data_set_is_found_in_the_data_folder(told, layout, name, zi
     parent = npz().parent / "sets"
     if told == "variable":
         monkeypatch.setenv("TWOFOLD_DATA_DIR", str(parent))
-        found = load_digits(name)
+        found = load_images(name)
     else:
         monkeypatch.setenv("TWOFOLD_DATA_DIR", "/nowhere")  # the argument goes before the variable
-        found = load_digits(name, parent)
-    assert_same_digits(found, load_digits(str(npz())))
+        found = load_images(name, parent)
+    assert_same_digits(found, load_images(str(npz())))
     assert found.name == name
 
 
@@ -120,11 +120,11 @@ def test_debians_data_sets_are_found(idx_folder, npz, monkeypatch):
     """The package dataset-fashion-mnist puts its files into /usr/share/datasets/fashion-mnist, zipped."""
     monkeypatch.delenv("TWOFOLD_DATA_DIR", raising=False)
     monkeypatch.setattr(digits_module, "_SYSTEM_FOLDER", idx_folder("debian/fashion-mnist", zipped=True).parent)
-    assert_same_digits(load_digits("fashion-mnist"), load_digits(str(npz())))
+    assert_same_digits(load_images("fashion-mnist"), load_images(str(npz())))
 
 
 def test_without_test_arrays_each_class_is_halved(npz, arrays):
-    own = load_digits(str(npz(test_images=None, test_labels=None)))
+    own = load_images(str(npz(test_images=None, test_labels=None)))
     assert (np.bincount(own.train_labels) == 2).all()
     assert (np.bincount(own.test_labels) == 2).all()
     first_ten = arrays["images"][:10].reshape(10, 10, 2, 12, 2).mean((2, 4))
@@ -134,7 +134,7 @@ def test_without_test_arrays_each_class_is_halved(npz, arrays):
 def test_labels_may_be_whole_numbers_of_any_type(npz, arrays):
     for kind in (np.int64, np.float64):
         changed = npz(labels=arrays["labels"].astype(kind), test_labels=arrays["test_labels"].astype(kind))
-        assert load_digits(str(changed)).fingerprint == load_digits(str(npz())).fingerprint
+        assert load_images(str(changed)).fingerprint == load_images(str(npz())).fingerprint
 
 
 def with_pixel(images, value):
@@ -171,7 +171,7 @@ BAD_ARRAYS = {
 def test_arrays_that_do_not_suit_are_named(case, npz, arrays):
     change, says = BAD_ARRAYS[case]
     with pytest.raises(DataError, match=says) as caught:
-        load_digits(str(npz(**change(arrays))))
+        load_images(str(npz(**change(arrays))))
     assert_names(caught.value, "own.npz")
 
 
@@ -201,7 +201,7 @@ def test_damaged_idx_files_are_named(case, idx_folder, idx_files):
     name = "t10k-images-idx3-ubyte"
     (folder / name).write_bytes(BAD_FILES[case](idx_files[name]))
     with pytest.raises(DataError, match="fetch the file anew") as caught:
-        load_digits(str(folder))
+        load_images(str(folder))
     assert_names(caught.value, f"own/{name}")
 
 
@@ -214,14 +214,14 @@ def test_a_file_that_cannot_be_read_is_named(idx_folder, monkeypatch):
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(DataError, match=r"cannot read .*train-images-idx3-ubyte \(Permission denied\)"):
-        load_digits(str(folder))
+        load_images(str(folder))
 
 
 def test_a_folder_that_lacks_a_file_is_named(idx_folder):
     folder = idx_folder("own")
     (folder / "t10k-labels-idx1-ubyte").unlink()
     with pytest.raises(DataError, match="lacks t10k-labels-idx1-ubyte") as caught:
-        load_digits(str(folder))
+        load_images(str(folder))
     assert_names(caught.value, str(folder))
 
 
@@ -244,7 +244,7 @@ def test_npz_files_that_are_none_are_named(case, npz):
     path = npz()
     BAD_NPZ[case](path, path.read_bytes())
     with pytest.raises(DataError, match=r"save one with numpy\.savez") as caught:
-        load_digits(str(path))
+        load_images(str(path))
     assert_names(caught.value, "own.npz")
 
 
@@ -255,20 +255,20 @@ def test_a_damaged_compressed_npz_file_is_named(tmp_path, arrays):
     content[2000:2400] = bytes(400)
     path.write_bytes(content)
     with pytest.raises(DataError, match="cannot read") as caught:
-        load_digits(str(path))
+        load_images(str(path))
     assert_names(caught.value, "own.npz")
 
 
 @pytest.mark.parametrize("path", ["own.npz", "no/such/folder", "/" + "a" * 300])
 def test_a_path_to_nothing_is_named(path):
     with pytest.raises(DataError, match="check the path given as `data`"):
-        load_digits(path)
+        load_images(path)
 
 
 @pytest.mark.parametrize("name", ["minst", "fashion_mnist", "a" * 300])
 def test_an_unknown_name_lists_the_known_ones(name):
     with pytest.raises(SettingError, match="known: " + ", ".join(SOURCES)):
-        load_digits(name)
+        load_images(name)
 
 
 @pytest.mark.parametrize("told", ["data_dir", "TWOFOLD_DATA_DIR"])
@@ -277,4 +277,4 @@ def test_a_data_folder_that_is_none_is_named(told, tmp_path, monkeypatch):
     if told == "TWOFOLD_DATA_DIR":
         monkeypatch.setenv(told, str(nowhere))
     with pytest.raises(DataError, match=f"`{told}`.*nowhere.* is no folder; name the one that holds mnist/"):
-        load_digits("mnist", nowhere if told == "data_dir" else None)
+        load_images("mnist", nowhere if told == "data_dir" else None)

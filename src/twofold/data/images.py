@@ -32,8 +32,8 @@ _SMALLEST_SIDE = 20
 
 
 @dataclass(frozen=True)
-class Digits:
-    """Digits for training pairs and, apart from them, digits for test pairs.
+class Images:
+    """Images for training pairs and, apart from them, images for test pairs.
 
     Images are grey values as published (0 to 255 for MNIST, not scaled), made half as high and wide by average
     pooling. `fingerprint` is a hash of all four arrays: the same digits have the same one wherever they come from.
@@ -62,7 +62,7 @@ class Digits:
         height, width = self.train_images.shape[1:]
         return Task(height=height, width=width, channels=1, classes=CLASSES)
 
-    def load(self) -> "Digits":
+    def load(self) -> "Images":
         """Itself: digits that are there are loaded (see `twofold.data.source.Source`)."""
         return self
 
@@ -73,15 +73,15 @@ class Place:
 
     name: str
     files: tuple[Path, ...]
-    read: Callable[[], Digits]
+    read: Callable[[], Images]
 
 
-def load_digits(name_or_path: str, data_dir: Path | None = None) -> Digits:
-    """The digits of a named source, of a folder of four IDX files, or of an .npz file: see `find_digits`."""
-    return find_digits(name_or_path, data_dir).read()
+def load_images(name_or_path: str, data_dir: Path | None = None) -> Images:
+    """The digits of a named source, of a folder of four IDX files, or of an .npz file: see `find_images`."""
+    return find_images(name_or_path, data_dir).read()
 
 
-def find_digits(name_or_path: str, data_dir: Path | None = None) -> Place:
+def find_images(name_or_path: str, data_dir: Path | None = None) -> Place:
     """Where the digits of a named source lie, or those of a folder of four IDX files, or of an .npz file.
 
     A published data set is looked for in `data_dir` (or, without it, in the folder that TWOFOLD_DATA_DIR names),
@@ -147,7 +147,7 @@ def _in_folder(name: str, folder: Path, publication: Publication | None = None) 
     return Place(name, tuple(paths), partial(_from_idx, name, *paths))
 
 
-def _from_idx(name: str, images: Path, labels: Path, test_images: Path, test_labels: Path) -> Digits:
+def _from_idx(name: str, images: Path, labels: Path, test_images: Path, test_labels: Path) -> Images:
     return _checked(
         name,
         train=(read_idx(images, 3), read_idx(labels, 1), str(images)),
@@ -155,7 +155,7 @@ def _from_idx(name: str, images: Path, labels: Path, test_images: Path, test_lab
     )
 
 
-def _from_npz(name: str, path: Path) -> Digits:
+def _from_npz(name: str, path: Path) -> Images:
     wanted = ("images", "labels")
     try:
         if not zipfile.is_zipfile(path):
@@ -191,7 +191,7 @@ def _halves(images: np.ndarray, labels: np.ndarray, origin: str) -> tuple[_Sourc
     return (images[first], labels[first], origin), (images[~first], labels[~first], origin)
 
 
-def _checked(name: str, train: _Source, test: _Source) -> Digits:
+def _checked(name: str, train: _Source, test: _Source) -> Images:
     """Check both parts, pool their images and take the fingerprint."""
     train_images, train_labels = _checked_arrays(*train)
     test_images, test_labels = _checked_arrays(*test)
@@ -205,7 +205,7 @@ def _checked(name: str, train: _Source, test: _Source) -> Digits:
     for array in arrays:
         digest.update(str(array.shape).encode() + array.astype(array.dtype.newbyteorder("<")).tobytes())
     train_pooled, _, test_pooled, _ = arrays
-    return Digits(name, train_pooled, train_labels, test_pooled, test_labels, digest.hexdigest()[:32])
+    return Images(name, train_pooled, train_labels, test_pooled, test_labels, digest.hexdigest()[:32])
 
 
 def _checked_arrays(images: np.ndarray, labels: np.ndarray, origin: str) -> tuple[np.ndarray, np.ndarray]:
