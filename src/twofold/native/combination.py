@@ -15,7 +15,8 @@ def combination(matrix: Sequence[Sequence[int | float]], *, added: bool = False)
     """An operation that multiplies a constant matrix by vectors of `there` channels, at most `LANES`.
 
     The vectors stand `step` apart at `source`, and those of the result `target_step` apart at `target`, to which they
-    are added where `added`. Products by 0 are left out, so that what is not finite in one vector leaves some others be.
+    are added where `added`. Products by 0 are left out, so that what is not finite in one vector leaves some others be;
+    a vector of the result whose row has nothing but 0 is left as it is.
     """
 
     @intrinsic
@@ -30,6 +31,8 @@ def combination(matrix: Sequence[Sequence[int | float]], *, added: bool = False)
 
             given = [load_masked(builder, place(source, step, j), vector, mask) for j in range(len(matrix[0]))]
             for i, value in enumerate(_times_matrix(builder, matrix, given)):
+                if not any(matrix[i]):
+                    continue
                 to = place(target, target_step, i)
                 if added:
                     value = builder.fadd(load_masked(builder, to, vector, mask), value)

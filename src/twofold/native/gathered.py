@@ -17,20 +17,23 @@ from twofold.native.vectors import GATHERED, gathered_block
 # `right` stays in the first-level cache.
 _RUNS_AT_ONCE = 128
 
+# Rows of the block of what is left when the others are through.
+_FEW = 4
+
 
 def _panel_of(width: int, rows: int, *, whole: bool) -> Callable:
     """A function that makes all rows of the result in `width` of its columns, or fewer where not `whole`."""
-    block, single = gathered_block(rows, width, whole=whole), gathered_block(1, width, whole=whole)
+    block, few = gathered_block(rows, width, whole=whole), gathered_block(_FEW, width, whole=whole)
 
     @compiled
     def panel(left, places, count, runs, run_count, inner, right, result, columns, there, more):
-        blocks = count // rows * rows
-        for p in range(0, blocks, rows):
-            out = offset(result, p * columns)
-            block(left, offset(places, p), runs, run_count, inner, right, columns, out, columns, there, more)
-        for p in range(blocks, count):
-            out = offset(result, p * columns)
-            single(left, offset(places, p), runs, run_count, inner, right, columns, out, columns, there, more)
+        last = count % rows if count % rows <= _FEW else 0
+        for p in range(0, count - last, rows):
+            of, out, valid = offset(places, p), offset(result, p * columns), min(rows, count - p)
+            block(left, of, valid, runs, run_count, inner, right, columns, out, columns, there, more)
+        if last > 0:
+            of, out = offset(places, count - last), offset(result, (count - last) * columns)
+            few(left, of, last, runs, run_count, inner, right, columns, out, columns, there, more)
 
     return panel
 

@@ -1,7 +1,11 @@
 """Sizes that `twofold.native.tiles` works with; they need no Numba."""
 
-# Places of a tile.
-TILE = 36
+# Rows and columns of a tile, and its places.
+SIDE = 6
+TILE = SIDE * SIDE
+
+# Channels that are transformed at once: so many that a tile stays in the first-level cache.
+CHANNELS_AT_ONCE = 64
 
 # The most numbers in a register.
 _LANES = 16
@@ -21,7 +25,8 @@ def plane(rows: int, columns: int) -> int:
 def forward_space(inputs: int, outputs: int) -> int:
     """Numbers in the workspace of the forward kernel."""
     at_once = tiles_at_once(inputs, outputs)
-    return TILE * (plane(at_once, inputs) + plane(at_once, outputs) + plane(inputs, outputs)) + 2 * TILE * _LANES
+    planes = plane(at_once, inputs) + plane(at_once, outputs) + plane(inputs, outputs)
+    return TILE * planes + 2 * TILE * max(_LANES, min(CHANNELS_AT_ONCE, max(inputs, outputs)))
 
 
 def backward_space(inputs: int, outputs: int) -> int:

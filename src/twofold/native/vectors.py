@@ -160,20 +160,25 @@ GATHERED = ((64, 6), (32, 8), (16, 8), (8, 8)) if LANES == 16 else ((16, 5), (8,
 def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
     """An operation that makes `rows` x `there` numbers of a product with gathered rows.
 
-    `there` is `columns` where `whole`, else it may be less. See `twofold.native.gathered`. `more` says that the numbers
-    are added to what stands in the result.
+    `there` is `columns` where `whole`, else it may be less. See `twofold.native.gathered`. Where less than all rows are
+    `valid`, the last of them is made again in the place of the others. `more` says that the numbers are added to what
+    stands in the result.
     """
 
     @intrinsic
-    def block(typing, left, places, runs, count, inner, right, right_row, result, result_row, there, more):
+    def block(typing, left, places, valid, runs, count, inner, right, right_row, result, result_row, there, more):
         def generate(context, builder, signature, arguments):
-            left, places, runs, count, inner, right, right_row, result, result_row, there, more = arguments
+            left, places, valid, runs, count, inner, right, right_row, result, result_row, there, more = arguments
             integer, word = count.type, ir.IntType(32)
             vector = ir.VectorType(context.get_value_type(signature.args[0].dtype), columns)
             mask = None if whole else first(builder, builder.trunc(there, word), columns)
-            places_of_rows = [builder.load(builder.gep(places, [integer(r)])) for r in range(rows)]
+            last = builder.sub(valid, integer(1))
+            numbers = [
+                builder.select(builder.icmp_signed("<", last, integer(r)), last, integer(r)) for r in range(rows)
+            ]
+            places_of_rows = [builder.load(builder.gep(places, [row])) for row in numbers]
             starts = [builder.gep(left, [builder.sext(place, integer)]) for place in places_of_rows]
-            ends = [builder.gep(result, [builder.mul(result_row, integer(r))]) for r in range(rows)]
+            ends = [builder.gep(result, [builder.mul(result_row, row)]) for row in numbers]
             sums = [cgutils.alloca_once(builder, vector) for _ in range(rows)]
             for end, total in zip(ends, sums):
                 before = load_masked(builder, end, vector, mask)
@@ -192,7 +197,7 @@ def gathered_block(rows: int, columns: int, *, whole: bool) -> Any:
             return context.get_dummy_value()
 
         size, place = numba.types.intp, numba.types.CPointer(numba.types.int32)
-        given = (left, place, place, size, size, right, size, result, size, size, numba.types.boolean)
+        given = (left, place, size, place, size, size, right, size, result, size, size, numba.types.boolean)
         return numba.types.void(*given), generate
 
     return block
