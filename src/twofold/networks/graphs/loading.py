@@ -97,10 +97,6 @@ class Own(ABC):
         """The parameters and the buffers to begin with in a round."""
 
     @abstractmethod
-    def begins_finite(self) -> bool:
-        """Whether the outputs of a fresh network are finite, in evaluation."""
-
-    @abstractmethod
     def trained(self, arrays: Mapping[str, np.ndarray], *, seed: int, round: int) -> Any:
         """What the user's class makes in a round, with these arrays in the place of its own, by their names."""
 
