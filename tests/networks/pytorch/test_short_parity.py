@@ -50,7 +50,7 @@ def compared(make):
 def test_a_module_that_computes_in_single_precision_alone_is_compared_there():
     found = compared(Single)
     assert len(found) == 5
-    assert all(each.is_right and each.allowed == 1e-3 for each in found)
+    assert all(each.is_right and each.allowed == 1e-3 and each.in_single for each in found)
 
 
 def test_outputs_in_a_dict_are_compared_in_their_order():
