@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
+from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings, without_unused
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.networks import PAPERS, Network, check_used
@@ -304,7 +304,7 @@ class StudyResult:
     @property
     def summary(self) -> pd.DataFrame:
         """Mean, standard deviation, interval and more of each network's and setting's test error, as fractions."""
-        return summary(self.table, ["network", *varying_settings(self.table)])
+        return summary(without_unused(self.table), ["network", *varying_settings(self.table)])
 
     def choice(self, select_on: str = "validation") -> pd.DataFrame:
         """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.

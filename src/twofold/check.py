@@ -1,13 +1,15 @@
 """What a network of one's own is to twofold, and whether that is right, for `twofold check`: before hours of work."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from twofold.api import Study
-from twofold.data import Source, answered_by_distance, find_source
+from twofold.data import Images, Source, answered_by_distance, draw_pairs, find_source
 from twofold.doctor import Finding
-from twofold.errors import SettingError, TwofoldError
+from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks.typed import is_typed, parse
 from twofold.settings import SETTINGS, Settings, value_text
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 # Of a study whose time is measured: the difference of these is what epochs cost, without what a study does once.
 _FEW, _MORE = 2, 12
 
+# Parameters that are named where something is wrong with many.
+_MOST_NAMED = 3
 
 # How class predictions are laid out, in words.
 _LAYOUTS = {
@@ -52,18 +56,19 @@ def examine(
 
     use_devices()  # all of them, before anything else starts JAX
     source = find_source(SETTINGS["data"].checked(data))
+    images = source.load()
     found: list[Finding] = []
     tell("Looking at the networks …")
     relation = Settings.relation
     for own in _networks(text, source):
         tell(f"Comparing {own.name} with your module …")
-        found += _of(own)
-        if own.roles.embeddings:
-            relation = answered_by_distance()[0]
+        found += _of(own, images)
+        relation = _settings(own).relation if own.roles.embeddings else relation
     if any(each.wrong and each.name.startswith("parity") for each in found):
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
-    return [*found, _time(text, data, relation)]
+    told = {each.part for each in found if each.wrong}
+    return [*found, *(each for each in _short_studies(text, data, relation) if each.part not in told)]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -75,7 +80,7 @@ def _networks(text: str, source: Source) -> "Iterator[Own]":
     return each_of(typed, imported.find(typed.name), source.task, None, imported.there, imported.digest())
 
 
-def _of(own: "Own") -> Iterator[Finding]:
+def _of(own: "Own", images: Images) -> Iterator[Finding]:
     from twofold.networks.graphs.roles import shape_text
 
     described = own.description()
@@ -92,7 +97,7 @@ def _of(own: "Own") -> Iterator[Finding]:
         yield Finding(name, "not used", f"outputs {', '.join(map(shape_text, roles.unused))}")
     yield Finding(name, "parameters", _parameters(described))
     yield _weights(own)
-    yield _start(own)
+    yield from _first_step(own, images)
     layers = described["units"]
     yield Finding(name, "units that may die", ", ".join(f"{layer}: {n}" for layer, n in layers.items()) or "none")
     yield from _parity(own)
@@ -112,12 +117,39 @@ def _weights(own: "Own") -> Finding:
     return Finding(own.name, "first weights", "the same in every round", wrong)
 
 
-def _start(own: "Own") -> Finding:
-    """Whether the network's first outputs are numbers."""
-    if own.begins_finite():
-        return Finding(own.name, "first outputs", "finite")
-    return Finding(
-        own.name, "first outputs", "not finite", "some are infinite or no numbers, and nothing can be learnt"
+def _settings(own: "Own") -> Settings:
+    """The defaults, with a relation that the network can answer."""
+    return Settings(relation=answered_by_distance()[0]) if own.roles.embeddings else Settings()
+
+
+def _first_step(own: "Own", images: Images) -> Iterator[Finding]:
+    """Whether what the network computes in the first step of a training, and the gradients there, are numbers."""
+    from twofold.training.first_step import first_step
+
+    settings = _settings(own)
+    try:
+        pairs, relation = settings.batch_size, settings.relation
+        batch = draw_pairs(images, seed=settings.seed, round=0, split="train", pairs=pairs, relation=relation)
+    except DataError as error:
+        yield Finding(own.name, "first step", "not looked at", str(error))
+        return
+    outputs, gradients = first_step(own.structure(settings), settings, 0, batch)
+    lost = [held.names[0] for held, finite in zip(own.exported.parameters, gradients, strict=True) if not finite]
+    if not outputs:
+        wrong = "some are infinite or no numbers, and nothing can be learnt"
+        yield Finding(own.name, "first outputs", "not finite", wrong)
+    elif lost:
+        yield Finding(own.name, "first gradients", "not finite", _lost_text(lost))
+    else:
+        yield Finding(own.name, "first step", "outputs and gradients are finite")
+
+
+def _lost_text(names: Sequence[str]) -> str:
+    """What it means that the gradients of these parameters are not finite, and what to do."""
+    several = f"{', '.join(names[:_MOST_NAMED])}{f' and {len(names) - _MOST_NAMED} more' * (len(names) > _MOST_NAMED)}"
+    return (
+        f"those of {several} are infinite or no numbers in the first step, and so are the weights from then on; where "
+        "it takes a square root, norm, logarithm or quotient of what may be 0, add a small number to that, such as 1e-6"
     )
 
 
@@ -135,28 +167,45 @@ def _parity(own: "Own") -> Iterator[Finding]:
     compared = own.differences()
     if len(compared) == 1:
         yield Finding(own.name, "parity in training", "not compared: how it draws random numbers is not known here")
+    if compared[0].in_single:
+        why = "single, in which your module computes something: what it rounds may differ by so much"
+        yield Finding(own.name, "parity: precision", why)
     for each in compared:
         wrong = "" if each.is_right else f"it differs by more than {each.allowed:g} from your module"
-        yield Finding(own.name, f"parity: {each.of}", f"{each.largest:.1e}, at most {each.allowed:g}", wrong)
+        found = f"{each.largest:.1e}, at most {each.allowed:g}{'' if each.all_finite else ', where they are finite'}"
+        yield Finding(own.name, f"parity: {each.of}", found, wrong)
     if not all(each.is_right for each in compared):
         yield Finding(own.name, "why", own.why_it_differs())
     elif own.changes_later():
         yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
-def _time(text: str, data: str, relation: str) -> Finding:
-    """What a study with the settings' defaults would take here, from trainings of a few epochs."""
-
-    def seconds(epochs: int) -> float:
-        study = Study(networks=[text], rounds=2, epochs=epochs, data=data, relation=relation)
-        return float(study.run(store="sqlite://", progress=False).table.seconds.sum())
-
+def _short_studies(text: str, data: str, relation: str) -> Iterator[Finding]:
+    """What a study with the settings' defaults would take here, from trainings of a few epochs, and which diverged."""
     import jax
+
+    def run(epochs: int) -> pd.DataFrame:
+        study = Study(networks=[text], rounds=2, epochs=epochs, data=data, relation=relation)
+        return study.run(store="sqlite://", progress=False).table
 
     networks, rounds = len(parse(text).combinations()), 20
     try:
-        each = (seconds(_MORE) - seconds(_FEW)) / (2 * networks) / (_MORE - _FEW)
+        few, more = run(_FEW), run(_MORE)
     except TwofoldError as error:  # too few images, for one
-        return Finding("study", "time", "not measured", str(error))
+        yield Finding("study", "time", "not measured", str(error))
+        return
+    yield from _diverged(pd.concat([few, more]))
+    long, short = float(more.seconds.sum()), float(few.seconds.sum())
+    # Of trainings so short that noise is more than they take, what they take is too much rather than less than nothing.
+    each = ((long - short) / (_MORE - _FEW) if long > short else long / _MORE) / (2 * networks)
     whole = each * Settings.epochs * rounds * networks / len(jax.devices())
-    return Finding("study", "time", f"about {whole / 60:.1f} min for {rounds} rounds of {networks} with the defaults")
+    yield Finding("study", "time", f"about {whole / 60:.1f} min for {rounds} rounds of {networks} with the defaults")
+
+
+def _diverged(trials: pd.DataFrame) -> Iterator[Finding]:
+    """The networks of which short trainings ended in what is no number; wrong are those of which all did."""
+    for network, diverged in trials.groupby("network", sort=False).diverged:
+        if diverged.any():
+            found = f"{diverged.sum()} of {len(diverged)} diverged within {_MORE} epochs"
+            remedy = "losses or weights are infinite or no numbers; try --normalise, or a smaller --learning-rate"
+            yield Finding(str(network), "short trainings", found, remedy if diverged.all() else "")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,6 +18,7 @@ from twofold.analysis import (
     select,
     settings_of,
     varying_settings,
+    without_unused,
 )
 from twofold.errors import SettingError
 from twofold.results.table_file import read_csv
@@ -105,6 +107,19 @@ def test_the_margin_of_a_network_without_embeddings_is_no_value_of_it(margins: p
         (network, margin): 2 for network in ("Embed", "NetBase") for margin in (2.0, 4.0)
     }
     pd.testing.assert_frame_equal(for_every_value(margins, ["epochs"]), margins)
+
+
+def test_tables_show_no_value_of_a_setting_that_a_network_does_not_use(margins: pd.DataFrame) -> None:
+    own = margins.assign(identity=np.where(margins.network == "Embed", "a" * 64, None))
+    shown = without_unused(own)
+    is_embed = own.network == "Embed"
+    assert shown.contrastive_margin.isna().equals(~is_embed)
+    assert shown.bottleneck_activation.isna().equals(is_embed)
+    assert shown.aux_weight.isna().equals(~own.auxiliary_losses)
+    found = findings(own)
+    for name in ("summary", "collapse", "explained"):
+        rows = found.tables[name]
+        assert rows.contrastive_margin.isna().equals(rows.network == "NetBase")
 
 
 def test_choosing_a_margin_keeps_networks_without_embeddings(margins: pd.DataFrame) -> None:

@@ -133,14 +133,23 @@ def test_check_says_why_a_network_differs_and_that_no_study_trains_it(tmp_path, 
     assert run("study", "--networks", "net.py:Twin", *SIZES)[0] == 2
 
 
-def test_check_finds_outputs_that_are_no_numbers_and_goes_on_where_images_are_too_few(tmp_path, run):
-    (tmp_path / "net.py").write_text(NET.replace("self.head(", "(-1 - left.mean()).sqrt() + self.head("))
+@pytest.mark.parametrize(
+    ("added", "name", "said"),
+    [
+        ("(-1 - left.mean()).sqrt()", "first outputs", "some are infinite or no numbers"),
+        ("(a - a).pow(2).sum(1, True).sqrt()", "first gradients", "those of first.0.weight, first.0.bias, first.1.wei"),
+    ],
+)
+def test_check_finds_what_is_no_number_and_goes_on_where_images_are_too_few(added, name, said, tmp_path, run):
+    (tmp_path / "net.py").write_text(NET.replace("self.head(", f"{added} + self.head("))
     images = np.random.default_rng(0).integers(0, 255, (60, 28, 28), dtype=np.uint8)
     labels = np.arange(60) % 10
     np.savez(tmp_path / "few.npz", images=images, labels=labels, test_images=images, test_labels=labels)
     code, out, _ = run("check", "net.py:Twin", "--data", "few.npz", "--json")
     found = {each["name"]: each for each in json.loads(out)}
-    assert (code, found["first outputs"]["found"]) == (1, "not finite")
+    assert (code, found[name]["found"]) == (1, "not finite")
+    assert found[name]["wrong"].startswith(said)
+    assert found["parity: gradients"]["found"].endswith("at most 1e-08, where they are finite")
     assert "takes 2000 training digits, but few.npz has 60" in found["time"]["wrong"]
 
 

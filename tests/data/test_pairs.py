@@ -210,11 +210,25 @@ def test_balanced_pairs_of_each_answer_have_all_classes_and_no_order():
     assert early == pytest.approx(1000, abs=4 * np.sqrt(500))
 
 
-def test_images_of_one_class_have_no_pairs_of_both_answers():
-    alike = dataclasses.replace(DIGITS, train_labels=np.full(TRAINING, 3, np.int32))
-    says = r"`balance` \(=True\) needs pairs of both answers, and among the 16 train digits of round 0 no two have one "
-    with pytest.raises(DataError, match=says):
-        draw_pairs(alike, seed=0, round=0, split="train", pairs=8, relation="==", balance=True)
+@pytest.mark.parametrize(
+    ("others", "relation", "says"),
+    [
+        (
+            3,
+            "==",
+            r"no two of all train images have one of them \(relation ==\); choose another relation or other images",
+        ),
+        (5, "same parity", "no two of all train images have one of them"),
+        (5, "==", r"among the 16 train digits of round 0 no two have one of them .*; ask for more `pairs` \(=8\)"),
+    ],
+)
+def test_images_that_have_no_pairs_of_both_answers_are_refused_with_what_would_do(others, relation, says):
+    order = np.random.Generator(np.random.Philox(np.random.SeedSequence([0, 0, 0]))).permutation(TRAINING)
+    labels = np.full(TRAINING, 3, np.int32)
+    labels[order[16:]] = others  # which the first eight pairs are not of
+    images = dataclasses.replace(DIGITS, train_labels=labels)
+    with pytest.raises(DataError, match=rf"`balance` \(=True\) needs pairs of both answers, and {says}"):
+        draw_pairs(images, seed=0, round=0, split="train", pairs=8, relation=relation, balance=True)
 
 
 @pytest.mark.parametrize(

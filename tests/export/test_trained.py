@@ -92,11 +92,33 @@ def test_a_module_with_the_kept_weights_makes_the_same_errors(kept):
             assert int(module.first[1].num_batches_tracked) == (16 if module.first is module.second else 8)
 
 
-def test_another_class_is_refused_in_one_line(kept):
+class OfPairs(nn.Module):
+    """It takes other arguments, and gives other outputs."""
+
+    def forward(self, pairs):
+        return pairs.sum((1, 2)), pairs, pairs.flatten(1)
+
+
+def functional(width):
+    return OfPairs()
+
+
+@pytest.mark.parametrize(("make", "kind"), [(Wider, "class"), (OfPairs, "class"), (functional, "function")])
+def test_another_class_is_refused_in_one_line(make, kind, kept):
     own = next(record for record in kept.records() if record["network"].startswith("Twin"))
-    with pytest.raises(NetworkError, match=r"`make` \(=Wider\) computes something else than Twin") as error:
-        twofold.trained(kept.path(own["key"]), Wider)
-    assert "\n" not in str(error.value)
+    with pytest.raises(NetworkError) as error:
+        twofold.trained(kept.path(own["key"]), make)
+    assert str(error.value) == (
+        f"{own['network']} was trained from {own['source']}, and {make.__name__} is another {kind}; give Twin of that "
+        "file, or one that computes the same"
+    )
+    assert own["source"].endswith("test_trained:Twin")
+
+
+def test_the_class_as_it_is_now_is_refused_where_it_computes_something_else(kept):
+    own = next(record for record in kept.records() if record["network"].startswith("Twin"))
+    with pytest.raises(NetworkError, match=r"`make` \(=Twin\) computes something else than Twin"):
+        twofold.trained(kept.path(own["key"]), Twin, sizes=(4, 9))
 
 
 class NetWS(nn.Module):

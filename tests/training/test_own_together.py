@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks 
 from torch import nn
 
 from twofold.data import draw_pairs, load_images
-from twofold.networks.kinds import load
+from twofold.networks.kinds import each_of, load
 from twofold.networks.typed import parse
 from twofold.settings import Settings
 from twofold.training.cohort import Job, TrialData, train_cohorts
@@ -37,7 +37,8 @@ def test_together_each_comes_to_what_it_comes_to_alone():
     digits = load_images("mnist5k")
     # Adam would make a step of the rounding in gradients that are 0.
     settings = Settings(batch_size=25, optimizer="sgd", learning_rate=0.01)
-    (network,) = load(parse("file.py:Net"), Net, digits.task)
+    typed = parse("file.py:Net")
+    (network,) = load(typed, each_of(typed, Net, digits.task))
     structure = network.structure(settings)
     program = program_of(structure, digits.task, settings)
 

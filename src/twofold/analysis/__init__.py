@@ -57,4 +57,5 @@ from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import using as using
 from twofold.analysis.trials import varying_settings as varying_settings
+from twofold.analysis.trials import without_unused as without_unused
 from twofold.networks import in_order as in_order

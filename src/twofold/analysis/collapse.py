@@ -117,7 +117,7 @@ def _groups(table: pd.DataFrame, by: Sequence[str]) -> Iterator[tuple[dict[str, 
         if not by:
             yield {"network": network}, of_network
             continue
-        for values, group in of_network.groupby(list(by), sort=False):
+        for values, group in of_network.groupby(list(by), sort=False, dropna=False):
             yield {"network": network, **dict(zip(by, values))}, group
 
 

@@ -12,7 +12,14 @@ from twofold.analysis.effects import effects
 from twofold.analysis.paper import agreement
 from twofold.analysis.spread import spread
 from twofold.analysis.summary import paired_differences, summary
-from twofold.analysis.trials import AnalysisError, as_trials, require_distinct, settings_of, varying_settings
+from twofold.analysis.trials import (
+    AnalysisError,
+    as_trials,
+    require_distinct,
+    settings_of,
+    varying_settings,
+    without_unused,
+)
 
 
 @dataclass(frozen=True)
@@ -42,10 +49,11 @@ def findings(table: pd.DataFrame) -> Findings:
     trials = as_trials(table)
     varied = varying_settings(trials)
     require_distinct(trials, varied)
+    used = without_unused(trials)
     statistics: dict[str, Callable[[], pd.DataFrame]] = {
-        "summary": lambda: summary(trials, ["network", *varied]),
-        "collapse": lambda: collapse(trials, varied),
-        "explained": lambda: explained(trials, varied),
+        "summary": lambda: summary(used, ["network", *varied]),
+        "collapse": lambda: collapse(used, varied),
+        "explained": lambda: explained(used, varied),
     }
     if not varied:
         statistics |= {

@@ -85,13 +85,27 @@ def with_embeddings(trials: pd.DataFrame) -> pd.Series:
     return told.groupby(trials.network).transform("any")
 
 
+def with_bottlenecks(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial's network is built in: those of one's own have the activations that they are written with."""
+    return trials.identity.isna() if "identity" in trials else pd.Series(True, index=trials.index)
+
+
 # Settings whose value says nothing in trials of networks that do not use them, and which trials are of those that do.
-_USING = {"aux_weight": with_losses, "contrastive_margin": with_embeddings}
+_USING = {
+    "aux_weight": with_losses,
+    "contrastive_margin": with_embeddings,
+    "bottleneck_activation": with_bottlenecks,
+}
 
 
 def using(trials: pd.DataFrame, name: str) -> pd.Series:
     """Whether each trial's network uses the setting of that name."""
     return _USING[name](trials) if name in _USING else pd.Series(True, index=trials.index)
+
+
+def without_unused(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials as tables show them: without a value of a setting that their network does not use."""
+    return trials.assign(**{name: trials[name].where(using(trials, name)) for name in _USING if name in trials})
 
 
 def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
@@ -112,8 +126,8 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
 def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
     """Each setting that the table tells of, with its values in ascending order.
 
-    The auxiliary weight is that of networks with auxiliary losses: the 0 of the others is no second value. The
-    contrastive margin is that of networks that give embeddings.
+    Of a setting that not every network uses the values of those that do are told: the 0 that networks without
+    auxiliary losses have as their auxiliary weight is no second value.
     """
     columns = {name: trials[name][using(trials, name)] for name in COMPARED if name in trials}
     return {name: sorted(column.dropna().unique().tolist()) for name, column in columns.items()}

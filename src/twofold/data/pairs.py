@@ -92,10 +92,14 @@ def draw_pairs(
         stream = np.random.SeedSequence([seed, round, _BALANCE_STREAM, SPLITS.index(split)])
         places = balanced_places(labels[chosen], relation, np.random.Generator(np.random.Philox(stream)))
         if places is None:
+            few = f"and among the {2 * pairs} {split} digits of round {round} no two have one of them"
+            more = f"ask for more `{_option(split)}` (={pairs})"
+            if not _has_both_answers(labels, relation):
+                few = f"and no two of all {split} images have one of them"
+                more = "choose another relation or other images"
             raise DataError(
-                f"`balance` (=True) needs pairs of both answers, and among the {2 * pairs} {split} digits of round "
-                f"{round} no two have one of them (relation {relation}); ask for more `{_option(split)}` (={pairs}), "
-                "or leave `balance` out"
+                f"`balance` (=True) needs pairs of both answers, {few} (relation {relation}); {more}, or leave "
+                "`balance` out"
             )
         chosen = chosen.ravel()[places]
     classes = labels[chosen]
@@ -125,6 +129,15 @@ def balanced_places(
             return None
         places[place] = found
     return places
+
+
+def _has_both_answers(classes: Classes, relation: str) -> bool:
+    """Whether there are two of these images for which the relation holds, and two for which it does not."""
+    known, counts = np.unique(classes, return_counts=True)
+    first, second = np.indices((len(known), len(known)))
+    two = (first != second) | (counts[first] > 1)  # an image is no pair with itself
+    holds = RELATIONS[relation](known[first], known[second])
+    return bool((holds & two).any() and (~holds & two).any())
 
 
 def chance(relation: str, *, balance: bool, classes: int = CLASSES) -> float:

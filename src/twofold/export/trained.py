@@ -69,8 +69,14 @@ def _own(model: Model, make: Callable[..., Any], arguments: dict[str, Any]) -> A
     height, width = record["image_size"]
     task = Task(height, width, channels=record["channels"], classes=record["classes"])
     made_with = {**_typed(record, set(arguments)), **arguments}
-    own = own_of(record["network"], make, made_with, task, tuple(record["outputs"]))
+    another = _is_another(record, make)
+    try:
+        own = own_of(record["network"], make, made_with, task, tuple(record["outputs"]))
+    except NetworkError as error:  # of arguments and outputs that it was never meant for
+        raise another or error from error
     if own.identity != record["identity"]:
+        if another:
+            raise another
         then, now = record["torch_version"], own.versions().get("torch_version")
         versions = "" if then == now else f", with PyTorch {then}; here is {now}"
         raise NetworkError(
@@ -80,6 +86,19 @@ def _own(model: Model, make: Callable[..., Any], arguments: dict[str, Any]) -> A
         )
     arrays = {**model.variables.parameters, **model.variables.buffers}
     return own.trained(arrays, seed=record["seed"], round=record["round"])
+
+
+def _is_another(record: Any, make: Callable[..., Any]) -> NetworkError | None:
+    """What is said where this fails, and it has another name than what the network was trained from."""
+    name = getattr(make, "__qualname__", "").rpartition("<locals>.")[-1]
+    _, _, trained_from = record["source"].rpartition(":")
+    if name in ("", trained_from):
+        return None
+    return NetworkError(
+        f"{record['network']} was trained from {record['source']}, and {name} is another "
+        f"{'class' if isinstance(make, type) else 'function'}; give {trained_from} of that file, or one that computes "
+        "the same"
+    )
 
 
 def _typed(record: Any, given: set[str]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a user's network is written in, told from what makes it; and the networks that a class and its factors make."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -86,7 +86,12 @@ def each_of(
     source: str = "",
     starting: Callable[[], None] = lambda: None,
 ) -> "Iterator[Own]":
-    """What a class and its factors make: see `load`, which makes networks of it."""
+    """What a class and its factors make for images of a task; `load` makes networks of it.
+
+    The class is called, and its modules are, within `around`, in which what the user imported is there. What is found
+    out is kept for the next run under `source`, a hash of the user's sources, where that is known. `starting` is called
+    before JAX may compute what the user wrote. Raises `NetworkError` where a network cannot be trained.
+    """
     if _is_made(make):
         raise NetworkError(
             f"{typed.name} is a network that has been made already, and each round begins with fresh weights; name its "
@@ -103,25 +108,13 @@ def _is_made(make: Any) -> bool:
     return (torch is not None and isinstance(make, torch.nn.Module)) or calling.is_network(make)
 
 
-def load(
-    typed: Typed,
-    make: Callable[..., Any],
-    task: Task,
-    outputs: tuple[str, ...] | None = None,
-    around: Around = nullcontext,
-    source: str = "",
-    starting: Callable[[], None] = lambda: None,
-) -> list[Network]:
-    """The networks that a class and its factors make, for images of a task.
+def load(typed: Typed, several: "Iterable[Own]") -> list[Network]:
+    """The networks that a class and its factors make, as `each_of` gives them one after the other.
 
-    The class is called, and its modules are, within `around`, in which what the user imported is there. What is found
-    out is kept for the next run under `source`, a hash of the user's sources, where that is known. `starting` is called
-    before JAX may compute what the user wrote. Raises
-    `NetworkError` where a network cannot be trained, or where two levels make the same network.
+    Raises `NetworkError` where a network cannot be trained, or where two levels make the same network.
     """
     networks: list[Network] = []
     seen: dict[str, Mapping[str, Any]] = {}
-    several = each_of(typed, make, task, outputs, around, source, starting)
     for arguments, own in zip(typed.combinations(), several):
         name = own.name
         if own.identity in seen:

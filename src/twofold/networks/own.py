@@ -67,7 +67,7 @@ def _own(wanted: str | Own, task: Task, starting: Callable[[], None]) -> list[Ne
     from twofold.native import handlers
 
     handlers.prepare()  # while libraries are imported and networks are looked at
-    from twofold.networks.kinds import load
+    from twofold.networks.kinds import each_of, load
 
     if isinstance(wanted, str):
         from twofold.networks.importing import import_home
@@ -75,9 +75,11 @@ def _own(wanted: str | Own, task: Task, starting: Callable[[], None]) -> list[Ne
         typed = parse(wanted)
         imported = import_home(typed.home)
         make, source = imported.find(typed.name), imported.digest()
-        networks = load(typed, make, task, around=imported.there, source=source, starting=starting)
+        several = each_of(typed, make, task, None, imported.there, source, starting)
     else:
-        networks = load(wanted.typed, wanted.make, task, wanted.outputs, starting=starting)
+        typed = wanted.typed
+        several = each_of(typed, wanted.make, task, wanted.outputs, starting=starting)
+    networks = load(typed, several)
     for each in networks:
         remember(each)
     return networks

@@ -4,7 +4,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 # The longest that a network's own words are quoted.
@@ -32,6 +32,14 @@ def words_of(error: BaseException) -> str:
     """What an error says, in one line that is not too long."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def said_of_shapes(tried: Iterable[tuple[str, str]]) -> str:
+    """What was said of each shape of images that was tried; once of those of which the same was said."""
+    shapes: dict[str, list[str]] = {}
+    for shape, said in tried:
+        shapes.setdefault(said, []).append(shape)
+    return "; ".join(f"{', '.join(several)}: {said}" for said, several in shapes.items())
 
 
 def shown_path(file: str) -> str:

@@ -303,8 +303,21 @@ NO_EMBEDDINGS = {
 def test_what_could_be_other_than_embeddings_is_refused(kind):
     with pytest.raises(NetworkError, match=re.escape("or no answer, and two embeddings of (n, d)")) as error:
         Own("Net", lambda: Embed(NO_EMBEDDINGS[kind]), TASK, None, NOTHING, "")
-    remedy = "network(Net, outputs=['embedding', 'embedding'])"
-    assert (remedy in str(error.value)) == (kind == "of two numbers")
+    remedy = {
+        "of two numbers": "network(Net, outputs=['embedding', 'embedding'])",
+        "three": "network(Net, outputs=['embedding', 'embedding', 'unused'])",
+    }.get(kind)
+    assert ("network(Net" in str(error.value)) == (remedy is not None)
+    assert remedy is None or remedy in str(error.value)
+
+
+def test_a_distance_beside_embeddings_is_refused_with_what_gives_them():
+    make = lambda: Embed(lambda a, b: ((a - b).norm(dim=1), a, b))  # noqa: E731
+    with pytest.raises(NetworkError, match=r"never below 0, as a distance is, .* give embeddings alone") as error:
+        Own("Net", make, TASK, None, NOTHING, "")
+    meant = ("unused", "embedding", "embedding")
+    assert f"network(Net, outputs={list(meant)})" in str(error.value)
+    assert Own("Net", make, TASK, meant, NOTHING, "").roles.embeddings == "apart"
 
 
 def test_a_role_for_an_answer_beside_embeddings_is_refused():

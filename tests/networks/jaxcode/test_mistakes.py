@@ -136,6 +136,32 @@ class Failing(Net):
         raise KeyError("width")
 
 
+class Silent(Net):
+    def __call__(self, pair):
+        pair.ravel() @ self.w
+
+
+class WithNumPy(Net):
+    def __call__(self, pair):
+        return np.asarray(pair).ravel() @ self.w
+
+
+class Jitted(Net):
+    layers: eqx.nn.MLP
+
+    def __init__(self):
+        self.w, self.layers = weights(), eqx.nn.MLP(128, 2, 4, 1, key=jax.random.key(0))
+
+    def __call__(self, pair):
+        return jax.jit(self.layers)(pair.ravel())
+
+
+class JittedCall(Jitted):
+    @jax.jit
+    def __call__(self, pair):
+        return self.layers(pair.ravel())
+
+
 def stateless():
     return lambda key: weights(), lambda parameters, pairs, state: (pairs.reshape(len(pairs), -1) @ parameters, state)
 
@@ -145,7 +171,8 @@ REFUSED = {
     Choosing: r"Choosing \(.*test_mistakes.py:\d+\): what is computed depends on the numbers in an array.*jnp.where",
     Whole: r"Whole: its outputs \(\(n,\)\) are whole, Boolean or complex numbers, through which there is no gradient",
     Unused: "Unused: its outputs depend on no parameters, so that there is nothing to train",
-    Larger: r"Larger: no images that could be given fit: one pair \(2, 8, 8\): .*128.*; pairs \(25, 2, 8, 8\): .*"
+    Larger: r"Larger: no images that could be given fit: one pair \(2, 8, 8\), one pair with channels \(2, 1, 8, 8\): "
+    r"[^;]*128[^;]*; pairs \(25, 2, 8, 8\), pairs with channels[^;]*: [^;]*; "
     r"images are 8 x 8 here: take one pair \(2, h, w\)",
     Keyless: r"Keyless \(.*\): a layer draws random numbers and is given no key; write def __call__",
     Distance: "Distance: its answer is never below 0, as a distance is",
@@ -160,6 +187,10 @@ REFUSED = {
     Short: "Short: w has numbers of bfloat16, and weights are trained in float32; leave its dtype out",
     Keeping: "Keeping: it keeps a key, key; take the argument key instead, which is new in each step",
     Failing: "Failing cannot be made: KeyError: 'width'",
+    Silent: "Silent: it returns no numbers; end it with return",
+    WithNumPy: r"WithNumPy \(.*test_mistakes.py:\d+\): it leaves JAX with NumPy, as np.asarray does; use jax.numpy",
+    Jitted: r"Jitted \(.*test_mistakes.py:\d+\): it gives jax.jit a module, of which not all is arrays; leave jax.jit",
+    JittedCall: r"JittedCall.*: it gives jax.jit a module, of which not all is arrays; leave jax.jit out",
     stateless: r"stateless: its apply takes a state, so init must return \(parameters, state\)",
 }
 
@@ -171,6 +202,18 @@ def test_a_network_that_cannot_be_trained_is_refused_in_one_line(make):
     said = str(caught.value)
     assert re.match(REFUSED[make], said), said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(("count", "convention"), [(1, "one pair"), (2, "one pair as two images")])
+def test_what_takes_any_number_of_images_is_given_what_it_can_be(count, convention):
+    class AnyNumber(Net):
+        def __call__(self, *images):
+            first, *others = images
+            assert len(others) == count - 1
+            return jnp.concatenate([first, *others]).ravel() @ self.w
+
+    (found,) = resolve([network(AnyNumber)], TASK)
+    assert found.description["convention"] == convention
 
 
 def test_random_numbers_of_others_are_refused():

@@ -100,6 +100,42 @@ def test_what_is_kept_from_0_is_a_layer_of_units_and_a_variance_is_none():
     assert any(node.operation == "aten.maximum.default" for node in graph.nodes)
 
 
+def one_layer(hidden, size=(7, 128)):
+    """A network of one layer of matrices, called with one pair; `hidden` gives its seven units."""
+
+    class OneLayer(eqx.Module):
+        w: jax.Array
+        v: jax.Array
+
+        def __init__(self):
+            self.w, self.v = (jnp.asarray(np.ones(shape, np.float32)) for shape in (size, (2, 7)))
+
+        def __call__(self, pair):
+            return self.v @ hidden(self.w, pair)
+
+    return OneLayer()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "units"),
+    [
+        (lambda w, pair: relu(w @ pair.ravel()), [7]),
+        (lambda w, pair: relu(jnp.einsum("ij,j->i", w, pair.ravel())), [7]),
+        (lambda w, pair: jax.vmap(relu)(w @ pair.ravel()), [7]),
+        (lambda w, pair: relu(w @ pair.ravel() - w @ pair[::-1].ravel()), [7]),
+        (lambda w, pair: relu(w[:, :64] @ pair.reshape(2, 64).T).sum(1), [7]),
+        (lambda w, pair: relu(w[:, :64] @ pair[0].ravel()) * relu(w[:, :64] @ pair[1].ravel()), [7, 7]),
+        (lambda w, pair: w @ pair.ravel() + relu(jnp.round(w @ pair.ravel()).astype(int)), []),
+    ],
+)
+def test_units_are_found_wherever_vmap_puts_the_pairs(hidden, units):
+    graph = graph_of(one_layer(hidden))
+    assert [layer.units for layer in layers_of(graph)] == units
+    relus = [node for node in graph.nodes if node.operation == "aten.relu.default"]
+    assert len(relus) == len(units)
+    assert all(node.outputs[0].shape[0] == 4 for node in relus)  # of pairs first
+
+
 def test_the_larger_of_x_and_0_has_half_of_the_gradient_at_0():
     """As in JAX: black parts of an image are exactly 0 after a convolution whose bias is 0."""
     graph = graph_of(AtZero())
@@ -202,8 +238,39 @@ def _(values, tangents):
     return leaking(*values), 0.5 * tangents[0]
 
 
-def test_a_derivative_of_ones_own_is_kept_and_is_no_relu():
-    operations = [node.operation for node in graph_of(OfMyOwn()).nodes]
+@jax.custom_jvp
+def turning(x):
+    """The values of a ReLU, and its derivative with rows for columns."""
+    return jnp.maximum(x, 0.0)
+
+
+@turning.defjvp
+def _(values, tangents):
+    return turning(*values), jnp.where(values[0] > 0, tangents[0], 0.0).T
+
+
+@jax.custom_jvp
+def cut(x):
+    """Several parts, complex numbers, and numbers that are made of nothing, in one derivative of one's own."""
+    several = jnp.split(x * (1 + 0j), [3], axis=-1)
+    return jnp.concatenate(several, -1).real + jnp.arange(x.shape[-1])
+
+
+@cut.defjvp
+def _(values, tangents):
+    return cut(*values), tangents[0]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        OfMyOwn(),
+        one_layer(lambda w, pair: turning(jnp.stack([w @ pair.ravel()] * 7)).sum(1)),
+        one_layer(lambda w, pair: cut(w @ pair.ravel())),
+    ],
+)
+def test_a_derivative_of_ones_own_is_kept_and_is_no_relu(made):
+    operations = [node.operation for node in graph_of(made).nodes]
     assert "jax.custom_jvp_call" in operations
     assert "aten.relu.default" not in operations
 

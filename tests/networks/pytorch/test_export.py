@@ -128,6 +128,22 @@ def test_a_forward_of_none_or_three_arguments_is_refused(forward, count):
         export(module_of(forward), (12, 10), training=[6], evaluation=[5])
 
 
+def takes_one(self, *images):
+    (pairs,) = images
+    return self.layer(pairs.flatten(1))
+
+
+def takes_both(self, *images):
+    left, right = images
+    return self.layer(torch.cat([left, right], 1).flatten(1))
+
+
+@pytest.mark.parametrize(("forward", "convention"), [(takes_one, "pairs"), (takes_both, "two images")])
+def test_a_forward_of_any_number_of_arguments_is_given_what_it_takes(forward, convention):
+    made = module_of(forward, layer=nn.Linear(240, 2))
+    assert export(made, (12, 10), training=[6], evaluation=[5]).convention.name == convention
+
+
 @pytest.mark.parametrize(
     ("name", "convention"),
     [

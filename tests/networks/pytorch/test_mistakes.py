@@ -161,7 +161,7 @@ class Formless(nn.Module):
 
 OUTPUTS = {
     Detached: "no gradient reaches its parameters, as after detach",
-    Silent: "forward gives no tensors; end it with return",
+    Silent: "it returns no numbers; end it with return",
     Differing: "other outputs in training than in evaluation",
     Formless: r"its class has no forward; write def forward\(self, pairs\)",
 }

@@ -12,12 +12,13 @@ from torch import nn
 from twofold.data import Task
 from twofold.errors import NetworkError
 from twofold.networks.graphs.operations import TABLE
-from twofold.networks.kinds import load
+from twofold.networks.kinds import each_of, load
 from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 from twofold.networks.typed import parse
 
 TASK = Task(6, 5, channels=1, classes=10)
+TYPED = parse("file.py:Net")
 
 
 class Net(nn.Module):
@@ -50,7 +51,7 @@ def compared(make):
 def test_a_module_that_computes_in_single_precision_alone_is_compared_there():
     found = compared(Single)
     assert len(found) == 5
-    assert all(each.is_right and each.allowed == 1e-3 for each in found)
+    assert all(each.is_right and each.allowed == 1e-3 and each.in_single for each in found)
 
 
 def test_outputs_in_a_dict_are_compared_in_their_order():
@@ -61,7 +62,7 @@ def test_outputs_in_a_dict_are_compared_in_their_order():
 def test_a_network_that_is_computed_wrongly_is_refused_before_anything_is_trained(name, wrong, monkeypatch):
     monkeypatch.setitem(TABLE, name, TABLE[name]._replace(function=wrong))
     with pytest.raises(NetworkError, match=r"differs from your module \(outputs in evaluation.*gradients.*report it"):
-        load(parse("file.py:Net"), Net, TASK)[0].verify()
+        load(TYPED, each_of(TYPED, Net, TASK))[0].verify()
 
 
 def test_what_was_found_right_is_not_compared_again(monkeypatch):

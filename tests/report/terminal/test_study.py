@@ -9,13 +9,14 @@ import pytest
 from rich.console import Console
 from tests.report.made_up import made_up_trials
 
-from twofold.analysis import study_reference, summary
+from twofold.analysis import findings, study_reference, summary
 from twofold.data import Task
 from twofold.networks import NETWORKS
-from twofold.report.terminal.study import settings_table, summary_table
+from twofold.report.terminal.study import models_table, settings_table, summary_table
 from twofold.report.terminal.tables import drawn, turned
 from twofold.report.text.networks import NetworkFacts, layers_table
 from twofold.report.text.numbers import interval, p_value, percent
+from twofold.report.text.statistics import rates_table
 
 PAPERS = {"test_pairs": 1000, "batch_size": 25, "epochs": 100, "shuffle": False, "normalise": False, "relation": "<="}
 PAPERS |= {"bottleneck_activation": "relu", "pairs": 1000, "data": "mnist"}
@@ -115,6 +116,19 @@ def test_settings_that_vary_have_columns():
         for name in NETWORKS:
             assert re.search(rf"{name} +{re.escape(rate)} +{rounds} ", text)
     assert "Test error of 20 trials" in text_of(settings_table(both))
+
+
+def test_a_setting_that_a_network_does_not_use_is_shown_as_missing(made_up, tmp_path):
+    embed = pd.concat([made_up(2, networks=["Embed"], contrastive_margin=margin) for margin in (2.0, 4.0)])
+    both = pd.concat([embed.assign(distance_threshold=0.7), made_up(2, networks=["NetBase"])], ignore_index=True)
+    records = [{**row, "key": "ab" * 32} for row in both.to_dict("records")]
+    collapse = findings(both).tables["collapse"]
+    rates = drawn(rates_table(collapse, ["contrastive_margin"], leaky=False))
+    for table in (summary_table(both), settings_table(both), models_table(records, tmp_path), rates):
+        cells = cells_of(table)
+        assert cells["NetBase"]["contrastive\nmargin"] == "–"
+        assert cells["Embed"]["contrastive\nmargin"] == "4"
+    assert "(" in cells_of(rates)["NetBase"]["one branch\ndead %"]
 
 
 def test_names_in_brackets_are_no_markup():

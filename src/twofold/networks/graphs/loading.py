@@ -26,7 +26,7 @@ from twofold.networks.graphs.interpret import run
 from twofold.networks.graphs.layers import calls_of, calls_of_outputs
 from twofold.networks.graphs.operations import FIXED
 from twofold.networks.graphs.parity import Difference
-from twofold.networks.graphs.roles import Layout, Range, Roles, find_roles, in_roles
+from twofold.networks.graphs.roles import Layout, Range, Roles, embeddings_beside, find_roles, in_roles
 from twofold.networks.graphs.structure import Interpreted
 from twofold.networks.graphs.units import layers_of
 from twofold.networks.telling import quietly
@@ -97,10 +97,6 @@ class Own(ABC):
         """The parameters and the buffers to begin with in a round."""
 
     @abstractmethod
-    def begins_finite(self) -> bool:
-        """Whether the outputs of a fresh network are finite, in evaluation."""
-
-    @abstractmethod
     def trained(self, arrays: Mapping[str, np.ndarray], *, seed: int, round: int) -> Any:
         """What the user's class makes in a round, with these arrays in the place of its own, by their names."""
 
@@ -155,9 +151,12 @@ class Own(ABC):
                     "number as it is, or through a sigmoid"
                 )
             if self.roles.answer == "one logit" and of_answer == ["from 0"]:
+                meant = embeddings_beside(self.roles)
+                remedy = "let a last layer make a number of either sign of it, or give a probability"
+                if meant:
+                    remedy += f"; or give embeddings alone, which answer by it: network(Net, outputs={meant}) in Python"
                 raise NetworkError(
-                    f"{self.name}: its answer is never below 0, as a distance is, and so no logit; let a last layer "
-                    "make a number of either sign of it, or give a probability"
+                    f"{self.name}: its answer is never below 0, as a distance is, and so no logit; {remedy}"
                 )
         return dict(zip((True, False), listed, strict=True))
 

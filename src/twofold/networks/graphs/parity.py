@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -29,19 +29,31 @@ _ALLOWED = {
 }
 ALLOWED_IN_SINGLE = 1e-3
 
+# The largest difference in something, and whether all of it is finite.
+Compared: TypeAlias = tuple[float, bool]
+
 
 @dataclass(frozen=True)
 class Difference:
-    """How much the graphs differ from the network in something, and how much they may."""
+    """How much the graphs differ from the network in something, and how much they may.
+
+    What is infinite or no number in both is no difference, nor is it compared; `all_finite` says that nothing is.
+    """
 
     of: str
     largest: float
     allowed: float
+    all_finite: bool = True
 
     @property
     def is_right(self) -> bool:
         """Whether it is within what is allowed; what is not a number is not."""
         return self.largest <= self.allowed
+
+    @property
+    def in_single(self) -> bool:
+        """Whether it was computed in single precision, which allows more."""
+        return self.allowed == ALLOWED_IN_SINGLE
 
 
 @runtime_checkable
@@ -64,26 +76,27 @@ class Theirs(Protocol):
         """A step of SGD."""
 
 
-def as_differences(found: dict[str, float], *, single: bool) -> list[Difference]:
+def as_differences(found: dict[str, Compared], *, single: bool) -> list[Difference]:
     """What was found, with what is allowed in double precision, or in single."""
     return [
-        Difference(name, largest, ALLOWED_IN_SINGLE if single else _ALLOWED[name]) for name, largest in found.items()
+        Difference(name, most, ALLOWED_IN_SINGLE if single else _ALLOWED[name], all_finite)
+        for name, (most, all_finite) in found.items()
     ]
 
 
-def in_evaluation(graph: Graph, theirs: Theirs, key: Key) -> dict[str, float]:
+def in_evaluation(graph: Graph, theirs: Theirs, key: Key) -> dict[str, Compared]:
     """How much the outputs differ in evaluation."""
     parameters, buffers = theirs.arrays()
     images = theirs.images(graph)
     evaluated = compile_quickly(lambda p, b, i: flat(run(graph, p, b, i, key)[0]), parameters, buffers, images)
     their_outputs = theirs.outputs(images, training=False)
-    return {"outputs in evaluation": largest(evaluated(parameters, buffers, images), their_outputs)}
+    return {"outputs in evaluation": _compared(evaluated(parameters, buffers, images), their_outputs)}
 
 
-def after_steps(graph: Graph, theirs: Theirs, steps: int, key: Key) -> dict[str, float]:
+def after_steps(graph: Graph, theirs: Theirs, steps: int, key: Key) -> dict[str, Compared]:
     """How much the graph in training differs, over so many steps of SGD."""
     parameters, buffers = theirs.arrays()
-    found: dict[str, float] = {}
+    found: dict[str, Compared] = {}
     loss = jax.value_and_grad(lambda p, b, i: _loss(graph, p, b, i, key), has_aux=True)
     step = compile_quickly(loss, parameters, buffers, theirs.images(graph))
     for number in range(steps):
@@ -94,10 +107,10 @@ def after_steps(graph: Graph, theirs: Theirs, steps: int, key: Key) -> dict[str,
         theirs.step(their_gradients)
         parameters = [p - RATE * g for p, g in zip(parameters, gradients, strict=True)]
         if number == 0:
-            found["outputs in training"] = largest(outputs, their_outputs)
-            found["gradients"] = largest(gradients, their_gradients)
-            found["state after a step"] = largest(buffers, theirs.arrays()[1])
-    return {**found, "weights after steps of SGD": largest(parameters, theirs.arrays()[0])}
+            found["outputs in training"] = _compared(outputs, their_outputs)
+            found["gradients"] = _compared(gradients, their_gradients)
+            found["state after a step"] = _compared(buffers, theirs.arrays()[1])
+    return {**found, "weights after steps of SGD": _compared(parameters, theirs.arrays()[0])}
 
 
 def total(outputs: Sequence[Any], library: Any) -> Any:
@@ -121,6 +134,10 @@ def flat(outputs: Any) -> list[Any]:
         several = outputs.values() if isinstance(outputs, dict) else outputs
         return [array for each in several for array in flat(each)]
     return [outputs] if hasattr(outputs, "shape") else []
+
+
+def _compared(ours: Sequence[Any], theirs: Sequence[Any]) -> Compared:
+    return largest(ours, theirs), all(bool(np.isfinite(np.asarray(each)).all()) for each in theirs)
 
 
 def largest(ours: Sequence[Any], theirs: Sequence[Any]) -> float:

@@ -93,7 +93,7 @@ def find_roles(
     if any(each != ranks[0] for each in ranks):
         raise NetworkError(f"{network}: it has other outputs in training than in evaluation; give the same in both")
     if not found[0]:
-        raise NetworkError(f"{network}: forward gives no tensors; end it with return, and what it has computed")
+        raise NetworkError(f"{network}: it returns no numbers; end it with return, and what it has computed")
     shapes = [_shape(graphs, [each[place] for each in found]) for place in range(len(found[0]))]
     # There is no gradient through a whole number, such as a predicted class.
     reals = [spec_of(graphs[0], reference).dtype.startswith(("float", "bfloat")) for reference in found[0]]
@@ -200,14 +200,36 @@ def _said(
     embedding = ["embedding" if real and _may_embed(shape) else "unused" for shape, real in zip(shapes, reals)]
     roles = embedding if set(by_shape) == {"unused"} else by_shape
     if "both" in roles or not _fit(shapes, roles, classes):
-        meant = embedding if _fit(shapes, embedding, classes) else ["answer", "unused"]
-        could = set(by_shape) != {"unused"}
+        meant = _could_be_meant(shapes, by_shape, embedding, classes)
         raise NetworkError(
             f"{network}: its outputs are {_listed(shapes)}, of which it cannot be told what is the answer; what would "
             f"do is {_WOULD_DO.format(classes)}"
-            f"{f'; or say in Python which is meant: network(Net, outputs={meant})' if could else ''}"
+            f"{f'; or say in Python which is meant: network(Net, outputs={meant})' if meant else ''}"
         )
     return roles
+
+
+def _could_be_meant(
+    shapes: Sequence[Shape], by_shape: Sequence[str], embedding: Sequence[str], classes: int
+) -> list[str]:
+    """Roles that outputs could have which do not tell theirs, as an example; none where nothing would do."""
+    places = range(len(shapes))
+    answers = [place for place in places if by_shape[place] in ("answer", "both")]
+    embeddings = [place for place in places if embedding[place] == "embedding"]
+    chosen = [list(embedding)]
+    chosen += [["answer" if each == place else "unused" for each in places] for place in answers]
+    chosen += [
+        ["embedding" if each in two else "unused" for each in places] for two in itertools.combinations(embeddings, 2)
+    ]
+    return next((roles for roles in chosen if _may_be(shapes, roles, classes)), [])
+
+
+def embeddings_beside(roles: Roles) -> list[str]:
+    """What the outputs would be if the embeddings beside an answer were meant; none where there are none."""
+    shapes = iter(roles.unused)
+    of_outputs = [next(shapes) if role == "unused" else () for role in roles.of_outputs]
+    meant = ["embedding" if _may_embed(shape) else "unused" for shape in of_outputs]
+    return meant if "embedding" in meant and _fit(of_outputs, meant, 0) else []
 
 
 def _fit(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
@@ -226,15 +248,20 @@ def _fit(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
 
 def _check_said(network: str, shapes: Sequence[Shape], classes: int, outputs: Sequence[str]) -> None:
     """Raise `NetworkError` where the roles that are said do not fit the shapes."""
-    right = all(
-        role == "unused" or (_may_embed(shape) if role == "embedding" else _role(shape, classes) in (role, "both"))
-        for role, shape in zip(outputs, shapes)
-    )
-    if not right or not _fit(shapes, list(outputs), classes):
+    if not _may_be(shapes, outputs, classes):
         raise NetworkError(
             f"{network}: `outputs` (={list(outputs)!r}) does not fit its outputs {_listed(shapes)}; what would do is "
             f"{_WOULD_DO.format(classes)}"
         )
+
+
+def _may_be(shapes: Sequence[Shape], roles: Sequence[str], classes: int) -> bool:
+    """Whether outputs of these shapes may have these roles."""
+    right = all(
+        role == "unused" or (_may_embed(shape) if role == "embedding" else _role(shape, classes) in (role, "both"))
+        for role, shape in zip(roles, shapes)
+    )
+    return right and _fit(shapes, roles, classes)
 
 
 def _role(shape: Shape, classes: int) -> str:

@@ -20,6 +20,7 @@ from twofold.errors import NetworkError
 from twofold.networks.graphs.exported import Convention
 from twofold.networks.graphs.graph import Spec
 from twofold.networks.seeding import words
+from twofold.networks.telling import said_of_shapes
 
 # Arguments that are given by their names where a function has them.
 _NAMED = ("state", "key", "training")
@@ -228,14 +229,14 @@ class Callee:
         ]
         several = any(each.kind is kinds.VAR_POSITIONAL for each in self._given.values())
         count = 2 if several and not needed else len(needed) or min(len(images), 1)
-        if count not in (1, 2) or len(images) + several < count:
+        if count not in (1, 2) or len(images) + 2 * several < count:
             listed = ", ".join(needed) or "none"
             raise NetworkError(
                 f"{self.name}: it must be given {len(needed)} arguments ({listed}); it can be given one (the pair) or "
                 "two (the left and the right image), and state, key and training by these names"
             )
         takes_second = count == 1 and len(images) > 1 and images[1].default is None
-        self._counts = (1, 2) if takes_second else (count,)
+        self._counts = (1, 2) if takes_second else (2, 1) if count == 2 and not images else (count,)
         if self._is_module and jax.tree.leaves(self._state) and "state" not in self._given:
             raise NetworkError(
                 f"{self.name}: it has state, as batch normalisation has, and takes none; write "
@@ -305,8 +306,8 @@ def check_arrays(name: str, parameters: Arrays, buffers: Arrays) -> None:
 
 def fitting_words(name: str, tried: Sequence[tuple[Convention, str]], pairs: Spec) -> NetworkError:
     """The error where no convention fits: what was tried, and what was said."""
-    said = "; ".join(
-        f"{convention.name} {' and '.join(map(str, convention.shapes(pairs)))}: {why}" for convention, why in tried
+    said = said_of_shapes(
+        (f"{convention.name} {' and '.join(map(str, convention.shapes(pairs)))}", why) for convention, why in tried
     )
     size = " x ".join(map(str, pairs.shape[2:]))
     return NetworkError(

@@ -121,11 +121,6 @@ class OwnFunctions(Own):
                 )
         return found
 
-    def begins_finite(self) -> bool:
-        """See `Own`."""
-        with self._within():
-            return probing.is_finite(self._callee(0, 0), self._convention, self._pairs(probing.PAIRS))
-
     def trained(self, arrays: Mapping[str, np.ndarray], *, seed: int, round: int) -> Any:
         """See `Own`: an Equinox module in inference, or the parameters; with the state where there is one."""
         with self._within():

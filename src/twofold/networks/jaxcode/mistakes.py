@@ -30,6 +30,14 @@ _CAUSES = (
         "its batch normalisation reads another axis than there is",
         'build it with axis_name="batch", and take one pair at a time',
     ),
+    *(
+        (
+            text,
+            "it gives jax.jit a module, of which not all is arrays",
+            "leave jax.jit out, since all that is trained is compiled, or use equinox.filter_jit",
+        )
+        for text in ("as an abstract array", "unhashable type: 'DynamicJaxprTracer'")
+    ),
     (
         "out_axes is None",
         "its state differs between the pairs of a batch",
@@ -56,6 +64,8 @@ def mistake(network: str, error: BaseException) -> NetworkError:
 def _cause(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         return f"it ends the program (exit code {error.code}); take sys.exit out"
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        return "it leaves JAX with NumPy, as np.asarray does; use jax.numpy's functions in the place of NumPy's"
     if isinstance(error, _OF_NUMBERS):
         return (
             "what is computed depends on the numbers in an array (if, while, assert, int() or float() of one); use "

@@ -18,6 +18,7 @@ from twofold.networks.graphs.parity import (
     AWAY,
     RATE,
     STEPS,
+    Compared,
     Difference,
     after_steps,
     as_differences,
@@ -54,7 +55,7 @@ def _rounds(mode: tuple[bool, int, Graph]) -> bool:
     return any(spec.dtype in _ROUNDED for node in mode[-1].nodes for spec in node.outputs)
 
 
-def _compared(callee: Callee, exported: Exported, steps: int) -> dict[str, float]:
+def _compared(callee: Callee, exported: Exported, steps: int) -> dict[str, Compared]:
     graphs = {mode: graph for mode, _, graph in exported.graphs}
     theirs = _Theirs(callee, exported)
     found = in_evaluation(graphs[False], theirs, FIXED)

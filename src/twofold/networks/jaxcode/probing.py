@@ -48,14 +48,6 @@ def _in_mode(callee: Callee, convention: Convention, pairs: Spec, training: bool
     return [range_of(least[i], most[i]) if i in least else "any" for i in range(len(outputs))]
 
 
-def is_finite(callee: Callee, convention: Convention, pairs: Spec) -> bool:
-    """Whether the outputs of the network as it was made are finite, in evaluation."""
-    function = function_of(callee, convention, training=False)
-    given = (callee.parameters.values, callee.buffers.values, fixed(pairs.shape).astype(np.float32), example_key())
-    outputs = compile_quickly(lambda *given: function(*given)[0], *given)(*given)
-    return all(bool(np.isfinite(each).all()) for each in map(np.asarray, outputs))
-
-
 def numbers_of(callee: Callee, convention: Convention, pairs: Spec, names: Sequence[str]) -> np.ndarray:
     """Outputs and a gradient in double precision, for fixed images and weights, which have the order of these names.
 

@@ -9,7 +9,7 @@ import math
 import sysconfig
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox
 import jax
@@ -357,8 +357,10 @@ def is_relu(outer: Jaxpr, equation: Any) -> bool:
     """Whether this is `jax.nn.relu`, whatever it is called: its values, and its derivative too."""
     if len(equation.invars) != 1 or isinstance(equation.invars[0], Literal) or equation.params["num_consts"]:
         return False
-    jaxpr = _alone(outer, equation, equation.invars)
     aval = equation.invars[0].aval
+    if not jax.numpy.issubdtype(aval.dtype, np.floating):  # a whole number has no derivative
+        return False
+    jaxpr = _alone(outer, equation, equation.invars)
     return _slope(lambda x: jaxpr_as_fun(ClosedJaxpr(jaxpr, ()))(x)[0], aval.shape, aval.dtype) == _relus()
 
 
@@ -367,24 +369,46 @@ def _relus() -> str:
     return _slope(jax.nn.relu, (), np.float32)
 
 
+class _Formula(NamedTuple):
+    """What is computed on each element, and the order in which it has the axes; no order has what is one number."""
+
+    text: str
+    order: tuple[int, ...] = ()
+
+
 def _slope(function: Callable[[Any], Any], shape: tuple[int, ...], dtype: Any) -> str:
-    """A function of each element and its derivative as formulas, whatever the shape; empty for a long one."""
+    """A function of each element and its derivative as formulas, whatever the shape; empty for a long one.
+
+    Under `vmap` a derivative turns axes, and turns them back; where they stay turned it is another function.
+    """
     example = jax.ShapeDtypeStruct(shape, dtype)
     traced = jax.make_jaxpr(lambda x, t: jax.jvp(function, (x,), (t,)))(example, example)
-    return " ".join(_formulas(traced.jaxpr, ["x", "t"]))
+    order = tuple(range(len(shape)))
+    formulas = _formulas(traced.jaxpr, [_Formula("x", order), _Formula("t", order)])
+    return " ".join(each.text if each.order == order else "turned" for each in formulas)
 
 
-def _formulas(jaxpr: Jaxpr, given: Sequence[str]) -> list[str]:
-    formulas: dict[Any, str] = dict(zip(jaxpr.invars, given))
+def _formulas(jaxpr: Jaxpr, given: Sequence[_Formula]) -> list[_Formula]:
+    formulas: dict[Any, _Formula] = dict(zip(jaxpr.invars, given))
     if len(jaxpr.eqns) > _MOST_EQUATIONS or jaxpr.constvars:
         return []
     for equation in jaxpr.eqns:
-        taken = [str(float(each.val)) if isinstance(each, Literal) else formulas[each] for each in equation.invars]
+        taken = [
+            _Formula(str(each.val)) if isinstance(each, Literal) else formulas.get(each, _Formula(""))
+            for each in equation.invars
+        ]
         inner = equation.params.get(_INLINED.get(equation.primitive.name, "call_jaxpr"))
-        name = equation.primitive.name
-        if isinstance(inner, ClosedJaxpr):
-            results = _formulas(inner.jaxpr, taken) or [name]
-        else:
-            results = taken if name == "broadcast_in_dim" else [f"{name}({','.join(taken)})"]
-        formulas |= dict(zip(equation.outvars, results))
-    return [formulas.get(each, "") for each in jaxpr.outvars]
+        within = _formulas(inner.jaxpr, taken) if isinstance(inner, ClosedJaxpr) else []
+        formulas |= dict(zip(equation.outvars, within or [_formula(equation, taken)]))
+    return [formulas.get(each, _Formula("")) for each in jaxpr.outvars]
+
+
+def _formula(equation: Any, taken: Sequence[_Formula]) -> _Formula:
+    """What one equation computes of these."""
+    name, orders = equation.primitive.name, {each.order for each in taken if each.order}
+    if name == "broadcast_in_dim" and not orders:
+        return taken[0]
+    if name == "transpose" and orders:
+        return _Formula(taken[0].text, tuple(taken[0].order[axis] for axis in equation.params["permutation"]))
+    text = f"{name}({','.join(each.text for each in taken)})"
+    return _Formula(text, *orders) if len(orders) <= 1 else _Formula(f"turned {text}")

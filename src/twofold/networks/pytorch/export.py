@@ -28,7 +28,7 @@ from twofold.networks.pytorch.translate import (
     spec_of,
 )
 from twofold.networks.seeding import generators
-from twofold.networks.telling import quietly, words_of
+from twofold.networks.telling import quietly, said_of_shapes, words_of
 
 # What a module raises that gets images of a shape it was not made for; anything else is a mistake in it.
 _OF_SHAPES = (RuntimeError, ValueError, IndexError, AssertionError)
@@ -85,10 +85,11 @@ def example(shape: Sequence[int]) -> torch.Tensor:
 def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: bool) -> Convention:
     """The first convention whose shapes the module takes; it is called in evaluation, which leaves no trace."""
     arguments = _required(module, network)
-    names = ["two images"] if arguments == 2 or two_images else ["pairs", "pairs with channels", "rows"]
+    names = [] if arguments == 2 or two_images else ["pairs", "pairs with channels", "rows"]
+    names = names if arguments == 1 and not two_images else ["two images", *names]
     conventions = {tuple(Convention(name).shapes(pairs)): Convention(name) for name in reversed(names)}
     module.eval()
-    said: list[str] = []
+    said: list[tuple[str, str]] = []
     failures: list[Exception] = []
     for shapes, convention in reversed(conventions.items()):
         try:
@@ -97,7 +98,7 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: boo
         except _OF_SHAPES as error:
             if is_known(error):
                 raise mistake(network, error) from error
-            said.append(f"{' and '.join(map(str, shapes))}: {words_of(error)}")
+            said.append((" and ".join(map(str, shapes)), words_of(error)))
             failures.append(error)
         except (Exception, SystemExit) as error:
             raise mistake(network, error) from error
@@ -106,7 +107,7 @@ def _fitting(module: torch.nn.Module, network: str, pairs: Spec, two_images: boo
     if len(failures) > 1 and len(set(map(words_of, failures))) == 1:  # whatever the shape is, so it is not the shape
         raise mistake(network, failures[0], pairs=pairs.shape) from failures[0]
     raise NetworkError(
-        f"{network}: no images that could be given fit: {'; '.join(said)}; images are "
+        f"{network}: no images that could be given fit: {said_of_shapes(said)}; images are "
         f"{' x '.join(map(str, pairs.shape[2:]))} here: write forward(pairs) for (n, 2, h, w) or forward(left, right) "
         "for (n, 1, h, w) each, with n from x.shape[0], and layers for that size"
     )
@@ -117,11 +118,11 @@ def _no_inference(_: Any) -> None:
 
 
 def _required(module: torch.nn.Module, network: str) -> int:
-    """How many arguments `forward` must be given: one or two."""
+    """How many arguments `forward` must be given: one or two; 0 where it takes any number, as forward(*images)."""
     parameters = inspect.signature(module.forward).parameters.values()
     needed = [each for each in parameters if each.default is each.empty and each.kind not in _VARIABLE]
     if not needed and any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters):
-        return 2  # forward(*images)
+        return 0
     positional = [each for each in needed if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     if len(positional) not in (1, 2) or len(positional) < len(needed):
         names = ", ".join(each.name for each in needed) or "none"

@@ -116,13 +116,6 @@ class OwnModule(Own):
         with self._within():
             return fresh(self._make, self.exported, seed=seed, round=round)
 
-    def begins_finite(self) -> bool:
-        """See `Own`."""
-        shapes = self.exported.convention.shapes(self._graphs[1].images)
-        with self._within(), seeded(0, 0), torch.no_grad():
-            outputs = made(self._make, self.exported).eval()(*map(example, shapes))
-        return all(bool(torch.isfinite(each).all()) for each in _leaves(outputs))
-
     def trained(self, arrays: Mapping[str, np.ndarray], *, seed: int, round: int) -> torch.nn.Module:
         """See `Own`; the module is in evaluation."""
         with self._within():

@@ -18,6 +18,7 @@ from twofold.networks.graphs.parity import (
     AWAY,
     RATE,
     STEPS,
+    Compared,
     Difference,
     after_steps,
     as_differences,
@@ -127,7 +128,7 @@ def _rounds(graphs: Sequence[Graph]) -> bool:
 
 def _compared(
     make: Callable[[], torch.nn.Module], exported: Exported, real: torch.dtype, steps: int
-) -> dict[str, float]:
+) -> dict[str, Compared]:
     graphs = {mode: graph for mode, _, graph in exported.graphs}
     with jax.enable_x64(True), seeded(0, 0), handlers.only_if_known("float64"):
         theirs = _Theirs(made(make, exported), exported, real)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from twofold.analysis import agreement, in_order, summary, varying_settings
+from twofold.analysis import agreement, in_order, summary, varying_settings, without_unused
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import notes, statistics
 from twofold.report.text.numbers import counted
@@ -20,7 +20,7 @@ def summary_table(trials: pd.DataFrame) -> Table:
     varied = varying_settings(trials)
     paper = None if varied else agreement(trials)
     data = sorted(set(trials.data)) if "data" in trials else []
-    return drawn(statistics.summary_table(summary(trials, ["network", *varied]), varied, paper, data))
+    return drawn(statistics.summary_table(summary(without_unused(trials), ["network", *varied]), varied, paper, data))
 
 
 def settings_table(trials: pd.DataFrame) -> Table:
@@ -34,7 +34,7 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.SD,
         statistics.RANGE,
     ]
-    rows = rows_of(summary(trials, ["network", *varied]))
+    rows = rows_of(summary(without_unused(trials), ["network", *varied]))
     title = f"Test error of {counted(len(trials), 'trial')}"
     return drawn(TextTable(title, columns, rows, notes.identities_note(trials.network)))
 
@@ -42,8 +42,9 @@ def settings_table(trials: pd.DataFrame) -> Table:
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits."""
     kept = pd.DataFrame(records)
-    kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
     varied = [name for name in COMPARED if name in {*varying_settings(kept), "data"}]
+    kept = without_unused(kept)
+    kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
     columns = [
         *map(value_column, ("network", *varied)),
         count_column("round"),

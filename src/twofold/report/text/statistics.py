@@ -145,12 +145,14 @@ def rates_table(collapse: pd.DataFrame, varied: Sequence[str], leaky: bool) -> T
 
 
 def _rate(kind: str, collapse: pd.DataFrame, groups: Sequence[str]) -> Column:
-    of_kind = {tuple(row[name] for name in groups): row for row in rows_of(collapse[collapse.kind == kind])}
+    # By texts, since a value that is missing is not equal to itself.
+    cells = [value_column(name).cell for name in groups]
+    of_kind = {tuple(cell(row) for cell in cells): row for row in rows_of(collapse[collapse.kind == kind])}
     heading = kind.replace(" dead", "\ndead") + " %"
 
     def text(row: Row) -> str:
-        found = of_kind.get(tuple(row[name] for name in groups))
-        return "–" if found is None else rate_text(found)
+        found = of_kind.get(tuple(cell(row) for cell in cells))
+        return MISSING if found is None else rate_text(found)
 
     return Column(heading, text)
 

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from twofold.analysis import without_unused
 from twofold.report.text.notes import first_rows_note
 from twofold.report.text.pictures import dead_text
 from twofold.report.text.statistics import error_column
@@ -24,5 +25,5 @@ def trials_table(trials: pd.DataFrame, varied: Sequence[str], most: int) -> Text
         Column("diverged", lambda row: value_text(row["diverged"]) if row["diverged"] else ""),
         Column("seconds", lambda row: f"{row['seconds']:.2f}"),
     ]
-    shown = trials.head(most)
+    shown = without_unused(trials).head(most)
     return TextTable("Every trial", columns, rows_of(shown), first_rows_note(len(shown), len(trials)))
