@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.native.frames import Guarded, call
 from tests.native.ways import assert_alone_are_together, assert_same_ways
 
-from twofold.native.normalisation import has_normalise, native_normalise, portable_normalise
+from twofold.native.normalisation import MOST_JOINED, has_normalise, native_normalise, portable_normalise
 
 EPS = 1e-5
 
@@ -82,7 +82,8 @@ def test_many_trials_at_once_are_each_alone():
 
 @pytest.mark.parametrize("real", ["float32", "float64"])
 @pytest.mark.parametrize(
-    ("n", "rows", "columns", "groups"), [(1, 1, 1, 1), (1, 6, 16, 16), (3, 11, 42, 2), (4, 1, 9, 1)]
+    ("n", "rows", "columns", "groups"),
+    [(1, 1, 1, 1), (1, 6, 16, 16), (3, 11, 42, 2), (4, 1, 9, 1), (2, 8, 6, 3), (1, 32, 1, 1)],
 )
 @pytest.mark.parametrize(("relu", "more"), [(0, 0), (1, 0), (1, 1)])
 def test_the_handlers_keep_to_their_arrays(real, n, rows, columns, groups, relu, more):
@@ -90,11 +91,14 @@ def test_the_handlers_keep_to_their_arrays(real, n, rows, columns, groups, relu,
     x, weight, bias, gradient = (Guarded(each.shape, real, each) for each in (*drawn, drawn[0]))
     eps, flag = Guarded((1,), real, EPS), Guarded((1,), np.int8, relu)
     others = Guarded((n * more, rows, columns), real, 1)
-    found = [Guarded(shape, real) for shape in (x.array.shape, (n, groups), (n, groups), (2, columns))]
+    found = [Guarded(shape, real) for shape in (x.array.shape, (n, groups), (n, groups), (3, MOST_JOINED, columns))]
     call("normalise", real, [x, weight, bias, eps, flag, others], found)
     outputs = found[0] if relu else Guarded((0,), real)
-    shapes = x.array.shape, (columns,), (columns,), others.array.shape, (4, columns)
+    shapes = x.array.shape, (columns,), (columns,), others.array.shape, (4, MOST_JOINED, columns)
     back = [Guarded(shape, real) for shape in shapes]
     call("normalise_back", real, [x, weight, *found[1:3], eps, gradient, outputs], back)
+    *found, space = found
+    *back, space_back = back
     everything = [x, weight, bias, gradient, eps, flag, others, *found, *back]
-    assert all(each.is_intact() and np.isfinite(each.array).all() for each in everything)
+    assert all(each.is_intact() for each in (*everything, space, space_back))
+    assert all(np.isfinite(each.array).all() for each in everything)

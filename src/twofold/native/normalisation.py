@@ -11,6 +11,9 @@ from jaxtyping import Array, Float
 from twofold.native import handlers
 from twofold.native.activation import portable_relu
 
+# So many rows at most are one in `twofold.native.norms`: as there are numbers in a register.
+MOST_JOINED = 16
+
 # Outputs, means and variances.
 Results = tuple[Array, Array, Array]
 
@@ -90,7 +93,9 @@ def _forward(
     x: Array, weight: Array, bias: Array, others: Array | None, groups: int, eps: float, relu: bool
 ) -> tuple[Results, tuple[Any, ...]]:
     moments = len(x), groups
-    shapes = [jax.ShapeDtypeStruct(each, x.dtype) for each in (x.shape, moments, moments, (2, x.shape[-1]))]
+    shapes = [
+        jax.ShapeDtypeStruct(each, x.dtype) for each in (x.shape, moments, moments, (3, MOST_JOINED, x.shape[-1]))
+    ]
     call = jax.ffi.ffi_call(handlers.register("normalise", x.dtype.name), shapes, vmap_method="sequential")
     added = jnp.zeros(0, x.dtype) if others is None else others
     result, mean, variance, _ = call(x, weight, bias, jnp.full(1, eps, x.dtype), np.full(1, relu, np.int8), added)
@@ -102,7 +107,7 @@ def _backward(
 ) -> tuple[Array, Array, Array, Array | None]:
     x, weight, mean, variance, outputs, more = kept
     channels = weight.shape
-    sizes = x.shape, channels, channels, x.shape if more else (0,), (4, *channels)
+    sizes = x.shape, channels, channels, x.shape if more else (0,), (4, MOST_JOINED, *channels)
     call = jax.ffi.ffi_call(
         handlers.register("normalise_back", x.dtype.name),
         [jax.ShapeDtypeStruct(each, x.dtype) for each in sizes],

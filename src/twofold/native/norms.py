@@ -5,6 +5,9 @@ The channels of a group are normalised together, over all rows of an image. Ioff
 Normalization", algorithm 1, where all images are the rows of one, and each channel is a group; Wu and He 2018, "Group
 Normalization", section 3; the gradients follow. The variance is that of the differences from the mean, and not of
 squares, which would cancel.
+
+Where the channels of a row do not fill the registers, some rows are worked on as one that does: what is summed is then
+summed over its parts, and numbers of channels stand there once for each part.
 """
 
 from collections.abc import Callable
@@ -13,7 +16,7 @@ import numpy as np
 
 from twofold.native.foreign import argument, begins, compiled, dimension, length, offset, result, result_length
 from twofold.native.relus import let_through, opened
-from twofold.native.vectors import over_rows
+from twofold.native.vectors import LANES, over_rows
 
 
 def _sub(builder, a, b):
@@ -86,6 +89,29 @@ _write_back_sum_relu = over_rows(_back_sum_relu, written=2)
 
 
 @compiled
+def _joined(rows, columns):
+    """How many rows are one."""
+    joined = 1
+    while joined * columns % LANES and joined < LANES and rows % (2 * joined) == 0:
+        joined *= 2
+    return joined if joined * columns % LANES == 0 else 1
+
+
+@compiled
+def _sum_of_parts(sums, columns, parts):
+    for i in range(1, parts):
+        for c in range(columns):
+            sums[c] += sums[i * columns + c]
+
+
+@compiled
+def _for_each_part(numbers, columns, parts, to):
+    for i in range(parts):
+        for c in range(columns):
+            to[i * columns + c] = numbers[c]
+
+
+@compiled
 def _mean_of_groups(sums, columns, groups, count, found):
     """Of sums of channels, the means of groups of so many numbers each; they take the sums' places, too."""
     size = columns // groups
@@ -101,25 +127,32 @@ def _mean_of_groups(sums, columns, groups, count, found):
 
 @compiled
 def _normalise(n, rows, columns, groups, x, weight, bias, eps, relu, others, more, outputs, mean, variance, space):
-    """`outputs`, means and variances; `space` has place for two numbers a channel."""
-    means, factors = space, offset(space, columns)
+    """`outputs`, means and variances; `space` has place for three numbers a channel of each row that is joined."""
+    parts = _joined(rows, columns)
+    lines, width = rows // parts, parts * columns
+    means, factors, added = space, offset(space, width), offset(space, 2 * width)
     count = rows * (columns // groups)
+    _for_each_part(bias, columns, parts, added)
     for image in range(n):
         begin = image * rows * columns
         seen, written = (offset(x, begin),), (offset(outputs, begin),)
-        _sums(seen, (means,), (means,), (means,), rows, columns)
+        _sums(seen, (means,), (means,), (means,), lines, width)
+        _sum_of_parts(means, columns, parts)
         _mean_of_groups(means, columns, groups, count, offset(mean, image * groups))
-        _squares(seen, (means,), (means,), (factors,), rows, columns)
+        _for_each_part(means, columns, parts, means)
+        _squares(seen, (means,), (means,), (factors,), lines, width)
+        _sum_of_parts(factors, columns, parts)
         _mean_of_groups(factors, columns, groups, count, offset(variance, image * groups))
         for c in range(columns):
             factors[c] = weight[c] / np.sqrt(factors[c] + eps[0])
-        numbers = means, factors, bias
+        _for_each_part(factors, columns, parts, factors)
+        numbers = means, factors, added
         if more:
-            _write_sum_relu((seen[0], offset(others, begin)), numbers, written, (means,), rows, columns)
+            _write_sum_relu((seen[0], offset(others, begin)), numbers, written, (means,), lines, width)
         elif relu:
-            _write_relu(seen, numbers, written, (means,), rows, columns)
+            _write_relu(seen, numbers, written, (means,), lines, width)
         else:
-            _write_scaled(seen, numbers, written, (means,), rows, columns)
+            _write_scaled(seen, numbers, written, (means,), lines, width)
 
 
 @compiled
@@ -127,9 +160,12 @@ def _normalise_back(
     n, rows, columns, groups, x, weight, mean, variance, eps, gradient, outputs, relu, more,
     to_x, to_weight, to_bias, to_others, space,
 ):  # fmt: skip
-    """The gradients of x, weight and bias, and of the other images; `space` has place for four numbers a channel."""
-    means, factors = space, offset(space, columns)
-    plain, along = offset(space, 2 * columns), offset(space, 3 * columns)
+    """The gradients of x, weight and bias, and of the other images; `space` has place for four numbers a channel of
+    each row that is joined."""
+    parts = _joined(rows, columns)
+    lines, width = rows // parts, parts * columns
+    means, factors = space, offset(space, width)
+    plain, along = offset(space, 2 * width), offset(space, 3 * width)
     size = columns // groups
     for c in range(columns):
         to_weight[c], to_bias[c] = np.int8(0), np.int8(0)
@@ -138,11 +174,14 @@ def _normalise_back(
         seen, given, written = offset(x, begin), offset(gradient, begin), (offset(to_x, begin),)
         for c in range(columns):
             means[c] = mean[image * groups + c // size]
+        _for_each_part(means, columns, parts, means)
         if relu:
             read = seen, given, offset(outputs, begin)
-            _sums_back_relu(read, (means,), (means,), (plain, along), rows, columns)
+            _sums_back_relu(read, (means,), (means,), (plain, along), lines, width)
         else:
-            _sums_back((seen, given), (means,), (means,), (plain, along), rows, columns)
+            _sums_back((seen, given), (means,), (means,), (plain, along), lines, width)
+        _sum_of_parts(plain, columns, parts)
+        _sum_of_parts(along, columns, parts)
         for g in range(groups):
             inverse = 1 / np.sqrt(variance[image * groups + g] + eps[0])
             of_plain = of_along = weight[g * size] * np.int8(0)
@@ -156,20 +195,22 @@ def _normalise_back(
                 factors[c] = inverse * weight[c]
                 plain[c] = of_plain * scale
                 along[c] = of_along * scale * inverse * inverse
+        for each in (factors, plain, along):
+            _for_each_part(each, columns, parts, each)
         numbers = means, factors, plain, along
         if more:
             to_both = written[0], offset(to_others, begin)
-            _write_back_sum_relu((seen, given, offset(outputs, begin)), numbers, to_both, (means,), rows, columns)
+            _write_back_sum_relu((seen, given, offset(outputs, begin)), numbers, to_both, (means,), lines, width)
         elif relu:
-            _write_back_relu((seen, given, offset(outputs, begin)), numbers, written, (means,), rows, columns)
+            _write_back_relu((seen, given, offset(outputs, begin)), numbers, written, (means,), lines, width)
         else:
-            _write_back((seen, given), numbers, written, (means,), rows, columns)
+            _write_back((seen, given), numbers, written, (means,), lines, width)
 
 
 def normalise_handler(real: np.generic) -> Callable:
     """Arguments are x (n, rows, columns), weight and bias (columns), eps, whether a ReLU follows (1, or 0), and what is
     added before it, of the shape of x, or nothing; results are the outputs, means and variances (n, groups), and a
-    workspace (2, columns)."""
+    workspace (3, most rows that are joined, columns)."""
     flag = np.int8(0)
 
     def normalise(frame):
@@ -200,7 +241,7 @@ def normalise_handler(real: np.generic) -> Callable:
 def normalise_back_handler(real: np.generic) -> Callable:
     """Arguments are x (n, rows, columns), weight (columns), mean and variance (n, groups), eps, the gradient of the
     outputs, and, where a ReLU follows, the outputs, else nothing; results are the gradients of x, weight and bias, that
-    of what was added before the ReLU, or nothing, and a workspace (4, columns)."""
+    of what was added before the ReLU, or nothing, and a workspace (4, most rows that are joined, columns)."""
 
     def normalise_back(frame):
         if begins(frame):
