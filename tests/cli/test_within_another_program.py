@@ -9,8 +9,8 @@ import sys
 import pytest
 from tests.cli.program import small_study
 
-# Notes what differs after each command, of all that a process has once and libraries change. Each is run twice, one after
-# another in one process.
+# Notes what differs after each command, of all that a process has once and libraries change. Each is run twice, and all
+# in one process.
 ASK = """
 import csv, json, logging, os, signal, sys, tempfile, warnings
 import matplotlib, numpy, optuna, pandas
