@@ -8,11 +8,15 @@ BIN := $(VENV)/bin
 study: $(VENV)/.installed
 	$(BIN)/twofold study
 
+# Each of the two has one half of the tests, and then half of what the other has left: so a file's tests share what they
+# prepare, and both end together.
+SIDE_BY_SIDE := -n 2 --dist worksteal
+
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest $(SIDE_BY_SIDE)
 
 test-all: $(VENV)/.installed-test
-	$(BIN)/pytest -n 2 -m "not browser and not wheel"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not browser and not wheel"
 
 test-wheel: $(VENV)/.installed-wheel
 	$(BIN)/pytest -m wheel tests/packaging

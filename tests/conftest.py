@@ -5,6 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+# Before PyTorch and NumPy are imported, here and in the processes that tests start: tests run side by side, one on each
+# core, and threads of theirs that wait for one another would take most of the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pandas as pd
 import pytest

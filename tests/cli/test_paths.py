@@ -97,9 +97,7 @@ def test_a_notebook_may_write_a_tilde_too(home, monkeypatch):
     assert list(Path().iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["~nosuchuser", "~nosuchuser/deep", "what?", "50% #1 &c", "it's", "zwölf", "a\nb", "-x"]
-)
+@pytest.mark.parametrize("name", ["~nosuchuser", "~nosuchuser/deep", "what? 50% #1 &c, it's zwölf\nb", "-x"])
 def test_any_other_name_is_a_name(name, home, capsys):
     assert main([*STUDY, f"--out={name}", f"--models={name}", "--keep-models=all"]) == 0
     assert main(["report", f"--out={name}.html", f"--models={name}", "--title=it's 50 % <b>"]) == 0

@@ -158,7 +158,8 @@ def test_two_runs_on_one_store_train_no_trial_twice(start, tmp_path):
     store = tmp_path / "twofold.db"
     Store(str(store))
     count_insertions(store)
-    arguments = [*small_study(rounds=4), "--workers", "1", "--json", "--quiet", "--out"]
+    sizes = ["--epochs", "1", "--pairs", "100", "--test-pairs", "50", "--workers", "1"]
+    arguments = ["study", "--networks", "NetWS", "--rounds", "8", *sizes, "--json", "--quiet", "--out"]
     both = [start(*arguments, f"figures{number}", cwd=tmp_path) for number in (1, 2)]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]

@@ -9,7 +9,8 @@ import sys
 import pytest
 from tests.cli.program import small_study
 
-# Prints what differs after the command, of all that a process has once and libraries change.
+# Notes what differs after each command, of all that a process has once and libraries change. Each is run twice, and all
+# in one process.
 ASK = """
 import csv, json, logging, os, signal, sys, tempfile, warnings
 import matplotlib, numpy, optuna, pandas
@@ -41,13 +42,16 @@ def state():
     }
 
 csv.field_size_limit(1000)
-for number in range(2):  # what libraries do when they are imported is not ours
-    os.environ.update(json.loads(os.environ["SET"]))
-    before = state()
-    code = main(sys.argv[1:])
-    changed = {name: [old, state()[name]] for name, old in before.items() if state()[name] != old}
+found = {}
+for command in json.loads(sys.argv[1]):
+    for number in range(2):  # what libraries do when they are imported is not ours
+        os.environ.update(json.loads(os.environ["SET"]))
+        before = state()
+        code = main(command.split())
+        changed = {name: [old, state()[name]] for name, old in before.items() if state()[name] != old}
+    found[command] = [code, changed]
 with open("changed.json", "w") as file:
-    json.dump([code, changed], file)
+    json.dump(found, file)
 """
 
 # Variables that the program sets aside where the process is its own.
@@ -72,12 +76,12 @@ COMMANDS = [
 ]
 
 
-def changed(folder, command, **options):
-    """The exit code, and what is not as before, of a command that is run twice."""
+def changed(folder, commands, **options):
+    """The exit code, and what is not as before, of each command."""
     options = {"capture_output": True, **options}
     environment = {**os.environ, "SET": json.dumps(VARIABLES)}
     done = subprocess.run(
-        [sys.executable, "-c", ASK, *command.split()], cwd=folder, env=environment, timeout=300, **options
+        [sys.executable, "-c", ASK, json.dumps(commands)], cwd=folder, env=environment, timeout=300, **options
     )
     assert done.returncode in (0, 120), done.stderr  # 120: Python could not write its output
     return json.loads((folder / "changed.json").read_text())
@@ -95,9 +99,9 @@ def folder(finished, tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_what_a_process_has_once_is_as_it_was(command, folder):
-    assert changed(folder, command) == [2 if "nonsense" in command else 0, {}]
+def test_what_a_process_has_once_is_as_it_was(folder):
+    expected = {command: [2 if "nonsense" in command else 0, {}] for command in COMMANDS}
+    assert changed(folder, COMMANDS) == expected
 
 
 def test_output_that_is_lost_changes_nothing_else(folder):
@@ -106,4 +110,4 @@ def test_output_that_is_lost_changes_nothing_else(folder):
     os.set_blocking(writing, False)
     with os.fdopen(writing, "wb"):
         options = {"capture_output": False, "stdout": writing, "stderr": subprocess.PIPE}
-        assert changed(folder, "results", **options) == [0, {}]
+        assert changed(folder, ["results"], **options) == {"results": [0, {}]}

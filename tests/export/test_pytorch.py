@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: what is c
 from twofold.data import draw_pairs, load_images
 from twofold.errors import TwofoldError
 from twofold.export.pytorch import from_pytorch, module_for, pair_loss, to_pytorch
+from twofold.native import quickly
 from twofold.native.operations import native_step, portable_step
 from twofold.native.rules import memories_of
 from twofold.networks import NETWORKS
@@ -26,7 +27,9 @@ from twofold.training.run import Arguments, State, start, train_epochs
 PAIRS, BATCH = 500, 25
 torch.set_num_threads(1)  # tests run side by side, one on each core
 # Compiled once per optimizer: the learning rate is an argument.
-START, TRAIN = (jax.jit(function, static_argnums=0) for function in (start, train_epochs))
+START, TRAIN = (
+    jax.jit(function, static_argnums=0, compiler_options=quickly.OPTIONS) for function in (start, train_epochs)
+)
 TORCH_OPTIMIZERS = {
     "adamw": torch.optim.AdamW,
     "sgd": torch.optim.SGD,

@@ -47,13 +47,15 @@ def random_arrays(*shapes):
     return [random.normal(size=shape) for shape in shapes]
 
 
-@both_ways
 @FEW
 @given(shapes())
-def test_values_and_gradients_are_xlas_on_random_shapes(way, shape):
+def test_values_and_gradients_are_xlas_on_random_shapes(shape):
     image, kernel, *how = shape
     arrays = random_arrays(image, kernel)
-    assert_same_ways(lambda *arrays: way(*arrays, *how), lambda *arrays: of_xla(*arrays, *how), arrays)
+    native, portable, theirs = (
+        lambda *arrays, way=way: way(*arrays, *how) for way in (native_depthwise, portable_depthwise, of_xla)
+    )
+    assert_same_ways([native, portable], theirs, arrays)
 
 
 @pytest.mark.parametrize(("groups", "inputs", "outputs"), [*itertools.product([2, 9], [1, 2], [1, 3])])
@@ -71,7 +73,7 @@ def test_groups_are_xlas(groups, inputs, outputs):
         )
 
     arrays = random_arrays((2, 7, 6, groups * inputs), (3, 2, inputs, groups * outputs))
-    assert_same_ways(ours, theirs, arrays)
+    assert_same_ways([ours], theirs, arrays)
 
 
 def test_many_trials_at_once_are_each_alone():

@@ -34,7 +34,6 @@ def random_arrays(n, rows, columns, dtype=np.float64):
     return [(10 + random.normal(size=shape)).astype(dtype) for shape in shapes]
 
 
-@both_ways
 @FEW
 @given(
     n=st.integers(1, 3),
@@ -43,7 +42,7 @@ def random_arrays(n, rows, columns, dtype=np.float64):
     size=st.integers(1, 9),
     after=st.sampled_from(["nothing", "ReLU", "sum and ReLU"]),
 )
-def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, size, after):
+def test_values_and_gradients_are_those_of_the_formula(n, rows, groups, size, after):
     arrays = random_arrays(n, rows, groups * size)
     assert has_normalise(*map(jnp.asarray, arrays))
     arrays[2] -= 10  # so that some of it is shut
@@ -53,7 +52,7 @@ def test_values_and_gradients_are_those_of_the_formula(way, n, rows, groups, siz
     def of(way):
         return lambda x, weight, bias, others=None: way(x, weight, bias, others, groups, EPS, after != "nothing")
 
-    assert_same_ways(of(way), of(plain), arrays, rtol=1e-8)
+    assert_same_ways([of(native_normalise), of(portable_normalise)], of(plain), arrays, rtol=1e-8)
 
 
 def test_a_mean_far_from_zero_costs_no_digits():

@@ -1,5 +1,7 @@
 """The features of the two blocks, for a processor and for any platform, against the plain formulation."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.networks.plain import plain_block
 
-from twofold.native import operations
+from twofold.native import operations, quickly
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
 from twofold.networks import blocks
 
@@ -35,6 +37,8 @@ def random_arguments(g, n, height, width, dtype=np.float32):
     return images, *(jax.random.normal(key, shape, dtype) for key, shape in zip(keys[1:], shapes))
 
 
+# Compiled once for a way and a shape, by whichever test is first.
+@partial(jax.jit, static_argnums=0, compiler_options=quickly.OPTIONS)
 def values_and_gradients(features, arguments):
     """The features, and the gradients of the sum of their sines by all arguments but the images."""
 
@@ -42,8 +46,13 @@ def values_and_gradients(features, arguments):
         outputs = features(*arguments)
         return jnp.sin(outputs).sum(), outputs
 
-    (_, outputs), gradients = jax.jit(jax.value_and_grad(total, range(1, 5), has_aux=True))(*arguments)
+    (_, outputs), gradients = jax.value_and_grad(total, range(1, 5), has_aux=True)(*arguments)
     return outputs, *gradients
+
+
+@partial(jax.jit, static_argnums=0, compiler_options=quickly.OPTIONS)
+def gradients_of_sum(features, images, parameters):
+    return jax.grad(lambda parameters: features(images, *parameters).sum())(parameters)
 
 
 def assert_as_plain(features, arguments, tolerance):
@@ -76,20 +85,16 @@ def test_ties_are_broken_as_in_the_plain_formulation(features):
     assert_as_plain(features, (images, *parameters), 1e-4)
     first = jnp.zeros((1, 1, 14, 14)).at[0, 0, 4, 4].set(1.0)  # seen by the corner of the first place of a window alone
     parameters = (jnp.zeros((1, 3, 3, 1, CHANNELS1)), jnp.ones((1, CHANNELS1)), *map(jnp.abs, parameters[2:]))
-    gradient = jax.grad(lambda kernel: features(first, kernel, *parameters[1:]).sum())(parameters[0])
+    gradient, *_ = gradients_of_sum(features, first, parameters)
     assert (gradient[0, 0, 0] > 0).all()
 
 
 @both_ways
 def test_a_shut_relu_passes_no_gradient(features):
     images, kernel1, bias1, kernel2, bias2 = random_arguments(2, 3, 14, 14)
-
-    def gradients(*parameters):
-        return jax.grad(lambda *a: features(images, *a).sum(), range(4))(*parameters)
-
-    first_shut = gradients(kernel1, bias1 - 100, kernel2, bias2)
+    first_shut = gradients_of_sum(features, images, (kernel1, bias1 - 100, kernel2, bias2))
     assert all((gradient == 0).all() for gradient in first_shut[:3])
-    second_shut = gradients(kernel1, bias1, kernel2, bias2 - 1000)
+    second_shut = gradients_of_sum(features, images, (kernel1, bias1, kernel2, bias2 - 1000))
     assert all((gradient == 0).all() for gradient in second_shut)
 
 
@@ -100,7 +105,7 @@ def test_what_is_not_finite_shows(features, value, which):
     """As in PyTorch, where neither pooling nor ReLU hides a NaN."""
     arguments = list(random_arguments(1, 2, 14, 14))
     arguments[which] = arguments[which].at[0].set(value)
-    assert not np.isfinite(features(*arguments)).any()
+    assert not np.isfinite(jax.jit(features, compiler_options=quickly.OPTIONS)(*arguments)).any()
 
 
 def test_on_a_processor_the_native_kernels_do_the_work():

@@ -12,7 +12,7 @@ import pytest
 import twofold.cache
 from twofold.cache import keep, read_kept
 from twofold.errors import SettingError
-from twofold.native import handlers, layout, packing
+from twofold.native import handlers, layout, packing, stages
 
 # What a fault does: a line of Python that is run before a module of the probe is; and what is said of it.
 FAULTS = {
@@ -90,7 +90,11 @@ def nothing_known(tmp_path, monkeypatch):
 
 @pytest.fixture
 def broken(monkeypatch):
-    """A function that puts a fault into one of the processes, and gives the list of those that were started."""
+    """A function that puts a fault into one of the processes, and gives the list of those that were started.
+
+    The work is one of its parts alone: the other would be compared in vain.
+    """
+    monkeypatch.setattr(handlers, "PARTS", (stages.PAPERS,))
     finished = handlers._finished
     started = []
 
@@ -141,6 +145,14 @@ def test_what_may_work_the_next_time_is_tried_again(fault, nothing_known, two_ru
     assert started
 
 
+@pytest.mark.parametrize("part", stages.PARTS)
+def test_one_part_that_does_not_work_is_enough(part, nothing_known, broken, monkeypatch):
+    broken(handlers.COMPARE, f"os.kill(os.getpid(), 11) if sys.argv[2] == {part!r} else os._exit(0)")
+    monkeypatch.setattr(handlers, "PARTS", stages.PARTS)
+    assert "SIGSEGV" in handlers.trust("float32").reason
+    assert handlers.trust("float32").engine == handlers.PORTABLE
+
+
 def code_of_this_processor() -> bytes:
     """What is kept for the tests' own process."""
     code = {name: handlers._CODE[name, real] for name, real in handlers._CODE if real == "float32"}
@@ -148,6 +160,8 @@ def code_of_this_processor() -> bytes:
 
 
 def test_what_works_is_used_and_compiled_once(nothing_known, monkeypatch):
+    """One part of the work; all of it is compiled where no variable changes a number (test_environment.py)."""
+    monkeypatch.setattr(handlers, "PARTS", (stages.PAPERS,))
     assert not handlers.is_known()
     assert handlers.trust("float32") == handlers.Trust(handlers.NATIVE, "", fresh=True, kept=True)
     assert handlers.is_known()

@@ -1,4 +1,4 @@
-"""Two ways to one result, values and gradients, compared in double precision; and trials together with each alone."""
+"""Ways to one result, values and gradients, compared in double precision; and trials together with each alone."""
 
 import jax
 import jax.numpy as jnp
@@ -15,15 +15,19 @@ def values_and_gradients(way, arrays):
         return jnp.sin(jax.tree.leaves(outputs)[0]).sum(), outputs
 
     over = tuple(range(len(arrays)))
-    run = compile_quickly(jax.value_and_grad(total, over, has_aux=True), *arrays)
-    (_, outputs), gradients = run(*arrays)
+    (_, outputs), gradients = jax.value_and_grad(total, over, has_aux=True)(*arrays)
     return *jax.tree.leaves(outputs), *gradients
 
 
 def assert_same_ways(ours, theirs, arrays, rtol=1e-10):
+    """Each of `ours` comes to what `theirs` comes to; all are compiled as one program, which takes half the time."""
     with jax.enable_x64(True):
-        for a, b in zip(*(values_and_gradients(way, arrays) for way in (ours, theirs)), strict=True):
-            np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-11 * max(float(abs(b).max()), 1))
+        run = compile_quickly(lambda *arrays: [values_and_gradients(way, arrays) for way in (*ours, theirs)], *arrays)
+        *found, expected = run(*arrays)
+        for number, each in enumerate(found):
+            for a, b in zip(each, expected, strict=True):
+                atol = 1e-11 * max(float(abs(b).max()), 1)
+                np.testing.assert_allclose(a, b, rtol=rtol, atol=atol, err_msg=f"the way of number {number}")
 
 
 def assert_alone_are_together(way, arrays):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.native.frames import Guarded, call
 
+from twofold.native import quickly
 from twofold.native.operations import native_step, portable_step
 from twofold.native.rules import Numbers, memories_of
 from twofold.networks.paper import init_network
@@ -18,6 +19,11 @@ from twofold.training.optimizers import OPTIMIZERS
 NUMBERS = Numbers(0.01, 0.9, 0.1, 0.999, 0.001, 1e-8)
 
 every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+
+
+def updating(optimizer):
+    """The optimizer's step of a network, compiled."""
+    return jax.jit(optimizer.update, compiler_options=quickly.OPTIONS)
 
 
 def random_step(optimizer, real):
@@ -37,7 +43,7 @@ def test_both_forms_of_a_step_are_the_same(optimizer, real, tolerance):
     with jax.enable_x64(real == "float64"):
         numbers, *arrays = random_step(optimizer, real)
         native, portable = (
-            jax.jit(lambda *a, step=step: step(optimizer.rule, numbers, *a))(*arrays)
+            jax.jit(lambda *a, step=step: step(optimizer.rule, numbers, *a), compiler_options=quickly.OPTIONS)(*arrays)
             for step in (native_step, portable_step)
         )
         close = lambda a, b: np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)  # noqa: E731
@@ -72,8 +78,9 @@ def test_adam_corrects_for_the_start_of_its_means():
     optimizer, network = OPTIMIZERS["adam"], init_network(jax.random.key(0), weight_sharing=True)
     gradient = jax.tree.map(jnp.ones_like, network)
     memory, before = optimizer.init(network), network.head2.bias
+    update = updating(optimizer)
     for step in range(1, 6):
-        network, memory = optimizer.update(network, gradient, memory, {"learning_rate": jnp.float32(0.01)})
+        network, memory = update(network, gradient, memory, {"learning_rate": jnp.float32(0.01)})
         np.testing.assert_allclose(before - network.head2.bias, step * 0.01, rtol=1e-4)
 
 
@@ -84,6 +91,7 @@ def test_two_precisions_at_once_are_not_for_the_kernel(optimizer):
         mixed = eqx.tree_at(lambda n: n.head2.bias, network, network.head2.bias.astype(jnp.float64))
         gradient = jax.tree.map(jnp.ones_like, mixed)
         rate = {"learning_rate": jnp.float32(0.01)}
-        ours, _ = optimizer.update(mixed, gradient, optimizer.init(mixed), rate)
-        theirs, _ = optimizer.update(network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), rate)
+        update = updating(optimizer)
+        ours, _ = update(mixed, gradient, optimizer.init(mixed), rate)
+        theirs, _ = update(network, jax.tree.map(jnp.ones_like, network), optimizer.init(network), rate)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), ours, theirs)

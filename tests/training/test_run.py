@@ -7,6 +7,7 @@ import pytest
 from tests.training.programs import arguments, program
 
 from twofold.data import draw_pairs, load_images
+from twofold.native import quickly
 from twofold.networks.paper import init_network
 from twofold.networks.protocol import Outputs, Variables
 from twofold.training.losses import cross_entropy, pair_loss
@@ -14,6 +15,10 @@ from twofold.training.run import _SHUFFLING_STREAM, evaluate, start, train_epoch
 
 ADAM = program()
 PAIRS = draw_pairs(load_images("mnist5k"), seed=2, round=0, split="train", pairs=75)
+START, TRAIN, EVALUATE = (
+    jax.jit(function, static_argnums=0, compiler_options=quickly.OPTIONS)
+    for function in (start, train_epochs, evaluate)
+)
 
 
 def settings(round_=0, seed=0):
@@ -22,9 +27,8 @@ def settings(round_=0, seed=0):
 
 def trained(program, epochs=2, numbers=None):
     numbers = numbers or settings()
-    state, batches = jax.jit(start, static_argnums=0)(program, numbers, PAIRS)
-    train = jax.jit(train_epochs, static_argnums=0)
-    return train(program, state, numbers, PAIRS, batches, PAIRS, jnp.int32(epochs))
+    state, batches = START(program, numbers, PAIRS)
+    return TRAIN(program, state, numbers, PAIRS, batches, PAIRS, jnp.int32(epochs))
 
 
 def test_cross_entropy_by_hand():
@@ -57,10 +61,9 @@ def test_training_stops_at_the_last_epoch():
 
 def test_epochs_in_one_chunk_or_two_are_the_same():
     numbers = settings()
-    state, batches = jax.jit(start, static_argnums=0)(ADAM, numbers, PAIRS)
-    train = jax.jit(train_epochs, static_argnums=0)
+    state, batches = START(ADAM, numbers, PAIRS)
     for epochs in (1, 2):
-        state, _ = train(ADAM, state, numbers, PAIRS, batches, PAIRS, jnp.int32(epochs))
+        state, _ = TRAIN(ADAM, state, numbers, PAIRS, batches, PAIRS, jnp.int32(epochs))
     once, _ = trained(ADAM, epochs=3)
     jax.tree.map(np.testing.assert_array_equal, state, once)
 
@@ -86,8 +89,7 @@ def test_no_epoch_shuffles_with_a_key_that_drew_weights():
 
 def test_the_key_decides_the_initial_weights():
     numbers = [settings(round_=0), settings(round_=1), settings(seed=1)]
-    begin = jax.jit(start, static_argnums=0)
-    weights = [begin(ADAM, number, PAIRS)[0].variables.parameters.conv1.weight for number in numbers]
+    weights = [START(ADAM, number, PAIRS)[0].variables.parameters.conv1.weight for number in numbers]
     assert not np.array_equal(weights[0], weights[1])
     assert not np.array_equal(weights[0], weights[2])
     np.testing.assert_array_equal(trial_key(3, 4), trial_key(3, 4))
@@ -97,10 +99,8 @@ def test_the_key_decides_the_initial_weights():
 def test_evaluation_in_blocks_counts_every_pair_once(pairs):
     network = init_network(jax.random.key(0), weight_sharing=False)
     some = type(PAIRS)(*(jnp.asarray(array[:pairs]) for array in PAIRS))
-    outputs = network(some.images)
-    evaluation = jax.jit(evaluate, static_argnums=0)(
-        program("NetBase"), Variables(network), some, {"negative_slope": 0.0}
-    )
+    outputs = jax.jit(network, compiler_options=quickly.OPTIONS)(some.images)
+    evaluation = EVALUATE(program("NetBase"), Variables(network), some, {"negative_slope": 0.0})
     assert evaluation.wrong == (outputs.logits.argmax(1) != some.targets).sum()
     assert evaluation.wrong_classes == (outputs.class_logits.argmax(2) != some.classes).sum()
     np.testing.assert_array_equal(evaluation.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))

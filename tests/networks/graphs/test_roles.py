@@ -1,5 +1,6 @@
 """What the outputs of a network are, by their shapes; and that it is trained on what it should be."""
 
+import functools
 import re
 
 import jax
@@ -14,6 +15,7 @@ from torch import nn
 from twofold.data import Task
 from twofold.data.pairs import RELATIONS
 from twofold.errors import NetworkError
+from twofold.native import quickly
 from twofold.networks.graphs.structure import relation_logits
 from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.settings import Settings
@@ -79,10 +81,10 @@ def NOTHING():
     return Nothing()
 
 
-def outputs_of(structure):
+def outputs_of(structure, images=IMAGES):
     variables = structure.initial(0, 0)
-    outputs, _ = jax.jit(lambda v, i: structure.apply(v, i, {}, training=True))(variables, IMAGES)
-    return variables, outputs
+    apply = jax.jit(lambda v, i: structure.apply(v, i, {}, training=True), compiler_options=quickly.OPTIONS)
+    return variables, apply(variables, images)[0]
 
 
 @pytest.mark.parametrize("kind", ANSWERS)
@@ -90,7 +92,8 @@ def test_the_answer_is_told_by_its_shape_and_probabilities_are_taken_back_to_log
     count, forward, answer, taken = ANSWERS[kind]
     found = structure(network(forward, outputs=count))
     assert (found.roles.answer, found.roles.classes, found.roles.logits_taken) == (answer, None, taken)
-    (weight, bias), outputs = outputs_of(found)[0].parameters, outputs_of(found)[1]
+    variables, outputs = outputs_of(found)
+    weight, bias = variables.parameters
     expected = IMAGES.reshape(25, -1) @ weight.T + bias
     if count == 1:
         expected = np.concatenate([np.zeros((25, 1)), expected], axis=1)
@@ -115,9 +118,9 @@ def test_whole_numbers_alone_are_refused():
         Own("Net", network(lambda net, x: net.answer(flat(x)).argmax(1)), TASK, None, NOTHING, "")
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 10, 50])
-@pytest.mark.parametrize("kind", [*CLASSES, "squeezed"])
-def test_roles_are_the_same_for_every_batch_size(kind, batch_size):
+@functools.cache
+def squeezed_and(kind):
+    """A network whose answer is squeezed, with class predictions of this kind: its roles are found once."""
     predict = CLASSES.get(kind, (lambda net, x: [each.squeeze() for each in net.both(x)],))[0]
 
     def forward(net, x):
@@ -125,10 +128,17 @@ def test_roles_are_the_same_for_every_batch_size(kind, batch_size):
         several = predictions if isinstance(predictions, tuple | list) else (predictions,)
         return (net.answer(flat(x)).squeeze(), *several)
 
-    own = Own("Net", network(forward), TASK, None, NOTHING, "")
+    return Own("Net", network(forward), TASK, None, NOTHING, "")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 10, 50])
+@pytest.mark.parametrize("kind", [*CLASSES, "squeezed"])
+def test_roles_are_the_same_for_every_batch_size(kind, batch_size):
+    own = squeezed_and(kind)
     found = own.structure(Settings(batch_size=batch_size))
     images = IMAGES[:1].repeat(batch_size, 0)
-    outputs, _ = jax.jit(lambda v, i: found.apply(v, i, {}, training=True))(found.initial(0, 0), images)
+    # Shapes need no compiled program.
+    outputs, _ = jax.eval_shape(lambda v, i: found.apply(v, i, {}, training=True), found.initial(0, 0), images)
     assert found.roles is own.roles
     assert outputs.logits.shape == (batch_size, 2)
     assert outputs.class_logits.shape == (batch_size, 2, 4)
@@ -230,15 +240,18 @@ EMBEDDINGS = {
 }
 
 
+@functools.cache
+def embedding(kind):
+    return Own("Net", lambda: Embed(EMBEDDINGS[kind]), TASK, None, NOTHING, "")
+
+
 @pytest.mark.parametrize("batch_size", [1, 25])
 @pytest.mark.parametrize("kind", EMBEDDINGS)
 def test_embeddings_are_what_is_neither_an_answer_nor_class_predictions(kind, batch_size):
-    own = Own("Net", lambda: Embed(EMBEDDINGS[kind]), TASK, None, NOTHING, "")
-    found = own.structure(Settings(batch_size=batch_size, relation="=="))
+    found = embedding(kind).structure(Settings(batch_size=batch_size, relation="=="))
     assert (found.roles.embeddings, found.roles.width, found.roles.classes) == (kind, 5, None)
-    variables = found.initial(0, 0)
     images = IMAGES[:batch_size]
-    outputs, _ = jax.jit(lambda v, i: found.apply(v, i, {}, training=True))(variables, images)
+    variables, outputs = outputs_of(found, images)
     weight, bias = (next(p for p in variables.parameters if p.ndim == axes) for axes in (2, 1))
     np.testing.assert_allclose(outputs.embeddings, images.reshape(-1, 2, 30) @ weight.T + bias, atol=1e-5)
     assert outputs.logits is outputs.class_logits is None
@@ -284,11 +297,12 @@ def test_what_is_given_rows_gives_embeddings_in_their_order():
 
 def test_embeddings_of_as_many_numbers_as_there_are_classes_have_to_be_said():
     make = network(lambda net, x: net.both(x))
-    assert Own("Net", make, TASK, None, NOTHING, "").roles.answer == "class predictions alone"
+    unsaid = Own("Net", make, TASK, None, NOTHING, "")
+    assert unsaid.roles.answer == "class predictions alone"
     said = Own("Net", make, TASK, ("embedding", "embedding"), NOTHING, "")
     assert (said.roles.embeddings, said.roles.width) == ("apart", 4)
-    assert said.identity != Own("Net", make, TASK, None, NOTHING, "").identity
-    assert (said.uses, Own("Net", make, TASK, None, NOTHING, "").uses) == ({"contrastive_margin"}, {"aux_weight"})
+    assert said.identity != unsaid.identity
+    assert (said.uses, unsaid.uses) == ({"contrastive_margin"}, {"aux_weight"})
 
 
 NO_EMBEDDINGS = {

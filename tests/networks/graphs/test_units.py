@@ -10,6 +10,7 @@ from tests.networks.graphs.test_roles import NOTHING
 from torch import nn
 
 from twofold.data import Task
+from twofold.native import quickly
 from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.settings import Settings
 
@@ -51,13 +52,15 @@ def test_dead_units_are_counted_behind_what_is_0_below_0(kind):
     own = Own("Net", lambda: Net(activation), TASK, None, NOTHING, "")
     structure = own.structure(Settings())
     images = np.random.default_rng(0).uniform(size=(50, 2, 8, 8)).astype(np.float32)
-    outputs, _ = jax.jit(lambda v, i: structure.apply(v, i, {}))(structure.initial(0, 0), images)
-    dead = {name: int((units <= 0).all(0).sum()) for name, units in outputs.units.items()}
     layers = list(own.description()["units"].values())
     if not counts:
-        assert dead == {}
+        outputs, _ = jax.eval_shape(lambda v, i: structure.apply(v, i, {}), structure.initial(0, 0), images)
+        assert outputs.units == {}
         assert layers == []
         return
+    apply = jax.jit(lambda v, i: structure.apply(v, i, {}), compiler_options=quickly.OPTIONS)
+    outputs, _ = apply(structure.initial(0, 0), images)
+    dead = {name: int((np.asarray(units) <= 0).all(0).sum()) for name, units in outputs.units.items()}
     assert layers == [3, 3, 5]
     first, second, hidden = dead.values()
     assert first >= 1
@@ -83,6 +86,6 @@ def test_a_layer_whose_first_axis_is_not_that_of_pairs_is_left_out():
     own = Own("SequenceFirst", SequenceFirst, TASK, None, NOTHING, "")
     structure = own.structure(Settings())
     images = np.ones((50, 2, 8, 8), np.float32)
-    outputs, _ = jax.jit(lambda v, i: structure.apply(v, i, {}))(structure.initial(0, 0), images)
+    outputs, _ = jax.eval_shape(lambda v, i: structure.apply(v, i, {}), structure.initial(0, 0), images)
     assert outputs.units == {}
     assert own.description()["units"] == {}

@@ -1,7 +1,9 @@
 """Answers that are probabilities, their logarithms, or distances: what is trained on, and what is refused."""
 
+import functools
 from contextlib import nullcontext
 
+import jax
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from torch.nn import functional as F
 
 from twofold.data import Task
 from twofold.errors import NetworkError
+from twofold.native import quickly
 from twofold.networks.graphs.interpret import run
+from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.loading import OwnModule as Own
 from twofold.networks.pytorch.parity import differences
 from twofold.networks.pytorch.weights import made as fresh_module
@@ -59,17 +63,33 @@ def test_what_is_trained_on_is_the_logit(kind):
     count, answer, logit = PROBABILITIES[kind]
     make = network_of(count, answer)
     own = Own("Net", make, TASK, None, nullcontext, "")
-    assert all(each.is_right for each in own.within(differences))
     with seeded(0, 0):
         module = fresh_module(make, own.exported)
     weights = [each.detach().numpy() for each in module.parameters()]
     for graph in own._graphs:
         images = np.random.default_rng(0).normal(size=graph.images.shape).astype(np.float32)
-        (found,), _ = run(graph, weights, [], images)
+        interpreted = jax.jit(functools.partial(run, graph), compiler_options=quickly.OPTIONS)
+        (found,), _ = interpreted(weights, [], images)
         found = np.asarray(found).reshape(len(images), -1)
         expected = logit(module.layers(torch.from_numpy(images))).detach().numpy()
         ours = found[:, 1] - found[:, 0] if found.shape[1] == 2 else found[:, 0]
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_answers_of_all_kinds_and_their_gradients_are_pytorchs():
+    """Of one network that gives them all, as it is before its outputs have roles."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.ModuleList(network_of(count, answer)() for count, answer, _ in PROBABILITIES.values())
+
+        def forward(self, pairs):
+            return tuple(layer(pairs) for layer in self.layers)
+
+    found = differences(Net, export(Net(), (6, 5), training=[25], evaluation=[50]))
+    assert len(found) == 5
+    assert all(each.is_right for each in found), found
 
 
 @pytest.mark.parametrize("answer", [lambda z: z.norm(dim=1), lambda z: z.abs().sum(1, keepdim=True)])
