@@ -16,10 +16,13 @@ import pandas as pd
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Source, find_source
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
+from twofold.export.portable import check_exportable, contents_of, files_of
+from twofold.export.trained import find_kept, open_named
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
 from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
+from twofold.report.places import check_file, not_writable, write_file
 from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
@@ -377,3 +380,37 @@ def _read(store: Store, trials: Sequence[Trial], *, histories: bool = False) -> 
     table = store.read([trial.key for trial in trials], histories=histories)
     names = {trial.key: trial.data for trial in trials}
     return table.assign(data=table.key.map(names)) if len(table) else table
+
+
+def export_model(
+    file: str | Path,
+    to: str,
+    out: str | Path | None = None,
+    network: str | Callable[..., Any] | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Write a kept network for other programs, and return the files: the first is the network.
+
+    `file` is as in `twofold.trained`; `to` is "onnx", "pytorch" (a state_dict, and what is known of it beside) or
+    "safetensors". `out` is the file to write, by default one in the current folder. `network` is the class of a network
+    of your own, or a text such as "file.py:Twin". `tell` is told what was written, and how it was checked or is loaded.
+
+    Raises `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.
+    """
+    kept_file = find_kept(file)
+    record = ModelStore(kept_file.parent).record(kept_file.stem)
+    check_exportable(record, to, kept_file)
+    places = files_of(record, to, None if out is None else typed_path("out", out))
+    for place in places:
+        check_file(place)
+        if place.exists() and place.samefile(kept_file):
+            raise SettingError(f"`out` (={place}) is the kept network itself; name another file")
+    contents, how = contents_of(open_named(kept_file, network), to, places[0])
+    for place, content in zip(places, contents, strict=True):
+        try:
+            tell(write_file(place, content))
+        except OSError as error:
+            raise not_writable(place, error) from error
+    tell(how)
+    return places

@@ -18,7 +18,12 @@ from twofold.results import Store
 from twofold.results.database import address_of
 
 # What each extra is for.
-_EXTRAS = {"tune": "twofold tune", "torch": "networks as PyTorch modules", "cuda": "training on a GPU of NVIDIA's"}
+_EXTRAS = {
+    "tune": "twofold tune",
+    "torch": "networks as PyTorch modules",
+    "onnx": "twofold export --to onnx",
+    "cuda": "training on a GPU of NVIDIA's",
+}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from twofold.cli.analyse import analyse
 from twofold.cli.check import check
 from twofold.cli.demo import demo
 from twofold.cli.doctor import doctor
+from twofold.cli.export import export
 from twofold.cli.grid import grid
 from twofold.cli.mistakes import Mistakes, check_text, one_line
 from twofold.cli.models import models
@@ -40,7 +41,22 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks, check, doctor):
+for _command in (
+    study,
+    grid,
+    sweep,
+    tune,
+    results,
+    analyse,
+    power,
+    report,
+    demo,
+    models,
+    export,
+    networks,
+    check,
+    doctor,
+):
     app.command(_command)
 
 

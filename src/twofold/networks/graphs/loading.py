@@ -161,6 +161,11 @@ class Own(ABC):
                 )
         return dict(zip((True, False), listed, strict=True))
 
+    @property
+    def ranges(self) -> list[Range]:
+        """Where the numbers of each output of the network itself lie, in evaluation."""
+        return self._ranges[False]
+
     @functools.cached_property
     def identity(self) -> str:
         """The hash of what is computed: of graphs of fixed numbers of pairs, of roles, and of a probe."""
