@@ -26,7 +26,8 @@ DATA_DIR_VARIABLE = "TWOFOLD_DATA_DIR"
 # Where Debian's package dataset-fashion-mnist puts its files.
 _SYSTEM_FOLDER = Path("/usr/share/datasets")
 
-CLASSES = 10
+DIGIT_NAMES = tuple("0123456789")
+CLASSES = len(DIGIT_NAMES)
 # Pooled to 10x10, an image leaves a single window after the network's second pooling.
 _SMALLEST_SIDE = 20
 
@@ -36,7 +37,8 @@ class Images:
     """Images for training pairs and, apart from them, images for test pairs.
 
     Images are grey values as published (0 to 255 for MNIST, not scaled), made half as high and wide by average
-    pooling. `fingerprint` is a hash of all four arrays: the same digits have the same one wherever they come from.
+    pooling. A label is the place of its class among the `class_names`. `fingerprint` is a hash of all four arrays: the
+    same digits have the same one wherever they come from.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Images:
     test_images: Float[np.ndarray, "m h w"]
     test_labels: Int32[np.ndarray, " m"]
     fingerprint: str
+    class_names: tuple[str, ...] = DIGIT_NAMES
 
     @property
     def train_count(self) -> int:
@@ -60,7 +63,7 @@ class Images:
     def task(self) -> Task:
         """What the images look like."""
         height, width = self.train_images.shape[1:]
-        return Task(height=height, width=width, channels=1, classes=CLASSES)
+        return Task(height=height, width=width, channels=1, classes=len(self.class_names))
 
     def load(self) -> "Images":
         """Itself: digits that are there are loaded (see `twofold.data.source.Source`)."""

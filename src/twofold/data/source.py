@@ -18,7 +18,7 @@ from twofold.data.task import Task
 from twofold.errors import DataError
 
 # Raise it when files that are the same come to other facts: when images are prepared in another way.
-_VERSION = 2
+_VERSION = 3
 
 # Facts of so many sets of files are kept, the latest.
 _MOST_KEPT = 200
@@ -32,13 +32,15 @@ class _Facts:
     train_count: int
     test_count: int
     task: Task
+    class_names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Source:
     """A set of images by its facts; `load` reads the images themselves.
 
-    `train_count` images are there for training and validation pairs, `test_count` for test pairs.
+    `train_count` images are there for training and validation pairs, `test_count` for test pairs. A label is the place
+    of its class among the `class_names`.
     """
 
     place: Place
@@ -46,6 +48,7 @@ class Source:
     train_count: int
     test_count: int
     task: Task
+    class_names: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -86,13 +89,14 @@ def _kept(place: Place) -> _Facts | None:
     with suppress(OSError, ValueError, KeyError, TypeError):
         name = _name(place)
         content = json.loads(read_kept(_file(name)) or b"null")
-        return _Facts(**{**content, "task": Task(**content["task"])})
+        names = tuple(content["class_names"])
+        return _Facts(**{**content, "task": Task(**content["task"]), "class_names": names})
     return None
 
 
 def _keep(place: Place, before: str, digits: Images) -> _Facts:
     """Keep what was read of files, unless they are no longer as they were before that."""
-    facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task)
+    facts = _Facts(digits.fingerprint, digits.train_count, digits.test_count, digits.task, digits.class_names)
     with suppress(OSError):
         if _name(place) == before:
             keep(_file(before), json.dumps(asdict(facts)).encode(), _MOST_KEPT)
