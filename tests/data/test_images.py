@@ -151,7 +151,7 @@ BAD_ARRAYS = {
     "NaN": (lambda a: {"images": with_pixel(a["images"], np.nan)}, "NaN or infinite pixels; replace or drop"),
     "infinity": (lambda a: {"test_images": with_pixel(a["test_images"], np.inf)}, "NaN or infinite pixels"),
     "odd height": (
-        lambda a: {"images": a["images"][:, 1:]},
+        lambda a: {name: a[name][:, 1:] for name in ("images", "test_images")},
         r"19x24; height and width must be multiples of `pool` \(=2\)",
     ),
     "too small": (lambda a: {n: a[n][:, :2] for n in ("images", "test_images")}, "2x24, and so of 1x12 with `pool`"),

@@ -44,7 +44,8 @@ def check_part(part: Part) -> Part:
 
 def check_sizes(raw: Raw, reading: Reading) -> None:
     """Raise `DataError` where training and test images differ in size, or cannot be pooled so."""
-    if raw.test is not None and raw.train.images.shape[1:] != raw.test.images.shape[1:]:
+    alike = slice(1, None) if raw.sized or reading.size is None else slice(1, -2)  # channels, and sizes that stay
+    if raw.test is not None and raw.train.images.shape[alike] != raw.test.images.shape[alike]:
         of_test, of_train = (_text(part.images) for part in (raw.test, raw.train))
         raise DataError(
             f"{raw.test.origin} has test images of {of_test} and training images of {of_train}; they must have one size"
