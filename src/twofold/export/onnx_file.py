@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Float
 from scipy.special import softmax
 
-from twofold.data import RELATIONS
 from twofold.errors import NetworkError
 from twofold.export.answering import Answering
 from twofold.networks.pytorch.loading import OwnModule
@@ -82,13 +81,10 @@ def compared(kept: Kept, names: Sequence[str], content: bytes) -> str:
 
 def answering_of(kept: Kept) -> Answering:
     """A kept network behind the way to be called that ONNX gets."""
-    record = kept.record
-    first, second = np.indices((classes := record.get("classes", 10), classes), dtype=np.int32)
-    holds = np.asarray(RELATIONS[record["relation"]](first.ravel(), second.ravel())).reshape(classes, classes)
     if kept.own is None:
-        return Answering.of_papers(kept.module(), holds)
+        return Answering.of_papers(kept.module(), kept.holds)
     own = kept.own
-    return Answering(kept.module(), own.exported.convention.name, own.roles, own.ranges, holds)
+    return Answering(kept.module(), own.exported.convention.name, own.roles, own.ranges, kept.holds)
 
 
 def _within(kept: Kept, look: Callable[[], T]) -> T:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twofold import __version__
-from twofold.data.pairs import answer_of_alike
 from twofold.errors import SettingError, needing, unknown_choice
 from twofold.export.trained import Kept
 from twofold.networks import find_network
+from twofold.settings import SETTINGS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,10 +50,9 @@ _TOLD = (
     "torch_version",
 )
 _PREPARATION = (
-    "images as the study read them, with pixels from 0 to 255: resized to `size` where there is one, averaged over "
+    "images as the study read them, with pixels from 0 to 255: brought to `size`, averaged over "
     "squares of `pool` x `pool` pixels, and then (pixels - `pixel_mean`) / `pixel_deviation`"
 )
-_POOL = 2
 
 _LONGEST_NAME = 60
 
@@ -95,7 +94,7 @@ def contents_of(kept: Kept, to: str, file: Path) -> tuple[list[bytes], str]:
     Raises `ExtraError` where PyTorch, or what ONNX needs, is not installed, `NetworkError` where the network cannot be
     written as ONNX, or gives other numbers there.
     """
-    told = told_of(kept.record)
+    told = told_of(kept)
     if to == "onnx":
         with needing("torch", "twofold export"), needing("onnx", "twofold export --to onnx"):
             from twofold.export.onnx_file import onnx_of
@@ -116,15 +115,16 @@ def contents_of(kept: Kept, to: str, file: Path) -> tuple[list[bytes], str]:
     return [written.getvalue(), beside, *([] if kept.own else [_CLASS_FILE.read_bytes()])], recipe
 
 
-def told_of(record: Mapping[str, Any]) -> dict[str, Any]:
+def told_of(kept: Kept) -> dict[str, Any]:
     """What travels with an exported network: how images are prepared, the question and the classes, where it is from.
 
     `answer_below_threshold` is the answer of embeddings whose distance is below the threshold.
     """
+    record = {"pool": SETTINGS["pool"].default, **kept.record}
     told = {name: record[name] for name in _TOLD if record.get(name) is not None}
     if record.get("distance_threshold") is not None:
-        told["answer_below_threshold"] = answer_of_alike(record["relation"], record["classes"])
-    return {**told, "pool": record.get("pool", _POOL), "preparation": _PREPARATION, "exported_by": __version__}
+        told["answer_below_threshold"] = kept.answer_below_threshold
+    return {**told, "preparation": _PREPARATION, "exported_by": __version__}
 
 
 def as_text(told: Mapping[str, Any]) -> dict[str, str]:
@@ -148,15 +148,19 @@ def _made(kept: Kept, module: nn.Module, to: str) -> list[str]:
 
         assert isinstance(module, PairModule)
         home = _CLASS_FILE.stem if to == "pytorch" else f"twofold.export.{_CLASS_FILE.stem}"
-        slope = f", negative_slope={module.negative_slope}" if module.negative_slope else ""
-        shared = module.first is module.second
-        return [
-            f"from {home} import PairModule",
-            f"module = PairModule(weight_sharing={shared}, features={module.features}{slope})",
-        ]
+        first = module.first
+        arguments = {
+            "weight_sharing": first is module.second,
+            "features": first.dense1.in_features,
+            "channels": first.conv1.in_channels,
+            "classes": first.dense2.out_features,
+            "negative_slope": module.negative_slope,
+        }
+        given = ", ".join(f"{name}={value}" for name, value in arguments.items())
+        return [f"from {home} import PairModule", f"module = PairModule({given})"]
     home, _, name = str(kept.record["source"]).rpartition(":")
-    arguments = ", ".join(f"{name}={text}" for name, text in kept.record["arguments"].items())
+    written = ", ".join(f"{name}={text}" for name, text in kept.record["arguments"].items())
     return [
         f"from {Path(home).stem if home.endswith('.py') else home} import {name.partition('.')[0]}",
-        f"module = {name}({arguments})",
+        f"module = {name}({written})",
     ]

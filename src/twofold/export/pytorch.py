@@ -33,8 +33,10 @@ def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Te
     return loss
 
 
-def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -> PairModule:
-    """A fresh module for one of the paper's networks.
+def module_for(
+    network: str | Network, image_size: tuple[int, int] = (14, 14), channels: int = 1, classes: int = 10
+) -> PairModule:
+    """A fresh module for one of the paper's networks, for images of this size in so many channels and classes.
 
     Raises `SettingError` where there is no network of that name, or it is none of those.
     """
@@ -42,7 +44,9 @@ def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -
     if not architecture.portable:
         raise SettingError(f"`network` (={architecture.name}) cannot be exported: it is none of the paper's networks")
     rows, columns = pooled_size(*pooled_size(*image_size))
-    return PairModule(weight_sharing=bool(architecture.weight_sharing), features=rows * columns * FEATURE_CHANNELS)
+    features = rows * columns * FEATURE_CHANNELS
+    shared = bool(architecture.weight_sharing)
+    return PairModule(weight_sharing=shared, features=features, channels=channels, classes=classes)
 
 
 def to_pytorch(network: PairNetwork, negative_slope: float = 0.0) -> PairModule:
@@ -50,8 +54,13 @@ def to_pytorch(network: PairNetwork, negative_slope: float = 0.0) -> PairModule:
 
     `negative_slope` is of the bottleneck's activation below zero: 0 makes it a ReLU.
     """
-    features = network.dense1.weight.shape[1]
-    module = PairModule(weight_sharing=network.branches == 1, features=features, negative_slope=negative_slope)
+    module = PairModule(
+        weight_sharing=network.branches == 1,
+        features=network.dense1.weight.shape[1],
+        channels=network.conv1.weight.shape[3],
+        classes=network.dense2.bias.shape[-1],
+        negative_slope=negative_slope,
+    )
     branches = [module.first, module.second][: network.branches]
     with torch.no_grad():
         for place, branch in enumerate(branches):

@@ -7,13 +7,15 @@ import glob
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from twofold.data import Task
+from twofold.data import RELATIONS, Task
+from twofold.data.images import CLASSES
 from twofold.errors import NetworkError, SettingError, needing
 from twofold.networks import find_network
 from twofold.networks.importing import import_home
@@ -82,6 +84,18 @@ class Kept:
         if self.own is not None:  # its arrays have names in the file, and places in its graphs
             variables = Variables(list(variables.parameters.values()), list(variables.buffers.values()))
         return outputs_of(structure, variables, images, self._numbers(structure))
+
+    @cached_property
+    def holds(self) -> Bool[np.ndarray, "classes classes"]:
+        """Whether the relation holds, of each first class (down) and second (across)."""
+        classes = self.record.get("classes", CLASSES)
+        first, second = np.indices((classes, classes), dtype=np.int32)
+        return np.asarray(RELATIONS[self.record["relation"]](first.ravel(), second.ravel())).reshape(first.shape)
+
+    @property
+    def answer_below_threshold(self) -> bool:
+        """What embeddings answer whose distance is below the threshold: what holds of two images of one class."""
+        return bool(self.holds[0, 0])
 
     def _structure(self) -> Structure:
         if self.own is not None:

@@ -112,6 +112,7 @@ class Keeper:
             "image_size": list(task.image_size),
             "channels": task.channels,
             "classes": task.classes,
+            "class_names": list(self._digits.class_names),
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,

@@ -42,13 +42,14 @@ def factorial(
         raise SettingError(
             f"the plan has {count} trials, and at most {_MOST_TRIALS} are possible; give fewer `rounds` or fewer values"
         )
+    images = {"data": digits.name, **digits.reading.settings()}
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))
         if settings["validation_pairs"] is None:
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
         identity = (identities or {}).get(settings["network"], "")
-        trial = Trial(round=round_, identity=identity, data=digits.name, fingerprint=digits.fingerprint, **settings)
+        trial = Trial(round=round_, identity=identity, fingerprint=digits.fingerprint, **images, **settings)
         trials.setdefault(trial.key, trial)
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)

@@ -14,7 +14,7 @@ from typing import Any
 import jax
 
 from twofold import __version__, shutdown
-from twofold.data import Images, Source, Task, draw_pairs, standardise
+from twofold.data import Images, Source, Task, draw_pairs, standardise, stored_names
 from twofold.errors import SettingError
 from twofold.native import handlers
 from twofold.networks import Network
@@ -46,6 +46,7 @@ class Trainer:
         keeper: Keeper | None,
     ) -> None:
         self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
+        self._class_names = stored_names(digits.class_names)
         self._trace, self._keeper = trace, keeper
         self._described = {""}  # identities whose networks the store has
         self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits.load()))
@@ -71,7 +72,7 @@ class Trainer:
         return self._store.claim(trial.key, self._owner, traced=self._trace, wanted_again=wanted_again)
 
     def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-        row = _row(trial, outcome, self._devices[0])
+        row = {**_row(trial, outcome, self._devices[0]), "class_names": self._class_names}
         with shutdown.critical:
             if self._keeper:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
