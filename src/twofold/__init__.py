@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from twofold.api import StudyResult as StudyResult
     from twofold.api import TuneResult as TuneResult
     from twofold.api import export_model as export_model
+    from twofold.api import predict as predict
     from twofold.errors import DataError as DataError
     from twofold.errors import NetworkError as NetworkError
     from twofold.errors import SettingError as SettingError
@@ -30,6 +31,7 @@ _HOMES = {
     "StudyResult": "twofold.api",
     "TuneResult": "twofold.api",
     "export_model": "twofold.api",
+    "predict": "twofold.api",
     "network": "twofold.networks.own",
     "trained": "twofold.export.trained",
     "DataError": "twofold.errors",

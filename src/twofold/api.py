@@ -15,8 +15,10 @@ import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
 from twofold.data import Reading, Source, find_source
+from twofold.data.asked import find_pairs
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.export.portable import check_exportable, contents_of, files_of
+from twofold.export.predicting import answers_of
 from twofold.export.trained import find_kept, open_named
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
@@ -418,3 +420,26 @@ def export_model(
             raise not_writable(place, error) from error
     tell(how)
     return places
+
+
+def predict(
+    file: str | Path,
+    left: str | Path,
+    right: str | Path | None = None,
+    network: str | Callable[..., Any] | None = None,
+) -> pd.DataFrame:
+    """What a kept network answers to pictures of your own: a row per pair.
+
+    `file` is as in `twofold.trained`, `network` as in `twofold.export_model`. `left` and `right` are two pictures, or
+    two folders of them, which are paired in the natural order of their names; or `left` alone is a CSV file with the
+    columns left and right, or an .npz file with `images` (n, 2, h, w), or `left` and `right`.
+
+    Columns: `left` and `right`, the names; the `answer`, whether the relation holds, and its `probability`; of a
+    network that names classes `left_class`, `left_probability` and those of the right; the `distance` of embeddings;
+    of pictures of digits how each was read, `left_read_as` and `right_read_as`; the `error` of a pair with a picture
+    that cannot be read, which has nothing else.
+
+    Raises `DataError`, `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.
+    """
+    pairs = find_pairs(left, right)
+    return pd.DataFrame(answers_of(open_named(file, network), pairs)).astype(object)

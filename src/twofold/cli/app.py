@@ -17,6 +17,7 @@ from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.options import in_new_words
 from twofold.cli.power import power
+from twofold.cli.predict import predict
 from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.streams import with_safe_streams
@@ -41,22 +42,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (
-    study,
-    grid,
-    sweep,
-    tune,
-    results,
-    analyse,
-    power,
-    report,
-    demo,
-    models,
-    export,
-    networks,
-    check,
-    doctor,
-):
+_READING = (results, analyse, power, report, demo, models, predict, export, networks)
+for _command in (study, grid, sweep, tune, *_READING, check, doctor):
     app.command(_command)
 
 

@@ -56,6 +56,11 @@ def read_folder(folder: Path, listing: dict[str, _Listing], reading: Reading) ->
     return pictures_of(str(folder), of_parts, tuple(names), reading)
 
 
+def pictures_in(folder: Path) -> list[str]:
+    """The files in a folder, and not those in folders within, in natural order; hidden ones are left out."""
+    return [path for _, path, is_folder in sorted(_entries(str(folder)), key=_by_name) if not is_folder]
+
+
 def pictures_of(
     origin: str, of_parts: dict[str, list[tuple[str, int]]], names: tuple[str, ...], reading: Reading
 ) -> Raw:
@@ -100,7 +105,7 @@ def _pictures_below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator
     identity = _identity(folder)
     if identity in above:
         raise DataError(f"{printable(folder)} leads back to a folder that it lies in; remove the link")
-    for _, path, is_folder in sorted(_entries(folder), key=lambda entry: natural_key(entry[0])):
+    for _, path, is_folder in sorted(_entries(folder), key=_by_name):
         if is_folder:
             yield from _pictures_below(path, (*above, identity))
         else:
@@ -120,6 +125,10 @@ def _entries(folder: str) -> Iterator[tuple[str, str, bool]]:
                 yield entry.name, entry.path, stat.S_ISDIR(kind)
     except OSError as error:
         raise DataError(f"cannot read the folder {printable(folder)} ({cause_of(error)}); make it readable") from error
+
+
+def _by_name(entry: tuple[str, str, bool]) -> tuple:
+    return natural_key(entry[0])
 
 
 def _identity(folder: str) -> tuple[int, int]:

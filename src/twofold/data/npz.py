@@ -3,6 +3,7 @@
 import math
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ def read_npz(path: Path) -> Raw:
             if lacking:
                 found = ", ".join(content) or "nothing"
                 raise DataError(f"{path} lacks `{lacking[0]}` (it holds {found}); it needs `images` and `labels`")
-            _check_room(path)
+            check_room(path, _KNOWN)
             arrays = {key: content[key] for key in content if key in _KNOWN}
     # NotImplementedError of a way to compress that Python lacks, RuntimeError of an archive with a password.
     except (OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
@@ -39,13 +40,14 @@ def read_npz(path: Path) -> Raw:
     return Raw(train, test, names, halved=names is None and train.images.ndim == 3)
 
 
-def _check_room(path: Path) -> None:
-    """Raise `DataError` where the arrays would take more memory than is allowed, or more or less than they say."""
+def check_room(path: Path, known: Collection[str]) -> None:
+    """Raise `DataError` where the arrays of these names would take more memory than is allowed, and `ValueError` where
+    one is no array of numbers, or takes more or less than it says."""
     total = 0
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
-            if name not in _KNOWN:
+            if name not in known:
                 continue
             with archive.open(info) as member:
                 version = np.lib.format.read_magic(member)

@@ -150,10 +150,12 @@ def open_named(file: str | Path, network: str | Callable[..., Any] | None) -> Ke
     if typed.factors:
         raise SettingError(f"`network` (={network}) names several networks; give {typed.factors[0]} one value")
     imported = import_home(typed.home)
-    (arguments,) = typed.combinations()
-    # What is known of these sources is known for the arguments that the network was trained with.
-    make, source = imported.find(typed.name), "" if arguments else imported.digest()
-    return open_kept(file, make, arguments, around=imported.there, source=source, named="network")
+    make, (arguments,) = imported.find(typed.name), typed.combinations()
+    path = find_kept(file)
+    # What is known of these sources is kept under the name of the network, which has the class and its arguments.
+    same = not arguments and ModelStore(path.parent).record(path.stem)["network"].partition("(")[0] == typed.name
+    source = imported.digest() if same else ""
+    return open_kept(path, make, arguments, around=imported.there, source=source, named="network")
 
 
 def find_kept(file: str | Path) -> Path:
