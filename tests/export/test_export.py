@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -191,19 +190,7 @@ def test_networks_of_ones_own_give_the_same_numbers_everywhere(name, folder, the
     assert ("answer_below_threshold" in told) == (name == "Attending")
 
 
-def loaded(recipe, state, there):
-    """What the lines say, run by plain PyTorch where Twofold cannot be imported: the outputs for pairs in a file."""
-    lines = [
-        "import sys; sys.modules['twofold'] = None",
-        "import torch, safetensors.torch",
-        recipe,
-        "torch.save(module(*torch.load('pairs.pt', weights_only=True)), 'said.pt')",
-    ]
-    subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=there, check=True, timeout=120)
-    return torch.load(there / "said.pt", weights_only=True)
-
-
-def test_the_papers_network_loads_in_plain_pytorch(folder, there, capsys):
+def test_the_papers_network_loads_in_plain_pytorch(folder, there, capsys, monkeypatch):
     file = papers(folder, "NetWS")
     assert main(["export", file.stem[:8], "--to", "pytorch", "--models", str(file.parent)]) == 0
     said = capsys.readouterr().err.splitlines()
@@ -214,11 +201,16 @@ def test_the_papers_network_loads_in_plain_pytorch(folder, there, capsys):
     assert (told["network"], told["image_size"], told["pool"]) == ("NetWS", [14, 14], 2)
     kept = open_named(file, None)
     pairs = prepared(kept.record, 50)
-    torch.save([torch.from_numpy(pairs)], there / "pairs.pt")
-    logits, digits = loaded(told["load"], state, there)
     expected = kept.outputs(pairs)
-    np.testing.assert_allclose(logits.detach(), expected.logits, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(digits.detach(), expected.class_logits, rtol=1e-4, atol=1e-4)
+    monkeypatch.setitem(sys.modules, "twofold", None)  # whoever gets the files has none
+    monkeypatch.syspath_prepend(there)
+    names = {"torch": torch}
+    exec(told["load"], names)
+    assert Path(sys.modules.pop("pair_module").__file__) == there / "pair_module.py"
+    with torch.no_grad():
+        logits, digits = names["module"](torch.from_numpy(pairs))
+    np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(digits, expected.class_logits, rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_of_ones_own_loads_into_its_own_class(folder, there):

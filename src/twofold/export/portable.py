@@ -25,7 +25,7 @@ ENDINGS = {"onnx": ".onnx", "pytorch": ".pt", "safetensors": ".safetensors"}
 _CLASS_FILE = Path(__file__).with_name("pair_module.py")
 
 # Of a record, what whoever has the network needs; the rest is about how it was trained.
-_TOLD = (
+TOLD = (
     "key",
     "network",
     "source",
@@ -121,7 +121,7 @@ def told_of(kept: Kept) -> dict[str, Any]:
     `answer_below_threshold` is the answer of embeddings whose distance is below the threshold.
     """
     record = {"pool": SETTINGS["pool"].default, **kept.record}
-    told = {name: record[name] for name in _TOLD if record.get(name) is not None}
+    told = {name: record[name] for name in TOLD if record.get(name) is not None}
     if record.get("distance_threshold") is not None:
         told["answer_below_threshold"] = kept.answer_below_threshold
     return {**told, "preparation": _PREPARATION, "exported_by": __version__}
