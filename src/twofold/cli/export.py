@@ -6,14 +6,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FILE, MODELS, StoreUrl
-from twofold.cli.selection import OWN_NETWORK, kept_file
+from twofold.cli.selection import OWN_NETWORK, Kept, kept_file
 
 
 def export(
-    model: Annotated[str, Parameter(help="A kept network: its file, or the beginning of its name in twofold models.")],
+    model: Kept,
     /,
     *,
-    to: Annotated[str, Parameter(help="What to write: onnx, pytorch (a state_dict) or safetensors.")],
+    to: Annotated[
+        str, Parameter(help="What to write: onnx, pytorch (a state_dict) or safetensors, for example --to onnx.")
+    ],
     out: Annotated[
         Path | None,
         FILE,

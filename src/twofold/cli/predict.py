@@ -6,21 +6,24 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, StoreUrl
-from twofold.cli.selection import OWN_NETWORK, kept_file
+from twofold.cli.selection import OWN_NETWORK, Kept, kept_file
 
 
 def predict(
-    model: Annotated[str, Parameter(help="A kept network: its file, or the beginning of its name in twofold models.")],
+    model: Kept,
     left: Annotated[
         str,
         Parameter(
-            help="The first picture, or a folder of them; or, alone, a CSV file with the columns left and right, or an "
-            ".npz file with images (n, 2, h, w)."
+            help="The first picture, for example seven.png, or a folder of them; or, alone, a CSV file with the "
+            "columns left and right, or an .npz file with images (n, 2, h, w)."
         ),
     ],
     right: Annotated[
         str | None,
-        Parameter(help="The second picture, or a folder of as many, paired in the natural order of names."),
+        Parameter(
+            help="The second picture, for example nine.jpg, or a folder of as many as on the left, paired in the "
+            "natural order of names."
+        ),
     ] = None,
     /,
     *,

@@ -34,6 +34,13 @@ CsvOption = Annotated[
     ),
 ]
 
+Kept = Annotated[
+    str,
+    Parameter(
+        help="A kept network: its file, or the beginning of its name as twofold models has it, for example 0a1b2c."
+    ),
+]
+
 OWN_NETWORK = Parameter(
     help="Of a network of your own its class, in a file or module, for example --network file.py:Twin; it is called "
     "with the arguments that it was trained with.",

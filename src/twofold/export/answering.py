@@ -57,19 +57,15 @@ class Answering(nn.Module):
         if self._roles.embeddings:
             embeddings = _of_both(of["embedding"], self._roles.embeddings)
             return embeddings, (embeddings[:, 0] - embeddings[:, 1]).square().sum(-1).sqrt()
-        if self._roles.classes is None:
-            return (self._logits(of["answer"]),)
-        class_logits = _of_both(of["classes"], self._roles.classes)
-        return self._logits(of["answer"], class_logits), class_logits
+        class_logits = [_of_both(of["classes"], self._roles.classes)] if self._roles.classes else []
+        logits = self._logits(of["answer"]) if of["answer"] else self._of_classes(*class_logits)
+        return logits, *class_logits
 
-    def _logits(self, answer: list[Tensor], class_logits: Tensor | None = None) -> Tensor:
+    def _logits(self, answer: list[Tensor]) -> Tensor:
         if self._roles.answer == "two logits":
             return answer[0].reshape(-1, 2)
-        if self._roles.answer == "one logit":
-            z = answer[0].reshape(-1)
-            return torch.stack([torch.zeros_like(z), z], dim=-1)
-        assert class_logits is not None  # a network that gives neither has embeddings
-        return self._of_classes(class_logits)
+        z = answer[0].reshape(-1)
+        return torch.stack([torch.zeros_like(z), z], dim=-1)
 
     def _of_classes(self, class_logits: Tensor) -> Tensor:
         """The logarithms of the probabilities that the relation does not hold, and that it does."""

@@ -7,16 +7,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from twofold import __version__
 from twofold.errors import SettingError, needing, unknown_choice
 from twofold.export.trained import Kept
 from twofold.networks import find_network
 from twofold.settings import SETTINGS
-
-if TYPE_CHECKING:
-    from torch import nn
 
 # What a kept network can be exported to, and the ending of its file.
 ENDINGS = {"onnx": ".onnx", "pytorch": ".pt", "safetensors": ".safetensors"}
@@ -132,7 +129,7 @@ def as_text(told: Mapping[str, Any]) -> dict[str, str]:
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
 
 
-def _recipe(kept: Kept, module: nn.Module, to: str, file: Path) -> str:
+def _recipe(kept: Kept, module: Any, to: str, file: Path) -> str:
     """The lines of Python that load a state into a fresh module of its class."""
     loaded = {
         "pytorch": f'torch.load("{file.name}", weights_only=True)',
@@ -141,12 +138,9 @@ def _recipe(kept: Kept, module: nn.Module, to: str, file: Path) -> str:
     return "\n".join([*_made(kept, module, to), f"module.load_state_dict({loaded})", "module.eval()"])
 
 
-def _made(kept: Kept, module: nn.Module, to: str) -> list[str]:
+def _made(kept: Kept, module: Any, to: str) -> list[str]:
     """How the class of a network comes from its file, and makes a fresh module."""
     if kept.own is None:
-        from twofold.export.pair_module import PairModule
-
-        assert isinstance(module, PairModule)
         home = _CLASS_FILE.stem if to == "pytorch" else f"twofold.export.{_CLASS_FILE.stem}"
         first = module.first
         arguments = {
