@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: it writes
 onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
+import jax
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.export.keeping import keep
@@ -24,6 +25,8 @@ from twofold.export.onnx_file import answering_of
 from twofold.export.portable import check_exportable
 from twofold.export.trained import open_named
 from twofold.networks import PAPERS
+from twofold.networks.paper import init_network
+from twofold.networks.protocol import Variables
 from twofold.results import ModelStore
 from twofold.training.outputs import distances_of
 
@@ -211,6 +214,23 @@ def test_the_papers_network_loads_in_plain_pytorch(folder, there, capsys, monkey
         logits, digits = names["module"](torch.from_numpy(pairs))
     np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(digits, expected.class_logits, rtol=1e-4, atol=1e-4)
+
+
+def test_colours_other_classes_and_leaky_units_come_along(folder, there):
+    file = papers(folder, "NetAL")
+    record = {**ModelStore(file.parent).record(file.stem), "key": "colour", "bottleneck_activation": "leaky_relu"}
+    sizes = {"channels": 3, "classes": 4, "image_size": (10, 12)}
+    network = init_network(jax.random.key(0), weight_sharing=False, **sizes)
+    kept = open_named(ModelStore(there).add(Variables(network), {**record, **sizes}), None)
+    pairs = np.random.default_rng(0).normal(0, 60, (20, 2, 3, 10, 12)).astype(np.float32)
+    state, _, _ = twofold.export_model(kept.file, "pytorch")
+    recipe = json.loads(state.with_suffix(".json").read_text("utf-8"))["load"]
+    assert "channels=3, classes=4, negative_slope=0.01)" in recipe
+    with torch.no_grad():
+        logits, classes = kept.module()(torch.from_numpy(pairs))
+    expected = kept.outputs(pairs)
+    np.testing.assert_allclose(logits, expected.logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(classes, expected.class_logits, rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_of_ones_own_loads_into_its_own_class(folder, there):

@@ -113,7 +113,7 @@ class Kept:
 
 def open_kept(
     file: str | Path,
-    make: Callable[..., Any] | None = None,
+    make: Any = None,
     arguments: Mapping[str, Any] | None = None,
     *,
     around: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -139,7 +139,7 @@ def open_kept(
     return Kept(path, model, _own(model, make, arguments or {}, around, source, named))
 
 
-def open_named(file: str | Path, network: str | Callable[..., Any] | None) -> Kept:
+def open_named(file: str | Path, network: Any) -> Kept:
     """A kept network with its class as it is typed, or itself: file.py:Twin, with arguments where others are wanted.
 
     Raises what `trained` does, and `SettingError` for a text that names several networks.
