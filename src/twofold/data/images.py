@@ -1,6 +1,7 @@
 """Images for training and, apart from them, for tests; and how they are made of what a source has."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,12 @@ def stored_names(class_names: tuple[str, ...]) -> str | None:
 def names_stored(text: Any) -> tuple[str, ...]:
     """The names of classes that a store keeps so; where there is no text, the ten digits."""
     return names_of_text(text) if isinstance(text, str) else DIGIT_NAMES
+
+
+def reading_of(record: Mapping[str, Any]) -> Reading:
+    """How the images of a kept network were read; what an earlier version kept says nothing of it."""
+    names = record.get("class_names")
+    return Reading.of(record, None if names is None or tuple(names) == DIGIT_NAMES else names)
 
 
 def is_digits(class_names: tuple[str, ...]) -> bool:

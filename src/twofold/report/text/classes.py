@@ -6,6 +6,9 @@ import pandas as pd
 
 from twofold.data import is_digits, names_stored
 
+# More names than these nobody reads below a table.
+_MOST_NAMED = 100
+
 
 def class_word(frame: pd.DataFrame) -> str:
     """What an image is told to be: a digit, or a class where any of the images are no digits."""
@@ -20,7 +23,12 @@ def image_word(frame: pd.DataFrame) -> str:
 def classes_notes(frame: pd.DataFrame) -> list[str]:
     """Which classes there are, in the order that numbers them; of all ten digits nothing has to be said."""
     told = [names for names in _distinct(frame) if names != names_stored(None)]
-    return [f"The {len(names)} classes in their order, from 0 on: {', '.join(names)}." for names in told]
+    return [f"The {len(names)} classes in their order, from 0 on: {_listed(names)}." for names in told]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _distinct(frame: pd.DataFrame) -> Sequence[tuple[str, ...]]:
