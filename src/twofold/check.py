@@ -43,8 +43,8 @@ def examine(
 ) -> list[Finding]:
     """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
 
-    `images` are `pool`, `size` and `classes` as a study takes them. `tell` is told what is looked at next. Parity is that
-    of the user's own module in double precision. Raises `SettingError` for what is no network of one's own,
+    `images` are `pool`, `size` and `classes` as a study takes them. `tell` is told what is looked at next. Parity is
+    that of the user's own module in double precision. Raises `SettingError` for what is no network of one's own,
     `NetworkError` for one that cannot be trained.
     """
     if not is_typed(text):
