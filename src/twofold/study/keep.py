@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twofold.data import Images, Source, draw_pairs, pixel_scale
+from twofold.data import Images, Source, draw_pairs, pixel_scale, recorded
 from twofold.errors import unknown_choice
 from twofold.networks import Network
 from twofold.results import ModelStore, Store
@@ -112,6 +112,7 @@ class Keeper:
             "image_size": list(task.image_size),
             "channels": task.channels,
             "classes": task.classes,
+            **recorded(trial.asked),
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,
@@ -151,5 +152,5 @@ def _scale(digits: Images, trial: Trial) -> tuple[float, float]:
     """What this trial's pixels are shifted by, and then divided by."""
     if not trial.normalise:
         return 0.0, 1.0
-    asked = {name: getattr(trial, name) for name in ("seed", "round", "pairs", "relation", "balance")}
-    return pixel_scale(draw_pairs(digits, split="train", **asked))
+    asked = {name: getattr(trial, name) for name in ("seed", "round", "pairs", "balance")}
+    return pixel_scale(draw_pairs(digits, split="train", relation=trial.asked, **asked))

@@ -8,8 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from twofold.report.figures.looks import INK
+from twofold.report.figures.looks import FAINT, INK
+from twofold.report.figures.parts import chance_in
 from twofold.report.figures.style import Picture
+from twofold.report.text.chance import chance_beyond, chance_line
 
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
@@ -21,6 +23,20 @@ def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float
         axes.errorbar(middle, place, xerr=[[middle - low], [high - middle]], color=INK, capsize=4, linewidth=1.4)
     if np.isfinite(middle):
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
+
+
+def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
+    """The line of chance in a panel of test errors, and in others beside it; above the panel where it is far off."""
+    chance, near = chance_in(trials)
+    if chance is None:
+        return
+    if not near:
+        axes.text(1, 1.01, chance_beyond(chance), transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
+        return
+    for each in (axes, *others):
+        each.axhline(100 * chance, color=FAINT, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+    place = axes.get_yaxis_transform()
+    axes.text(0.99, 100 * chance, chance_line(chance), transform=place, ha="right", va="bottom", fontsize=8)
 
 
 def label(axes: Axes, x: float, place: int, text: str) -> None:

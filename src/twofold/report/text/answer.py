@@ -23,7 +23,7 @@ from twofold.analysis import (
 )
 from twofold.networks import NETWORKS, PAPERS
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
-from twofold.report.text.names import setting_text, statement
+from twofold.report.text.names import LETTERS, has_letters, setting_text, statement
 from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
 from twofold.report.text.numbers import counted, interval, listed, percent, span
 
@@ -56,9 +56,10 @@ def task_sentence(trials: pd.DataFrame) -> str:
     """What the networks have to do."""
     data = listed(sorted(set(trials.data)))
     statements = " or ".join(f"“{statement(relation)}”" for relation in dict.fromkeys(trials.relation))
-    errors = " or ".join(f"{percent(error, 0)} %" for error in chances(trials))
+    errors = " or ".join(dict.fromkeys(f"{percent(error, 0)} %" for error in sorted(chances(trials).chance)))
+    letters = f" {LETTERS}" if any(map(has_letters, trials.relation)) else ""
     constant = f" The same answer to all pairs would err on {errors} of them." if errors else ""
-    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{constant}"
+    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{letters}{constant}"
 
 
 def answer(trials: pd.DataFrame) -> list[str]:
