@@ -21,7 +21,7 @@ from twofold.data.images import DIGIT_NAMES
 from twofold.errors import SettingError, cause_of, shown, unknown_choice
 from twofold.settings import Settings, check_names
 
-Classes = Int[np.ndarray, " ..."]
+Classes = Int[np.ndarray, " ..."] | np.integer[Any]
 
 # By their names, each as a function of two arrays of classes.
 RELATIONS: dict[str, Callable[[Classes, Classes], Bool[np.ndarray, " ..."]]] = {

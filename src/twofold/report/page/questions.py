@@ -28,10 +28,11 @@ def asked_in(table: pd.DataFrame, known: Mapping[tuple[str, str], Relation]) -> 
     Rows of earlier versions have relations with names, of ten digits.
     """
     found: dict[tuple[str, str], Relation] = {}
-    for row in table.drop_duplicates(["relation", "question", "fingerprint"]).itertuples():
-        relation = known.get((row.question, row.fingerprint))
-        if relation is None and row.relation in RELATIONS:
-            relation = find_relation(row.relation)
+    rows = table[["relation", "question", "fingerprint"]].drop_duplicates()
+    for text, question, fingerprint in rows.itertuples(index=False, name=None):
+        relation = known.get((question, fingerprint))
+        if relation is None and text in RELATIONS:
+            relation = find_relation(text)
         if relation is not None:
             found.setdefault((relation.text, relation.identity), relation)
     return list(found.values())

@@ -78,8 +78,8 @@ def report_page(
     """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
-    None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of `relations`
-    their tables of answers.
+    None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of
+    `relations` their tables of answers.
     """
     common = {
         "title": title,

@@ -22,6 +22,7 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import NETWORKS, PAPERS
+from twofold.report.text.chance import not_better
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
 from twofold.report.text.names import LETTERS, has_letters, setting_text, statement
 from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
@@ -67,7 +68,14 @@ def answer(trials: pd.DataFrame) -> list[str]:
 
     Where a number cannot be given the line says why.
     """
-    lines = _effects(trials), _best(trials), _unequal(trials), _failed(trials), *identities_note(trials.network)
+    lines = (
+        _effects(trials),
+        _best(trials),
+        *not_better(summary(trials)),
+        _unequal(trials),
+        _failed(trials),
+        *identities_note(trials.network),
+    )
     return [line for line in lines if line]
 
 

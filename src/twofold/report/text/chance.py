@@ -24,7 +24,16 @@ def chance_notes(rows: pd.DataFrame, varied: Sequence[str] = ()) -> Iterator[str
     varied = [name for name in varied if rows[name].nunique() > 1]
     by = [name for name in _OF if name in varied]
     yield from _sentences(rows[rows.chance.notna()].drop_duplicates([*by, *CHANCE]), by)
-    yield from _not_better([row for row in rows_of(rows) if not _is_better(row)], len(rows), varied)
+    yield from not_better(rows, varied)
+
+
+def not_better(rows: pd.DataFrame, varied: Sequence[str] = ()) -> Iterator[str]:
+    """Which of the rows are not shown to be better than chance, if any."""
+    them = [row for row in rows_of(rows) if not _is_better(row)]
+    names = [", ".join(filter(None, (row["network"], setting_text({n: row[n] for n in varied})))) for row in them]
+    if them:
+        listed = "; ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {len(rows)} lines"
+        yield f"Not shown to be better than chance (95 %): {listed}."
 
 
 def chance_of_table(trials: pd.DataFrame) -> list[str]:
@@ -61,11 +70,3 @@ def _is_better(row: Row) -> bool:
     """Whether a mean error is shown to be below chance: the whole of its interval, if it has one."""
     bound: float = row["mean"] if pd.isna(row["ci_high"]) else row["ci_high"]
     return pd.isna(row["chance"]) or pd.isna(bound) or bool(bound < row["chance"])
-
-
-def _not_better(rows: Sequence[Row], of: int, varied: Sequence[str]) -> Iterator[str]:
-    if not rows:
-        return
-    names = [", ".join(filter(None, (row["network"], setting_text({n: row[n] for n in varied})))) for row in rows]
-    listed = "; ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} of {of} lines"
-    yield f"Not shown to be better than chance (95 %): {listed}."

@@ -1,11 +1,12 @@
 """What things are called: settings, relations, columns, groups of networks."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
-from twofold.settings import SETTINGS, value_text, words
+from twofold.settings import value_text, words
 
 # What the paper calls its digits; others are compared with it all the same, and the text says so.
 PAPERS_DATA = "mnist"
@@ -32,7 +33,7 @@ def statement(relation: str) -> str:
 
 def has_letters(relation: str) -> bool:
     """Whether a relation is written as an expression over a and b."""
-    return relation not in SETTINGS["relation"].choices and not is_function(relation)
+    return re.search(r"(?<!\w)[ab](?!\w)", relation) is not None and not is_function(relation)
 
 
 def cell_text(name: str, value: Any) -> str:

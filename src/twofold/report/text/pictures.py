@@ -39,8 +39,8 @@ FEW_PROPOSALS = "too few proposals to tell"
 PROPOSAL, LOWEST = "a proposal", "lowest so far"
 FIRST_CLASS, SECOND_CLASS = "class of the first image (a)", "class of the second image (b)"
 TABLE_OF_ANSWERS = (
-    "For each class that the first image may have (down) and each that the second may have (across): whether the answer "
-    "is yes."
+    "For each class that the first image may have (down) and each that the second may have (across): whether the "
+    "answer is yes."
 )
 YES, NO = "yes", "no"
 HEAT_SCALE = "mean test error (%)"
