@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
-from twofold.data import Relation, Source, find_source
+from twofold.data import Reading, Relation, Source, find_source
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
@@ -42,10 +42,10 @@ class Study(Settings):
     """A study: networks, trained on fresh pairs with fresh weights in every round.
 
     The defaults are the paper's settings on the embedded digits. Every setting may be one value or several: the study
-    then trains every combination, as a grid search does; but for `data`, which is the name of a data set or the path of
-    a folder of IDX files or of an .npz file. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as
-    "1000-1049". `validation_pairs=None` draws 1000, or as many as remain in the training images. What each setting is
-    stands in `twofold study --help`.
+    then trains every combination, as a grid search does; but for the images: `data`, the name of a data set or the path
+    of one's own (docs/own_data.md), `pool` and `size`. `classes` names those that are taken, in the order that numbers
+    them. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as "1000-1049". `validation_pairs=None` draws
+    1000, or as many as remain in the training images. What each setting is stands in `twofold study --help`.
 
     >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
@@ -53,6 +53,7 @@ class Study(Settings):
     networks: str | Own | Sequence[str | Own] = PAPERS
     rounds: int | str | range = 20
     data_dir: str | Path | None = None
+    classes: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.networks, str | Own):
@@ -174,7 +175,7 @@ class Study(Settings):
 
     def _trials_of(self, networks: Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
-        axes = {name: getattr(self, name) for name in SETTINGS if name != "data"}
+        axes = {name: getattr(self, name) for name, declared in SETTINGS.items() if declared.role != "images"}
         identities = {network.name: network.identity for network in self._resolved}
         return factorial(
             self._source,
@@ -189,7 +190,9 @@ class Study(Settings):
         """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
         from twofold.study.tune import Search
 
-        values = {name: several(getattr(self, name)) for name in SETTINGS}
+        values = {
+            name: several(getattr(self, name)) for name, declared in SETTINGS.items() if declared.role != "images"
+        }
         for name, given in values.items():
             if len(given) != 1:
                 raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
@@ -242,7 +245,8 @@ class Study(Settings):
     @cached_property
     def _source(self) -> Source:
         folder = None if self.data_dir is None else typed_path("data_dir", self.data_dir)
-        return find_source(SETTINGS["data"].checked(self.data), folder)
+        reading = Reading.of({name: getattr(self, name) for name in SETTINGS}, self.classes)
+        return find_source(SETTINGS["data"].checked(self.data), folder, reading)
 
 
 # What a choice names even where a study has a single value of it, as the paper's does.

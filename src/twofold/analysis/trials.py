@@ -154,8 +154,12 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
 
 def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
     """Whether each trial's relation is one of these, however it is written."""
-    questions = trials.question if "question" in trials else pd.Series(None, trials.index, dtype=object)
-    rows = [*zip(trials.relation, questions.where(questions.notna(), None))]
+    lacking = [None] * len(trials)
+    columns = [trials.relation, *(trials.get(name, lacking) for name in ("question", "class_names"))]
+    rows = [
+        (text, question if isinstance(question, str) else None, tuple(names) if isinstance(names, list) else ())
+        for text, question, names in zip(*columns, strict=True)
+    ]
     meant = {row: any(is_meant(text, *row) for text in texts) for row in set(rows)}
     return pd.Series([meant[row] for row in rows], trials.index, dtype=bool)
 

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter, Token
 from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
 from twofold.paths import typed_path
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, of_role, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
@@ -100,6 +100,10 @@ DATA_DIR = Parameter(
     converter=_path,
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
     "set TWOFOLD_DATA_DIR.",
+)
+CLASSES = Parameter(
+    help="Only these classes, in the order that numbers them, for example --classes cat,dog,horse; by default all, as "
+    "people list them: 2 before 10.",
 )
 MODELS = Parameter(
     converter=_path,
@@ -194,6 +198,9 @@ def _one(declared: Declaration) -> _Field:
     text = Parameter(help=help, group=GROUPS[declared.group])
     if declared.type is bool:
         return declared.name, Annotated[bool, text], declared.default
+    if declared.words > 1:
+        words = Parameter(consume_multiple=(1, declared.words), negative="", show_default=False)
+        return declared.name, Annotated[list[str] | None, text, words], None
     kind = declared.type if declared.default is not None else declared.type | None
     return declared.name, Annotated[kind, text, _converter(declared)], declared.default
 
@@ -236,7 +243,7 @@ def _only(declared: Declaration) -> _Field:
 
 # One study is of one set of images; how many validation pairs there are changes no training, so there is nothing to
 # compare.
-_ONE_ALONE = ("data", "validation_pairs")
+_ONE_ALONE = (*of_role("images"), "validation_pairs")
 
 
 def one_value() -> type[Given]:
@@ -272,6 +279,7 @@ class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
     data_dir: Annotated[Path | None, DATA_DIR, Parameter(group=GROUPS[TASK])] = None
+    classes: Annotated[str | None, CLASSES, Parameter(group=GROUPS[TASK])] = None
     workers: Annotated[
         int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None

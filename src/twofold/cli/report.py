@@ -64,6 +64,6 @@ def report(
         demo=demo,
         demo_note=reason,
         networks=own_networks(table, opened.described()),
-        relations=asked_in(table, opened.asked()),
+        relations=asked_in(table, opened.answers()),
     )
     say(write_page(out, page))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Int32
 
-from twofold.data.images import Images
+from twofold.data.images import Images, is_digits
 from twofold.data.relations import Relation, find_relation
 from twofold.data.source import Source
 from twofold.errors import DataError, SettingError, unknown_choice
@@ -34,7 +34,7 @@ class PairSet(NamedTuple):
     A tuple, so that JAX passes it through its transformations, with arrays of its own in place of NumPy's.
     """
 
-    images: Float[AnyArray, "n 2 h w"]
+    images: Float[AnyArray, "n 2 *channels h w"]
     targets: Int32[AnyArray, " n"]
     classes: Int32[AnyArray, "n 2"]
 
@@ -178,10 +178,12 @@ def _span(digits: Images | Source, split: str, pairs: int, training_pairs: int |
     skipped = 2 * (training_pairs or 0) if split == "validation" else 0
     wanted = skipped + 2 * pairs
     if wanted > pool:
+        digital = is_digits(digits.class_names)
         raise DataError(
-            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if split == 'test' else 'training'} digits"
-            f"{' with the training pairs' if skipped else ''}, but {digits.name} has {pool}; "
-            f"ask for at most {max(0, pool - skipped) // 2}, or use a larger data set (--data mnist)"
+            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if split == 'test' else 'training'} "
+            f"{'digits' if digital else 'images'}{' with the training pairs' if skipped else ''}, but {digits.name} "
+            f"has {pool}; ask for at most {max(0, pool - skipped) // 2}, or "
+            f"{'use a larger data set (--data mnist)' if digital else 'add images'}"
         )
     return skipped, wanted
 

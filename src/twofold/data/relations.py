@@ -170,16 +170,11 @@ def numbered(classes: int) -> tuple[str, ...]:
     return tuple(map(str, range(classes)))
 
 
-def recorded(relation: Relation) -> dict[str, Any]:
-    """What a record of a trained network says of the relation, for `relation_of_record`."""
-    return {"answers": relation.packed, "class_names": list(relation.class_names)}
-
-
 def relation_of_record(record: Mapping[str, Any]) -> Relation:
-    """The relation that a kept network was trained on; one without `recorded` is of an earlier version, of digits."""
+    """The relation that a kept network was trained on; without `answers` it is of an earlier version, and of digits."""
     if "answers" not in record:
         return find_relation(record["relation"])
-    return unpacked(record["relation"], record["answers"], tuple(record["class_names"]))
+    return unpacked(record["relation"], record["answers"], record["class_names"])
 
 
 def unpacked(text: str, answers: str, class_names: Sequence[str]) -> Relation:

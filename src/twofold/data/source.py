@@ -8,12 +8,14 @@ nothing else happens.
 import hashlib
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from functools import cached_property
 from pathlib import Path
 
 from twofold.cache import keep, read_kept
-from twofold.data.images import Images, Place, find_images
+from twofold.data.finding import Place, find_images
+from twofold.data.images import Images
+from twofold.data.reading import USUAL, Reading
 from twofold.data.task import Task
 from twofold.errors import DataError
 
@@ -55,6 +57,11 @@ class Source:
         """The name under which the images were asked for."""
         return self.place.name
 
+    @property
+    def reading(self) -> Reading:
+        """How the images are read."""
+        return self.place.reading
+
     def load(self) -> Images:
         """The images. Raises `DataError` as `find_source`, and where they are no longer those of the facts."""
         return self._digits
@@ -69,12 +76,12 @@ class Source:
         return digits
 
 
-def find_source(name_or_path: str, data_dir: Path | None = None) -> Source:
-    """The images of this name or path: see `twofold.data.images.find_images`, which raises the same errors.
+def find_source(name_or_path: str, data_dir: Path | None = None, reading: Reading = USUAL) -> Source:
+    """The images of this name or path: see `twofold.data.finding.find_images`, which raises the same errors.
 
     Files that were never read are, since only so it is known what is in them.
     """
-    place = find_images(name_or_path, data_dir)
+    place = find_images(name_or_path, data_dir, reading)
     if (facts := _kept(place)) is not None:
         return Source(place, **vars(facts))
     before = _name(place)
@@ -108,6 +115,9 @@ def _file(name: str) -> str:
 
 
 def _name(place: Place) -> str:
-    """What tells these files, as they are now, from all others."""
-    status = [(str(path.resolve()), path.stat()) for path in place.files]
-    return json.dumps([(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for path, s in status])
+    """What tells these files, as they are now, and what is made of them from all others."""
+    # Of the folders alone it is asked where they really are: there are fewer of them than of pictures.
+    folders = {folder: str(folder.resolve()) for folder in {path.parent for path in place.files}}
+    status = [(f"{folders[path.parent]}/{path.name}", path.stat()) for path in place.files]
+    files = [(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for path, s in status]
+    return json.dumps([astuple(place.reading), files])

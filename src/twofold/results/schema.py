@@ -43,6 +43,8 @@ trials = sa.Table(
     sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
     *_settings(),
     sa.Column("fingerprint", sa.String, nullable=False),
+    # The names of the classes, whose places are the labels; null are the digits from 0 to 9.
+    sa.Column("class_names", sa.JSON(none_as_null=True)),
     # What the relation's table of answers is told by, and chance in its test pairs (see `twofold.data.Chance`). Null
     # where an earlier version trained: then it is one with a name, of ten digits.
     sa.Column("question", sa.String(64)),
@@ -89,7 +91,6 @@ questions = sa.Table(
     sa.Column("question", sa.String(64), primary_key=True),
     sa.Column("fingerprint", sa.String(64), primary_key=True),
     sa.Column("relation", sa.String, nullable=False),
-    sa.Column("class_names", sa.JSON, nullable=False),
     sa.Column("answers", sa.Text, nullable=False),
 )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from twofold.data import Relation, unpacked
+from twofold.data import Relation
 from twofold.data.relations import marked
 from twofold.results.claims import Claims, forgetting
 from twofold.results.database import DEFAULT_URL, address_of, check_file, errors_of, open_engine, writing
@@ -102,20 +102,17 @@ class Store:
             if relation.identity not in known:
                 taken = relation.text in known.values()
                 known[relation.identity] = marked(relation) if taken else relation.text
-                content = {"class_names": list(relation.class_names), "answers": relation.packed}
-                row = {"question": relation.identity, "fingerprint": fingerprint, **content}
+                row = {"question": relation.identity, "fingerprint": fingerprint, "answers": relation.packed}
                 connection.execute(sa.insert(questions), row | {"relation": known[relation.identity]})
         return known[relation.identity]
 
-    def asked(self) -> dict[tuple[str, str], Relation]:
-        """The relations of the rows, by their `question` and `fingerprint`; rows of earlier versions have none."""
+    def answers(self) -> dict[tuple[str, str], str]:
+        """The packed answers of rows' relations, by their `question` and `fingerprint`; earlier rows have none."""
         if trials.c.question not in self._columns:  # a store of an earlier version that stays as it is
             return {}
         with self._errors(), self._engine.connect() as connection:
             rows = connection.execute(sa.select(questions)).all()
-        return {
-            (row.question, row.fingerprint): unpacked(row.relation, row.answers, tuple(row.class_names)) for row in rows
-        }
+        return {(row.question, row.fingerprint): row.answers for row in rows}
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from twofold.data import Images, Source, draw_pairs, pixel_scale, recorded
+from twofold.data import Images, Source, draw_pairs, pixel_scale
 from twofold.errors import unknown_choice
 from twofold.networks import Network
 from twofold.results import ModelStore, Store
@@ -112,7 +112,8 @@ class Keeper:
             "image_size": list(task.image_size),
             "channels": task.channels,
             "classes": task.classes,
-            **recorded(trial.asked),
+            "class_names": list(self._digits.class_names),
+            "answers": trial.asked.packed,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,

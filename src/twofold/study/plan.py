@@ -48,6 +48,7 @@ def factorial(
         raise SettingError(
             f"the plan has {count} trials, and at most {_MOST_TRIALS} are possible; give fewer `rounds` or fewer values"
         )
+    images = {"data": digits.name, **digits.reading.settings()}
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))
@@ -57,7 +58,7 @@ def factorial(
         typed = SETTINGS["relation"].checked(settings.get("relation", Trial.relation))
         relation = (asked or {}).get(typed) or find_relation(typed, tuple(digits.class_names))
         settings |= {"relation": relation.text, "asked": relation, "identity": identity}
-        trial = Trial(round=round_, data=digits.name, fingerprint=digits.fingerprint, **settings)
+        trial = Trial(round=round_, fingerprint=digits.fingerprint, **images, **settings)
         trials.setdefault(trial.key, trial)
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)

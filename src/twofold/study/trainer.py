@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from twofold import __version__, shutdown
-from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise
+from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise, stored_names
 from twofold.errors import DataError, SettingError
 from twofold.native import handlers
 from twofold.networks import Network
@@ -47,6 +47,7 @@ class Trainer:
         keeper: Keeper | None,
     ) -> None:
         self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
+        self._class_names = stored_names(digits.class_names)
         self._trace, self._keeper = trace, keeper
         self._described = {""}  # identities whose networks the store has
         images = digits.load()
@@ -77,7 +78,7 @@ class Trainer:
         return self._store.claim(trial.key, self._owner, traced=self._trace, wanted_again=wanted_again)
 
     def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-        row = _row(trial, outcome, self._devices[0])
+        row = {**_row(trial, outcome, self._devices[0]), "class_names": self._class_names}
         row |= _asked(self._chance(trial.asked, trial.balance)) | {"relation": self._name_question(trial.asked)}
         with shutdown.critical:
             if self._keeper:

@@ -19,9 +19,10 @@ _KEY_VERSION = 1
 class Trial(Settings):
     """One training of one network in one round; the defaults are the paper's settings.
 
-    `data` is the name under which the images were asked for and `fingerprint` the hash of their content; only the hash
-    is part of the trial's identity. A setting that the network does not use has one value, whatever was asked, so that
-    a sweep over it trains such a network once: the `aux_weight` of a network without auxiliary losses is 0.
+    `data` is the name under which the images were asked for, `pool` and `size` what was done to them, and `fingerprint`
+    the hash of what came of it; only the hash is part of the trial's identity. A setting that the network does not use
+    has one value, whatever was asked, so that a sweep over it trains such a network once: the `aux_weight` of a network
+    without auxiliary losses is 0.
 
     A network of one's own is told by its `identity`, the hash of what it computes: its name is not part of the key.
 
@@ -73,7 +74,7 @@ class Trial(Settings):
         identity = {
             name: getattr(self, name)
             for name, declared in SETTINGS.items()
-            if name != "data" and (declared.since == FIRST or getattr(self, name) != declared.default)
+            if declared.role != "images" and (declared.since == FIRST or getattr(self, name) != declared.default)
         }
         network = self.identity or self.network
         relation = self.asked.name or self.asked.identity

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from twofold.data import RELATIONS, Relation, find_relation
+from twofold.data import RELATIONS, Relation, find_relation, unpacked
+from twofold.data.images import DIGIT_NAMES
 from twofold.report.figures.catalogue import question_figures
 from twofold.report.page.networks import drawn
 from twofold.report.text.pictures import answers_description
@@ -22,19 +24,21 @@ class ShownQuestion:
     description: str
 
 
-def asked_in(table: pd.DataFrame, known: Mapping[tuple[str, str], Relation]) -> list[Relation]:
-    """The relations of a table of trials, as they come; `known` are those that a store has kept.
+def asked_in(table: pd.DataFrame, answers: Mapping[tuple[str, str], str]) -> list[Relation]:
+    """The relations of a table of trials, as they come; `answers` are those that a store has kept.
 
     Rows of earlier versions have relations with names, of ten digits.
     """
     found: dict[tuple[str, str], Relation] = {}
-    rows = table[["relation", "question", "fingerprint"]].drop_duplicates()
-    for text, question, fingerprint in rows.itertuples(index=False, name=None):
-        relation = known.get((question, fingerprint))
-        if relation is None and text in RELATIONS:
-            relation = find_relation(text)
-        if relation is not None:
-            found.setdefault((relation.text, relation.identity), relation)
+    for row in table.drop_duplicates(["relation", "question", "fingerprint"]).to_dict("records"):
+        packed = answers.get((row["question"], row["fingerprint"]))
+        if packed is not None:
+            relation = unpacked(row["relation"], packed, _names(row))
+        elif row["relation"] in RELATIONS:
+            relation = find_relation(row["relation"])
+        else:
+            continue
+        found.setdefault((relation.text, relation.identity), relation)
     return list(found.values())
 
 
@@ -43,3 +47,8 @@ def shown_questions(relations: Sequence[Relation]) -> list[ShownQuestion]:
     some = relations[:_MOST_DRAWN]
     drawings = question_figures(some).values()
     return [ShownQuestion(drawn(drawing), answers_description(of)) for drawing, of in zip(drawings, some, strict=True)]
+
+
+def _names(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """The names of a row's classes; one that says none is of digits."""
+    return tuple(row["class_names"]) if isinstance(row["class_names"], list) else DIGIT_NAMES

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0009", "0008"
+revision, down_revision = "0010", "0009"
 
 
 def upgrade() -> None:
@@ -16,6 +16,5 @@ def upgrade() -> None:
         sa.Column("question", sa.String(64), primary_key=True),
         sa.Column("fingerprint", sa.String(64), primary_key=True),
         sa.Column("relation", sa.String, nullable=False),
-        sa.Column("class_names", sa.JSON, nullable=False),
         sa.Column("answers", sa.Text, nullable=False),
     )
