@@ -21,18 +21,20 @@ def chance_of_trials(trials: pd.DataFrame) -> pd.DataFrame:
     later rows know of the same question about the same images holds for them too. Nothing is known of a table that does
     not say what was asked.
     """
-    columns = {name: trials[name] if name in trials else float("nan") for name in _KNOWN}
-    found = pd.DataFrame(columns, trials.index, dtype=float)
-    if "relation" in trials and len(trials):
-        balance = trials.get("balance", pd.Series(Settings.balance, trials.index)).fillna(Settings.balance).astype(bool)
-        told = trials.assign(balance=balance)
+    # By places in the table: its index may have a number twice.
+    told = trials.reset_index(drop=True)
+    columns = {name: told[name] if name in told else float("nan") for name in _KNOWN}
+    found = pd.DataFrame(columns, told.index, dtype=float)
+    if "relation" in told and len(told):
+        balance = told.get("balance", pd.Series(Settings.balance, told.index)).fillna(Settings.balance).astype(bool)
+        told = told.assign(balance=balance)
         found = found.groupby([told[name] for name in _DECIDING if name in told], dropna=False).transform("first")
         for (relation, balanced), some in told[found.true_share.isna()].groupby(["relation", "balance"]):
             if relation in RELATIONS:
                 chance = chance_of(find_relation(str(relation)), balance=bool(balanced))
                 found.loc[some.index, list(_KNOWN)] = [chance.true_share, chance.one_image_error]
     found["chance"] = found.true_share.where(found.true_share < 0.5, 1 - found.true_share)
-    return found[list(CHANCE)]
+    return found[list(CHANCE)].set_index(trials.index)
 
 
 def chances(trials: pd.DataFrame) -> pd.DataFrame:
@@ -42,5 +44,5 @@ def chances(trials: pd.DataFrame) -> pd.DataFrame:
     nothing is known are left out.
     """
     by = [name for name in ("data", "relation", "balance") if name in trials]
-    questions = pd.concat([trials[by], chance_of_trials(trials)], axis=1)
+    questions = trials[by].assign(**chance_of_trials(trials))
     return questions[questions.chance.notna()].drop_duplicates([*by, *CHANCE]).reset_index(drop=True)

@@ -2,16 +2,23 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from twofold.report.figures.looks import FAINT, INK
 from twofold.report.figures.parts import chance_in
 from twofold.report.figures.style import Picture
 from twofold.report.text.chance import chance_beyond, chance_line
+
+# How chance is drawn, and its name, which may stand over other lines; so much room is left above.
+CHANCE_LINE: Any = {"color": FAINT, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1}
+CHANCE_TEXT: Any = {"fontsize": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
+_ROOM = 1.1
 
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
@@ -31,12 +38,13 @@ def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
     if chance is None:
         return
     if not near:
-        axes.text(1, 1.01, chance_beyond(chance), transform=axes.transAxes, ha="right", va="bottom", fontsize=8)
+        axes.text(1, 1.01, chance_beyond(chance), transform=axes.transAxes, ha="right", va="bottom", **CHANCE_TEXT)
         return
     for each in (axes, *others):
-        each.axhline(100 * chance, color=FAINT, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1)
+        each.axhline(100 * chance, **CHANCE_LINE)
+    axes.set_ylim(0, max(axes.get_ylim()[1], _ROOM * 100 * chance))
     place = axes.get_yaxis_transform()
-    axes.text(0.99, 100 * chance, chance_line(chance), transform=place, ha="right", va="bottom", fontsize=8)
+    axes.text(0.99, 100 * chance, chance_line(chance), transform=place, ha="right", va="bottom", **CHANCE_TEXT)
 
 
 def label(axes: Axes, x: float, place: int, text: str) -> None:

@@ -40,8 +40,8 @@ def figure2(table: pd.DataFrame) -> Picture:
         columns = table.network.nunique() if letters <= _LEGEND_LETTERS else 2
         figure.legend(loc="outside lower center", ncols=columns)
         _draw_means(right, table)
-        draw_chance(left, table, right)
         left.set_ylim(bottom=0)
+        draw_chance(left, table, right)
     return figure
 
 

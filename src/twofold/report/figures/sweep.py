@@ -21,7 +21,7 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import PAPERS
-from twofold.report.figures.lines import draw_chance
+from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance
 from twofold.report.figures.looks import FAINT, Look, factor_looks, looks_of
 from twofold.report.figures.panels import new_panels
 from twofold.report.figures.parts import chance_in, only, panels_of
@@ -29,6 +29,7 @@ from twofold.report.figures.style import Picture, empty_panel, house_style
 from twofold.report.text import pictures
 from twofold.report.text.chance import chance_line
 from twofold.report.text.names import cell_text, error_label, setting_text
+from twofold.report.text.numbers import shortened
 from twofold.report.text.told import NO_TRIALS
 from twofold.settings import SETTINGS, value_text
 
@@ -40,6 +41,9 @@ _CLOSE = 0.04
 
 # Labels longer than this are turned, or they would hide each other.
 _LONG = 8
+
+# Of longer ones the beginning and the end are shown.
+_LONGEST = 22
 
 # The distance between the lines of one panel at each value, as a part of the axis; and where there are no lines.
 _APART, _FAR_APART = 0.012, 0.045
@@ -62,7 +66,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         values = _values(trials[quantity], quantity)
-        labels = [cell_text(quantity, value) for value in values]
+        labels = [shortened(cell_text(quantity, value), _LONGEST) for value in values]
         measured = _measured(trials[quantity])
         if not measured:  # in the order of the names, side by side
             known = chance_of_trials(trials)  # as long as they say what was asked
@@ -101,8 +105,8 @@ def _draw_chance(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
     for place in trials[quantity].unique().astype(float):
         chance, _ = chance_in(trials[trials[quantity] == place])
         if chance is not None:
-            axes.hlines(100 * chance, place - 0.4, place + 0.4, color=FAINT, linewidth=1.2, linestyle=(0, (5, 3)))
-            axes.text(place, 100 * chance, chance_line(chance), ha="center", va="bottom", fontsize=8)
+            axes.plot([place - 0.4, place + 0.4], [100 * chance] * 2, **CHANCE_LINE)
+            axes.text(place, 100 * chance, chance_line(chance, "\n"), ha="center", va="bottom", **CHANCE_TEXT)
 
 
 def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:

@@ -42,9 +42,9 @@ def chance_of_table(trials: pd.DataFrame) -> list[str]:
     return list(_sentences(questions, [name for name in _OF if name in questions and questions[name].nunique() > 1]))
 
 
-def chance_line(error: float) -> str:
+def chance_line(error: float, between: str = " ") -> str:
     """The name of the line of chance in a figure."""
-    return f"chance: {percent(error, 1)} %"
+    return f"chance:{between}{percent(error, 1)} %"
 
 
 def chance_beyond(error: float) -> str:
