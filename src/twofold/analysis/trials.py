@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis.own import named, told_apart
+from twofold.data import names_stored
 from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
@@ -157,7 +158,7 @@ def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
     lacking = [None] * len(trials)
     columns = [trials.relation, *(trials.get(name, lacking) for name in ("question", "class_names"))]
     rows = [
-        (text, question if isinstance(question, str) else None, tuple(names) if isinstance(names, list) else ())
+        (text, question if isinstance(question, str) else None, names_stored(names) if isinstance(names, str) else ())
         for text, question, names in zip(*columns, strict=True)
     ]
     meant = {row: any(is_meant(text, *row) for text in texts) for row in set(rows)}

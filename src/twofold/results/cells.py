@@ -124,25 +124,20 @@ def _list(name: str, text: str, decimal: str) -> list:
     try:
         value = json.loads(text.replace("None", "null"), parse_constant=int)  # which is no number: NaN, Infinity
     except (ValueError, RecursionError):
-        value = _literal(text) if set("'\"") & set(text) else None  # names of classes, as Python writes them
+        value = None
     if not isinstance(value, list):
         raise _wrong(name, _beginning(text), "a list such as [1, 2]")
     return value
 
 
 def _dict(name: str, text: str, decimal: str) -> dict:
-    value = _literal(text)
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        value = None
     if not isinstance(value, dict):
         raise _wrong(name, _beginning(text), "names and values such as {'share': True}")
     return value
-
-
-def _literal(text: str) -> Any:
-    """What a literal of Python's is; None where it is none."""
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
 
 
 def _beginning(text: str) -> str:

@@ -43,8 +43,8 @@ trials = sa.Table(
     sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
     *_settings(),
     sa.Column("fingerprint", sa.String, nullable=False),
-    # The names of the classes, whose places are the labels; null are the digits from 0 to 9.
-    sa.Column("class_names", sa.JSON(none_as_null=True)),
+    # The names of the classes, whose places are the labels, separated by commas; null are the digits from 0 to 9.
+    sa.Column("class_names", sa.String),
     # What the relation's table of answers is told by, and chance in its test pairs (see `twofold.data.Chance`). Null
     # where an earlier version trained: then it is one with a name, of ten digits.
     sa.Column("question", sa.String(64)),

@@ -129,6 +129,5 @@ def _bytes_of(column: pd.Series) -> bytes:
 
 def _cells(values: Iterable[Any]) -> Iterable[bytes]:
     for value in values:
-        # A loss that was not finite is None in a list; other lists are of names.
-        numbers = isinstance(value, list) and not any(isinstance(each, str) for each in value)
-        yield np.array(value, float).tobytes() if numbers else repr(value).encode()
+        # A loss that was not finite is None in a list.
+        yield np.array(value, float).tobytes() if isinstance(value, list) else repr(value).encode()

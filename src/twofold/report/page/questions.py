@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from twofold.data import RELATIONS, Relation, find_relation, unpacked
-from twofold.data.images import DIGIT_NAMES
+from twofold.data import RELATIONS, Relation, find_relation, names_stored, unpacked
 from twofold.report.figures.catalogue import question_figures
 from twofold.report.page.networks import drawn
 from twofold.report.text.pictures import answers_description
@@ -33,7 +31,7 @@ def asked_in(table: pd.DataFrame, answers: Mapping[tuple[str, str], str]) -> lis
     for row in table.drop_duplicates(["relation", "question", "fingerprint"]).to_dict("records"):
         packed = answers.get((row["question"], row["fingerprint"]))
         if packed is not None:
-            relation = unpacked(row["relation"], packed, _names(row))
+            relation = unpacked(row["relation"], packed, names_stored(row["class_names"]))
         elif row["relation"] in RELATIONS:
             relation = find_relation(row["relation"])
         else:
@@ -47,8 +45,3 @@ def shown_questions(relations: Sequence[Relation]) -> list[ShownQuestion]:
     some = relations[:_MOST_DRAWN]
     drawings = question_figures(some).values()
     return [ShownQuestion(drawn(drawing), answers_description(of)) for drawing, of in zip(drawings, some, strict=True)]
-
-
-def _names(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    """The names of a row's classes; one that says none is of digits."""
-    return tuple(row["class_names"]) if isinstance(row["class_names"], list) else DIGIT_NAMES

@@ -23,6 +23,7 @@ from twofold.analysis import (
 )
 from twofold.networks import NETWORKS, PAPERS
 from twofold.report.text.chance import not_better
+from twofold.report.text.classes import classes_notes, image_word
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
 from twofold.report.text.names import LETTERS, has_letters, setting_text, statement
 from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
@@ -60,7 +61,9 @@ def task_sentence(trials: pd.DataFrame) -> str:
     errors = " or ".join(dict.fromkeys(f"{percent(error, 0)} %" for error in sorted(chances(trials).chance)))
     letters = f" {LETTERS}" if any(map(has_letters, trials.relation)) else ""
     constant = f" The same answer to all pairs would err on {errors} of them." if errors else ""
-    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{letters}{constant}"
+    classes = " ".join(["", *classes_notes(trials)])
+    told = f"Each network sees two {image_word(trials)} of {data} and has to say whether {statements} is true."
+    return f"{told}{letters}{constant}{classes}"
 
 
 def answer(trials: pd.DataFrame) -> list[str]:
