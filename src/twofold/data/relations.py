@@ -171,10 +171,11 @@ def numbered(classes: int) -> tuple[str, ...]:
 
 
 def relation_of_record(record: Mapping[str, Any]) -> Relation:
-    """The relation that a kept network was trained on; without `answers` it is of an earlier version, and of digits."""
+    """The relation that a kept network was trained on; a record of an earlier version has its name, and of digits."""
+    class_names = tuple(record.get("class_names", DIGIT_NAMES))
     if "answers" not in record:
-        return find_relation(record["relation"])
-    return unpacked(record["relation"], record["answers"], record["class_names"])
+        return find_relation(record["relation"], class_names)
+    return unpacked(record["relation"], record["answers"], class_names)
 
 
 def unpacked(text: str, answers: str, class_names: Sequence[str]) -> Relation:
