@@ -1,6 +1,8 @@
 """Chance in pairs, compared with all the pairs that there are, counted one by one."""
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,3 +66,23 @@ def test_chance_is_near_what_is_drawn(relation, balance):
     assert targets.mean() == pytest.approx(found.true_share, abs=4 * 0.5 / np.sqrt(len(targets)))
     rarer = sum(min(targets[first == c].sum(), (1 - targets[first == c]).sum()) for c in range(10))
     assert rarer / len(targets) == pytest.approx(found.one_image_error, abs=0.03)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text(encoding="utf-8")
+PAGE = PAGE[PAGE.index("## The question") :]
+TOLD = re.findall(r"^\| `(.+)` \| (\d+) % \| (\d+) % \| (\d+) % \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("relation", "true", "chance", "one"), TOLD)
+def test_the_page_tells_chance_as_it_is(relation, true, chance, one):
+    found = chance_of(find_relation(relation), balance=False)
+    percents = [100 * share for share in (found.true_share, found.error, found.one_image_error)]
+    assert percents == pytest.approx([int(true), int(chance), int(one)])
+
+
+def test_the_pages_questions_can_be_asked():
+    asked = re.findall(r'--relation "(.+?)"', PAGE)
+    assert len(asked) > 2
+    assert len(TOLD) > 4
+    for typed in asked:
+        find_relation(typed, ("cat", "dog", "tit"))
