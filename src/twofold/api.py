@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings
-from twofold.data import Reading, Source, find_source
+from twofold.data import Reading, Relation, Source, find_source
 from twofold.data.asked import find_pairs
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.export.portable import check_exportable, contents_of, files_of
@@ -29,6 +29,7 @@ from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
+from twofold.study.asking import ask
 from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
@@ -185,6 +186,7 @@ class Study(Settings):
             self._source,
             network=networks,
             identities=identities,
+            asked=self._asked,
             rounds=round_numbers(self.rounds),
             **{**axes, **setting},
         )
@@ -239,6 +241,11 @@ class Study(Settings):
     def _resolved(self) -> list[Network]:
         """The networks: those of one's own are read, which takes seconds, where there are any."""
         return resolve(several(self.networks), self._source.task, starting=prepare_devices)
+
+    @cached_property
+    def _asked(self) -> dict[str, Relation]:
+        """What the relations mean: functions are read once for a study."""
+        return ask(map(SETTINGS["relation"].checked, several(self.relation)), self._source.class_names)
 
     @cached_property
     def _source(self) -> Source:
@@ -382,10 +389,10 @@ class TuneResult:
 
 
 def _read(store: Store, trials: Sequence[Trial], *, histories: bool = False) -> pd.DataFrame:
-    """The rows of the trials. Their digits have the name asked for now: the store may know them by another."""
+    """The rows of the trials. Images and relations have the texts asked for now: the store may know them by others."""
     table = store.read([trial.key for trial in trials], histories=histories)
-    names = {trial.key: trial.data for trial in trials}
-    return table.assign(data=table.key.map(names)) if len(table) else table
+    texts = {name: {trial.key: getattr(trial, name) for trial in trials} for name in ("data", "relation")}
+    return table.assign(**{name: table.key.map(of) for name, of in texts.items()}) if len(table) else table
 
 
 def export_model(

@@ -67,11 +67,13 @@ class Search:
 class Declaration:
     """What is known of a setting.
 
-    `least`, `above` and `most` bound a number. `compared` says whether trials of a round that differ in it are trials
-    of different settings: validation pairs change no training, and a seed sets rounds apart. A setting `of_network` is
-    one that a network may not know: its trials have the value `unused`. A number that is at `off` is compiled out. What
-    may be given in several ways is `written` as a trial keeps it, and takes up to so many `words` of a command. Of a
-    setting of the role "images" a study has one value, and no key has any: the images' fingerprint is there instead.
+    `choices` are the names that a text may have; where `also` says in words what else it may be, the room that uses it
+    checks that. `least`, `above` and `most` bound a number. `compared` says whether trials of a round that differ in it
+    are trials of different settings: validation pairs change no training, and a seed sets rounds apart. A setting
+    `of_network` is one that a network may not know: its trials have the value `unused`. A number that is at `off` is
+    compiled out. What may be given in several ways is `written` as a trial keeps it, and takes up to so many `words` of
+    a command. Of a setting of the role "images" a study has one value, and no key has any: the images' fingerprint is
+    there instead.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Declaration:
     unit: str
     since: str
     choices: tuple[str, ...]
+    also: str
     least: int | float
     above: int | float
     most: int | float
@@ -122,13 +125,13 @@ class Declaration:
             check_whole(self.name, value, least=self.least, most=self.most)
         elif self.type is float:
             value = _number(self, value)
-        elif self.choices:
+        elif self.choices and not self.also:
             if value not in self.choices:
                 raise unknown_choice(self.name, str(value), self.choices)
-        elif isinstance(value, str | os.PathLike):
+        elif isinstance(value, str) or (isinstance(value, os.PathLike) and not self.choices):
             value = os.fspath(value)
         else:
-            raise SettingError(f"`{self.name}` (={value!r}) must be one name or path")
+            raise SettingError(f"`{self.name}` (={shown(value)}) must be one name or {self.also or 'path'}")
         return value
 
 
@@ -142,6 +145,7 @@ def setting(
     unit: str = "",
     since: str = FIRST,
     choices: tuple[str, ...] = (),
+    also: str = "",
     least: int | float = -math.inf,
     above: int | float = -math.inf,
     most: int | float = math.inf,
@@ -233,6 +237,8 @@ class Settings:
         role="pairs",
         group=TASK,
         choices=("<=", "<", "==", "same parity"),
+        also="an expression over the classes' numbers a and b such as '(a - b) % 3 == 0' or \"a == 'cat'\", or "
+        "file.py:function",
         example='"<" "=="',
         help="What is asked of a pair (first, second).",
     )

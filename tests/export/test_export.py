@@ -12,7 +12,6 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: it writes
 onnx = pytest.importorskip("onnx", reason="ONNX is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed")
 
-import jax
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.export.keeping import keep
@@ -23,9 +22,9 @@ from twofold.errors import NetworkError, SettingError, TwofoldError
 from twofold.export import onnx_file
 from twofold.export.onnx_file import answering_of
 from twofold.export.portable import check_exportable
+from twofold.export.pytorch import from_pytorch, module_for
 from twofold.export.trained import open_named
 from twofold.networks import PAPERS
-from twofold.networks.paper import init_network
 from twofold.networks.protocol import Variables
 from twofold.results import ModelStore
 from twofold.training.outputs import distances_of
@@ -220,7 +219,7 @@ def test_colours_other_classes_and_leaky_units_come_along(folder, there):
     file = papers(folder, "NetAL")
     record = {**ModelStore(file.parent).record(file.stem), "key": "colour", "bottleneck_activation": "leaky_relu"}
     sizes = {"channels": 3, "classes": 4, "image_size": (10, 12)}
-    network = init_network(jax.random.key(0), weight_sharing=False, **sizes)
+    network = from_pytorch(module_for("NetAL", (10, 12), channels=3, classes=4))
     kept = open_named(ModelStore(there).add(Variables(network), {**record, **sizes}), None)
     pairs = np.random.default_rng(0).normal(0, 60, (20, 2, 3, 10, 12)).astype(np.float32)
     state, _, _ = twofold.export_model(kept.file, "pytorch")

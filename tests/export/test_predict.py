@@ -153,14 +153,15 @@ def test_images_as_the_study_had_them_are_answered_as_in_the_study(here):
 
 
 def test_classes_have_their_names(here, capsys):
-    file = animals(here, "Seen", "aa", auxiliary_losses=True, aux_weight=1.0)
+    asked = "a == 'cat' or b == 'fish'"
+    file = animals(here, "Seen", "aa", auxiliary_losses=True, aux_weight=1.0, relation=asked)
     words = ["predict", str(file), "colour.npz", "--network", f"{here}/nets.py:Seen"]
     assert main(words) == 0
     out = capsys.readouterr().out
     table = twofold.predict(file, "colour.npz", network=f"{here}/nets.py:Seen")
     for row in table.itertuples():
         assert {row.left_class, row.right_class} <= set(NAMES)
-        assert f"{row.left_class} = {row.right_class}: {'yes' if row.answer else 'no'}" in out
+        assert f"{asked} of {row.left_class} and {row.right_class}: {'yes' if row.answer else 'no'}" in out
     assert "Read:" not in out
 
 

@@ -4,6 +4,9 @@
 all else that a study needs to begin, whose statistics need `scipy.special` alone.
 """
 
+from twofold.analysis.chance import CHANCE as CHANCE
+from twofold.analysis.chance import chance_of_trials as chance_of_trials
+from twofold.analysis.chance import chances as chances
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
@@ -53,7 +56,6 @@ from twofold.analysis.summary import summary as summary
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
-from twofold.analysis.trials import chances as chances
 from twofold.analysis.trials import for_every_value as for_every_value
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of

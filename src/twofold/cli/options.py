@@ -172,7 +172,8 @@ def _class(name: str, made: Sequence[_Field]) -> type[Given]:
 
 
 def _choices(declared: Declaration) -> str:
-    return f" One of {', '.join(declared.choices)}." if declared.choices else ""
+    also = f"; or {declared.also}" if declared.also else ""
+    return f" One of {', '.join(declared.choices)}{also}." if declared.choices else ""
 
 
 def _example(declared: Declaration, values: str) -> str:

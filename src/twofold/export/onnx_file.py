@@ -82,9 +82,9 @@ def compared(kept: Kept, names: Sequence[str], content: bytes) -> str:
 def answering_of(kept: Kept) -> Answering:
     """A kept network behind the way to be called that ONNX gets."""
     if kept.own is None:
-        return Answering.of_papers(kept.module(), kept.holds)
+        return Answering.of_papers(kept.module(), kept.relation.answers)
     own = kept.own
-    return Answering(kept.module(), own.exported.convention.name, own.roles, own.ranges, kept.holds)
+    return Answering(kept.module(), own.exported.convention.name, own.roles, own.ranges, kept.relation.answers)
 
 
 def _within(kept: Kept, look: Callable[[], T]) -> T:

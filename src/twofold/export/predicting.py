@@ -74,7 +74,7 @@ def _told(kept: Kept, images: Float[np.ndarray, "n 2 ..."]) -> Iterator[Row]:
 def _classes(kept: Kept, said: Said) -> Iterator[Row]:
     """The class that is seen in each image, of a network that was trained to name them."""
     record = kept.record
-    names = record.get("class_names") or [str(number) for number in range(len(kept.holds))]
+    names = kept.relation.class_names
     if said.class_logits is None or not record["auxiliary_losses"] or not record["aux_weight"]:
         yield from ({} for _ in range(len(next(each for each in said if each is not None))))
         return

@@ -6,16 +6,15 @@ import ast
 import glob
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from twofold.data import RELATIONS, Task
-from twofold.data.images import CLASSES
+from twofold.data import Relation, Task, relation_of_record
 from twofold.errors import NetworkError, SettingError, needing
 from twofold.networks import find_network
 from twofold.networks.importing import import_home
@@ -23,7 +22,7 @@ from twofold.networks.kinds import own_of
 from twofold.networks.typed import parse
 from twofold.paths import typed_path
 from twofold.results import Model, ModelStore
-from twofold.settings import SETTINGS, Settings
+from twofold.settings import SETTINGS, Settings, settings_class
 
 if TYPE_CHECKING:
     from twofold.networks.graphs.loading import Own
@@ -86,16 +85,14 @@ class Kept:
         return outputs_of(structure, variables, images, self._numbers(structure))
 
     @cached_property
-    def holds(self) -> Bool[np.ndarray, "classes classes"]:
-        """Whether the relation holds, of each first class (down) and second (across)."""
-        classes = self.record.get("classes", CLASSES)
-        first, second = np.indices((classes, classes), dtype=np.int32)
-        return np.asarray(RELATIONS[self.record["relation"]](first.ravel(), second.ravel())).reshape(first.shape)
+    def relation(self) -> Relation:
+        """What it was trained to answer."""
+        return relation_of_record(self.record)
 
     @property
     def answer_below_threshold(self) -> bool:
         """What embeddings answer whose distance is below the threshold: what holds of two images of one class."""
-        return bool(self.holds[0, 0])
+        return bool(self.relation.of_alike)
 
     def _structure(self) -> Structure:
         if self.own is not None:
@@ -107,8 +104,16 @@ class Kept:
 
     @property
     def _settings(self) -> Settings:
-        """Its settings. One that is newer than the record had its default."""
-        return Settings(**{name: self.record[name] for name in SETTINGS if name in self.record})
+        """Its settings, and the relation that was asked. One that is newer than the record had its default."""
+        settings = _Settings(**{name: self.record[name] for name in SETTINGS if name in self.record})
+        return replace(settings, asked=self.relation)
+
+
+@settings_class
+class _Settings(Settings):
+    """Settings that carry what is asked, for `twofold.data.asked_of`."""
+
+    asked: Relation | None = None
 
 
 def open_kept(

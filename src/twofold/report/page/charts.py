@@ -27,8 +27,10 @@ from twofold.analysis import (
 )
 from twofold.analysis.designs import BETWEEN, INTERACTION
 from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, looks_of
+from twofold.report.figures.parts import chance_in
 from twofold.report.page.html import css
 from twofold.report.text import pictures
+from twofold.report.text.chance import chance_line
 from twofold.report.text.names import error_label
 
 # As tables and arrays have them.
@@ -153,14 +155,19 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
     """The paper's Figure 2: the test error of every round."""
     low, high = int(trials["round"].min()), int(trials["round"].max())
     networks = in_order(list(trials.network))
+    chance, near = chance_in(trials)
     chart = Chart(
         title=pictures.ROUNDS_TITLE,
         description=pictures.rounds_description(networks),
         x=_linear("round", low - 0.5, high + 0.5, whole=True),
-        y=_percent_axis(trials.test_error),
+        y=_percent_axis(trials.test_error, chance if near else None),
         width=width,
         legend=_network_legend(networks),
+        note=_chance_note(chance, near),
     )
+    if chance is not None and near:
+        y = chart.at_y(100 * chance)
+        chart.lines.append((f"M{chart.left} {y}H{chart.right}", "currentColor", "chance"))
     looks = looks_of(networks)
     for network in networks:
         colour, marker = css(looks[network].colour), looks[network].marker
@@ -185,13 +192,18 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
     statistics = summary(trials)
     lines = [pictures.mean_line(row) for row in _rows(statistics)]
     names = [pictures.mean_line(row, _ROW_LETTERS) for row in _rows(statistics)]
+    chance, near = chance_in(trials)
     chart = Chart(
         title=pictures.STRIP_TITLE,
         description=pictures.strip_description(lines),
-        x=_percent_axis(trials.test_error),
+        x=_percent_axis(trials.test_error, chance if near else None),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
+        note=_chance_note(chance, near),
     )
+    if chance is not None and near:
+        x = chart.at_x(100 * chance)
+        chart.lines.append((f"M{x} {chart.top}V{chart.bottom}", "currentColor", "chance"))
     sideways = np.random.default_rng(0)  # so that equal errors do not hide each other
     looks = looks_of(statistics.network)
     for place, row in enumerate(_rows(statistics)):
@@ -340,8 +352,14 @@ def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
     return [(network, css(look.colour), look.marker) for network, look in looks_of(networks).items()]
 
 
-def _percent_axis(errors: pd.Series) -> Axis:
-    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max())), pad=0.04, keep_low=True)
+def _percent_axis(errors: pd.Series, chance: float | None = None) -> Axis:
+    """The axis of errors, which ends above the largest, and above chance where its line is drawn."""
+    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max()), 100 * (chance or 0)), pad=0.04, keep_low=True)
+
+
+def _chance_note(chance: float | None, near: bool) -> str:
+    """What the line of chance is, or that it lies beyond the axis."""
+    return "" if chance is None else pictures.chance_note(chance_line(chance), near)
 
 
 def _linear(

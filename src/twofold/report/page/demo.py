@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis import in_order
-from twofold.data import RELATIONS, Images, load_images, reading_of
+from twofold.data import Images, load_images, reading_of, relation_of_record
+from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
@@ -34,6 +35,8 @@ def choose_models(
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
     for name, chosen in (("relation", relation), ("data", data)):
         there = list(dict.fromkeys(record[name] for record in sound))
+        if name == "relation" and chosen is not None:
+            chosen = next((record[name] for record in sound if _asks(record, chosen)), chosen)
         if chosen is None and len(there) > 1:
             raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
         if chosen is not None and chosen not in there:
@@ -75,7 +78,7 @@ def demo_data(
     return {
         "note": note,
         "statement": statement(some["relation"]),
-        "holds": _holds(some["relation"], digits.task.classes),
+        "holds": relation_of_record(some).answers.tolist(),
         "image_size": some["image_size"],
         "white": float(digits.train_images.max()),
         "networks": networks,
@@ -111,15 +114,14 @@ def _known(record: Record) -> bool:
     return network is not None and network.portable
 
 
+def _asks(record: Record, relation: str) -> bool:
+    """Whether a network was asked this, however it is written."""
+    return is_meant(relation, record["relation"], record.get("question"), record.get("class_names", ()))
+
+
 def _error(record: Record) -> tuple[float, int]:
     validation = record["validation_error"]
     return (record["test_error"] if validation is None else validation, record["round"])
-
-
-def _holds(relation: str, classes: int) -> list[list[bool]]:
-    first, second = np.indices((classes, classes), dtype=np.int32)
-    holds = RELATIONS[relation](first.ravel(), second.ravel()).reshape(first.shape)
-    return holds.tolist()
 
 
 def _examples(digits: Images) -> list[list[dict[str, Any]]]:

@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis import OUTLIER
+from twofold.data import Relation
+from twofold.report.text.names import statement
 from twofold.report.text.numbers import (
     counted,
     interval,
@@ -15,6 +17,7 @@ from twofold.report.text.numbers import (
     percent,
     points,
     points_interval,
+    shortened,
     span,
 )
 from twofold.settings import words
@@ -34,6 +37,12 @@ NO_TRACE_OF_NETWORK = "no trial has a trace"
 NO_SEARCHES = "no searches yet"
 FEW_PROPOSALS = "too few proposals to tell"
 PROPOSAL, LOWEST = "a proposal", "lowest so far"
+FIRST_CLASS, SECOND_CLASS = "class of the first image (a)", "class of the second image (b)"
+TABLE_OF_ANSWERS = (
+    "For each class that the first image may have (down) and each that the second may have (across): whether the "
+    "answer is yes."
+)
+YES, NO = "yes", "no"
 HEAT_SCALE = "mean test error (%)"
 
 # Titles of figures, to be filled in.
@@ -63,18 +72,15 @@ INTERACTION_NOTE = (
 )
 
 
+def chance_note(line: str, near: bool) -> str:
+    """Below a chart: what its dashed line is, or that chance lies beyond its axis."""
+    return f"Dashed: {line}, the error of the same answer to all pairs." if near else f"Beyond the axis: {line}."
+
+
 def rounds_of(trials: pd.DataFrame) -> str:
     """How many rounds there are in a table of trials."""
     by = [name for name in ("seed", "round") if name in trials]
     return counted(len(trials.drop_duplicates(by)), "round")
-
-
-def shortened(name: str, letters: int) -> str:
-    """A name in so many letters: its beginning and its end, which differ most among arguments."""
-    if len(name) <= letters:
-        return name
-    end = (letters - 1) * 2 // 3
-    return f"{name[: letters - 1 - end]}…{name[-end:]}"
 
 
 def legend_text(network: str, errors: pd.Series) -> str:
@@ -161,6 +167,15 @@ def rounds_description(networks: Sequence[str]) -> str:
 def strip_description(lines: Sequence[str]) -> str:
     """The chart of rounds and means, for those who cannot see it."""
     return f"Strip plot. Mean test error: {'; '.join(lines)}. In brackets the 95 % intervals of the means."
+
+
+def answers_description(relation: Relation) -> str:
+    """The figure of a table of answers, for those who cannot see it."""
+    count, holding = len(relation.answers), int(relation.answers.sum())
+    return (
+        f"Table of {count} x {count} classes: “{statement(relation.text)}” is true of {holding} of the {count**2} "
+        "pairs of a first class (down) and a second (across)."
+    )
 
 
 def effects_description(lines: Sequence[str]) -> str:

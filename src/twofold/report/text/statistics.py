@@ -7,6 +7,7 @@ import pandas as pd
 from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, LAYER_DEAD, ONE_DEAD, OUTLIER
 from twofold.networks import NETWORKS
 from twofold.report.text import notes
+from twofold.report.text.chance import chance_notes
 from twofold.report.text.classes import class_word, classes_notes
 from twofold.report.text.effects import effect_sentences, families
 from twofold.report.text.names import VERDICTS, pair_text
@@ -57,6 +58,7 @@ def summary_table(
     if summary.diverged.any():
         columns.append(count_column("diverged"))
         below.append(notes.DIVERGED_COUNT)
+    below += chance_notes(summary, varied)
     if paper is not None and len(paper):
         summary = summary.merge(paper[["network", "paper_mean", "paper_sd"]], on="network", how="left")
         columns.append(PAPERS)

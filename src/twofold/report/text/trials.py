@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from twofold.report.text.chance import chance_of_table
 from twofold.report.text.notes import first_rows_note
 from twofold.report.text.pictures import dead_text
 from twofold.report.text.statistics import class_error_column, error_column
@@ -25,4 +26,5 @@ def trials_table(trials: pd.DataFrame, varied: Sequence[str], most: int) -> Text
         Column("seconds", lambda row: f"{row['seconds']:.2f}"),
     ]
     shown = trials.head(most)
-    return TextTable("Every trial", columns, rows_of(shown), first_rows_note(len(shown), len(trials)))
+    below = [*first_rows_note(len(shown), len(trials)), *chance_of_table(trials)]
+    return TextTable("Every trial", columns, rows_of(shown), below)
