@@ -235,7 +235,7 @@ def test_colours_other_classes_and_leaky_units_come_along(folder, there):
 def test_a_network_of_ones_own_loads_into_its_own_class(folder, there):
     file, typed = own(folder, "Normed")
     shutil.copy(folder / "nets.py", there)
-    module = twofold.trained(file, imported(there).Normed)
+    module = open_named(file, typed).module()
     for to, read in (("pytorch", lambda path: torch.load(path, weights_only=True)), ("safetensors", load_file)):
         state = twofold.export_model(file, to, network=typed)[0]
         fresh = imported(there).Normed(drop=0.2)
