@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from twofold.api import Study as Study
     from twofold.api import StudyResult as StudyResult
     from twofold.api import TuneResult as TuneResult
+    from twofold.api import export_model as export_model
+    from twofold.api import predict as predict
     from twofold.errors import DataError as DataError
     from twofold.errors import NetworkError as NetworkError
     from twofold.errors import SettingError as SettingError
@@ -28,6 +30,8 @@ _HOMES = {
     "Study": "twofold.api",
     "StudyResult": "twofold.api",
     "TuneResult": "twofold.api",
+    "export_model": "twofold.api",
+    "predict": "twofold.api",
     "network": "twofold.networks.own",
     "trained": "twofold.export.trained",
     "DataError": "twofold.errors",

@@ -14,16 +14,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings, without_unused
-from twofold.data import Source, find_source
+from twofold.data import Reading, Relation, Source, find_source
+from twofold.data.asked import find_pairs
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
+from twofold.export.portable import check_exportable, contents_of, files_of
+from twofold.export.predicting import answers_of
+from twofold.export.trained import find_kept, open_named
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
 from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
+from twofold.report.places import check_file, not_writable, write_file
 from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
+from twofold.study.asking import ask
 from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
@@ -41,10 +47,10 @@ class Study(Settings):
     """A study: networks, trained on fresh pairs with fresh weights in every round.
 
     The defaults are the paper's settings on the embedded digits. Every setting may be one value or several: the study
-    then trains every combination, as a grid search does; but for `data`, which is the name of a data set or the path of
-    a folder of IDX files or of an .npz file. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as
-    "1000-1049". `validation_pairs=None` draws 1000, or as many as remain in the training images. What each setting is
-    stands in `twofold study --help`.
+    then trains every combination, as a grid search does; but for the images: `data`, the name of a data set or the path
+    of one's own (docs/own_data.md), `pool` and `size`. `classes` names those that are taken, in the order that numbers
+    them. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as "1000-1049". `validation_pairs=None` draws
+    1000, or as many as remain in the training images. What each setting is stands in `twofold study --help`.
 
     >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
@@ -52,6 +58,7 @@ class Study(Settings):
     networks: str | Own | Sequence[str | Own] = PAPERS
     rounds: int | str | range = 20
     data_dir: str | Path | None = None
+    classes: str | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.networks, str | Own):
@@ -173,12 +180,13 @@ class Study(Settings):
 
     def _trials_of(self, networks: Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
-        axes = {name: getattr(self, name) for name in SETTINGS if name != "data"}
+        axes = {name: getattr(self, name) for name, declared in SETTINGS.items() if declared.role != "images"}
         identities = {network.name: network.identity for network in self._resolved}
         return factorial(
             self._source,
             network=networks,
             identities=identities,
+            asked=self._asked,
             rounds=round_numbers(self.rounds),
             **{**axes, **setting},
         )
@@ -187,7 +195,9 @@ class Study(Settings):
         """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
         from twofold.study.tune import Search
 
-        values = {name: several(getattr(self, name)) for name in SETTINGS}
+        values = {
+            name: several(getattr(self, name)) for name, declared in SETTINGS.items() if declared.role != "images"
+        }
         for name, given in values.items():
             if len(given) != 1:
                 raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
@@ -233,9 +243,15 @@ class Study(Settings):
         return resolve(several(self.networks), self._source.task, starting=prepare_devices)
 
     @cached_property
+    def _asked(self) -> dict[str, Relation]:
+        """What the relations mean: functions are read once for a study."""
+        return ask(map(SETTINGS["relation"].checked, several(self.relation)), self._source.class_names)
+
+    @cached_property
     def _source(self) -> Source:
         folder = None if self.data_dir is None else typed_path("data_dir", self.data_dir)
-        return find_source(SETTINGS["data"].checked(self.data), folder)
+        reading = Reading.of({name: getattr(self, name) for name in SETTINGS}, self.classes)
+        return find_source(SETTINGS["data"].checked(self.data), folder, reading)
 
 
 # What a choice names even where a study has a single value of it, as the paper's does.
@@ -373,7 +389,64 @@ class TuneResult:
 
 
 def _read(store: Store, trials: Sequence[Trial], *, histories: bool = False) -> pd.DataFrame:
-    """The rows of the trials. Their digits have the name asked for now: the store may know them by another."""
+    """The rows of the trials. Images and relations have the texts asked for now: the store may know them by others."""
     table = store.read([trial.key for trial in trials], histories=histories)
-    names = {trial.key: trial.data for trial in trials}
-    return table.assign(data=table.key.map(names)) if len(table) else table
+    texts = {name: {trial.key: getattr(trial, name) for trial in trials} for name in ("data", "relation")}
+    return table.assign(**{name: table.key.map(of) for name, of in texts.items()}) if len(table) else table
+
+
+def export_model(
+    file: str | Path,
+    to: str,
+    out: str | Path | None = None,
+    network: str | Callable[..., Any] | None = None,
+    *,
+    tell: Callable[[str], None] = lambda _: None,
+) -> list[Path]:
+    """Write a kept network for other programs, and return the files: the first is the network.
+
+    `file` is as in `twofold.trained`; `to` is "onnx", "pytorch" (a state_dict, and what is known of it beside) or
+    "safetensors". `out` is the file to write, by default one in the current folder. `network` is the class of a network
+    of your own, or a text such as "file.py:Twin". `tell` is told what was written, and how it was checked or is loaded.
+
+    Raises `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.
+    """
+    kept_file = find_kept(file)
+    record = ModelStore(kept_file.parent).record(kept_file.stem)
+    check_exportable(record, to, kept_file)
+    places = files_of(record, to, None if out is None else typed_path("out", out))
+    for place in places:
+        check_file(place)
+        if place.exists() and place.samefile(kept_file):
+            raise SettingError(f"`out` (={place}) is the kept network itself; name another file")
+    contents, how = contents_of(open_named(kept_file, network), to, places[0])
+    for place, content in zip(places, contents, strict=True):
+        try:
+            tell(write_file(place, content))
+        except OSError as error:
+            raise not_writable(place, error) from error
+    tell(how)
+    return places
+
+
+def predict(
+    file: str | Path,
+    left: str | Path,
+    right: str | Path | None = None,
+    network: str | Callable[..., Any] | None = None,
+) -> pd.DataFrame:
+    """What a kept network answers to pictures of your own: a row per pair.
+
+    `file` is as in `twofold.trained`, `network` as in `twofold.export_model`. `left` and `right` are two pictures, or
+    two folders of them, which are paired in the natural order of their names; or `left` alone is a CSV file with the
+    columns left and right, or an .npz file with `images` (n, 2, h, w), or `left` and `right`.
+
+    Columns: `left` and `right`, the names; the `answer`, whether the relation holds, and its `probability`; of a
+    network that names classes `left_class`, `left_probability` and those of the right; the `distance` of embeddings;
+    of pictures of digits how each was read, `left_read_as` and `right_read_as`; the `error` of a pair with a picture
+    that cannot be read, which has nothing else.
+
+    Raises `DataError`, `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.
+    """
+    pairs = find_pairs(left, right)
+    return pd.DataFrame(answers_of(open_named(file, network), pairs)).astype(object)

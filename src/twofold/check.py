@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from twofold.api import Study
-from twofold.data import Images, Source, answered_by_distance, draw_pairs, find_source
+from twofold.data import Images, Reading, Source, answered_by_distance, draw_pairs, find_source
 from twofold.doctor import Finding
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks.typed import is_typed, parse
@@ -43,32 +43,33 @@ _EMBEDDINGS = {
 
 
 def examine(
-    text: str, data: str = str(Settings.data), *, tell: Callable[[str], None] = lambda _: None
+    text: str, data: str = str(Settings.data), *, tell: Callable[[str], None] = lambda _: None, **images: Any
 ) -> list[Finding]:
     """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
 
-    `tell` is told what is looked at next. Parity is that of the user's own module in double precision. Raises
-    `SettingError` for what is no network of one's own, `NetworkError` for one that cannot be trained.
+    `images` are `pool`, `size` and `classes` as a study takes them. `tell` is told what is looked at next. Parity is
+    that of the user's own module in double precision. Raises `SettingError` for what is no network of one's own,
+    `NetworkError` for one that cannot be trained.
     """
     if not is_typed(text):
         raise SettingError(f"`network` (={text}) must be a class in a file or module, such as file.py:Twin")
     from twofold.training.devices import use_devices
 
     use_devices()  # all of them, before anything else starts JAX
-    source = find_source(SETTINGS["data"].checked(data))
-    images = source.load()
+    source = find_source(SETTINGS["data"].checked(data), reading=Reading.of(images, images.get("classes")))
+    drawn = source.load()
     found: list[Finding] = []
     tell("Looking at the networks …")
     relation = Settings.relation
     for own in _networks(text, source):
         tell(f"Comparing {own.name} with your module …")
-        found += _of(own, images)
+        found += _of(own, drawn)
         relation = _settings(own).relation if own.roles.embeddings else relation
     if any(each.wrong and each.name.startswith("parity") for each in found):
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
     told = {each.part for each in found if each.wrong}
-    return [*found, *(each for each in _short_studies(text, data, relation) if each.part not in told)]
+    return [*found, *(each for each in _short_studies(text, relation, data=data, **images) if each.part not in told)]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -180,12 +181,12 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
-def _short_studies(text: str, data: str, relation: str) -> Iterator[Finding]:
+def _short_studies(text: str, relation: str, **images: Any) -> Iterator[Finding]:
     """What a study with the settings' defaults would take here, from trainings of a few epochs, and which diverged."""
     import jax
 
     def run(epochs: int) -> pd.DataFrame:
-        study = Study(networks=[text], rounds=2, epochs=epochs, data=data, relation=relation)
+        study = Study(networks=[text], rounds=2, epochs=epochs, relation=relation, **images)
         return study.run(store="sqlite://", progress=False).table
 
     networks, rounds = len(parse(text).combinations()), 20

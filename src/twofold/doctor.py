@@ -18,7 +18,12 @@ from twofold.results import Store
 from twofold.results.database import address_of
 
 # What each extra is for.
-_EXTRAS = {"tune": "twofold tune", "torch": "networks as PyTorch modules", "cuda": "training on a GPU of NVIDIA's"}
+_EXTRAS = {
+    "tune": "twofold tune",
+    "torch": "networks as PyTorch modules",
+    "onnx": "twofold export --to onnx",
+    "cuda": "training on a GPU of NVIDIA's",
+}
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ def _store(store: str | Path) -> Iterator[Finding]:
 def _data(data_dir: Path | None) -> Iterator[Finding]:
     from twofold.data import find_source
     from twofold.data.download import PUBLISHED, download_folder
-    from twofold.data.images import DATA_DIR_VARIABLE, EMBEDDED
+    from twofold.data.finding import DATA_DIR_VARIABLE, EMBEDDED
 
     source = find_source(EMBEDDED)
     yield Finding("data", EMBEDDED, f"{source.train_count} + {source.test_count} images")

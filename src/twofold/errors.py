@@ -4,6 +4,13 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 
+# What each extra installs, as people call it, and its modules that we import.
+_OF_EXTRAS = {
+    "torch": ("PyTorch", ("torch",)),
+    "tune": ("Optuna", ("optuna",)),
+    "onnx": ("ONNX", ("onnx", "onnxscript")),
+}
+
 # Longer values are cut in errors.
 _LONGEST = 80
 
@@ -70,11 +77,11 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
     Raises `ExtraError`. No index of packages has twofold, so the remedy is given for its clone.
     """
-    package = {"torch": "PyTorch", "tune": "Optuna"}[extra]
+    package, modules = _OF_EXTRAS[extra]
     try:
         yield
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "optuna"):
+        if error.name not in modules:
             raise
         raise ExtraError(
             f"{what} needs {package}, which is not installed; "

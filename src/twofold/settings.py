@@ -38,9 +38,10 @@ else:
             return of
 
 
-# What a setting decides: which pairs are drawn; what is compiled, so that another value is another program; a number
-# that the compiled program takes; how long it trains; or something that the network takes, in its own way.
-Role = Literal["pairs", "program", "number", "epochs", "network"]
+# What a setting decides: which images there are; which pairs are drawn; what is compiled, so that another value is
+# another program; a number that the compiled program takes; how long it trains; or something that the network takes, in
+# its own way.
+Role = Literal["images", "pairs", "program", "number", "epochs", "network"]
 
 # The two headings under which commands list the options.
 TASK, TRAINING = "What is learnt", "How it is trained"
@@ -66,9 +67,13 @@ class Search:
 class Declaration:
     """What is known of a setting.
 
-    `least`, `above` and `most` bound a number. `compared` says whether trials of a round that differ in it are trials
-    of different settings: validation pairs change no training, and a seed sets rounds apart. A setting `of_network` is
-    one that a network may not know: its trials have the value `unused`. A number that is at `off` is compiled out.
+    `choices` are the names that a text may have; where `also` says in words what else it may be, the room that uses it
+    checks that. `least`, `above` and `most` bound a number. `compared` says whether trials of a round that differ in it
+    are trials of different settings: validation pairs change no training, and a seed sets rounds apart. A setting
+    `of_network` is one that a network may not know: its trials have the value `unused`. A number that is at `off` is
+    compiled out. What may be given in several ways is `written` as a trial keeps it, and takes up to so many `words` of
+    a command. Of a setting of the role "images" a study has one value, and no key has any: the images' fingerprint is
+    there instead.
     """
 
     name: str
@@ -81,6 +86,7 @@ class Declaration:
     unit: str
     since: str
     choices: tuple[str, ...]
+    also: str
     least: int | float
     above: int | float
     most: int | float
@@ -89,6 +95,8 @@ class Declaration:
     unused: Any
     off: float | None
     search: Search | None
+    written: Callable[[Any], str] | None
+    words: int
 
     @property
     def option(self) -> str:
@@ -108,20 +116,22 @@ class Declaration:
     def checked(self, value: Any) -> Any:
         """The value as a trial keeps it: NumPy's numbers become Python's. Raises `SettingError` where it cannot be."""
         value = plain(value)
-        if self.type is bool:
+        if self.written is not None:
+            value = self.written(value)
+        elif self.type is bool:
             if not isinstance(value, bool):
                 raise SettingError(f"`{self.name}` (={value!r}) must be True or False")
         elif self.type is int:
             check_whole(self.name, value, least=self.least, most=self.most)
         elif self.type is float:
             value = _number(self, value)
-        elif self.choices:
+        elif self.choices and not self.also:
             if value not in self.choices:
                 raise unknown_choice(self.name, str(value), self.choices)
-        elif isinstance(value, str | os.PathLike):
+        elif isinstance(value, str) or (isinstance(value, os.PathLike) and not self.choices):
             value = os.fspath(value)
         else:
-            raise SettingError(f"`{self.name}` (={value!r}) must be one name or path")
+            raise SettingError(f"`{self.name}` (={shown(value)}) must be one name or {self.also or 'path'}")
         return value
 
 
@@ -135,6 +145,7 @@ def setting(
     unit: str = "",
     since: str = FIRST,
     choices: tuple[str, ...] = (),
+    also: str = "",
     least: int | float = -math.inf,
     above: int | float = -math.inf,
     most: int | float = math.inf,
@@ -143,6 +154,8 @@ def setting(
     unused: Any = None,
     off: float | None = None,
     search: Search | None = None,
+    written: Callable[[Any], str] | None = None,
+    words: int = 1,
 ) -> Setting[T]:
     """A field of `Settings`; see `Declaration`. `example` has values as a user might type them."""
     known = {name: value for name, value in locals().items() if name != "default"}
@@ -165,6 +178,25 @@ _LEAST_SINGLE, _MOST_SINGLE = 1.17549435e-38, 3.4028234e38
 # The largest whole number that every database holds.
 _LARGEST = 2**63 - 1
 
+# The size of images that are left as they are; more pixels than these along a side are a slip of the keyboard.
+AS_THEY_ARE = "as they are"
+_MOST_PIXELS = 1024
+
+
+def _size_text(value: Any) -> str:
+    """A size of images, from one or two numbers or a text of them: 32x24. Raises `SettingError` where it is none."""
+    if value == AS_THEY_ARE:
+        return AS_THEY_ARE
+    parts = value.lower().replace("x", " ").split() if isinstance(value, str) else several(value)
+    numbers = [int(part) if isinstance(part, str) and part.isdecimal() else part for part in parts]
+    whole = all(type(number) is int and 1 <= number <= _MOST_PIXELS for number in numbers)
+    if len(numbers) not in (1, 2) or not whole:
+        raise SettingError(
+            f"`size` (={shown(value)}) must be one or two whole numbers from 1 to {_MOST_PIXELS}, height and width: "
+            "32, or 32 24"
+        )
+    return f"{numbers[0]}x{numbers[-1]}"
+
 
 @settings_class
 class Settings:
@@ -172,17 +204,41 @@ class Settings:
 
     data: Setting[str | Path] = setting(
         default="mnist5k",
-        role="pairs",
+        role="images",
         group=TASK,
         example="mnist",
-        help="The images: mnist5k (embedded), mnist, fashion-mnist, kmnist, a folder of IDX files, or an .npz file "
-        "with `images` (n, h, w) and `labels`.",
+        help="The images: mnist5k (embedded), mnist, fashion-mnist, kmnist, a folder with a folder of pictures for "
+        "each class, a CSV file of paths and labels, IDX files in a folder, or an .npz file (docs/own_data.md).",
+    )
+    pool: Setting[int] = setting(
+        default=2,
+        role="images",
+        group=TASK,
+        since="0.2",
+        unit="pixels",
+        least=1,
+        most=_MOST_PIXELS,
+        example="1",
+        help="Average pooling: so many pixels down and across become one; 1 is none.",
+    )
+    size: Setting[str] = setting(
+        default=AS_THEY_ARE,
+        role="images",
+        group=TASK,
+        since="0.2",
+        written=_size_text,
+        words=2,
+        example="32x24",
+        help="Height and width that images are brought to before pooling, or one number for both: --size 32 24; by "
+        "default they stay as they are.",
     )
     relation: Setting[str] = setting(
         default="<=",
         role="pairs",
         group=TASK,
         choices=("<=", "<", "==", "same parity"),
+        also="an expression over the classes' numbers a and b such as '(a - b) % 3 == 0' or \"a == 'cat'\", or "
+        "file.py:function",
         example='"<" "=="',
         help="What is asked of a pair (first, second).",
     )

@@ -44,7 +44,10 @@ def path_options():
 
 def words_of(command, option, value):
     """A command with a value of one of its options, and what it needs beside that."""
-    needs = {"study": STUDY[1:], "check": ["net.py:Net"], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []}
+    needs = {
+        **{"study": STUDY[1:], "check": ["net.py:Net"], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []},
+        **{"predict": ["0a1b", "a.png", "b.png"], "export": ["0a1b", "--to", "onnx"]},
+    }
     data = ["--data", "mnist"] if option == "--data-dir" and command not in ("report", "demo") else []
     return [command, *needs.get(command, []), *data, f"{option}={value}"]
 

@@ -75,4 +75,4 @@ def no_network(monkeypatch):
     def refuse(*arguments):
         raise AssertionError("a download was attempted")
 
-    monkeypatch.setattr("twofold.data.images.download", refuse)
+    monkeypatch.setattr("twofold.data.finding.download", refuse)

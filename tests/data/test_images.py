@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import twofold.data.images as digits_module
+import twofold.data.finding as digits_module
 from twofold.data import SOURCES, load_images
 from twofold.data.download import PUBLISHED
 from twofold.errors import DataError, SettingError
@@ -145,16 +145,19 @@ def with_pixel(images, value):
 
 BAD_ARRAYS = {
     "lengths differ": (lambda a: {"labels": a["labels"][:-1]}, "39 labels but has 40 images"),
-    "a label of 10": (lambda a: {"labels": np.r_[a["labels"][1:], 10]}, "the label 10; .* from 0 to 9"),
     "a negative label": (lambda a: {"test_labels": np.r_[a["test_labels"][1:].astype(int), -1]}, "the label -1;"),
     "half a label": (lambda a: {"labels": np.r_[a["labels"][1:], 2.5]}, r"the label 2\.5;"),
     "a label that is no number": (lambda a: {"labels": np.r_[a["labels"][1:], np.nan]}, "the label nan;"),
     "NaN": (lambda a: {"images": with_pixel(a["images"], np.nan)}, "NaN or infinite pixels; replace or drop"),
     "infinity": (lambda a: {"test_images": with_pixel(a["test_images"], np.inf)}, "NaN or infinite pixels"),
-    "odd height": (lambda a: {"images": a["images"][:, 1:]}, "19x24; height and width must be even and at least 20"),
-    "too small": (lambda a: {"images": a["images"][:, :18]}, "18x24; height and width must be even and at least 20"),
+    "odd height": (
+        lambda a: {name: a[name][:, 1:] for name in ("images", "test_images")},
+        r"19x24; height and width must be multiples of `pool` \(=2\)",
+    ),
+    "too small": (lambda a: {n: a[n][:, :2] for n in ("images", "test_images")}, "2x24, and so of 1x12 with `pool`"),
     "two sizes": (lambda a: {"images": a["images"][:, :, :22]}, "20x24 and training images of 20x22; .* one size"),
-    "colours": (lambda a: {"images": a["images"][..., None]}, r"shape \(40, 20, 24, 1\) .* must be \(n, h, w\)"),
+    "too many channels": (lambda a: {"images": a["images"][:, None].repeat(5, 1)}, r"\(40, 5, 20, 24\); .* at most 4"),
+    "too many axes": (lambda a: {"images": a["images"][..., None, None]}, r"shape \(40, 20, 24, 1, 1\) .* must be \(n"),
     "text": (lambda a: {"labels": a["labels"].astype(str)}, "labels of type <U3; both must be numbers"),
     "complex pixels": (lambda a: {"images": a["images"] + 0j}, "images of type complex128"),
     "objects": (lambda a: {"images": a["images"].astype(object)}, "cannot read .* as an .npz file of numbers"),
@@ -209,10 +212,10 @@ def test_a_file_that_cannot_be_read_is_named(idx_folder, monkeypatch):
     """Root may read every file, so the refusal is the test's own."""
     folder = idx_folder("own")
 
-    def refuse(path):
+    def refuse(path, mode):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"cannot read .*train-images-idx3-ubyte \(Permission denied\)"):
         load_images(str(folder))
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twofold.data import RELATIONS, Images, PairSet, chance, draw_pairs, load_images, standardise
-from twofold.data.pairs import SPLITS, answer_of_alike, answered_by_distance, balanced_places
+from twofold.data import RELATIONS, Images, PairSet, draw_pairs, find_relation, load_images, standardise
+from twofold.data.pairs import SPLITS, balanced_places
 from twofold.errors import DataError, SettingError
 
 TRAINING, TEST = 60, 40
@@ -190,7 +190,7 @@ def test_of_many_balanced_pairs_images_come_twice_only_where_they_must(relation,
     twice = set()
     for _ in range(10):
         classes = generator.integers(0, 10, (500, 2))
-        places = balanced_places(classes, relation, generator)
+        places = balanced_places(classes, find_relation(relation), generator)
         assert RELATIONS[relation](*classes.ravel()[places].T).sum() == 250
         twice.add(1000 - len(np.unique(places)))
     assert max(twice) <= 2 * most_twice
@@ -229,31 +229,6 @@ def test_images_that_have_no_pairs_of_both_answers_are_refused_with_what_would_d
     images = dataclasses.replace(DIGITS, train_labels=labels)
     with pytest.raises(DataError, match=rf"`balance` \(=True\) needs pairs of both answers, and {says}"):
         draw_pairs(images, seed=0, round=0, split="train", pairs=8, relation=relation, balance=True)
-
-
-@pytest.mark.parametrize(
-    ("relation", "balance", "error"),
-    [
-        ("<=", False, 0.45),
-        ("<", False, 0.45),
-        ("==", False, 0.1),
-        ("same parity", False, 0.5),
-        *((relation, True, 0.5) for relation in RELATIONS),
-    ],
-)
-def test_chance_is_the_error_of_the_best_constant_answer(relation, balance, error):
-    assert chance(relation, balance=balance) == pytest.approx(error)
-
-
-@pytest.mark.parametrize("relation", RELATIONS)
-@pytest.mark.parametrize("classes", [2, 3, 10])
-def test_a_distance_answers_what_is_the_same_in_either_order(relation, classes):
-    holds = MEANINGS[relation]
-    either = all(holds(a, b) == holds(b, a) for a in range(classes) for b in range(classes))
-    of_alike = {holds(a, a) for a in range(classes)}
-    (expected,) = of_alike if either else {None}
-    assert answer_of_alike(relation, classes) == expected
-    assert (relation in answered_by_distance()) == either
 
 
 def test_draws_without_balance_are_those_of_earlier_versions():

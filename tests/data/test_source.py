@@ -39,14 +39,15 @@ def own(tmp_path):
 
 
 def facts(source):
-    return source.name, source.fingerprint, source.train_count, source.test_count, source.task
+    return source.name, source.fingerprint, source.train_count, source.test_count, source.task, source.class_names
 
 
 def test_the_facts_are_those_of_the_images(own):
     path = own()
     digits = load_images(path)
     for _ in range(2):  # read, and then known
-        assert facts(find_source(path)) == (path, digits.fingerprint, 20, 20, Task(10, 12, channels=1, classes=10))
+        task, names = Task(10, 12, channels=1, classes=10), tuple("0123456789")
+        assert facts(find_source(path)) == (path, digits.fingerprint, 20, 20, task, names)
         assert find_source(path).load().fingerprint == digits.fingerprint
 
 

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.training.programs import MNIST
 
-from twofold.data import RELATIONS
+from twofold.data import RELATIONS, find_relation
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS
 from twofold.networks.finding import Network, remember
 from twofold.networks.paper import SLOPES
-from twofold.settings import SETTINGS
+from twofold.settings import SETTINGS, of_role
 from twofold.study import Trial
 from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.run import numbers_of, program_of
@@ -45,8 +45,10 @@ OTHER_VALUES = {
     "identity": "d" * 64,
     "round": 4,
     "fingerprint": "e" * 32,
-    **{name: other_value(declared) for name, declared in SETTINGS.items() if name != "data"},
+    **{name: other_value(declared) for name, declared in SETTINGS.items() if declared.role != "images"},
     "pairs": 2000,
+    # The same words for another table of answers, as a function can have that was changed.
+    "asked": dataclasses.replace(find_relation("abs(a - b) <= 1"), text="<="),
 }
 
 
@@ -54,8 +56,9 @@ def test_the_key_is_stable():
     assert WSAL.key == WSAL_KEY
 
 
-def test_every_field_is_either_part_of_the_key_or_the_name_of_the_data():
-    assert {*OTHER_VALUES, "data"} == {field.name for field in dataclasses.fields(Trial)}
+def test_every_field_is_either_part_of_the_key_or_says_where_images_came_from():
+    assert {*OTHER_VALUES, *of_role("images")} == {field.name for field in dataclasses.fields(Trial)}
+    assert dataclasses.replace(WSAL, data="others", pool=1, size=32).key == WSAL_KEY
 
 
 @pytest.mark.parametrize("field", OTHER_VALUES)

@@ -4,17 +4,22 @@
 all else that a study needs to begin, whose statistics need `scipy.special` alone.
 """
 
+from twofold.analysis.chance import CHANCE as CHANCE
+from twofold.analysis.chance import chance_of_trials as chance_of_trials
+from twofold.analysis.chance import chances as chances
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
+from twofold.analysis.classes import classes_of as classes_of
+from twofold.analysis.classes import only_digits as only_digits
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
-from twofold.analysis.collapse import BRANCH_UNITS as BRANCH_UNITS
 from twofold.analysis.collapse import DIVERGED as DIVERGED
 from twofold.analysis.collapse import HEALTHY as HEALTHY
 from twofold.analysis.collapse import KINDS as KINDS
 from twofold.analysis.collapse import LAYER_DEAD as LAYER_DEAD
 from twofold.analysis.collapse import ONE_DEAD as ONE_DEAD
 from twofold.analysis.collapse import OUTLIER as OUTLIER
+from twofold.analysis.collapse import branch_units as branch_units
 from twofold.analysis.collapse import collapse as collapse
 from twofold.analysis.collapse import dead_units as dead_units
 from twofold.analysis.collapse import explained as explained
@@ -51,7 +56,6 @@ from twofold.analysis.summary import summary as summary
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
-from twofold.analysis.trials import chances as chances
 from twofold.analysis.trials import for_every_value as for_every_value
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from twofold.analysis.chance import CHANCE, chance_of_trials
 from twofold.analysis.contrasts import contrast, holm, t_interval
 from twofold.analysis.trials import as_trials, by_round
 from twofold.networks import in_order
@@ -16,17 +17,20 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
 
     `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % t interval of the mean over rounds),
     `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3), `best`, `worst`,
-    `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others), and
+    `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others),
+    `class_names` as a store has them, `chance`, `true_share` and `one_image_error` (means of `chance_of_trials`), and
     `note` where a number cannot be given. Trials whose value is missing are in `diverged` alone.
 
     Raises `AnalysisError` where the table is empty or lacks a column.
     """
     trials = as_trials(table, (*by, value))
+    trials = trials.assign(**chance_of_trials(trials))
     order = {name: place for place, name in enumerate(in_order(list(trials.network)))} if "network" in by else {}
     rows = []
     for group, of_group in trials.groupby(list(by), sort=False, dropna=False):
         errors = of_group[value].to_numpy(float)
-        rows.append({**dict(zip(by, group)), **_describe(errors), **_counts(of_group)})
+        chance = {name: of_group[name].mean() for name in CHANCE}
+        rows.append({**dict(zip(by, group)), **_describe(errors), **_counts(of_group), **chance})
     result = pd.DataFrame(rows)
     if order:
         places = result["network"].map(order)
@@ -82,4 +86,5 @@ def _counts(trials: pd.DataFrame) -> dict[str, object]:
     return {
         "digit_error": digits.mean() if digits.notna().any() else np.nan,
         "diverged": int(trials.diverged.astype(bool).sum()),
+        "class_names": trials.class_names.iloc[0] if "class_names" in trials else None,
     }

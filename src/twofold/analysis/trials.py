@@ -1,13 +1,14 @@
 """The table of trials that all statistics read: from a results store, or from anyone's CSV."""
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from twofold.analysis.own import named, told_apart
-from twofold.data import RELATIONS, chance
+from twofold.data import names_stored
+from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
@@ -133,20 +134,6 @@ def settings_of(trials: pd.DataFrame) -> dict[str, list[Any]]:
     return {name: sorted(column.dropna().unique().tolist()) for name, column in columns.items()}
 
 
-def chances(trials: pd.DataFrame) -> list[float]:
-    """The errors, in ascending order, of the best constant answers to what was asked in the trials.
-
-    There is none for a relation that is not known here. A setting that the table does not tell of has its default.
-    """
-    asked = pd.DataFrame(
-        {name: trials.get(name, getattr(Settings, name)) for name in ("relation", "balance")}, trials.index
-    )
-    distinct = asked[asked.relation.isin(list(RELATIONS))].drop_duplicates()
-    return sorted(
-        {chance(relation, balance=bool(balance)) for relation, balance in zip(distinct.relation, distinct.balance)}
-    )
-
-
 def varying_settings(trials: pd.DataFrame) -> list[str]:
     """The settings that take more than one value in the table."""
     return [name for name, values in settings_of(trials).items() if len(values) > 1]
@@ -156,6 +143,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     """The trials whose columns have one of the chosen values; None chooses all.
 
     A network may be chosen as it is typed, too: file.py:Twin(share=True). An argument that is not typed matches any.
+    A relation may be written in any way that has the same answers.
     Networks that do not use a setting belong to every value of it that others have. Raises `SettingError` where no
     trial is left, with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
@@ -168,7 +156,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         values = list(choices)
         if not values:
             raise SettingError(f"`{name}` is empty; give at least one value")
-        fitting = named(trials, values) if name == "network" else trials[name].isin(values)
+        fitting = _FITTING[name](trials, values) if name in _FITTING else trials[name].isin(values)
         used = using(trials, name)
         if fitting.any() or not used.any():
             fitting |= ~used
@@ -178,6 +166,21 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         trials = trials[fitting]
     return trials.reset_index(drop=True)
 
+
+def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
+    """Whether each trial's relation is one of these, however it is written."""
+    lacking = [None] * len(trials)
+    columns = [trials.relation, *(trials.get(name, lacking) for name in ("question", "class_names"))]
+    rows = [
+        (text, question if isinstance(question, str) else None, names_stored(names) if isinstance(names, str) else ())
+        for text, question, names in zip(*columns, strict=True)
+    ]
+    meant = {row: any(is_meant(text, *row) for text in texts) for row in set(rows)}
+    return pd.Series([meant[row] for row in rows], trials.index, dtype=bool)
+
+
+# Columns whose values can be written in several ways.
+_FITTING: dict[str, Callable[[pd.DataFrame, Sequence[Any]], pd.Series]] = {"network": named, "relation": _asking}
 
 # A list of more values than this says less than its ends.
 _MOST_LISTED = 12

@@ -10,12 +10,14 @@ from twofold.cli.analyse import analyse
 from twofold.cli.check import check
 from twofold.cli.demo import demo
 from twofold.cli.doctor import doctor
+from twofold.cli.export import export
 from twofold.cli.grid import grid
 from twofold.cli.mistakes import Mistakes, check_text, one_line
 from twofold.cli.models import models
 from twofold.cli.networks import networks
 from twofold.cli.options import in_new_words
 from twofold.cli.power import power
+from twofold.cli.predict import predict
 from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.streams import with_safe_streams
@@ -40,7 +42,8 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _command in (study, grid, sweep, tune, results, analyse, power, report, demo, models, networks, check, doctor):
+_READING = (results, analyse, power, report, demo, models, predict, export, networks)
+for _command in (study, grid, sweep, tune, *_READING, check, doctor):
     app.command(_command)
 
 

@@ -13,7 +13,7 @@ from cyclopts import Group, Parameter, Token
 from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
 from twofold.paths import typed_path
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, option, round_numbers, value_text
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, of_role, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
@@ -101,6 +101,10 @@ DATA_DIR = Parameter(
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
     "set TWOFOLD_DATA_DIR.",
 )
+CLASSES = Parameter(
+    help="Only these classes, in the order that numbers them, for example --classes cat,dog,horse; by default all, as "
+    "people list them: 2 before 10.",
+)
 MODELS = Parameter(
     converter=_path,
     help="The folder of kept networks, for example --models ~/networks; by default beside the store.",
@@ -168,7 +172,8 @@ def _class(name: str, made: Sequence[_Field]) -> type[Given]:
 
 
 def _choices(declared: Declaration) -> str:
-    return f" One of {', '.join(declared.choices)}." if declared.choices else ""
+    also = f"; or {declared.also}" if declared.also else ""
+    return f" One of {', '.join(declared.choices)}{also}." if declared.choices else ""
 
 
 def _example(declared: Declaration, values: str) -> str:
@@ -193,6 +198,9 @@ def _one(declared: Declaration) -> _Field:
     text = Parameter(help=help, group=GROUPS[declared.group])
     if declared.type is bool:
         return declared.name, Annotated[bool, text], declared.default
+    if declared.words > 1:
+        words = Parameter(consume_multiple=(1, declared.words), negative="", show_default=False)
+        return declared.name, Annotated[list[str] | None, text, words], None
     kind = declared.type if declared.default is not None else declared.type | None
     return declared.name, Annotated[kind, text, _converter(declared)], declared.default
 
@@ -235,12 +243,19 @@ def _only(declared: Declaration) -> _Field:
 
 # One study is of one set of images; how many validation pairs there are changes no training, so there is nothing to
 # compare.
-_ONE_ALONE = ("data", "validation_pairs")
+_ONE_ALONE = (*of_role("images"), "validation_pairs")
 
 
 def one_value() -> type[Given]:
     """Every setting with one value: `twofold study`."""
     return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
+
+
+def images_alone() -> type[Given]:
+    """The settings of images, each with one value, and the classes: for commands that look at networks."""
+    made = [_one(SETTINGS[name]) for name in of_role("images")]
+    classes = Annotated[str | None, CLASSES, Parameter(group=GROUPS[TASK])]
+    return _class("ImagesAlone", [*made, ("classes", classes, None)])
 
 
 def several_values(**defaults: Any) -> type[Given]:
@@ -271,6 +286,7 @@ class RunOptions:
     """Where to run, where to keep results, and what to show."""
 
     data_dir: Annotated[Path | None, DATA_DIR, Parameter(group=GROUPS[TASK])] = None
+    classes: Annotated[str | None, CLASSES, Parameter(group=GROUPS[TASK])] = None
     workers: Annotated[
         int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,22 @@ def print_records(table: pd.DataFrame) -> None:
     """Print a table of statistics as one JSON array; what is missing or not a number is null."""
     json.dump(_records(table), sys.stdout, indent=1)
     print()
+
+
+def print_answers(table: pd.DataFrame, record: Mapping[str, Any], *, as_json: bool, as_csv: bool) -> None:
+    """Print what the network of a record says of pairs: of one in sentences, of several as a table."""
+    from twofold.report.terminal.tables import drawn  # other commands have no use for these
+    from twofold.report.text.predictions import answers_table, one_answer
+
+    rows, threshold = _records(table), record.get("distance_threshold")
+    if as_json:
+        print_records(table)
+    elif as_csv:
+        table.to_csv(sys.stdout, index=False)
+    elif len(rows) > 1:
+        print_table(drawn(answers_table(rows, record["network"], record["relation"], threshold)))
+    elif rows[0]["error"] is None:
+        print_section(Section(None, list(one_answer(rows[0], record["relation"], threshold))))
 
 
 def print_findings(found: Findings) -> None:

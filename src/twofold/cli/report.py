@@ -46,6 +46,7 @@ def report(
     from twofold.report.page.demo import demo_or_reason
     from twofold.report.page.html import write_page
     from twofold.report.page.networks import own_networks
+    from twofold.report.page.questions import asked_in
     from twofold.report.page.report import report_page
     from twofold.report.places import check_file
     from twofold.results import Store
@@ -55,6 +56,14 @@ def report(
     kept = find_models(models, store)
     portable = bool(table.network.isin(list(NETWORKS)).any()) or table.empty
     demo, reason = demo_or_reason(kept, set(table.key), data_dir, portable=portable)
-    networks = own_networks(table, Store(store, create=False).described())
-    page = report_page(table, title=title, store=url, demo=demo, demo_note=reason, networks=networks)
+    opened = Store(store, create=False)
+    page = report_page(
+        table,
+        title=title,
+        store=url,
+        demo=demo,
+        demo_note=reason,
+        networks=own_networks(table, opened.described()),
+        relations=asked_in(table, opened.answers()),
+    )
     say(write_page(out, page))

@@ -34,6 +34,18 @@ CsvOption = Annotated[
     ),
 ]
 
+Kept = Annotated[
+    str,
+    Parameter(
+        help="A kept network: its file, or the beginning of its name as twofold models has it, for example 0a1b2c."
+    ),
+]
+
+OWN_NETWORK = Parameter(
+    help="Of a network of your own its class, in a file or module, for example --network file.py:Twin; it is called "
+    "with the arguments that it was trained with.",
+)
+
 
 @Parameter(name="*", group=WHICH)
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +103,25 @@ def find_models(models: Path | None, store: str) -> ModelStore:
     elif not models.is_dir():
         raise SettingError(f"`models` (={models}) is no folder; `twofold study --keep-models best` makes and fills one")
     return ModelStore(models or models_folder(store))
+
+
+def kept_file(model: str, models: Path | None, store: str) -> Path:
+    """The file of a kept network: a path, or the beginning of a name in the folder of kept networks.
+
+    Raises `SettingError` for the beginning of several, `StoreError` where none begins so.
+    """
+    from twofold.errors import StoreError
+    from twofold.export.trained import find_kept
+    from twofold.paths import typed_path
+
+    path = typed_path("model", model.removesuffix("…"))  # which the table of networks ends a name with
+    named = path.is_file() or path.parent != Path()
+    there = find_kept(path if named else find_models(models, store).folder / path)
+    if not there.is_file():
+        raise StoreError(
+            f"`model` (={model}) is no file and begins no kept network; `twofold models` lists those that are"
+        )
+    return there
 
 
 def read_table(

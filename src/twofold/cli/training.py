@@ -16,7 +16,8 @@ def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any
     from twofold.report.places import check_folder
 
     check_folder(run.out)
-    return Study(networks=PAPERS if networks is None else networks, rounds=rounds, data_dir=run.data_dir, **settings)
+    chosen = PAPERS if networks is None else networks
+    return Study(networks=chosen, rounds=rounds, data_dir=run.data_dir, classes=run.classes, **settings)
 
 
 def train(study: "Study", run: RunOptions) -> "StudyResult":

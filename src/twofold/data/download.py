@@ -41,12 +41,16 @@ class _AnotherFile(ValueError):
 
 @dataclass(frozen=True)
 class Publication:
-    """A data set as published: its files in the order training images and labels, test images and labels."""
+    """A data set as published: its files in the order training images and labels, test images and labels.
+
+    `class_names` are those that its authors give; None are the numbers of the labels.
+    """
 
     name: str
     torchvision_name: str
     mirrors: tuple[str, ...]
     sha256: dict[str, str]
+    class_names: tuple[str, ...] | None = None
 
 
 # The hashes are those that TensorFlow Datasets (Apache-2.0) lists for the same files.
@@ -80,6 +84,18 @@ PUBLISHED = {
                 "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
                 "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             },
+            (
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
+            ),
         ),
         Publication(
             "kmnist",
@@ -91,6 +107,7 @@ PUBLISHED = {
                 "t10k-images-idx3-ubyte.gz": "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
                 "t10k-labels-idx1-ubyte.gz": "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
             },
+            ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
         ),
     )
 }

@@ -1,32 +1,20 @@
 """Pairs of digits: how they are drawn, and what is asked of them. Pure functions of their arguments."""
 
 import itertools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int32
+from jaxtyping import Float, Int, Int32
 
-from twofold.data.images import CLASSES, Images
+from twofold.data.images import Images, is_digits
+from twofold.data.relations import Relation, find_relation
 from twofold.data.source import Source
 from twofold.errors import DataError, SettingError, unknown_choice
-from twofold.settings import check_names
 
 Classes = Int[np.ndarray, " n"]
 
 # NumPy's arrays, or JAX's where a transformation puts them in their place.
 AnyArray = Any
-
-Relation = Callable[[Classes, Classes], Bool[np.ndarray, " n"]]
-
-RELATIONS: dict[str, Relation] = {
-    "<=": np.less_equal,
-    "<": np.less,
-    "==": np.equal,
-    "same parity": lambda first, second: first % 2 == second % 2,
-}
-
-check_names("relation", RELATIONS)
 
 # Which pool of digits a split is drawn from, and the number that sets its random stream apart; that of initial weights
 # is 2. What balances the answers of a split has a stream of its own.
@@ -46,7 +34,7 @@ class PairSet(NamedTuple):
     A tuple, so that JAX passes it through its transformations, with arrays of its own in place of NumPy's.
     """
 
-    images: Float[AnyArray, "n 2 h w"]
+    images: Float[AnyArray, "n 2 *channels h w"]
     targets: Int32[AnyArray, " n"]
     classes: Int32[AnyArray, "n 2"]
 
@@ -58,7 +46,7 @@ def draw_pairs(
     round: int,
     split: str,
     pairs: int,
-    relation: str = "<=",
+    relation: str | Relation = "<=",
     balance: bool = False,
     training_pairs: int | None = None,
 ) -> PairSet:
@@ -78,8 +66,7 @@ def draw_pairs(
     """
     if split not in SPLITS:
         raise unknown_choice("split", split, SPLITS)
-    if relation not in RELATIONS:
-        raise unknown_choice("relation", relation, RELATIONS)
+    asked = find_relation(relation, digits.class_names) if isinstance(relation, str) else relation
     if split == "validation" and training_pairs is None:
         raise SettingError("`training_pairs` (=None) must be given for the validation split, which comes after them")
     skipped, wanted = _span(digits, split, pairs, training_pairs)
@@ -90,25 +77,25 @@ def draw_pairs(
     chosen = order[skipped:wanted].reshape(pairs, 2)
     if balance:
         stream = np.random.SeedSequence([seed, round, _BALANCE_STREAM, SPLITS.index(split)])
-        places = balanced_places(labels[chosen], relation, np.random.Generator(np.random.Philox(stream)))
+        places = balanced_places(labels[chosen], asked, np.random.Generator(np.random.Philox(stream)))
         if places is None:
             few = f"and among the {2 * pairs} {split} digits of round {round} no two have one of them"
             more = f"ask for more `{_option(split)}` (={pairs})"
-            if not _has_both_answers(labels, relation):
+            if not _has_both_answers(labels, asked):
                 few = f"and no two of all {split} images have one of them"
                 more = "choose another relation or other images"
             raise DataError(
-                f"`balance` (=True) needs pairs of both answers, {few} (relation {relation}); {more}, or leave "
+                f"`balance` (=True) needs pairs of both answers, {few} (relation {asked.text}); {more}, or leave "
                 "`balance` out"
             )
         chosen = chosen.ravel()[places]
     classes = labels[chosen]
-    holds = RELATIONS[relation](classes[:, 0], classes[:, 1])
+    holds = asked.holds(classes[:, 0], classes[:, 1])
     return PairSet(images[chosen], holds.astype(np.int32), classes)
 
 
 def balanced_places(
-    classes: Int[np.ndarray, "n 2"], relation: str, generator: np.random.Generator
+    classes: Int[np.ndarray, "n 2"], relation: Relation, generator: np.random.Generator
 ) -> Int[np.ndarray, "n 2"] | None:
     """Which of the 2n images stand in each of n pairs, so that the relation holds for half of them, rounded down.
 
@@ -117,67 +104,45 @@ def balanced_places(
     parity" the pairs of both answers are even or odd in number as the odd digits are). None where no two images have an
     answer that is needed.
     """
-    holds, flat = RELATIONS[relation], classes.ravel()
+    flat = classes.ravel()
     places, fruitless = np.arange(flat.size).reshape(-1, 2), 0
-    while (excess := _excess(flat[places], holds)) and fruitless < _MOST_FRUITLESS:
-        places = _rearranged(places, flat, holds, excess, generator)
-        fruitless = 0 if _excess(flat[places], holds) != excess else fruitless + 1
+    while (excess := _excess(flat[places], relation)) and fruitless < _MOST_FRUITLESS:
+        places = _rearranged(places, flat, relation, excess, generator)
+        fruitless = 0 if _excess(flat[places], relation) != excess else fruitless + 1
     many = excess > 0
-    for place in generator.permutation(np.flatnonzero(holds(*flat[places].T) == many))[: abs(excess)]:
-        found = _any_pair(not many, flat, holds, generator)
+    for place in generator.permutation(np.flatnonzero(relation.holds(*flat[places].T) == many))[: abs(excess)]:
+        found = _any_pair(not many, flat, relation, generator)
         if found is None:
             return None
         places[place] = found
     return places
 
 
-def _has_both_answers(classes: Classes, relation: str) -> bool:
+def _has_both_answers(classes: Classes, relation: Relation) -> bool:
     """Whether there are two of these images for which the relation holds, and two for which it does not."""
     known, counts = np.unique(classes, return_counts=True)
     first, second = np.indices((len(known), len(known)))
     two = (first != second) | (counts[first] > 1)  # an image is no pair with itself
-    holds = RELATIONS[relation](known[first], known[second])
+    holds = relation.holds(known[first], known[second])
     return bool((holds & two).any() and (~holds & two).any())
 
 
-def chance(relation: str, *, balance: bool, classes: int = CLASSES) -> float:
-    """The error of the best constant answer, a fraction, where all classes are as frequent."""
-    if balance:
-        return 0.5
-    holds = RELATIONS[relation](*np.indices((classes, classes), dtype=np.int32).reshape(2, -1)).mean()
-    return float(min(holds, 1 - holds))
-
-
-def answer_of_alike(relation: str, classes: int = CLASSES) -> bool | None:
-    """The answer for two images of one class, if a distance can give it.
-
-    None where the order of a pair matters, or where two of one class have now this answer, now that.
-    """
-    holds = RELATIONS[relation](*np.indices((classes, classes), dtype=np.int32))
-    alike = np.diagonal(holds)
-    return bool(alike[0]) if (holds == holds.T).all() and (alike == alike[0]).all() else None
-
-
-def answered_by_distance() -> list[str]:
-    """The relations that a distance between two images can answer."""
-    return [name for name in RELATIONS if answer_of_alike(name) is not None]
-
-
-def _excess(classes: Int[np.ndarray, "n 2"], holds: Relation) -> int:
+def _excess(classes: Int[np.ndarray, "n 2"], relation: Relation) -> int:
     """How many more pairs than half, rounded down, the relation holds for."""
-    return int(holds(*classes.T).sum()) - len(classes) // 2
+    return int(relation.holds(*classes.T).sum()) - len(classes) // 2
 
 
 def _rearranged(
-    places: np.ndarray, classes: Classes, holds: Relation, excess: int, generator: np.random.Generator
+    places: np.ndarray, classes: Classes, relation: Relation, excess: int, generator: np.random.Generator
 ) -> np.ndarray:
     """The pairs, of which couples exchanged images so that fewer have the answer that `excess` too many have."""
     many = excess > 0
-    those = generator.permutation(np.flatnonzero(holds(*classes[places].T) == many))
+    those = generator.permutation(np.flatnonzero(relation.holds(*classes[places].T) == many))
     couples = those[: len(those) // 2 * 2].reshape(-1, 2)
     ways = places[couples].reshape(-1, 4)[:, _WAYS]
     of = classes[ways]
-    changed = (holds(of[..., 0], of[..., 1]) != many).astype(int) + (holds(of[..., 2], of[..., 3]) != many)
+    first_changed, second_changed = (relation.holds(of[..., n], of[..., n + 1]) != many for n in (0, 2))
+    changed = first_changed.astype(int) + second_changed
     # Any way that changes one pair, else one that changes both.
     liking = generator.random(changed.shape) + 2.0 * (changed == 1) - 4.0 * (changed == 0)
     best = liking.argmax(axis=1)[:, None]
@@ -189,11 +154,11 @@ def _rearranged(
 
 
 def _any_pair(
-    answer: bool, classes: Classes, holds: Relation, generator: np.random.Generator
+    answer: bool, classes: Classes, relation: Relation, generator: np.random.Generator
 ) -> tuple[int, int] | None:
     """The places of any two images with this answer; None where there are no two."""
     for first in generator.permutation(len(classes)):
-        partners = np.flatnonzero(holds(classes[first], classes) == answer)
+        partners = np.flatnonzero(relation.holds(classes[first], classes) == answer)
         partners = partners[partners != first]
         if len(partners):
             return int(first), int(generator.choice(partners))
@@ -226,10 +191,12 @@ def _span(digits: Images | Source, split: str, pairs: int, training_pairs: int |
     skipped = 2 * (training_pairs or 0) if split == "validation" else 0
     wanted = skipped + 2 * pairs
     if wanted > pool:
+        digital = is_digits(digits.class_names)
         raise DataError(
-            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if split == 'test' else 'training'} digits"
-            f"{' with the training pairs' if skipped else ''}, but {digits.name} has {pool}; "
-            f"ask for at most {max(0, pool - skipped) // 2}, or use a larger data set (--data mnist)"
+            f"`{_option(split)}` (={pairs}) takes {wanted} {'test' if split == 'test' else 'training'} "
+            f"{'digits' if digital else 'images'}{' with the training pairs' if skipped else ''}, but {digits.name} "
+            f"has {pool}; ask for at most {max(0, pool - skipped) // 2}, or "
+            f"{'use a larger data set (--data mnist)' if digital else 'add images'}"
         )
     return skipped, wanted
 

@@ -1,7 +1,7 @@
 """The networks as plain PyTorch modules, and the way there and back. Needs the extra `torch`.
 
-The modules are written to be read beside the paper (section III): they are what its program builds, and what
-the tests hold the engine against.
+The modules (`twofold.export.pair_module`) are what the paper's program builds, and what the tests hold the engine
+against.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,44 +19,9 @@ with needing("torch", "twofold.export.pytorch"):
     from torch import Tensor, nn
     from torch.nn import functional as F
 
-_FEATURE_CHANNELS = 64
-
-
-class Branch(nn.Module):
-    """One image (n, 1, h, w) to its ten bottleneck units (n, 10), before their ReLU."""
-
-    def __init__(self, features: int = 256) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(1, 32, kernel_size=3)
-        self.conv2 = nn.Conv2d(32, _FEATURE_CHANNELS, kernel_size=3)
-        self.dense1 = nn.Linear(features, 128)
-        self.dense2 = nn.Linear(128, 10)
-
-    def forward(self, image: Tensor) -> Tensor:
-        hidden = F.relu(F.max_pool2d(self.conv1(image), kernel_size=2))  # n, 32, 6, 6
-        hidden = F.relu(F.max_pool2d(self.conv2(hidden), kernel_size=2))  # n, 64, 2, 2
-        hidden = F.relu(self.dense1(hidden.flatten(start_dim=1)))  # n, 128
-        return self.dense2(hidden)
-
-
-class PairModule(nn.Module):
-    """Two images (n, 2, h, w) to two logits (n, 2) and what each branch says of its digit (n, 2, 10).
-
-    With `weight_sharing` both branches are one module. Whether the digit logits enter the loss (auxiliary
-    losses) is for the loss to say: the module is the same. `features` is what reaches the first dense layer.
-    """
-
-    def __init__(self, *, weight_sharing: bool, features: int = 256) -> None:
-        super().__init__()
-        self.first = Branch(features)
-        self.second = self.first if weight_sharing else Branch(features)
-        self.head1 = nn.Linear(20, 128)
-        self.head2 = nn.Linear(128, 2)
-
-    def forward(self, pairs: Tensor, negative_slope: float = 0.0) -> tuple[Tensor, Tensor]:
-        digits = torch.stack([self.first(pairs[:, :1]), self.second(pairs[:, 1:])], dim=1)  # n, 2, 10
-        bottleneck = F.leaky_relu(digits, negative_slope).flatten(start_dim=1)  # n, 20
-        return self.head2(F.relu(self.head1(bottleneck))), digits
+    from twofold.export.pair_module import FEATURE_CHANNELS
+    from twofold.export.pair_module import Branch as Branch
+    from twofold.export.pair_module import PairModule as PairModule
 
 
 def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Tensor, aux_weight: float) -> Tensor:
@@ -68,8 +33,10 @@ def pair_loss(logits: Tensor, digit_logits: Tensor, targets: Tensor, classes: Te
     return loss
 
 
-def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -> PairModule:
-    """A fresh module for one of the paper's networks.
+def module_for(
+    network: str | Network, image_size: tuple[int, int] = (14, 14), channels: int = 1, classes: int = 10
+) -> PairModule:
+    """A fresh module for one of the paper's networks, for images of this size in so many channels and classes.
 
     Raises `SettingError` where there is no network of that name, or it is none of those.
     """
@@ -77,13 +44,23 @@ def module_for(network: str | Network, image_size: tuple[int, int] = (14, 14)) -
     if not architecture.portable:
         raise SettingError(f"`network` (={architecture.name}) cannot be exported: it is none of the paper's networks")
     rows, columns = pooled_size(*pooled_size(*image_size))
-    return PairModule(weight_sharing=bool(architecture.weight_sharing), features=rows * columns * _FEATURE_CHANNELS)
+    features = rows * columns * FEATURE_CHANNELS
+    shared = bool(architecture.weight_sharing)
+    return PairModule(weight_sharing=shared, features=features, channels=channels, classes=classes)
 
 
-def to_pytorch(network: PairNetwork) -> PairModule:
-    """The network as a PyTorch module with copies of its weights: it gives the same outputs."""
-    features = network.dense1.weight.shape[1]
-    module = PairModule(weight_sharing=network.branches == 1, features=features)
+def to_pytorch(network: PairNetwork, negative_slope: float = 0.0) -> PairModule:
+    """The network as a PyTorch module with copies of its weights: it gives the same outputs.
+
+    `negative_slope` is of the bottleneck's activation below zero: 0 makes it a ReLU.
+    """
+    module = PairModule(
+        weight_sharing=network.branches == 1,
+        features=network.dense1.weight.shape[1],
+        channels=network.conv1.weight.shape[3],
+        classes=network.dense2.bias.shape[-1],
+        negative_slope=negative_slope,
+    )
     branches = [module.first, module.second][: network.branches]
     with torch.no_grad():
         for place, branch in enumerate(branches):
@@ -136,10 +113,10 @@ def _convolution_from_torch(weight: np.ndarray) -> np.ndarray:
 
 def _features_to_torch(weight: np.ndarray) -> np.ndarray:
     """(place, channel; out) -> (out; channel, place): PyTorch flattens its features channel by channel."""
-    by_place = weight.reshape(-1, _FEATURE_CHANNELS, weight.shape[1])
+    by_place = weight.reshape(-1, FEATURE_CHANNELS, weight.shape[1])
     return by_place.transpose(2, 1, 0).reshape(weight.shape[1], -1)
 
 
 def _features_from_torch(weight: np.ndarray) -> np.ndarray:
-    by_channel = weight.reshape(weight.shape[0], _FEATURE_CHANNELS, -1)
+    by_channel = weight.reshape(weight.shape[0], FEATURE_CHANNELS, -1)
     return by_channel.transpose(2, 1, 0).reshape(-1, weight.shape[0])

@@ -1,16 +1,33 @@
 """Kept networks as their own classes make them, with the weights that were trained here."""
 
+from __future__ import annotations
+
 import ast
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from twofold.data import Task
+import numpy as np
+from jaxtyping import Float
+
+from twofold.data import Relation, Task, relation_of_record
 from twofold.errors import NetworkError, SettingError, needing
+from twofold.networks import find_network
+from twofold.networks.importing import import_home
 from twofold.networks.kinds import own_of
+from twofold.networks.typed import parse
 from twofold.paths import typed_path
 from twofold.results import Model, ModelStore
+from twofold.settings import SETTINGS, Settings, settings_class
+
+if TYPE_CHECKING:
+    from twofold.networks.graphs.loading import Own
+    from twofold.networks.protocol import Structure
+    from twofold.training.outputs import Said
 
 # Kept networks that are named where several begin alike.
 _MOST_LISTED = 3
@@ -32,19 +49,125 @@ def trained(file: str | Path, make: Any = None, **arguments: Any) -> Any:
     is one too many, `NetworkError` where the class computes something else now than what was trained, `ExtraError`
     where PyTorch is needed and not installed.
     """
-    path = _found(file)
+    return open_kept(file, make, arguments).module()
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept network, and what computes it: `own` is a network of the user's, made again, and None of a built-in."""
+
+    file: Path
+    model: Model
+    own: Own | None
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What is known of its training, and of its images: see `twofold.results.Model`."""
+        return self.model.record
+
+    def module(self) -> Any:
+        """What `trained` gives."""
+        if self.own is not None:
+            arrays = {**self.model.variables.parameters, **self.model.variables.buffers}
+            return self.own.trained(arrays, seed=self.record["seed"], round=self.record["round"])
+        with needing("torch", f"{self.record['network']} as a PyTorch module"):
+            from twofold.export.pytorch import to_pytorch
+        return to_pytorch(self.model.network, self._numbers(self._structure())["negative_slope"]).eval()
+
+    def outputs(self, images: Float[np.ndarray, "n 2 ..."]) -> Said:
+        """What it says of pairs of images that are prepared as they were for its training: NumPy arrays."""
+        from twofold.networks.protocol import Variables
+        from twofold.training.outputs import outputs_of
+
+        structure, variables = self._structure(), self.model.variables
+        if self.own is not None:  # its arrays have names in the file, and places in its graphs
+            variables = Variables(list(variables.parameters.values()), list(variables.buffers.values()))
+        return outputs_of(structure, variables, images, self._numbers(structure))
+
+    @cached_property
+    def relation(self) -> Relation:
+        """What it was trained to answer."""
+        return relation_of_record(self.record)
+
+    @property
+    def answer_below_threshold(self) -> bool:
+        """What embeddings answer whose distance is below the threshold: what holds of two images of one class."""
+        return bool(self.relation.of_alike)
+
+    def _structure(self) -> Structure:
+        if self.own is not None:
+            return self.own.structure(self._settings)
+        return find_network(self.record["network"]).structure()
+
+    def _numbers(self, structure: Structure) -> dict[str, float]:
+        return structure.numbers(self._settings)
+
+    @property
+    def _settings(self) -> Settings:
+        """Its settings, and the relation that was asked. One that is newer than the record had its default."""
+        settings = _Settings(**{name: self.record[name] for name in SETTINGS if name in self.record})
+        return replace(settings, asked=self.relation)
+
+
+@settings_class
+class _Settings(Settings):
+    """Settings that carry what is asked, for `twofold.data.asked_of`."""
+
+    asked: Relation | None = None
+
+
+def open_kept(
+    file: str | Path,
+    make: Any = None,
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    source: str = "",
+    named: str = "make",
+) -> Kept:
+    """A kept network with its class; the arguments, and what is raised, are those of `trained`.
+
+    `around` and `source` are those of `twofold.networks.kinds.own_of`; `named` is what the user gave the class by.
+    """
+    path = find_kept(file)
     model = ModelStore(path.parent).load(path.stem)
     name, is_own = model.record["network"], bool(model.record.get("identity"))
     if is_own == (make is None):
-        remedy = "give its class, as in trained(file, Twin)" if is_own else "leave `make` out"
-        raise SettingError(f"{name} is {'a network of your own' if is_own else 'built in'}; {remedy}")
-    if make is not None and not callable(make):
-        raise SettingError(f"`make` (={make!r}) must be the class, imported from its file")
-    return _own(model, make, arguments) if make is not None else _built_in(model)
+        typed = model.record.get("source")
+        example = ", as in trained(file, Twin)" if named == "make" else f" with `{named}`, for example {typed}"
+        what = f"a network of your own; give its class{example}" if is_own else f"built in; leave `{named}` out"
+        raise SettingError(f"{name} is {what}")
+    if make is None:
+        return Kept(path, model, None)
+    if not callable(make):
+        raise SettingError(f"`{named}` (={make!r}) must be the class, imported from its file")
+    return Kept(path, model, _own(model, make, arguments or {}, around, source, named))
 
 
-def _found(file: str | Path) -> Path:
-    """The file that was named, or the only one whose name begins so."""
+def open_named(file: str | Path, network: Any) -> Kept:
+    """A kept network with its class as it is typed, or itself: file.py:Twin, with arguments where others are wanted.
+
+    Raises what `trained` does, and `SettingError` for a text that names several networks.
+    """
+    if not isinstance(network, str):
+        return open_kept(file, network, named="network")
+    typed = parse(network)
+    if typed.factors:
+        raise SettingError(f"`network` (={network}) names several networks; give {typed.factors[0]} one value")
+    imported = import_home(typed.home)
+    make, (arguments,) = imported.find(typed.name), typed.combinations()
+    path = find_kept(file)
+    # What is known of these sources is kept under the name of the network, which has the class and its arguments.
+    same = not arguments and ModelStore(path.parent).record(path.stem)["network"].partition("(")[0] == typed.name
+    source = imported.digest() if same else ""
+    return open_kept(path, make, arguments, around=imported.there, source=source, named="network")
+
+
+def find_kept(file: str | Path) -> Path:
+    """The file that was named, or the only one whose name begins so; without either what was named, as a path.
+
+    Raises `SettingError` for the beginning of several.
+    """
     path = typed_path("file", file)
     begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
     if path.is_file() or not begin:
@@ -58,34 +181,35 @@ def _found(file: str | Path) -> Path:
     return begin[0]
 
 
-def _built_in(model: Model) -> Any:
-    with needing("torch", "twofold.trained of a built-in network"):
-        from twofold.export.pytorch import to_pytorch
-    return to_pytorch(model.network).eval()
-
-
-def _own(model: Model, make: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+def _own(
+    model: Model,
+    make: Callable[..., Any],
+    arguments: Mapping[str, Any],
+    around: Callable[[], AbstractContextManager[None]],
+    source: str,
+    named: str,
+) -> Own:
     record = model.record
     height, width = record["image_size"]
     task = Task(height, width, channels=record["channels"], classes=record["classes"])
     made_with = {**_typed(record, set(arguments)), **arguments}
     another = _is_another(record, make)
+    given = f"`{named}` (={getattr(make, '__qualname__', make)})"
     try:
-        own = own_of(record["network"], make, made_with, task, tuple(record["outputs"]))
+        own = own_of(record["network"], make, made_with, task, tuple(record["outputs"]), around, source)
     except NetworkError as error:  # of arguments and outputs that it was never meant for
-        raise another or error from error
+        refusal = NetworkError(f"{given} does not make {record['network']} as it was trained: {error}")
+        raise another or refusal from error
     if own.identity != record["identity"]:
         if another:
             raise another
         then, now = record["torch_version"], own.versions().get("torch_version")
         versions = "" if then == now else f", with PyTorch {then}; here is {now}"
         raise NetworkError(
-            f"`make` (={getattr(make, '__qualname__', make)}) computes something else than {record['network']}, which "
-            f"was trained (#{own.identity[:6]}, and was #{record['identity'][:6]}{versions}); "
-            "give the class and the arguments as they were then"
+            f"{given} computes something else than {record['network']}, which was trained (#{own.identity[:6]}, and "
+            f"was #{record['identity'][:6]}{versions}); give the class and the arguments as they were then"
         )
-    arrays = {**model.variables.parameters, **model.variables.buffers}
-    return own.trained(arrays, seed=record["seed"], round=record["round"])
+    return own
 
 
 def _is_another(record: Any, make: Callable[..., Any]) -> NetworkError | None:

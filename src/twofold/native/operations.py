@@ -14,12 +14,14 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from twofold.native import geometry, handlers
+from twofold.native.convolution import convolution
 from twofold.native.geometry import CHANNELS1, CHANNELS2
+from twofold.native.pooling import max_pool
 from twofold.native.rules import Numbers
 
 # What the two convolutions of a branch take, and what comes of them.
-Images: TypeAlias = Float[Array, "g n h w"]
-Kernel1: TypeAlias = Float[Array, "g 3 3 1 c"]
+Images: TypeAlias = Float[Array, "g n *channels h w"]
+Kernel1: TypeAlias = Float[Array, "g 3 3 i c"]
 Bias1: TypeAlias = Float[Array, "g c"]
 Kernel2: TypeAlias = Float[Array, "g 3 3 c d"]
 Bias2: TypeAlias = Float[Array, "g d"]
@@ -32,11 +34,16 @@ _PLACES = ((0, 0), (0, 1), (1, 0), (1, 1))
 def features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
     """Twice a convolution, 2x2 max pooling and ReLU; images must be at least 10 x 10, and get no gradient.
 
-    The features are in the order (row, column, channel). The gradient of a maximum goes to the first of equals, as
-    PyTorch's does (where not all pixels that they see are the same, rounding may tell equals apart).
+    Grey images have no axis of channels, and kernels of their own; others have those of any network. The features are
+    in the order (row, column, channel). The gradient of a maximum goes to the first of equals, as PyTorch's does (where
+    not all pixels that they see are the same, rounding may tell equals apart).
     """
     arguments = (images, kernel1, bias1, kernel2, bias2)
-    return native_features(*arguments) if has_features(*arguments) else portable_features(*arguments)
+    if has_features(*arguments):
+        return native_features(*arguments)
+    if images.ndim == 5 and handlers.can_run(*arguments):
+        return general_features(*arguments)
+    return portable_features(*arguments)
 
 
 def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
@@ -57,6 +64,8 @@ def step(rule: Callable, numbers: Float[Array, "6"], gradients: list, parameters
 def has_features(images: Array, kernel1: Array, bias1: Array, kernel2: Array, bias2: Array) -> bool:
     """Whether there is machine code for these shapes and this precision; it looks only at the shape of the images."""
     arrays = (images, kernel1, bias1, kernel2, bias2)
+    if images.ndim != 4:
+        return False
     g, n, height, width = images.shape
     shapes = ((g, 3, 3, 1, CHANNELS1), (g, CHANNELS1), (g, 3, 3, CHANNELS1, CHANNELS2), (g, CHANNELS2))
     fitting = tuple(array.shape for array in arrays[1:]) == shapes and n > 0 and min(height, width) >= 10
@@ -72,8 +81,25 @@ def has_product(inputs: Array, weight: Array) -> bool:
 
 def portable_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
     """`features` in operations that every platform has."""
-    hidden = _block(jax.lax.stop_gradient(images)[..., None], kernel1, bias1)
+    hidden = _block(_channels_last(images), kernel1, bias1)
     return _block(hidden, kernel2, bias2).reshape(*images.shape[:2], -1)
+
+
+def general_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
+    """`features` by our operations for any sizes and channels, a branch after the other."""
+    none, ones, twos = ((0, 0), (0, 0)), (1, 1), (2, 2)
+    branches = []
+    for branch, *layers in zip(_channels_last(images), kernel1, bias1, kernel2, bias2):
+        for kernel, bias in (layers[:2], layers[2:]):
+            branch = max_pool(convolution(branch, kernel, ones, ones, none), bias, twos, twos, ones, True)
+        branches.append(branch.reshape(len(branch), -1))
+    return jnp.stack(branches)
+
+
+def _channels_last(images: Images) -> Float[Array, "g n h w i"]:
+    """The images as what a convolution reads: they are data, and get no gradient."""
+    images = jax.lax.stop_gradient(images)
+    return images[..., None] if images.ndim == 4 else jnp.moveaxis(images, 2, -1)
 
 
 def _block(

@@ -21,7 +21,8 @@ class Network:
     siamese network); with the second each branch is also judged by how well it names its image's class. `uses` are
     those settings of networks that make a difference to it (see `twofold.settings.Declaration.of_network`). `home` is
     where its structure is, "module:class"; the class is called with `weight_sharing`. `portable` says whether it can be
-    exported, drawn, and asked in a page: what does so knows the layers of the paper's networks.
+    exported, drawn, and asked in a page: what does so knows the layers of the paper's networks. `sides` are the least
+    and the most pixels, after pooling, that it takes down and across; None where only its making tells.
 
     A network of one's own has an `identity`, the hash of what it computes, whatever it is called. Its factors are among
     its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, `make` gives its
@@ -35,6 +36,7 @@ class Network:
     uses: frozenset[str]
     home: str = ""
     portable: bool = False
+    sides: tuple[int, int] | None = None
     identity: str = ""
     source: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -61,9 +63,8 @@ class Network:
 
 def _papers(name: str, *, weight_sharing: bool = False, auxiliary_losses: bool = False) -> Network:
     uses = {"bottleneck_activation", *(["aux_weight"] if auxiliary_losses else [])}
-    return Network(
-        name, weight_sharing, auxiliary_losses, frozenset(uses), "twofold.networks.paper:Twin", portable=True
-    )
+    home = "twofold.networks.paper:Twin"
+    return Network(name, weight_sharing, auxiliary_losses, frozenset(uses), home, portable=True, sides=(10, 64))
 
 
 # The paper's four, in its order (section III): what is trained by default, and what effects are computed from, being
@@ -107,6 +108,19 @@ def in_order(names: Sequence[str]) -> list[str]:
     """The distinct names: those of `NETWORKS` in their order, then others as they come."""
     distinct = list(dict.fromkeys(names))
     return [name for name in NETWORKS if name in distinct] + [name for name in distinct if name not in NETWORKS]
+
+
+def check_size(network: Network, height: int, width: int) -> None:
+    """Raise `SettingError` where images of this size, after pooling, are none that a network takes."""
+    least, most = network.sides or (1, max(height, width))
+    if least <= min(height, width) and max(height, width) <= most:
+        return
+    small = min(height, width) < least
+    remedy = "a larger --size, or a smaller --pool (1 is none)" if small else "a smaller --size, or a larger --pool"
+    raise SettingError(
+        f"`networks` (={network.name}) takes images of {least}x{least} to {most}x{most} pixels after pooling, and "
+        f"these are {height}x{width} then; give {remedy}"
+    )
 
 
 def check_used(names: Sequence[str], chosen: Sequence[str]) -> None:

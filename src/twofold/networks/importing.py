@@ -49,6 +49,10 @@ class Imported:
                 sources.update(Path(str(module.__file__)).read_bytes())
         return sources.hexdigest()
 
+    def told(self, error: Exception) -> str:
+        """What went wrong in the user's code, and in which line, in one line."""
+        return f"{_told(error)}{_where(error, self.folder)}"
+
     @contextlib.contextmanager
     def there(self) -> Iterator[None]:
         """Within, these modules are what an import of their names gives, as when they were imported."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from twofold.data import Task
 from twofold.errors import SettingError
-from twofold.networks.finding import Network, find_network, remember
+from twofold.networks.finding import Network, check_size, find_network, remember
 from twofold.networks.typed import Typed, check_levels, is_typed, parse
 
 
@@ -55,6 +55,7 @@ def resolve(wanted: Sequence[str | Own], task: Task, starting: Callable[[], None
         built_in = isinstance(each, str) and not is_typed(each)
         several = [find_network(str(each))] if built_in else _own(each, task, starting)
         for one in several:
+            check_size(one, task.height, task.width)
             if found.setdefault(one.name, one).identity != one.identity:
                 raise SettingError(
                     f"`networks` has two networks of the name {one.name}, from {found[one.name].source} and "

@@ -53,14 +53,14 @@ class PairNetwork(eqx.Module):
         """1 where the branches share their weights, else 2."""
         return self.conv1.weight.shape[0]
 
-    def __call__(self, images: Float[Array, "n 2 h w"], negative_slope: float | Array = 0.0) -> Outputs:
+    def __call__(self, images: Float[Array, "n 2 *channels h w"], negative_slope: float | Array = 0.0) -> Outputs:
         """The outputs for n pairs of images.
 
         `negative_slope` is the slope of the bottleneck's activation below zero: 0 makes it a ReLU.
         """
         return self.on_branches(by_branch(images, self.branches), negative_slope)
 
-    def on_branches(self, images: Float[Array, "g n h w"], negative_slope: float | Array) -> Outputs:
+    def on_branches(self, images: Float[Array, "g n *channels h w"], negative_slope: float | Array) -> Outputs:
         """The outputs for pairs of images that `by_branch` has ordered."""
         conv1, conv2 = self.conv1, self.conv2
         hidden = features(images, conv1.weight, conv1.bias, conv2.weight, conv2.bias)
@@ -86,20 +86,21 @@ class Twin:
 
     def init(self, key: PRNGKeyArray, task: Task) -> Variables:
         """See `twofold.networks.protocol.Structure`."""
-        shared, size = self.weight_sharing, task.image_size
-        return Variables(init_network(key, weight_sharing=shared, image_size=size, classes=task.classes))
+        shared, size, channels = self.weight_sharing, task.image_size, task.channels
+        network = init_network(key, weight_sharing=shared, image_size=size, channels=channels, classes=task.classes)
+        return Variables(network)
 
     def initial(self, seed: int, round: int) -> None:
         """See `twofold.networks.protocol.Structure`."""
 
-    def arrange(self, images: Float[AnyArray, "n 2 h w"]) -> Float[AnyArray, "g m h w"]:
+    def arrange(self, images: Float[AnyArray, "n 2 *channels h w"]) -> Float[AnyArray, "g m *channels h w"]:
         """See `twofold.networks.protocol.Structure`."""
         return by_branch(images, 1 if self.weight_sharing else 2)
 
     def apply(
         self,
         variables: Variables,
-        images: Float[AnyArray, "g m h w"],
+        images: Float[AnyArray, "g m *channels h w"],
         numbers: Mapping[str, Float[AnyArray, ""]],
         *,
         training: bool = False,
@@ -136,24 +137,29 @@ class Twin:
         ]
 
 
-def by_branch(images: Float[AnyArray, "n 2 h w"], branches: int) -> Float[AnyArray, "g m h w"]:
+def by_branch(images: Float[AnyArray, "n 2 *channels h w"], branches: int) -> Float[AnyArray, "g m *channels h w"]:
     """The images of n pairs for two branches, or for one that sees all the first images and then the second."""
     first_and_second = images.swapaxes(0, 1)
     return first_and_second if branches == 2 else first_and_second.reshape(1, -1, *images.shape[2:])
 
 
 def init_network(
-    key: PRNGKeyArray, *, weight_sharing: bool, image_size: tuple[int, int] = (14, 14), classes: int = 10
+    key: PRNGKeyArray,
+    *,
+    weight_sharing: bool,
+    image_size: tuple[int, int] = (14, 14),
+    channels: int = 1,
+    classes: int = 10,
 ) -> PairNetwork:
-    """A fresh network for images of (height, width) in so many classes, initialised as PyTorch does by default.
+    """A fresh network for images of (height, width) in so many channels and classes, initialised as PyTorch does.
 
-    Weights and biases are uniform in +-1/sqrt(fan_in) (torch.nn.Conv2d and torch.nn.Linear). The image size must
-    be at least 10 x 10.
+    Weights and biases are uniform in +-1/sqrt(fan_in) (torch.nn.Conv2d and torch.nn.Linear). Images must be at least
+    10 x 10.
     """
     g = 1 if weight_sharing else 2
     rows, columns = pooled_size(*pooled_size(*image_size))
     shapes = {
-        "conv1": (g, 3, 3, 1, CHANNELS1),
+        "conv1": (g, 3, 3, channels, CHANNELS1),
         "conv2": (g, 3, 3, CHANNELS1, CHANNELS2),
         "dense1": (g, rows * columns * CHANNELS2, HIDDEN_UNITS),
         "dense2": (g, HIDDEN_UNITS, classes),

@@ -43,6 +43,13 @@ trials = sa.Table(
     sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
     *_settings(),
     sa.Column("fingerprint", sa.String, nullable=False),
+    # The names of the classes, whose places are the labels, separated by commas; null are the digits from 0 to 9.
+    sa.Column("class_names", sa.String),
+    # What the relation's table of answers is told by, and chance in its test pairs (see `twofold.data.Chance`). Null
+    # where an earlier version trained: then it is one with a name, of ten digits.
+    sa.Column("question", sa.String(64)),
+    sa.Column("true_share", sa.Double),
+    sa.Column("one_image_error", sa.Double),
     # What came out. Errors are fractions; a diverged loss is stored as null, JSON having no NaN.
     sa.Column("train_error", sa.Double, nullable=False),
     sa.Column("validation_error", sa.Double),
@@ -75,6 +82,16 @@ networks = sa.Table(
     metadata,
     sa.Column("identity", sa.String(64), primary_key=True),
     sa.Column("description", sa.JSON, nullable=False),
+)
+
+# What relations mean: of each table of answers, for each set of images, the text that stands in the rows.
+questions = sa.Table(
+    "questions",
+    metadata,
+    sa.Column("question", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("relation", sa.String, nullable=False),
+    sa.Column("answers", sa.Text, nullable=False),
 )
 
 claims = sa.Table(

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from twofold.data import Relation
+from twofold.data.relations import marked
 from twofold.results.claims import Claims, forgetting
 from twofold.results.database import DEFAULT_URL, address_of, check_file, errors_of, open_engine, writing
-from twofold.results.schema import journal, networks, trials
+from twofold.results.schema import journal, networks, questions, trials
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -88,6 +90,30 @@ class Store:
         distinct = {(row.network, row.identity): tuple(row) for row in rows}
         return pd.DataFrame(list(distinct.values()), columns=[*(column.name for column in of_trials), "description"])
 
+    def name_question(self, fingerprint: str, relation: Relation) -> str:
+        """The text by which rows call a relation between the classes of these images: that which came first.
+
+        Where another relation has the text, which a function can have that was changed, this one's has the first digits
+        of its hash added.
+        """
+        here = questions.c.fingerprint == fingerprint
+        with self._errors(), writing(self._engine) as connection:
+            known = dict(connection.execute(sa.select(questions.c.question, questions.c.relation).where(here)).all())
+            if relation.identity not in known:
+                taken = relation.text in known.values()
+                known[relation.identity] = marked(relation) if taken else relation.text
+                row = {"question": relation.identity, "fingerprint": fingerprint, "answers": relation.packed}
+                connection.execute(sa.insert(questions), row | {"relation": known[relation.identity]})
+        return known[relation.identity]
+
+    def answers(self) -> dict[tuple[str, str], str]:
+        """The packed answers of rows' relations, by their `question` and `fingerprint`; earlier rows have none."""
+        if trials.c.question not in self._columns:  # a store of an earlier version that stays as it is
+            return {}
+        with self._errors(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(questions)).all()
+        return {(row.question, row.fingerprint): row.answers for row in rows}
+
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""
         found: set[str] = set()
@@ -122,7 +148,7 @@ class Store:
                 for some in _slices(wanted):
                     rows += connection.execute(sa.select(*columns).where(trials.c.key.in_(some)))
         table = pd.DataFrame([tuple(row) for row in rows], columns=[c.name for c in columns])
-        for name in ("validation_error", "digit_error", "distance_threshold"):
+        for name in ("validation_error", "digit_error", "distance_threshold", "true_share", "one_image_error"):
             table[name] = table[name].astype(float)
         if wanted is None:
             return table

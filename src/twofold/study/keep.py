@@ -112,6 +112,8 @@ class Keeper:
             "image_size": list(task.image_size),
             "channels": task.channels,
             "classes": task.classes,
+            "class_names": list(self._digits.class_names),
+            "answers": trial.asked.packed,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
             "kept": self._keep,
@@ -151,5 +153,5 @@ def _scale(digits: Images, trial: Trial) -> tuple[float, float]:
     """What this trial's pixels are shifted by, and then divided by."""
     if not trial.normalise:
         return 0.0, 1.0
-    asked = {name: getattr(trial, name) for name in ("seed", "round", "pairs", "relation", "balance")}
-    return pixel_scale(draw_pairs(digits, split="train", **asked))
+    asked = {name: getattr(trial, name) for name in ("seed", "round", "pairs", "balance")}
+    return pixel_scale(draw_pairs(digits, split="train", relation=trial.asked, **asked))

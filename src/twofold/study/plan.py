@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from twofold.data import Images, Source, check_enough
+from twofold.data import Images, Relation, Source, check_enough, find_relation
 from twofold.errors import SettingError
-from twofold.settings import check_whole, several
+from twofold.settings import SETTINGS, check_whole, several
 from twofold.study.trial import Trial
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
@@ -22,13 +22,19 @@ _MOST_TRIALS = 500_000
 
 
 def factorial(
-    digits: Images | Source, *, rounds: Sequence[int], identities: Mapping[str, str] | None = None, **axes: Any
+    digits: Images | Source,
+    *,
+    rounds: Sequence[int],
+    identities: Mapping[str, str] | None = None,
+    asked: Mapping[str, Relation] | None = None,
+    **axes: Any,
 ) -> list[Trial]:
     """Every combination of the axes, in every round, each trial once.
 
     An axis is a field of `Trial` with one value or a sequence of them. Where several combinations are the same
     trial (auxiliary weights of a network that has no auxiliary losses), it appears once. `validation_pairs=None`
-    (the default) takes as many as `spare_validation_pairs` finds. `identities` are those of networks of one's own.
+    (the default) takes as many as `spare_validation_pairs` finds. `identities` are those of networks of one's own,
+    `asked` what relations mean, where that is known already.
 
     Raises `SettingError` where a value cannot be used, `DataError` where the digits do not suffice for the pairs.
     """
@@ -42,13 +48,17 @@ def factorial(
         raise SettingError(
             f"the plan has {count} trials, and at most {_MOST_TRIALS} are possible; give fewer `rounds` or fewer values"
         )
+    images = {"data": digits.name, **digits.reading.settings()}
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))
         if settings["validation_pairs"] is None:
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
         identity = (identities or {}).get(settings["network"], "")
-        trial = Trial(round=round_, identity=identity, data=digits.name, fingerprint=digits.fingerprint, **settings)
+        typed = SETTINGS["relation"].checked(settings.get("relation", Trial.relation))
+        relation = (asked or {}).get(typed) or find_relation(typed, tuple(digits.class_names))
+        settings |= {"relation": relation.text, "asked": relation, "identity": identity}
+        trial = Trial(round=round_, fingerprint=digits.fingerprint, **images, **settings)
         trials.setdefault(trial.key, trial)
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from twofold import __version__, shutdown
-from twofold.data import Images, Source, Task, draw_pairs, standardise
-from twofold.errors import SettingError
+from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise, stored_names
+from twofold.errors import DataError, SettingError
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure
@@ -46,9 +47,13 @@ class Trainer:
         keeper: Keeper | None,
     ) -> None:
         self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
+        self._class_names = stored_names(digits.class_names)
         self._trace, self._keeper = trace, keeper
         self._described = {""}  # identities whose networks the store has
-        self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, digits.load()))
+        images = digits.load()
+        self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, images))
+        self._chance = functools.cache(functools.partial(_chance, images))
+        self._name_question = functools.cache(functools.partial(store.name_question, digits.fingerprint))
 
     def train(self, trials: Sequence[Trial], listener: Listener) -> set[str]:
         """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
@@ -56,6 +61,8 @@ class Trainer:
         _check_precision(trials, self._devices[0])
         for network in {trial.architecture for trial in trials}:
             network.verify()
+        for trial in trials:
+            self._chance(trial.asked, trial.balance)
         wait_for_operations(self._devices[0], listener.note)
         trained = set()
         for program, group in _groups(trials, self._task, self._trace):
@@ -71,7 +78,8 @@ class Trainer:
         return self._store.claim(trial.key, self._owner, traced=self._trace, wanted_again=wanted_again)
 
     def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-        row = _row(trial, outcome, self._devices[0])
+        row = {**_row(trial, outcome, self._devices[0]), "class_names": self._class_names}
+        row |= _asked(self._chance(trial.asked, trial.balance)) | {"relation": self._name_question(trial.asked)}
         with shutdown.critical:
             if self._keeper:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
@@ -124,7 +132,20 @@ def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[
         yield programs[alike[0]], alike
 
 
-def _draw(digits: Images, round_: int, settings: tuple) -> TrialData:
+def _chance(images: Images, relation: Relation, balance: bool) -> Chance:
+    """Chance in test pairs. Raises `DataError` where no two test images have one of the answers."""
+    counts = np.bincount(images.test_labels, minlength=len(images.class_names))
+    chance = chance_of(relation, balance=balance, counts=counts)
+    if chance.error == 0:
+        answer = "true" if chance.true_share else "false"
+        raise DataError(
+            f"`relation` (={relation.text}) is {answer} of any two test images of {images.name}; ask what is now true, "
+            "now false"
+        )
+    return chance
+
+
+def _draw(digits: Images, round_: int, relation: Relation, settings: tuple) -> TrialData:
     """The pairs of a round under those settings that decide them, in the order of `of_role`."""
     asked = dict(zip(of_role("pairs"), settings))
     pairs, validation_pairs = asked["pairs"], asked["validation_pairs"]
@@ -133,7 +154,7 @@ def _draw(digits: Images, round_: int, settings: tuple) -> TrialData:
         digits,
         seed=asked["seed"],
         round=round_,
-        relation=asked["relation"],
+        relation=relation,
         balance=asked["balance"],
         training_pairs=pairs,
     )
@@ -151,12 +172,13 @@ def _structure(trial: Trial) -> Structure:
 
 def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
     structure = _structure(trial)
+    deciding = tuple(getattr(trial, name) for name in of_role("pairs"))
     return Job(
         id=trial,
         key=trial_key(trial.seed, trial.round),
         numbers=numbers_of(structure, trial),
         epochs=trial.epochs,
-        load=functools.partial(load, trial.round, tuple(getattr(trial, name) for name in of_role("pairs"))),
+        load=functools.partial(load, trial.round, trial.asked, deciding),
         initial=functools.partial(structure.initial, trial.seed, trial.round),
     )
 
@@ -180,7 +202,8 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
     network = trial.architecture
     return {
         "key": trial.key,
-        **dataclasses.asdict(trial),
+        **{field.name: getattr(trial, field.name) for field in dataclasses.fields(trial) if field.name != "asked"},
+        "question": trial.asked.identity,
         **_own(network),
         "weight_sharing": network.weight_sharing,
         "auxiliary_losses": network.auxiliary_losses,
@@ -199,6 +222,11 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "engine": handlers.engine(),
         "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }
+
+
+def _asked(chance: Chance) -> dict[str, Any]:
+    """What a row says of chance."""
+    return {"true_share": chance.true_share, "one_image_error": chance.one_image_error}
 
 
 def _own(network: Network) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from dataclasses import field
 from functools import cached_property
 
-from twofold.data import answered_by_distance
+from twofold.data import Relation, answered_by_distance, find_relation
 from twofold.errors import SettingError
 from twofold.networks import Network, find_network
 from twofold.settings import FIRST, SETTINGS, Settings, check_whole, settings_class
@@ -18,11 +19,15 @@ _KEY_VERSION = 1
 class Trial(Settings):
     """One training of one network in one round; the defaults are the paper's settings.
 
-    `data` is the name under which the images were asked for and `fingerprint` the hash of their content; only the hash
-    is part of the trial's identity. A setting that the network does not use has one value, whatever was asked, so that
-    a sweep over it trains such a network once: the `aux_weight` of a network without auxiliary losses is 0.
+    `data` is the name under which the images were asked for, `pool` and `size` what was done to them, and `fingerprint`
+    the hash of what came of it; only the hash is part of the trial's identity. A setting that the network does not use
+    has one value, whatever was asked, so that a sweep over it trains such a network once: the `aux_weight` of a network
+    without auxiliary losses is 0.
 
     A network of one's own is told by its `identity`, the hash of what it computes: its name is not part of the key.
+
+    `asked` is what the text of `relation` means among the images' classes. Where it is of another text, as by default,
+    the text is read anew among its classes: a trial that is told of none has the ten digits.
 
     Raises `SettingError` where a value cannot be used.
     """
@@ -31,6 +36,7 @@ class Trial(Settings):
     identity: str = ""
     round: int
     fingerprint: str
+    asked: Relation = field(default=find_relation(Settings.relation), repr=False)
     # A trial knows of no pool of images that something might be left in.
     validation_pairs: int = 0
 
@@ -41,11 +47,15 @@ class Trial(Settings):
             value = declared.checked(getattr(self, name))
             unused = declared.of_network and name not in uses
             object.__setattr__(self, name, declared.unused if unused else value)
-        if self.architecture.embeds and self.relation not in answered_by_distance():
+        if self.relation != self.asked.text:
+            object.__setattr__(self, "asked", find_relation(self.relation, self.asked.class_names))
+            object.__setattr__(self, "relation", self.asked.text)
+        if self.architecture.embeds and self.asked.of_alike is None:
             able = " or ".join(answered_by_distance())
             raise SettingError(
                 f"`relation` (={self.relation}) cannot be answered by the embeddings of {self.network}, whose distance "
-                f"is the same in either order; choose {able}, or let the network give an answer"
+                f"is the same in either order; choose {able}, or another that is so and has one answer for any two of "
+                "a class, or let the network give an answer"
             )
         if self.pairs % self.batch_size:
             raise SettingError(
@@ -58,15 +68,19 @@ class Trial(Settings):
         """The SHA-256 of all that decides the trial's outcome, in hex: its identity in every results store.
 
         The first version's settings are in it, all of them, and later ones where they differ from their defaults: so a
-        setting that is new changes no key of a trial that was trained without it.
+        setting that is new changes no key of a trial that was trained without it. A relation is in it by its name, or
+        where its table of answers has none, by the table.
         """
         identity = {
             name: getattr(self, name)
             for name, declared in SETTINGS.items()
-            if name != "data" and (declared.since == FIRST or getattr(self, name) != declared.default)
+            if declared.role != "images" and (declared.since == FIRST or getattr(self, name) != declared.default)
         }
         network = self.identity or self.network
-        identity.update(network=network, round=self.round, fingerprint=self.fingerprint, version=_KEY_VERSION)
+        relation = self.asked.name or self.asked.identity
+        identity.update(
+            network=network, relation=relation, round=self.round, fingerprint=self.fingerprint, version=_KEY_VERSION
+        )
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     @property

@@ -12,8 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: networks 
 
 from torch import nn
 
-from twofold.data import Task
-from twofold.data.pairs import RELATIONS
+from twofold.data import RELATIONS, Task, find_relation
 from twofold.errors import NetworkError
 from twofold.native import quickly
 from twofold.networks.graphs.structure import relation_logits
@@ -174,7 +173,7 @@ def test_the_probability_of_the_relation_is_summed_over_the_classes(relation):
         for second in range(4):
             if RELATIONS[relation](np.array([first]), np.array([second]))[0]:
                 expected += probability[:, 0, first] * probability[:, 1, second]
-    found = np.exp(relation_logits(jnp.asarray(logits), relation, 4))
+    found = np.exp(relation_logits(jnp.asarray(logits), find_relation(relation, tuple("0123")).answers))
     np.testing.assert_allclose(found[:, 1], expected, rtol=1e-5)
     np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
 

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from twofold.cache import keep, read_kept
-from twofold.data import Task
+from twofold.data import Relation, Task, asked_of
 from twofold.errors import NetworkError
 from twofold.native.quickly import compile_quickly
 from twofold.networks.calls import calls_as_data
@@ -61,7 +61,7 @@ class Own(ABC):
         source: str,
     ) -> None:
         self.name, self._task, self._outputs, self._around, self._source = name, task, outputs, around, source
-        self._structures: dict[tuple[int, str], Interpreted] = {}
+        self._structures: dict[tuple[int, Relation], Interpreted] = {}
         self._read()
         self._ranges = self._checked_ranges()
         self._graphs = self._in_roles(self.exported)
@@ -160,6 +160,11 @@ class Own(ABC):
                 )
         return dict(zip((True, False), listed, strict=True))
 
+    @property
+    def ranges(self) -> list[Range]:
+        """Where the numbers of each output of the network itself lie, in evaluation."""
+        return self._ranges[False]
+
     @functools.cached_property
     def identity(self) -> str:
         """The hash of what is computed: of graphs of fixed numbers of pairs, of roles, and of a probe."""
@@ -189,7 +194,8 @@ class Own(ABC):
 
     def structure(self, settings: Settings) -> Interpreted:
         """What is compiled for a batch size and a relation."""
-        key = (settings.batch_size, settings.relation)
+        relation = asked_of(settings, self._task.classes)
+        key = (settings.batch_size, relation)
         if key not in self._structures:
             first = settings.batch_size == Settings.batch_size
             training, evaluation = self._graphs if first else self._in_roles(self._exported(settings.batch_size))
@@ -198,8 +204,7 @@ class Own(ABC):
                 evaluation,
                 self.roles,
                 layers_of(evaluation),
-                settings.relation,
-                self._task.classes,
+                relation,
                 fresh=self.fresh,
             )
         return self._structures[key]

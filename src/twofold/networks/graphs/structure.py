@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from twofold.data import AnyArray, Task
-from twofold.data.pairs import RELATIONS, answer_of_alike
+from twofold.data import AnyArray, Relation, Task
 from twofold.networks.calls import LayerRow, rows_of
 from twofold.networks.graphs.drawing import first_that_draws
 from twofold.networks.graphs.graph import Graph
@@ -33,8 +32,7 @@ class Interpreted:
     evaluation: Graph
     roles: Roles
     layers_with_units: tuple[Layer, ...]
-    relation: str
-    classes: int
+    relation: Relation
     fresh: Callable[[int, int], tuple[list[np.ndarray], list[np.ndarray]]] = field(compare=False)
 
     def __hash__(self) -> int:
@@ -84,8 +82,7 @@ class Interpreted:
         """See `twofold.networks.protocol.Structure`, and its `Outputs`."""
         if not self.roles.embeddings:
             return {}
-        alike = answer_of_alike(self.relation, self.classes)
-        return {"contrastive_margin": settings.contrastive_margin, "alike": float(bool(alike))}
+        return {"contrastive_margin": settings.contrastive_margin, "alike": float(bool(self.relation.of_alike))}
 
     def layers(self, task: Task) -> list[LayerRow]:
         """See `twofold.networks.protocol.Structure`."""
@@ -105,7 +102,7 @@ class Interpreted:
             # The softmax of 0 and z is the sigmoid of z.
             z = outputs[0].reshape(-1)
             return jnp.stack([jnp.zeros_like(z), z], axis=-1)
-        return relation_logits(jnp.asarray(class_logits), self.relation, self.classes)
+        return relation_logits(jnp.asarray(class_logits), self.relation.answers)
 
 
 def _of_both(outputs: tuple[Array, ...], layout: Layout, n: int) -> Float[Array, "n 2 d"]:
@@ -119,10 +116,13 @@ def _of_both(outputs: tuple[Array, ...], layout: Layout, n: int) -> Float[Array,
             return outputs[0].reshape(2, n, -1).swapaxes(0, 1)
 
 
-def relation_logits(class_logits: Float[Array, "n 2 classes"], relation: str, classes: int) -> Float[Array, "n 2"]:
-    """The logarithms of the probabilities that the relation does not hold, and that it does, of independent classes."""
-    first, second = np.indices((classes, classes)).reshape(2, -1)
-    holds = np.asarray(RELATIONS[relation](first, second)).reshape(classes, classes)
+def relation_logits(
+    class_logits: Float[Array, "n 2 classes"], holds: Bool[np.ndarray, "classes classes"]
+) -> Float[Array, "n 2"]:
+    """The logarithms of the probabilities that the relation does not hold, and that it does, of independent classes.
+
+    `holds` is its table of answers.
+    """
     log_probabilities = jax.nn.log_softmax(class_logits)
     both = log_probabilities[:, 0, :, None] + log_probabilities[:, 1, None, :]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from twofold.analysis import by_round, in_order, varying_settings
+from twofold.data import Relation
 from twofold.networks import PAPERS
 from twofold.report.figures.files import Drawing
 from twofold.report.text.networks import NetworkFacts
@@ -81,6 +82,12 @@ def findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
         "dead_units": Drawing("collapse:trace_figure", trials),
         "spread": Drawing("effects:spread_figure", trials),
     }
+
+
+def question_figures(relations: Sequence[Relation]) -> dict[str, Drawing]:
+    """The table of answers of each relation."""
+    stems = _stems([relation.text for relation in relations])
+    return {f"question_{stem}": Drawing("answers:answers_figure", relation) for stem, relation in zip(stems, relations)}
 
 
 def network_figures(networks: Sequence[NetworkFacts]) -> dict[str, Drawing]:

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from twofold.report.figures.heatmap import COLOURS, Heatmap, heatmap_of, scale_of
-from twofold.report.figures.lines import rounds_and_errors
+from twofold.report.figures.lines import draw_chance, rounds_and_errors
 from twofold.report.figures.looks import OPTIMIZER_LOOKS
 from twofold.report.figures.panels import MOST_COLUMNS, filled, new_panels
 from twofold.report.figures.parts import only, panels_of
@@ -40,7 +40,8 @@ def rounds_figure(trials: pd.DataFrame, network: str) -> Picture:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         for axes, setting in filled(grid, settings):
-            _draw_rounds(axes, only(trials, setting))
+            _draw_rounds(axes, of_setting := only(trials, setting))
+            draw_chance(axes, of_setting)
             axes.label_outer()
         # Last, for it ends the scaling of the shared axis to what is drawn; with room for the highest marker.
         grid[0, 0].set_ylim(0, 1.04 * grid[0, 0].get_ylim()[1])

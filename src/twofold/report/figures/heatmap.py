@@ -68,7 +68,7 @@ def heatmap_of(
 
 def scale_of(trials: pd.DataFrame) -> float:
     """The error that is darkest: that of a constant answer, which is one half where the relation is not known."""
-    return max(chances(trials), default=0.5)
+    return max(chances(trials).chance, default=0.5)
 
 
 def _cell(row: Mapping[str, Any], rounds: int, worst: float) -> Cell:

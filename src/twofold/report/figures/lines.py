@@ -2,14 +2,23 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from twofold.report.figures.looks import INK
+from twofold.report.figures.looks import FAINT, INK
+from twofold.report.figures.parts import chance_in
 from twofold.report.figures.style import Picture
+from twofold.report.text.chance import chance_beyond, chance_line
+
+# How chance is drawn, and its name, which may stand over other lines; so much room is left above.
+CHANCE_LINE: Any = {"color": FAINT, "linewidth": 1.2, "linestyle": (0, (5, 3)), "zorder": 1}
+CHANCE_TEXT: Any = {"fontsize": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
+_ROOM = 1.1
 
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
@@ -21,6 +30,21 @@ def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float
         axes.errorbar(middle, place, xerr=[[middle - low], [high - middle]], color=INK, capsize=4, linewidth=1.4)
     if np.isfinite(middle):
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
+
+
+def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
+    """The line of chance in a panel of test errors, and in others beside it; above the panel where it is far off."""
+    chance, near = chance_in(trials)
+    if chance is None:
+        return
+    if not near:
+        axes.text(1, 1.01, chance_beyond(chance), transform=axes.transAxes, ha="right", va="bottom", **CHANCE_TEXT)
+        return
+    for each in (axes, *others):
+        each.axhline(100 * chance, **CHANCE_LINE)
+    axes.set_ylim(0, max(axes.get_ylim()[1], _ROOM * 100 * chance))
+    place = axes.get_yaxis_transform()
+    axes.text(0.99, 100 * chance, chance_line(chance), transform=place, ha="right", va="bottom", **CHANCE_TEXT)
 
 
 def label(axes: Axes, x: float, place: int, text: str) -> None:

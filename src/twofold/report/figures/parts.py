@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import for_every_value, using, varying_settings
+from twofold.analysis import chances, for_every_value, using, varying_settings
 
 
 def panels_of(trials: pd.DataFrame, *, within: Sequence[str], always: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -28,3 +28,15 @@ def only(trials: pd.DataFrame, setting: Mapping[str, Any]) -> pd.DataFrame:
     for name, value in setting.items():
         fits &= (trials[name] == value) | ~using(trials, name)
     return trials[fits]
+
+
+# A figure of errors is not made higher than so many times its highest for the line of chance to be in it.
+_FAR = 2.0
+
+
+def chance_in(trials: pd.DataFrame) -> tuple[float | None, bool]:
+    """Chance where the trials are of one, and whether its line belongs into a figure of their errors, or far above."""
+    known: list[float] = chances(trials).chance.unique().tolist() if len(trials) else []
+    if len(known) != 1:
+        return None, False
+    return known[0], bool(known[0] <= _FAR * trials.test_error.max())

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
-from twofold.report.figures.lines import rounds_and_errors
+from twofold.report.figures.lines import draw_chance, rounds_and_errors
 from twofold.report.figures.looks import FAINT, INK, Look, looks_of
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
@@ -35,12 +35,13 @@ def figure2(table: pd.DataFrame) -> Picture:
         for network, trials in table.groupby("network", sort=False):
             _draw_rounds(left, str(network), trials, looks[str(network)])
         left.set(xlabel="round", ylabel=error_label(), title=pictures.EVERY_ROUND)
-        left.set_ylim(bottom=0)
         left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         letters = sum(len(str(line.get_label())) for line in left.get_lines())
         columns = table.network.nunique() if letters <= _LEGEND_LETTERS else 2
         figure.legend(loc="outside lower center", ncols=columns)
         _draw_means(right, table)
+        left.set_ylim(bottom=0)
+        draw_chance(left, table, right)
     return figure
 
 

@@ -11,6 +11,8 @@ from matplotlib.ticker import NullLocator
 
 from twofold.analysis import (
     AnalysisError,
+    chance_of_trials,
+    chances,
     effects,
     for_every_value,
     in_order,
@@ -19,12 +21,15 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import PAPERS
+from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance
 from twofold.report.figures.looks import FAINT, Look, factor_looks, looks_of
 from twofold.report.figures.panels import new_panels
-from twofold.report.figures.parts import only, panels_of
+from twofold.report.figures.parts import chance_in, only, panels_of
 from twofold.report.figures.style import Picture, empty_panel, house_style
 from twofold.report.text import pictures
-from twofold.report.text.names import error_label, setting_text
+from twofold.report.text.chance import chance_line
+from twofold.report.text.names import cell_text, error_label, setting_text
+from twofold.report.text.numbers import shortened
 from twofold.report.text.told import NO_TRIALS
 from twofold.settings import SETTINGS, value_text
 
@@ -36,6 +41,9 @@ _CLOSE = 0.04
 
 # Labels longer than this are turned, or they would hide each other.
 _LONG = 8
+
+# Of longer ones the beginning and the end are shown.
+_LONGEST = 22
 
 # The distance between the lines of one panel at each value, as a part of the axis; and where there are no lines.
 _APART, _FAR_APART = 0.012, 0.045
@@ -58,17 +66,20 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
             empty_panel(grid[0, 0], NO_TRIALS)
             return figure
         values = _values(trials[quantity], quantity)
+        labels = [shortened(cell_text(quantity, value), _LONGEST) for value in values]
         measured = _measured(trials[quantity])
         if not measured:  # in the order of the names, side by side
-            trials = trials.assign(**{quantity: trials[quantity].map(values.index)})
+            known = chance_of_trials(trials)  # as long as they say what was asked
+            trials = trials.assign(**known, **{quantity: trials[quantity].map(values.index)})
         for column, setting in enumerate(settings):
             of_setting = only(trials, setting)
             for axes in grid[:, column]:
-                _scale(axes, values) if measured else _side_by_side(axes, values)
+                _scale(axes, values) if measured else _side_by_side(axes, labels)
                 axes.set_xlabel(SETTINGS[quantity].axis)
                 axes.label_outer()
             grid[0, column].set_title(setting_text(setting, "\n"))
             _draw_errors(grid[0, column], of_setting, quantity, joined=measured)
+            _draw_chance(grid[0, column], of_setting, quantity)
             if lines == 2:
                 _draw_effects(grid[1, column], of_setting, quantity, joined=measured)
         _name_vertical_axes(grid)
@@ -84,6 +95,18 @@ def _draw_errors(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: boo
     for network, sideways in zip(networks, _apart(len(networks), joined)):
         of_network, look = rows[rows.network == network], looks[network]
         _draw_line(axes, of_network, quantity, "mean", sideways, look=look, label=network, joined=joined)
+
+
+def _draw_chance(axes: Axes, trials: pd.DataFrame, quantity: str) -> None:
+    """The line of chance; where the questions of the values have each their own, a piece over each value."""
+    if chances(trials).chance.nunique() <= 1:
+        draw_chance(axes, trials)
+        return
+    for place in trials[quantity].unique().astype(float):
+        chance, _ = chance_in(trials[trials[quantity] == place])
+        if chance is not None:
+            axes.plot([place - 0.4, place + 0.4], [100 * chance] * 2, **CHANCE_LINE)
+            axes.text(place, 100 * chance, chance_line(chance, "\n"), ha="center", va="bottom", **CHANCE_TEXT)
 
 
 def _draw_effects(axes: Axes, trials: pd.DataFrame, quantity: str, *, joined: bool) -> None:
@@ -160,12 +183,11 @@ def _values(column: pd.Series, quantity: str) -> list[Any]:
     return sorted(distinct, key=declared.index if set(distinct) <= set(declared) else None)
 
 
-def _side_by_side(axes: Axes, values: Sequence[Any]) -> None:
+def _side_by_side(axes: Axes, labels: Sequence[str]) -> None:
     """An axis with a place for each name."""
-    axes.set_xlim(-0.5, len(values) - 0.5)
-    labels = [value_text(value) for value in values]
+    axes.set_xlim(-0.5, len(labels) - 0.5)
     long = max(map(len, labels)) > _LONG
-    axes.set_xticks(range(len(values)), labels, rotation=25 if long else 0, ha="right" if long else "center")
+    axes.set_xticks(range(len(labels)), labels, rotation=25 if long else 0, ha="right" if long else "center")
 
 
 def _scale(axes: Axes, values: Sequence[int | float]) -> None:

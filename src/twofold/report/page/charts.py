@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from twofold.analysis import (
     KINDS,
     AnalysisError,
+    branch_units,
     dead_units,
     effects,
     in_order,
@@ -26,8 +27,10 @@ from twofold.analysis import (
 )
 from twofold.analysis.designs import BETWEEN, INTERACTION
 from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, looks_of
+from twofold.report.figures.parts import chance_in
 from twofold.report.page.html import css
 from twofold.report.text import pictures
+from twofold.report.text.chance import chance_line
 from twofold.report.text.names import error_label
 
 # As tables and arrays have them.
@@ -152,14 +155,19 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
     """The paper's Figure 2: the test error of every round."""
     low, high = int(trials["round"].min()), int(trials["round"].max())
     networks = in_order(list(trials.network))
+    chance, near = chance_in(trials)
     chart = Chart(
         title=pictures.ROUNDS_TITLE,
         description=pictures.rounds_description(networks),
         x=_linear("round", low - 0.5, high + 0.5, whole=True),
-        y=_percent_axis(trials.test_error),
+        y=_percent_axis(trials.test_error, chance if near else None),
         width=width,
         legend=_network_legend(networks),
+        note=_chance_note(chance, near),
     )
+    if chance is not None and near:
+        y = chart.at_y(100 * chance)
+        chart.lines.append((f"M{chart.left} {y}H{chart.right}", "currentColor", "chance"))
     looks = looks_of(networks)
     for network in networks:
         colour, marker = css(looks[network].colour), looks[network].marker
@@ -184,13 +192,18 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
     statistics = summary(trials)
     lines = [pictures.mean_line(row) for row in _rows(statistics)]
     names = [pictures.mean_line(row, _ROW_LETTERS) for row in _rows(statistics)]
+    chance, near = chance_in(trials)
     chart = Chart(
         title=pictures.STRIP_TITLE,
         description=pictures.strip_description(lines),
-        x=_percent_axis(trials.test_error),
+        x=_percent_axis(trials.test_error, chance if near else None),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
+        note=_chance_note(chance, near),
     )
+    if chance is not None and near:
+        x = chart.at_x(100 * chance)
+        chart.lines.append((f"M{x} {chart.top}V{chart.bottom}", "currentColor", "chance"))
     sideways = np.random.default_rng(0)  # so that equal errors do not hide each other
     looks = looks_of(statistics.network)
     for place, row in enumerate(_rows(statistics)):
@@ -261,10 +274,15 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
 
 def _dead_axis(trials: pd.DataFrame, dead: pd.Series) -> Axis:
     if not is_own(trials).any():
-        return Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)])
-    most = max(int(dead.max()), 20)
+        both = 2 * int(branch_units(trials).max())
+        return _counting_axis(pictures.DEAD_AXIS.format(both), both)
+    return _counting_axis(pictures.DEAD_AXIS_OF_OWN, max(int(dead.max()), 20))
+
+
+def _counting_axis(text: str, most: int) -> Axis:
+    """An axis of whole numbers from 0 up."""
     ticks = sorted({int(tick) for tick in MaxNLocator(5, integer=True).tick_values(0, most) if 0 <= tick <= most})
-    return Axis(pictures.DEAD_AXIS_OF_OWN, -0.04 * most, 1.04 * most, [(tick, str(tick)) for tick in ticks])
+    return Axis(text, -0.04 * most, 1.04 * most, [(tick, str(tick)) for tick in ticks])
 
 
 def _all_relu(trials: pd.DataFrame) -> bool:
@@ -334,8 +352,14 @@ def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
     return [(network, css(look.colour), look.marker) for network, look in looks_of(networks).items()]
 
 
-def _percent_axis(errors: pd.Series) -> Axis:
-    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max())), pad=0.04, keep_low=True)
+def _percent_axis(errors: pd.Series, chance: float | None = None) -> Axis:
+    """The axis of errors, which ends above the largest, and above chance where its line is drawn."""
+    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max()), 100 * (chance or 0)), pad=0.04, keep_low=True)
+
+
+def _chance_note(chance: float | None, near: bool) -> str:
+    """What the line of chance is, or that it lies beyond the axis."""
+    return "" if chance is None else pictures.chance_note(chance_line(chance), near)
 
 
 def _linear(

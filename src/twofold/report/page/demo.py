@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis import in_order
-from twofold.data import RELATIONS, Images, load_images
+from twofold.data import Images, load_images, reading_of, relation_of_record
+from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
@@ -34,6 +35,8 @@ def choose_models(
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
     for name, chosen in (("relation", relation), ("data", data)):
         there = list(dict.fromkeys(record[name] for record in sound))
+        if name == "relation" and chosen is not None:
+            chosen = next((record[name] for record in sound if _asks(record, chosen)), chosen)
         if chosen is None and len(there) > 1:
             raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
         if chosen is not None and chosen not in there:
@@ -62,9 +65,11 @@ def demo_data(
     from twofold.report.page.kept import encoded, find_mistakes  # it needs JAX, and most pages need no JAX
 
     some = next(iter(records.values()))
-    digits = load_images(some["data"], data_dir)
+    if some.get("channels", 1) != 1:
+        raise SettingError("the page computes networks of grey images, and these saw colours")
+    digits = load_images(some["data"], data_dir, reading_of(some))
     if digits.fingerprint != some["fingerprint"]:
-        raise DataError(f"the digits of {some['data']} are not those that the networks kept were trained on")
+        raise DataError(f"the images of {some['data']} are not those that the networks kept were trained on")
     networks, mistakes = [], []
     for record in records.values():
         model = models.load(record["key"])
@@ -73,7 +78,7 @@ def demo_data(
     return {
         "note": note,
         "statement": statement(some["relation"]),
-        "holds": _holds(some["relation"], digits.task.classes),
+        "holds": relation_of_record(some).answers.tolist(),
         "image_size": some["image_size"],
         "white": float(digits.train_images.max()),
         "networks": networks,
@@ -109,15 +114,14 @@ def _known(record: Record) -> bool:
     return network is not None and network.portable
 
 
+def _asks(record: Record, relation: str) -> bool:
+    """Whether a network was asked this, however it is written."""
+    return is_meant(relation, record["relation"], record.get("question"), record.get("class_names", ()))
+
+
 def _error(record: Record) -> tuple[float, int]:
     validation = record["validation_error"]
     return (record["test_error"] if validation is None else validation, record["round"])
-
-
-def _holds(relation: str, classes: int) -> list[list[bool]]:
-    first, second = np.indices((classes, classes), dtype=np.int32)
-    holds = RELATIONS[relation](first.ravel(), second.ravel()).reshape(first.shape)
-    return holds.tolist()
 
 
 def _examples(digits: Images) -> list[list[dict[str, Any]]]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from twofold.data import AnyArray, Images, draw_pairs
+from twofold.data import AnyArray, Images, draw_pairs, relation_of_record
 from twofold.networks import find_network
 from twofold.networks.protocol import Outputs, Structure, Variables
 from twofold.report.page.encoding import base64_of
@@ -44,7 +44,7 @@ def find_mistakes(model: Model, digits: Images) -> dict[str, Any]:
         round=record["round"],
         split="test",
         pairs=record["test_pairs"],
-        relation=record["relation"],
+        relation=relation_of_record(record),
         balance=record.get("balance", SETTINGS["balance"].default),
     )
     logits, _ = outputs_of(model, pairs.images)

@@ -36,10 +36,11 @@ def own_networks(table: pd.DataFrame, described: pd.DataFrame) -> list[NetworkFa
 
 def shown_networks(networks: Sequence[NetworkFacts]) -> list[ShownNetwork]:
     """The networks as a page shows them."""
-    drawings = [_drawn(drawing) for drawing in list(network_figures(networks).values())[:_MOST_DRAWN]]
+    drawings = [drawn(drawing) for drawing in list(network_figures(networks).values())[:_MOST_DRAWN]]
     drawings += [""] * (len(networks) - len(drawings))
     return [ShownNetwork(facts.name, drawing, layers_table(facts)) for facts, drawing in zip(networks, drawings)]
 
 
-def _drawn(drawing: Any) -> str:
+def drawn(drawing: Any) -> str:
+    """A drawing as a PNG in base64."""
     return base64.b64encode(file_of(drawing.figure(), "png", drawing.digest)).decode()

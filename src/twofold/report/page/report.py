@@ -19,6 +19,7 @@ from twofold.analysis import (
     summary,
     varying_settings,
 )
+from twofold.data import Relation
 from twofold.report.figures.heatmap import Heatmap, heatmap_of, scale_of
 from twofold.report.page.charts import (
     NARROW,
@@ -33,7 +34,8 @@ from twofold.report.page.charts import (
 from twofold.report.page.commands import commands
 from twofold.report.page.html import render
 from twofold.report.page.networks import shown_networks
-from twofold.report.text import statistics
+from twofold.report.page.questions import shown_questions
+from twofold.report.text import pictures, statistics
 from twofold.report.text.answer import answer, answer_of_settings, question, task_sentence
 from twofold.report.text.made import made_of
 from twofold.report.text.names import PAPERS_DATA, setting_text
@@ -71,11 +73,13 @@ def report_page(
     demo: Mapping[str, Any] | None = None,
     demo_note: str = "",
     networks: Sequence[NetworkFacts] = (),
+    relations: Sequence[Relation] = (),
 ) -> str:
     """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
-    None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers.
+    None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of
+    `relations` their tables of answers.
     """
     common = {
         "title": title,
@@ -104,6 +108,8 @@ def report_page(
         else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique()),
         paper=_paper_table(table, varied),
         networks=shown_networks(networks),
+        questions=shown_questions(relations),
+        what_is_asked=pictures.TABLE_OF_ANSWERS,
         every=trials_table(table, varied, _MOST_TRIALS),
         made=made_of(table),
     )

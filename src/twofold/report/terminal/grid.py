@@ -8,6 +8,7 @@ from rich.table import Table
 from twofold.analysis import SELECT_ON, grid_agreement, in_order, summary, varying_settings
 from twofold.report.terminal.tables import drawn, rich_table
 from twofold.report.text import notes, statistics
+from twofold.report.text.chance import chance_notes
 from twofold.report.text.names import heading
 from twofold.report.text.numbers import MISSING, counted, interval, mean_and_sd, percent, points
 from twofold.report.text.pictures import rounds_of
@@ -34,7 +35,7 @@ def confirmation_table(search: pd.DataFrame, fresh: pd.DataFrame, select_on: str
     Both tables have the trials of the chosen setting alone. Errors are of the kind that the search selected on; the
     optimism is the fresh one minus the searched.
     """
-    column = SELECT_ON[select_on]
+    column, tested = SELECT_ON[select_on], fresh
     rows = [
         [network, *_confirmed(search[search.network == network], fresh[fresh.network == network], column)]
         for network in in_order(fresh.network.tolist())
@@ -47,7 +48,7 @@ def confirmation_table(search: pd.DataFrame, fresh: pd.DataFrame, select_on: str
         f"The best setting on {counted(new, 'fresh round')}: errors in %",
         ["network", "searched", "fresh", "optimism", "test", "95 % interval"],
         rows,
-        caption=notes.confirmation_note(select_on, counted(seen, "round")),
+        caption=" ".join([notes.confirmation_note(select_on, counted(seen, "round")), *chance_notes(summary(tested))]),
     )
 
 
@@ -87,6 +88,8 @@ def _by_rate(rows: pd.DataFrame) -> dict[float, dict[str, Any]]:
 
 def _network_notes(trials: pd.DataFrame, agreements: list[pd.DataFrame]) -> list[str]:
     sentences = [notes.DIVERGED_CELLS] if trials.diverged.astype(bool).any() else []
+    varied = varying_settings(trials)
+    sentences += chance_notes(summary(trials, ["network", *varied]), varied)
     if agreements:
         sentences += [*notes.cells_note(pd.concat(agreements)), *notes.digits_note(list(trials.data))]
     return sentences

@@ -10,6 +10,7 @@ from rich.table import Table
 from twofold.analysis import agreement, in_order, summary, varying_settings, without_unused
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import notes, statistics
+from twofold.report.text.chance import chance_notes, chance_of_table
 from twofold.report.text.numbers import counted
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import COMPARED
@@ -34,9 +35,11 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.SD,
         statistics.RANGE,
     ]
-    rows = rows_of(summary(without_unused(trials), ["network", *varied]))
+    statistics_of = summary(trials, ["network", *varied])
     title = f"Test error of {counted(len(trials), 'trial')}"
-    return drawn(TextTable(title, columns, rows, notes.identities_note(trials.network)))
+    below = [*notes.identities_note(trials.network), *chance_notes(statistics_of, varied)]
+    shown = summary(without_unused(trials), ["network", *varied])
+    return drawn(TextTable(title, columns, rows_of(shown), below))
 
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
@@ -48,8 +51,9 @@ def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     columns = [
         *map(value_column, ("network", *varied)),
         count_column("round"),
-        *map(statistics.error_column, ("validation", "test", "digit")),
+        *map(statistics.error_column, ("validation", "test")),
+        statistics.class_error_column(kept),
         Column("file", lambda row: f"{row['key'][:12]}…"),
     ]
     rows = rows_of(kept.sort_values(["network", *varied, "round"], kind="stable"))
-    return drawn(TextTable(f"{counted(len(rows), 'network')} in {folder}", columns, rows))
+    return drawn(TextTable(f"{counted(len(rows), 'network')} in {folder}", columns, rows, chance_of_table(kept)))

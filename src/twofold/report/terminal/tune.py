@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from twofold.analysis import by_round, contrast
+from twofold.analysis import by_round, contrast, summary
 from twofold.report.terminal.tables import rich_table
 from twofold.report.text import notes
+from twofold.report.text.chance import chance_notes
 from twofold.report.text.names import heading, scope
 from twofold.report.text.numbers import MISSING, counted, p_value, percent, points, points_interval
 from twofold.settings import SETTINGS, value_text
@@ -65,6 +66,7 @@ def comparison_table(found: pd.DataFrame, papers: pd.DataFrame, *, together: boo
         notes.COMPARISON.format(rounds=counted(len(ours), "fresh round")),
         ["network", "found %", "paper %", "difference", "95 % interval", "p"],
         rows,
+        caption=" ".join(chance_notes(summary(found))) or None,
     )
 
 

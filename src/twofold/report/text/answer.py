@@ -22,8 +22,10 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import NETWORKS, PAPERS
+from twofold.report.text.chance import not_better
+from twofold.report.text.classes import classes_notes, image_word
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
-from twofold.report.text.names import setting_text, statement
+from twofold.report.text.names import LETTERS, has_letters, setting_text, statement
 from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
 from twofold.report.text.numbers import counted, interval, listed, percent, span
 
@@ -56,9 +58,12 @@ def task_sentence(trials: pd.DataFrame) -> str:
     """What the networks have to do."""
     data = listed(sorted(set(trials.data)))
     statements = " or ".join(f"“{statement(relation)}”" for relation in dict.fromkeys(trials.relation))
-    errors = " or ".join(f"{percent(error, 0)} %" for error in chances(trials))
+    errors = " or ".join(dict.fromkeys(f"{percent(error, 0)} %" for error in sorted(chances(trials).chance)))
+    letters = f" {LETTERS}" if any(map(has_letters, trials.relation)) else ""
     constant = f" The same answer to all pairs would err on {errors} of them." if errors else ""
-    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{constant}"
+    classes = " ".join(["", *classes_notes(trials)])
+    told = f"Each network sees two {image_word(trials)} of {data} and has to say whether {statements} is true."
+    return f"{told}{letters}{constant}{classes}"
 
 
 def answer(trials: pd.DataFrame) -> list[str]:
@@ -66,7 +71,14 @@ def answer(trials: pd.DataFrame) -> list[str]:
 
     Where a number cannot be given the line says why.
     """
-    lines = _effects(trials), _best(trials), _unequal(trials), _failed(trials), *identities_note(trials.network)
+    lines = (
+        _effects(trials),
+        _best(trials),
+        *not_better(summary(trials)),
+        _unequal(trials),
+        _failed(trials),
+        *identities_note(trials.network),
+    )
     return [line for line in lines if line]
 
 

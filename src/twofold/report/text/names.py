@@ -1,8 +1,11 @@
 """What things are called: settings, relations, columns, groups of networks."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from twofold.data.relations import is_function
+from twofold.report.text.numbers import shortened
 from twofold.settings import value_text, words
 
 # What the paper calls its digits; others are compared with it all the same, and the text says so.
@@ -13,13 +16,30 @@ _BARE = ("optimizer", "data")
 
 _STATEMENTS = {"<=": "first ≤ second", "<": "first < second", "==": "first = second"}
 
+# What the letters of an expression mean.
+LETTERS = "a and b are the numbers of the classes of the first and the second image."
+
+# In a table or a title, as many letters of a relation are shown.
+_RELATION_LETTERS = 40
+
 # The verdicts of `twofold.analysis.choice`, for those who read.
 VERDICTS = {"best": "best", "as good": "not shown to be worse", "": "worse", "incomplete": "fewer rounds"}
 
 
 def statement(relation: str) -> str:
-    """A relation as a statement about a pair; one that has no signs is its own statement."""
+    """A relation as a statement about a pair; an expression, or one that has no signs, is its own statement."""
     return _STATEMENTS.get(relation, relation)
+
+
+def has_letters(relation: str) -> bool:
+    """Whether a relation is written as an expression over a and b."""
+    return re.search(r"(?<!\w)[ab](?!\w)", relation) is not None and not is_function(relation)
+
+
+def cell_text(name: str, value: Any) -> str:
+    """A setting's value, or a network's name, in a table or a title: relations that are long are cut."""
+    text = value_text(value)
+    return shortened(text, _RELATION_LETTERS) if name == "relation" else text
 
 
 def heading(name: str) -> str:
@@ -35,7 +55,8 @@ def error_label(kind: str = "test") -> str:
 def setting_text(setting: Mapping[str, Any], between: str = ", ") -> str:
     """A setting as a reader would name it: adam, learning rate 0.001."""
     return between.join(
-        value_text(value) if name in _BARE else f"{words(name)} {value_text(value)}" for name, value in setting.items()
+        cell_text(name, value) if name in _BARE else f"{words(name)} {cell_text(name, value)}"
+        for name, value in setting.items()
     )
 
 

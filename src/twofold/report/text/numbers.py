@@ -85,3 +85,11 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def shortened(name: str, letters: int) -> str:
+    """A name in so many letters: its beginning and its end, which differ most among arguments."""
+    if len(name) <= letters:
+        return name
+    end = (letters - 1) * 2 // 3
+    return f"{name[: letters - 1 - end]}…{name[-end:]}"

@@ -5,7 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import BRANCH_UNITS, OUTLIER
+from twofold.analysis import OUTLIER
+from twofold.data import Relation
+from twofold.report.text.names import statement
 from twofold.report.text.numbers import (
     counted,
     interval,
@@ -15,6 +17,7 @@ from twofold.report.text.numbers import (
     percent,
     points,
     points_interval,
+    shortened,
     span,
 )
 from twofold.settings import words
@@ -23,9 +26,9 @@ EVERY_ROUND = "Every round"
 MEAN_INTERVAL = "Mean, 95 % interval"
 EFFECT_AXIS = "change of the test error (points); left of 0: fewer errors"
 CHANGE_AXIS = "change of test error\n(points)"
-DEAD_AXIS = f"dead units, of {2 * BRANCH_UNITS}"
+DEAD_AXIS = "dead units, of {}"
 DEAD_AXIS_OF_OWN = "dead units"
-BRANCH_AXIS = f"dead units of a branch, of {BRANCH_UNITS}"
+BRANCH_AXIS = "dead units of a branch, of {}"
 LAYER_AXIS = "% of a branch's or layer's units dead"
 RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
 RATE_AXIS = "% of rounds"
@@ -34,6 +37,12 @@ NO_TRACE_OF_NETWORK = "no trial has a trace"
 NO_SEARCHES = "no searches yet"
 FEW_PROPOSALS = "too few proposals to tell"
 PROPOSAL, LOWEST = "a proposal", "lowest so far"
+FIRST_CLASS, SECOND_CLASS = "class of the first image (a)", "class of the second image (b)"
+TABLE_OF_ANSWERS = (
+    "For each class that the first image may have (down) and each that the second may have (across): whether the "
+    "answer is yes."
+)
+YES, NO = "yes", "no"
 HEAT_SCALE = "mean test error (%)"
 
 # Titles of figures, to be filled in.
@@ -63,18 +72,15 @@ INTERACTION_NOTE = (
 )
 
 
+def chance_note(line: str, near: bool) -> str:
+    """Below a chart: what its dashed line is, or that chance lies beyond its axis."""
+    return f"Dashed: {line}, the error of the same answer to all pairs." if near else f"Beyond the axis: {line}."
+
+
 def rounds_of(trials: pd.DataFrame) -> str:
     """How many rounds there are in a table of trials."""
     by = [name for name in ("seed", "round") if name in trials]
     return counted(len(trials.drop_duplicates(by)), "round")
-
-
-def shortened(name: str, letters: int) -> str:
-    """A name in so many letters: its beginning and its end, which differ most among arguments."""
-    if len(name) <= letters:
-        return name
-    end = (letters - 1) * 2 // 3
-    return f"{name[: letters - 1 - end]}…{name[-end:]}"
 
 
 def legend_text(network: str, errors: pd.Series) -> str:
@@ -163,6 +169,15 @@ def strip_description(lines: Sequence[str]) -> str:
     return f"Strip plot. Mean test error: {'; '.join(lines)}. In brackets the 95 % intervals of the means."
 
 
+def answers_description(relation: Relation) -> str:
+    """The figure of a table of answers, for those who cannot see it."""
+    count, holding = len(relation.answers), int(relation.answers.sum())
+    return (
+        f"Table of {count} x {count} classes: “{statement(relation.text)}” is true of {holding} of the {count**2} "
+        "pairs of a first class (down) and a second (across)."
+    )
+
+
 def effects_description(lines: Sequence[str]) -> str:
     """The chart of effects, for those who cannot see it."""
     return f"Changes of the test error with 95 % intervals: {'; '.join(lines)}."
@@ -185,6 +200,6 @@ def collapse_note(passes_nothing: bool) -> str:
     """What a dead branch does, under the chart of errors and dead units; where it is one of a leaky ReLU, or a layer
     of another network, it may pass something on.
     """
-    what = "A branch with ten dead units passes nothing on"
+    what = "A branch whose units are all dead passes nothing on"
     what = what if passes_nothing else "A unit is dead if it is never above 0"
     return f"{what}; marks are moved sideways a little, to show them all."

@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.report.text.names import heading
+from twofold.report.text.names import cell_text, heading
 from twofold.report.text.numbers import MISSING, counted
-from twofold.settings import value_text
 
 Row = Mapping[str, Any]
 
@@ -52,7 +51,7 @@ class TextTable:
 
 def value_column(name: str) -> Column:
     """The column of a network's name, or of a setting's values."""
-    return Column(heading(name), lambda row: MISSING if pd.isna(row[name]) else value_text(row[name]), words=True)
+    return Column(heading(name), lambda row: MISSING if pd.isna(row[name]) else cell_text(name, row[name]), words=True)
 
 
 def count_column(name: str) -> Column:

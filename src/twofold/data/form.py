@@ -1,0 +1,97 @@
+"""The form in which a trained network takes images, and how a picture of any other comes into it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from twofold.data.arrays import prepared
+from twofold.data.pictures import read_picture, resized
+from twofold.data.preparation import prepare_digit
+from twofold.data.reading import Part, Reading
+from twofold.errors import DataError
+from twofold.settings import SETTINGS
+
+# Their digits were prepared in one way, which is done to pictures too.
+_OF_DIGITS = ("mnist5k", "mnist")
+
+_MOST_CHANNELS = 4
+
+
+@dataclass(frozen=True)
+class Form:
+    """What images of a network are: `size` (height, width) before they are pooled `pool` by `pool`, so many `channels`.
+
+    Pictures for a network of `digits` are prepared as MNIST's digits were, light on dark.
+    """
+
+    size: tuple[int, int]
+    pool: int
+    channels: int
+    digits: bool
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> "Form":
+        """The form that the record of a kept network says."""
+        pool = record.get("pool", SETTINGS["pool"].default)
+        height, width = record["image_size"]
+        return cls((height * pool, width * pool), pool, record.get("channels", 1), record.get("data") in _OF_DIGITS)
+
+    def image(self, picture: str | np.ndarray) -> tuple[Float[np.ndarray, "*channels h w"], str]:
+        """A picture as the network was trained on, but for its pixels' scale; and how a digit was read, else "".
+
+        The picture is a file, or an array of pixels from 0 to 255: one of the form's own size goes in as it is, and any
+        other as a file does, brought to that size. Raises `DataError` where it cannot be read, or shows no digit.
+        """
+        if isinstance(picture, np.ndarray):
+            planes = _planes(picture)
+            if planes.shape[-2:] == self.size:
+                return self._pooled(self._in_channels(planes)), ""
+        elif self.digits:
+            planes = _planes(read_picture(picture))
+        else:
+            planes = _planes(read_picture(picture, self.size))
+        if self.digits:
+            found = prepare_digit(_grey(planes))
+            read = "light on dark" if found.light_on_dark else "dark on light"
+            return self._pooled(self._sized(found.image[None])), read
+        return self._pooled(self._sized(self._in_channels(planes))), ""
+
+    def _in_channels(self, planes: np.ndarray) -> np.ndarray:
+        """Grey in every channel, and colours as grey where there is one."""
+        if len(planes) == self.channels:
+            return planes
+        if len(planes) == 1:
+            return np.repeat(planes, self.channels, axis=0)
+        if self.channels == 1 and len(planes) == 3:
+            return _grey(planes)[None]
+        raise DataError(f"it has {len(planes)} channels; the network was trained on images of {self.channels}")
+
+    def _sized(self, planes: np.ndarray) -> np.ndarray:
+        if planes.shape[-2:] == self.size:
+            return planes
+        return np.stack([resized(plane, self.size) for plane in planes])
+
+    def _pooled(self, planes: np.ndarray) -> Float[np.ndarray, "*channels h w"]:
+        images = planes if self.channels == 1 else planes[None]
+        return prepared(Part(images, np.zeros(1), "it"), Reading(pool=self.pool), sized=True)[0]
+
+
+def _planes(pixels: np.ndarray) -> np.ndarray:
+    """Pixels (h, w), (channels, h, w) or (h, w, channels) as (channels, h, w)."""
+    if pixels.ndim == 2:
+        return pixels[None]
+    planes = np.moveaxis(pixels, 2, 0) if pixels.shape[0] > _MOST_CHANNELS >= pixels.shape[2] else pixels
+    if not 1 <= len(planes) <= _MOST_CHANNELS:
+        raise DataError(f"it is an array of shape {pixels.shape}; an image has at most {_MOST_CHANNELS} channels")
+    return planes
+
+
+def _grey(planes: np.ndarray) -> np.ndarray:
+    """The lightness of red, green and blue; what has one plane is grey."""
+    if len(planes) != 3:
+        return planes[0]
+    weights = np.array([0.299, 0.587, 0.114])  # ITU-R 601, as Pillow has it
+    return np.tensordot(weights, planes.astype(np.float64), axes=1)

@@ -1,0 +1,54 @@
+"""The names of classes: in which order they come, and which can be shown."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from twofold.data.reading import LEAST_CLASSES, MOST_CLASSES
+from twofold.errors import DataError, shown
+from twofold.paths import is_text
+
+_LONGEST_NAME = 100
+
+# Parts of a name that are numbers: of decimal digits as everybody types them.
+_NUMBERS = re.compile(r"([0-9]+)")
+
+
+def natural(names: Iterable[str]) -> list[str]:
+    """The names in the order in which people list them: 2 before 10, and a before B."""
+    return sorted(names, key=natural_key)
+
+
+def natural_key(name: str) -> tuple:
+    """By what a name is ordered: its numbers as numbers, its letters whether capital or not."""
+    parts = _NUMBERS.split(name)
+    return (*((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts), (0, name))
+
+
+def check_names(names: Sequence[str], origin: str) -> None:
+    """Raise `DataError` unless these are 2 to 1000 different names of classes that can be stored and shown."""
+    for name in names:
+        if not is_text(name):
+            raise DataError(f"{origin} has a class whose name is no text in UTF-8 ({printable(name)}); rename it")
+        if not name.strip() or any(unicodedata.category(sign) in ("Cc", "Zl", "Zp") for sign in name):
+            raise DataError(
+                f"{origin} has a class of the name {name!r}; a name has letters, and no line breaks or tabs: rename it"
+            )
+        if len(name) > _LONGEST_NAME:
+            raise DataError(
+                f"{origin} has a class whose name has {len(name)} letters ({shown(name)}); give it at most "
+                f"{_LONGEST_NAME}"
+            )
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice is not None:
+        raise DataError(f"{origin} names two classes {twice!r}; give each a name of its own")
+    if not LEAST_CLASSES <= len(names) <= MOST_CLASSES:
+        raise DataError(
+            f"{origin} has {len(names)} {'class' if len(names) == 1 else 'classes'}; "
+            f"{LEAST_CLASSES} to {MOST_CLASSES} can be told apart"
+        )
+
+
+def printable(text: str) -> str:
+    """A text as it can be printed: bytes of a file's name that are no text are shown as question marks."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
