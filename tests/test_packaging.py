@@ -27,7 +27,9 @@ def imported() -> Iterator[str]:
 
 
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
-    packages = set(imported()) - sys.stdlib_module_names - {"twofold"} | {"tqdm"}  # which pooch shows progress by
+    called = {"PIL": "pillow"}
+    modules = set(imported()) - sys.stdlib_module_names - {"twofold"}
+    packages = {called.get(name, name) for name in modules} | {"tqdm"}  # which pooch shows progress by
     optional = PROJECT["optional-dependencies"]
     assert packages == names(PROJECT["dependencies"] + optional["tune"] + optional["torch"])
 
