@@ -19,7 +19,7 @@ from twofold.data.download import PUBLISHED
 PAGE = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"file `(\w+\.py)`[^`]*:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = re.findall(r"^    twofold (.*)$", PAGE, re.MULTILINE)
-FEW = ["--rounds", "1", "--epochs", "1", "--networks", "NetWSAL", "--quiet"]
+FEW = ["--rounds", "1", "--epochs", "1", "--networks", "NetWSAL", "--workers", "1", "--quiet"]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +75,7 @@ def test_pictures_in_four_classes_are_trained_on_and_reported(folder, capsys):
     assert source.task.classes == 2
 
 
+@pytest.mark.slow
 def test_letters_in_26_classes_are_trained_on_and_reported(folder, capsys):
     (study,) = commands("study --data ./letters.npz")
     table = run([*study, *FEW, "--store", "letters.db"], capsys)

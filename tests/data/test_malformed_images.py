@@ -14,7 +14,7 @@ from PIL import Image
 from tests.data.sources import class_folders, picture, save
 
 from twofold.data import Reading, load_images
-from twofold.errors import TwofoldError
+from twofold.errors import TwofoldError, shown
 
 WHOLE = Reading(pool=1)
 
@@ -232,11 +232,12 @@ TABLES = {
     "path,label,split\na.png,cat,train\na.png,dog,train\n": "has no picture for test; name some",
     'path,label\n"a.png,cat\n': "is no CSV file .*; give each picture a row",
     "path,label\na.png,cat\n": "has 1 class; 2 to 1000",
+    f"path,label\na.png,cat\na.png,{'1' * 5000}\n": "a class whose name has 5000 letters",
     'path,label\na.png,cat\na.png,"d\nog"\n': r"a class of the name 'd\\nog'",
 }
 
 
-@pytest.mark.parametrize("text", TABLES)
+@pytest.mark.parametrize("text", TABLES, ids=lambda text: shown(text))
 def test_tables_that_cannot_be_used_are_refused(text, tmp_path):
     save(tmp_path / "a.png", picture(0))
     (tmp_path / "own.csv").write_text(text)

@@ -47,6 +47,7 @@ def test_train_and_test_folders_are_kept_apart(tmp_path):
 
 def test_classes_come_in_the_order_of_people():
     assert natural(["10", "2", "b", "A", "a10", "a9", "1"]) == ["1", "2", "10", "A", "a9", "a10", "b"]
+    assert natural(["1" + "0" * 5000, "9", "007", "x1y10", "x1y9", "10x", "x"])[:3] == ["007", "9", "10x"]
 
 
 def test_classes_are_chosen_and_ordered_by_their_names(tmp_path):

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.native.ways import assert_same_ways
 from tests.networks.plain import plain_block
 
 from twofold.native import operations, quickly
 from twofold.native.geometry import BLOCK, CHANNELS1, CHANNELS2
+from twofold.native.quickly import compile_quickly
 from twofold.networks import blocks
 
 # Each new shape is a new compilation.
@@ -106,6 +108,36 @@ def test_what_is_not_finite_shows(features, value, which):
     arguments = list(random_arguments(1, 2, 14, 14))
     arguments[which] = arguments[which].at[0].set(value)
     assert not np.isfinite(jax.jit(features, compiler_options=quickly.OPTIONS)(*arguments)).any()
+
+
+def arguments_in_channels(g, n, channels, height, width, dtype=np.float32):
+    _, _, *others = random_arguments(g, n, height, width, dtype)
+    images = jax.random.uniform(jax.random.key(1), (g, n, channels, height, width), dtype)
+    return images, jax.random.normal(jax.random.key(2), (g, 3, 3, channels, CHANNELS1), dtype), *others
+
+
+def plain_features_of_channels(images, *parameters):
+    def branch(images, kernel1, bias1, kernel2, bias2):
+        hidden = plain_block(plain_block(jnp.moveaxis(images, 1, -1), kernel1, bias1), kernel2, bias2)
+        return hidden.reshape(len(images), -1)
+
+    return jax.vmap(branch)(jax.lax.stop_gradient(images), *parameters)
+
+
+def test_images_of_several_channels():
+    """Values alone, by operations whose gradients have tests of their own."""
+    arguments = arguments_in_channels(2, 3, 3, 11, 17)
+    for way in (operations.features, operations.portable_features):
+        ours = compile_quickly(way, *arguments)(*arguments)
+        np.testing.assert_allclose(ours, plain_features_of_channels(*arguments), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [operations.general_features, operations.portable_features])
+def test_gradients_of_images_of_several_channels(way):
+    with jax.enable_x64(True):
+        arguments = arguments_in_channels(2, 3, 3, 11, 17, np.float64)
+    assert_same_ways(way, plain_features_of_channels, arguments)
 
 
 def test_on_a_processor_the_native_kernels_do_the_work():

@@ -19,10 +19,16 @@ def natural(names: Iterable[str]) -> list[str]:
     return sorted(names, key=natural_key)
 
 
-def natural_key(name: str) -> tuple:
+def natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """By what a name is ordered: its numbers as numbers, its letters whether capital or not."""
-    parts = _NUMBERS.split(name)
-    return (*((int(part), "") if part.isdecimal() else (-1, part.casefold()) for part in parts), (0, name))
+    texts_and_numbers = enumerate(_NUMBERS.split(name))
+    return (*(_of_number(part) if place % 2 else (-1, part.casefold()) for place, part in texts_and_numbers), (0, name))
+
+
+def _of_number(digits: str) -> tuple[int, str]:
+    """The shorter number is the smaller one; Python reads no number of thousands of digits."""
+    number = digits.lstrip("0")
+    return len(number), number
 
 
 def check_names(names: Sequence[str], origin: str) -> None:

@@ -20,7 +20,7 @@ _SPLIT = ("split", "part", "set")
 
 _TRAIN, _TEST = ("train", "training"), ("test", "testing")
 
-_MOST_BYTES = 512 * 1024**2
+_MOST_BYTES = 256 * 1024**2
 
 
 class Row(NamedTuple):
