@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from twofold.analysis.classes import class_counts
 from twofold.analysis.trials import AnalysisError, as_trials
-from twofold.data import names_stored
 from twofold.errors import counted
 from twofold.networks import in_order
 
@@ -39,9 +39,7 @@ def is_own(trials: pd.DataFrame) -> pd.Series:
 
 def branch_units(trials: pd.DataFrame) -> pd.Series:
     """How many bottleneck units a branch has in each trial of one of the paper's networks: one for each class."""
-    if "class_names" not in trials:
-        return pd.Series(len(names_stored(None)), index=trials.index)
-    return pd.Series([len(names_stored(text)) for text in trials.class_names], index=trials.index)
+    return class_counts(trials)
 
 
 def dead_units(trials: pd.DataFrame) -> pd.Series:

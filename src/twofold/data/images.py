@@ -87,9 +87,11 @@ def stored_names(class_names: tuple[str, ...]) -> str | None:
     return None if class_names == DIGIT_NAMES else classes_text(class_names)
 
 
-def names_stored(text: Any) -> tuple[str, ...]:
-    """The names of classes that a store keeps so; where there is no text, the ten digits."""
-    return names_of_text(text) if isinstance(text, str) else DIGIT_NAMES
+def names_stored(kept: Any) -> tuple[str, ...]:
+    """The names of classes, of what a store or the record of a kept network has; of nothing the ten digits."""
+    if isinstance(kept, list):
+        return tuple(kept)
+    return names_of_text(kept) if isinstance(kept, str) else DIGIT_NAMES
 
 
 def reading_of(record: Mapping[str, Any]) -> Reading:

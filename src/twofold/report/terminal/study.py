@@ -8,7 +8,6 @@ import pandas as pd
 from rich.table import Table
 
 from twofold.analysis import agreement, in_order, summary, varying_settings
-from twofold.data import stored_names
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import notes, statistics
 from twofold.report.text.chance import chance_notes, chance_of_table
@@ -45,9 +44,6 @@ def settings_table(trials: pd.DataFrame) -> Table:
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits."""
     kept = pd.DataFrame(records)
-    # A record has the names of its classes in a list, and an earlier one none.
-    names = kept.class_names if "class_names" in kept else pd.Series([None] * len(kept), dtype=object)
-    kept["class_names"] = [stored_names(tuple(each)) if isinstance(each, list) else None for each in names]
     kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
     varied = [name for name in COMPARED if name in {*varying_settings(kept), "data"}]
     columns = [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from twofold.data import is_digits, names_stored
+from twofold.analysis import classes_of, only_digits
 
 # More names than these nobody reads below a table.
 _MOST_NAMED = 100
@@ -12,26 +12,21 @@ _MOST_NAMED = 100
 
 def class_word(frame: pd.DataFrame) -> str:
     """What an image is told to be: a digit, or a class where any of the images are no digits."""
-    return "digit" if all(map(is_digits, _distinct(frame))) else "class"
+    return "digit" if only_digits(frame) else "class"
 
 
 def image_word(frame: pd.DataFrame) -> str:
     """What is seen of several images: digits, or images where any of them are no digits."""
-    return "digits" if all(map(is_digits, _distinct(frame))) else "images"
+    return "digits" if only_digits(frame) else "images"
 
 
 def classes_notes(frame: pd.DataFrame) -> list[str]:
     """Which classes there are, in the order that numbers them; of all ten digits nothing has to be said."""
-    told = [names for names in _distinct(frame) if names != names_stored(None)]
+    ten_digits = classes_of(frame[[]])
+    told = [names for names in classes_of(frame) if names not in ten_digits]
     return [f"The {len(names)} classes in their order, from 0 on: {_listed(names)}." for names in told]
 
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _distinct(frame: pd.DataFrame) -> Sequence[tuple[str, ...]]:
-    """The names of the classes of each kind of images that a table has."""
-    texts = frame.class_names if "class_names" in frame else pd.Series([None], dtype=object)
-    return list(dict.fromkeys(map(names_stored, texts)))
