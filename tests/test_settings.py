@@ -75,6 +75,13 @@ def test_every_choice_is_in_a_registry():
     }
 
 
+@pytest.mark.parametrize("value", [3, None, b"<", Path("<"), ["<"]])
+def test_a_setting_that_may_be_more_than_its_choices_is_a_text(value):
+    assert SETTINGS["relation"].checked("a < b") == "a < b"
+    with pytest.raises(SettingError, match=r"^`relation` \(=.*must be one name or an expression over"):
+        SETTINGS["relation"].checked(value)
+
+
 def test_defaults_of_the_first_version_are_what_they_were():
     """A default never changes: a key says nothing of a later setting that has it."""
     first = {name: declared.default for name, declared in SETTINGS.items() if declared.since == FIRST}

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import twofold
@@ -159,3 +160,14 @@ def test_an_expression_that_cannot_be_is_said_in_a_line(ask):
     said = ask(*STUDY, "a == 'seven'")
     assert said.startswith("2 twofold: `--relation` (=\"a == 'seven'\") cannot be asked: there is no class 'seven'; ")
     assert len(said.splitlines()) == 1
+
+
+def test_what_is_always_true_of_the_test_images_is_refused(ask, store):
+    """Of ten digits it is not; but the images show two of them."""
+    random = np.random.default_rng(0)
+    images, labels = random.integers(0, 256, (400, 20, 20)).astype(np.uint8), np.arange(400) % 2
+    np.savez(store / "two.npz", images=images, labels=labels)
+    said = ask(*STUDY, "a < 7", "--data", "two.npz")
+    assert said == (
+        "4 twofold: `--relation` (=a < 7) is true of any two test images of two.npz; ask what is now true, now false\n"
+    )

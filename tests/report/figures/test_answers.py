@@ -63,7 +63,9 @@ def test_far_above_the_errors_chance_is_written():
 
 
 def test_each_question_of_a_sweep_has_its_line():
-    tables = [made_up_trials(3, relation=relation) for relation in ("<=", "==")]
+    """Whatever stands in it: what lies between two dollars is no formula."""
+    tables = [made_up_trials(3, relation=relation) for relation in ("<=", "==", r"a == '$\frac$'")]
     figure = sweep_figure(pd.concat(tables, ignore_index=True), "relation")
+    file_of(figure, "png", "digest")
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert texts == ["chance:\n45.0 %", "chance:\n10.0 %"]

@@ -9,9 +9,10 @@ import pandas as pd
 
 from twofold.analysis import chances, summary
 from twofold.report.figures.looks import INK
+from twofold.report.text.names import cell_text
 from twofold.report.text.numbers import percent
 from twofold.report.text.tables import rows_of
-from twofold.settings import value_text, words
+from twofold.settings import words
 
 # Darker is worse; made for all kinds of colour vision (Nunez, Anderton and Renslow 2018).
 COLOURS = "cividis_r"
@@ -61,8 +62,11 @@ def heatmap_of(
         network=str(trials.network.iloc[0]),
         across=across,
         down=down,
-        columns=[value_text(column) for column in columns],
-        rows=[(", ".join(map(value_text, side)), [cells.get((*side, column)) for column in columns]) for side in sides],
+        columns=[cell_text(across, column) for column in columns],
+        rows=[
+            (", ".join(map(cell_text, down, side)), [cells.get((*side, column)) for column in columns])
+            for side in sides
+        ],
     )
 
 

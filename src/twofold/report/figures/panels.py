@@ -30,5 +30,5 @@ def new_panels(
 def filled(grid: Any, settings: Sequence[dict[str, Any]]) -> Iterator[tuple[Axes, dict[str, Any]]]:
     """Each panel's axes with its setting, which becomes its title."""
     for axes, setting in zip(itertools.islice(grid.flat, len(settings)), settings, strict=True):
-        axes.set_title(setting_text(setting, "\n"))
+        axes.set_title(setting_text(setting, "\n"), parse_math=False)
         yield axes, setting

@@ -77,7 +77,7 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
                 _scale(axes, values) if measured else _side_by_side(axes, labels)
                 axes.set_xlabel(SETTINGS[quantity].axis)
                 axes.label_outer()
-            grid[0, column].set_title(setting_text(setting, "\n"))
+            grid[0, column].set_title(setting_text(setting, "\n"), parse_math=False)
             _draw_errors(grid[0, column], of_setting, quantity, joined=measured)
             _draw_chance(grid[0, column], of_setting, quantity)
             if lines == 2:
@@ -187,7 +187,8 @@ def _side_by_side(axes: Axes, labels: Sequence[str]) -> None:
     """An axis with a place for each name."""
     axes.set_xlim(-0.5, len(labels) - 0.5)
     long = max(map(len, labels)) > _LONG
-    axes.set_xticks(range(len(labels)), labels, rotation=25 if long else 0, ha="right" if long else "center")
+    turned: dict[str, Any] = {"rotation": 25, "ha": "right"} if long else {}
+    axes.set_xticks(range(len(labels)), labels, parse_math=False, **turned)
 
 
 def _scale(axes: Axes, values: Sequence[int | float]) -> None:
