@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twofold.api import Study
-from twofold.data import Source, answered_by_distance, find_source
+from twofold.data import Reading, Source, answered_by_distance, find_source
 from twofold.doctor import Finding
 from twofold.errors import SettingError, TwofoldError
 from twofold.networks.typed import is_typed, parse
@@ -39,19 +39,20 @@ _EMBEDDINGS = {
 
 
 def examine(
-    text: str, data: str = str(Settings.data), *, tell: Callable[[str], None] = lambda _: None
+    text: str, data: str = str(Settings.data), *, tell: Callable[[str], None] = lambda _: None, **images: Any
 ) -> list[Finding]:
     """Look at every network that is typed: outputs and roles, parameters, parity, units that may die, and the time.
 
-    `tell` is told what is looked at next. Parity is that of the user's own module in double precision. Raises
-    `SettingError` for what is no network of one's own, `NetworkError` for one that cannot be trained.
+    `images` are `pool`, `size` and `classes` as a study takes them. `tell` is told what is looked at next. Parity is
+    that of the user's own module in double precision. Raises `SettingError` for what is no network of one's own,
+    `NetworkError` for one that cannot be trained.
     """
     if not is_typed(text):
         raise SettingError(f"`network` (={text}) must be a class in a file or module, such as file.py:Twin")
     from twofold.training.devices import use_devices
 
     use_devices()  # all of them, before anything else starts JAX
-    source = find_source(SETTINGS["data"].checked(data))
+    source = find_source(SETTINGS["data"].checked(data), reading=Reading.of(images, images.get("classes")))
     found: list[Finding] = []
     tell("Looking at the networks …")
     relation = Settings.relation
@@ -63,7 +64,7 @@ def examine(
     if any(each.wrong and each.name.startswith("parity") for each in found):
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
-    return [*found, _time(text, data, relation)]
+    return [*found, _time(text, relation, data=data, **images)]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -144,11 +145,11 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
-def _time(text: str, data: str, relation: str) -> Finding:
+def _time(text: str, relation: str, **images: Any) -> Finding:
     """What a study with the settings' defaults would take here, from trainings of a few epochs."""
 
     def seconds(epochs: int) -> float:
-        study = Study(networks=[text], rounds=2, epochs=epochs, data=data, relation=relation)
+        study = Study(networks=[text], rounds=2, epochs=epochs, relation=relation, **images)
         return float(study.run(store="sqlite://", progress=False).table.seconds.sum())
 
     import jax

@@ -22,7 +22,7 @@ from twofold.analysis import (
     explained,
     kind_of,
 )
-from twofold.analysis.collapse import BRANCH_UNITS, _wilson
+from twofold.analysis.collapse import _wilson, branch_units
 from twofold.data import load_images
 
 Made = Callable[..., pd.DataFrame]
@@ -34,8 +34,12 @@ def table_of(rows: list[tuple[float, int, int]], network: str = "NetBase") -> pd
     return table.assign(network=network, round=range(len(rows)))
 
 
-def test_a_branch_has_as_many_units_as_there_are_digits() -> None:
-    assert load_images("mnist5k").task.classes == BRANCH_UNITS
+def test_a_branch_has_as_many_units_as_there_are_classes() -> None:
+    table = table_of([(0.1, 4, 0), (0.1, 4, 0), (0.1, 10, 0)])
+    assert (branch_units(table) == load_images("mnist5k").task.classes).all()
+    table["class_names"] = ['cat,dog,horse,"sheep, black"', None, float("nan")]
+    assert branch_units(table).tolist() == [4, 10, 10]
+    assert list(kind_of(table)) == [ONE_DEAD, HEALTHY, ONE_DEAD]
 
 
 def test_kinds_by_hand() -> None:

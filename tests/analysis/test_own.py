@@ -126,9 +126,9 @@ def test_what_is_no_whole_crossing_is_typed_one_by_one():
 
 def test_factors_are_columns_after_the_network():
     table = with_factors(TABLE)
-    assert list(table.columns[:4]) == ["network", "share", "size", "identity"]
-    assert table["size"].isna().sum() == 2 + 2 + 4
-    assert set(table["size"].dropna()) == {"(3, 3)", "(5, 5)"}
+    assert list(table.columns[:4]) == ["network", "share", "Twin.size", "identity"]
+    assert table["Twin.size"].isna().sum() == 2 + 2 + 4
+    assert set(table["Twin.size"].dropna()) == {"(3, 3)", "(5, 5)"}
     assert table.share[table.network.str.startswith("Twin(share=False")].tolist() == [False] * 4
     pd.testing.assert_frame_equal(table[TABLE.columns], TABLE)
 

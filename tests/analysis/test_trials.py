@@ -48,7 +48,7 @@ def test_an_empty_table_says_how_to_fill_it() -> None:
 
 
 def test_a_column_that_lacks_is_named(made_up: Made) -> None:
-    with pytest.raises(AnalysisError, match="no column `test_error`; it has data, relation"):
+    with pytest.raises(AnalysisError, match="no column `test_error`; it has data, pool"):
         findings(made_up(2).drop(columns="test_error"))
 
 

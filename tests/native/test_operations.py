@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.native.ways import assert_same_ways
 from tests.networks.plain import plain_block
 
 from twofold.native import operations
@@ -101,6 +102,25 @@ def test_what_is_not_finite_shows(features, value, which):
     arguments = list(random_arguments(1, 2, 14, 14))
     arguments[which] = arguments[which].at[0].set(value)
     assert not np.isfinite(features(*arguments)).any()
+
+
+@pytest.mark.parametrize(("way", "sizes"), [("general", (2, 3, 3, 11, 17)), ("portable", (1, 2, 2, 12, 10))])
+def test_images_of_several_channels(way, sizes):
+    """Their values and gradients in double precision, against the plain formulation."""
+
+    def plain(images, kernel1, *parameters):
+        def branch(images, kernel1, bias1, kernel2, bias2):
+            hidden = plain_block(plain_block(jnp.moveaxis(images, 1, -1), kernel1, bias1), kernel2, bias2)
+            return hidden.reshape(len(images), -1)
+
+        return jax.vmap(branch)(jax.lax.stop_gradient(images), kernel1, *parameters)
+
+    g, n, channels, height, width = sizes
+    with jax.enable_x64(True):
+        _, _, *others = random_arguments(g, n, height, width, np.float64)
+        images = jax.random.uniform(jax.random.key(1), sizes, np.float64)
+        kernel1 = jax.random.normal(jax.random.key(2), (g, 3, 3, channels, CHANNELS1), np.float64)
+    assert_same_ways(getattr(operations, f"{way}_features"), plain, [images, kernel1, *others])
 
 
 def test_on_a_processor_the_native_kernels_do_the_work():

@@ -15,6 +15,7 @@ from tests.networks.plain import plain_network
 from twofold.data import Task
 from twofold.errors import SettingError
 from twofold.networks import NETWORKS, find_network
+from twofold.networks.finding import check_size
 from twofold.networks.paper import init_network
 
 
@@ -126,3 +127,27 @@ use_devices(2, print)
 def test_an_unknown_network_is_refused_with_a_guess():
     with pytest.raises(SettingError, match="did you mean NetWSAL"):
         find_network("netwsall")
+
+
+def test_the_networks_follow_the_task():
+    rows = NETWORKS["NetBase"].structure().layers(Task(32, 24, channels=3, classes=26))
+    assert [(row.input_shape, row.output_shape) for row in rows] == [
+        ((32, 24, 3), (15, 11, 32)),
+        ((15, 11, 32), (6, 4, 64)),
+        ((6 * 4 * 64,), (128,)),
+        ((128,), (26,)),
+        ((52,), (128,)),
+        ((128,), (2,)),
+    ]
+    assert rows[0].parameters == 2 * (3 * 3 * 3 * 32 + 32)
+
+
+@pytest.mark.parametrize(
+    ("size", "says"), [((9, 30), "a larger --size, or a smaller --pool"), ((64, 65), "a smaller --size")]
+)
+def test_images_that_are_too_small_or_too_large_are_refused(size, says):
+    with pytest.raises(
+        SettingError, match=rf"takes images of 10x10 to 64x64 .* these are {size[0]}x{size[1]} then; give {says}"
+    ):
+        check_size(NETWORKS["NetWS"], *size)
+    check_size(NETWORKS["NetWS"], 10, 64)

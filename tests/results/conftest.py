@@ -36,7 +36,7 @@ def row() -> dict[str, Any]:
         "diverged": False,
         "train_loss": [1.5, 0.1 + 0.2],
         "dead_units_trace": [[0, 9], [0, 10]],
-        **dict.fromkeys(["identity", "source", "arguments", "dead_layers", "torch_version"]),
+        **dict.fromkeys(["class_names", "identity", "source", "arguments", "dead_layers", "torch_version"]),
         "seconds": 1.25,
         "twofold_version": "0.1.0",
         "jax_version": "0.10.2",

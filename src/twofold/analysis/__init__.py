@@ -7,14 +7,16 @@ all else that a study needs to begin, whose statistics need `scipy.special` alon
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
+from twofold.analysis.classes import classes_of as classes_of
+from twofold.analysis.classes import only_digits as only_digits
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
-from twofold.analysis.collapse import BRANCH_UNITS as BRANCH_UNITS
 from twofold.analysis.collapse import DIVERGED as DIVERGED
 from twofold.analysis.collapse import HEALTHY as HEALTHY
 from twofold.analysis.collapse import KINDS as KINDS
 from twofold.analysis.collapse import LAYER_DEAD as LAYER_DEAD
 from twofold.analysis.collapse import ONE_DEAD as ONE_DEAD
 from twofold.analysis.collapse import OUTLIER as OUTLIER
+from twofold.analysis.collapse import branch_units as branch_units
 from twofold.analysis.collapse import collapse as collapse
 from twofold.analysis.collapse import dead_units as dead_units
 from twofold.analysis.collapse import explained as explained

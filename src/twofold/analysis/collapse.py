@@ -1,9 +1,9 @@
-"""Why rounds fail: layers whose units never fire; of the paper's networks the ten bottleneck units of a branch.
+"""Why rounds fail: layers whose units never fire; of the paper's networks the bottleneck units of a branch.
 
-A unit is dead if it is at or below 0 on every test image. A branch whose ten units are dead passes nothing on through
-a ReLU: the network sees one digit only, and where both branches are dead its answer is a constant. Through a leaky ReLU
-such a branch still passes something on; the kinds are named by the same rule all the same. A network of one's own has
-collapsed when all units of some layer are dead.
+A unit is dead if it is at or below 0 on every test image. A branch has as many as there are classes. One whose units
+are all dead passes nothing on through a ReLU: the network sees one image only, and where both branches are dead its
+answer is a constant. Through a leaky ReLU such a branch still passes something on; the kinds are named by the same rule
+all the same. A network of one's own has collapsed when all units of some layer are dead.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 import scipy
 
+from twofold.analysis.classes import class_counts
 from twofold.analysis.trials import AnalysisError, as_trials
 from twofold.errors import counted
 from twofold.networks import in_order
 
-BRANCH_UNITS = 10
 HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED = "healthy", "one branch dead", "both branches dead", "diverged"
 LAYER_DEAD = "a layer dead"
 KINDS = (HEALTHY, ONE_DEAD, BOTH_DEAD, LAYER_DEAD, DIVERGED)
@@ -35,6 +35,11 @@ def is_own(trials: pd.DataFrame) -> pd.Series:
     """Whether each trial is of a network of one's own, whose dead units are counted by layers."""
     lacks = pd.Series(False, index=trials.index)
     return trials.dead_layers.notna() if "dead_layers" in trials else lacks
+
+
+def branch_units(trials: pd.DataFrame) -> pd.Series:
+    """How many bottleneck units a branch has in each trial of one of the paper's networks: one for each class."""
+    return class_counts(trials)
 
 
 def dead_units(trials: pd.DataFrame) -> pd.Series:
@@ -59,7 +64,7 @@ def kind_of(table: pd.DataFrame) -> pd.Series:
         raise AnalysisError(
             f"`dead_first` or `dead_second` is missing in {counted(unknown, 'trial')}, so kinds cannot be told"
         )
-    dead = (trials[["dead_first", "dead_second"]] >= BRANCH_UNITS).sum(axis=1).to_numpy()
+    dead = trials[["dead_first", "dead_second"]].ge(branch_units(trials), axis=0).sum(axis=1).to_numpy()
     kinds = np.array(_OF_PAPERS, object)[dead]
     kinds[own.to_numpy()] = [
         LAYER_DEAD if any(gone == units > 0 for gone, units in layers.values()) else HEALTHY

@@ -16,8 +16,9 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
 
     `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % t interval of the mean over rounds),
     `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3), `best`, `worst`,
-    `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others), and
-    `note` where a number cannot be given. Trials whose value is missing are in `diverged` alone.
+    `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others),
+    `class_names` as a store has them, and `note` where a number cannot be given. Trials whose value is missing are in
+    `diverged` alone.
 
     Raises `AnalysisError` where the table is empty or lacks a column.
     """
@@ -82,4 +83,5 @@ def _counts(trials: pd.DataFrame) -> dict[str, object]:
     return {
         "digit_error": digits.mean() if digits.notna().any() else np.nan,
         "diverged": int(trials.diverged.astype(bool).sum()),
+        "class_names": trials.class_names.iloc[0] if "class_names" in trials else None,
     }

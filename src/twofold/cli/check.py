@@ -4,10 +4,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG
-from twofold.settings import Settings
+from twofold.cli.options import FLAG, NOTHING, Given, images_alone, with_options
 
 
+@with_options(images=images_alone())
 def check(
     network: Annotated[
         str, Parameter(help="A class in a file or module, for example 'file.py:Twin(share=[False, True])'.")
@@ -15,9 +15,7 @@ def check(
     /,
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, an object per line of the table.", **FLAG)] = False,
-    data: Annotated[str, Parameter(help="The images that it is to be trained on, as in twofold study.")] = str(
-        Settings.data
-    ),
+    images: Given = NOTHING,
 ) -> int:
     """Look at a network of your own before hours of work: its outputs, its parameters, and how long a study takes.
 
@@ -29,4 +27,6 @@ def check(
     from twofold.check import examine
     from twofold.cli.output import print_examined, say
 
-    return print_examined(examine(network, data, tell=say), as_json=json, wrong="failed", right="all is right")
+    return print_examined(
+        examine(network, **images.given(), tell=say), as_json=json, wrong="failed", right="all is right"
+    )

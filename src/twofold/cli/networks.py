@@ -1,11 +1,12 @@
 """`twofold networks`: what networks look like."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, PATH, SEVERAL, SOME_NETWORKS
+from twofold.cli.options import FLAG, NOTHING, PATH, SEVERAL, SOME_NETWORKS, Given, images_alone, with_options
 from twofold.networks import NETWORKS
 from twofold.settings import SETTINGS
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from twofold.report.text.networks import NetworkFacts
 
 
+@with_options(images=images_alone())
 def networks(
     names: Annotated[
         list[str] | None,
@@ -31,9 +33,7 @@ def networks(
             "--store twofold.db. No file is imported."
         ),
     ] = None,
-    data: Annotated[str, Parameter(help="The images whose size the shapes are for, as in twofold study.")] = str(
-        SETTINGS["data"].default
-    ),
+    images: Given = NOTHING,
     out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
@@ -54,7 +54,7 @@ def networks(
     from twofold.report.text.networks import layers_table
 
     check_folder(out)
-    chosen = _stored(store, names) if store is not None else _named(names, data)
+    chosen = _stored(store, names) if store is not None else _named(names, images.given())
     if json:
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
@@ -68,13 +68,14 @@ def networks(
             say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")
 
 
-def _named(names: list[str] | None, data: str) -> "list[NetworkFacts]":
+def _named(names: list[str] | None, images: Mapping[str, Any]) -> "list[NetworkFacts]":
     """What is to be told of these networks, or of all that are built in; those of one's own are imported."""
-    from twofold.data import find_source
+    from twofold.data import Reading, find_source
     from twofold.networks.own import resolve
     from twofold.report.text.networks import NetworkFacts, facts_of_own
 
-    task = find_source(SETTINGS["data"].checked(data)).task
+    reading = Reading.of(images, images.get("classes"))
+    task = find_source(images.get("data", SETTINGS["data"].default), reading=reading).task
     return [
         facts_of_own(each.name, each.description)
         if each.identity

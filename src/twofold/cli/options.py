@@ -250,6 +250,13 @@ def one_value() -> type[Given]:
     return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
 
 
+def images_alone() -> type[Given]:
+    """The settings of images, each with one value, and the classes: for commands that look at networks."""
+    made = [_one(SETTINGS[name]) for name in of_role("images")]
+    classes = Annotated[str | None, CLASSES, Parameter(group=GROUPS[TASK])]
+    return _class("ImagesAlone", [*made, ("classes", classes, None)])
+
+
 def several_values(**defaults: Any) -> type[Given]:
     """Every setting with one value or several, but for what a study has one of: `twofold grid` and `twofold sweep`.
 

@@ -4,6 +4,8 @@ from twofold.data.finding import SOURCES as SOURCES
 from twofold.data.finding import load_images as load_images
 from twofold.data.images import Images as Images
 from twofold.data.images import is_digits as is_digits
+from twofold.data.images import names_stored as names_stored
+from twofold.data.images import reading_of as reading_of
 from twofold.data.images import stored_names as stored_names
 from twofold.data.pairs import RELATIONS as RELATIONS
 from twofold.data.pairs import AnyArray as AnyArray

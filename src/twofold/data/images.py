@@ -1,14 +1,16 @@
 """Images for training and, apart from them, for tests; and how they are made of what a source has."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int32
 
 from twofold.data.arrays import check_part, check_sizes, prepared
 from twofold.data.naming import check_names
-from twofold.data.reading import USUAL, Part, Raw, Reading
+from twofold.data.reading import USUAL, Part, Raw, Reading, classes_text, names_of_text
 from twofold.data.splitting import drawn, halved
 from twofold.data.task import Task
 from twofold.errors import DataError, unknown_choice
@@ -80,14 +82,27 @@ def images_of(name: str, raw: Raw, reading: Reading) -> Images:
     return Images(name, *arrays, _fingerprint(arrays, len(names)), names, reading)
 
 
-def stored_names(class_names: tuple[str, ...]) -> list[str] | None:
+def stored_names(class_names: tuple[str, ...]) -> str | None:
     """The names of classes as a store keeps them: None are the ten digits, which every earlier row is of."""
-    return None if class_names == DIGIT_NAMES else list(class_names)
+    return None if class_names == DIGIT_NAMES else classes_text(class_names)
 
 
-def is_digits(class_names: tuple[str, ...] | list[str] | None) -> bool:
-    """Whether classes are digits, all or some; None is what a store has for all ten."""
-    return class_names is None or set(class_names) <= set(DIGIT_NAMES)
+def names_stored(kept: Any) -> tuple[str, ...]:
+    """The names of classes, of what a store or the record of a kept network has; of nothing the ten digits."""
+    if isinstance(kept, list):
+        return tuple(kept)
+    return names_of_text(kept) if isinstance(kept, str) else DIGIT_NAMES
+
+
+def reading_of(record: Mapping[str, Any]) -> Reading:
+    """How the images of a kept network were read; what an earlier version kept says nothing of it."""
+    names = record.get("class_names")
+    return Reading.of(record, None if names is None or tuple(names) == DIGIT_NAMES else names)
+
+
+def is_digits(class_names: tuple[str, ...]) -> bool:
+    """Whether classes are digits, all or some."""
+    return set(class_names) <= set(DIGIT_NAMES)
 
 
 def _named(

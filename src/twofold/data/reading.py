@@ -80,8 +80,13 @@ def classes_text(classes: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def names_of_text(text: str) -> tuple[str, ...]:
+    """The names that `classes_text` made a text of, or that were typed so."""
+    return tuple(next(csv.reader([text], skipinitialspace=True), []))
+
+
 def _class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
-    given = next(csv.reader([classes], skipinitialspace=True), []) if isinstance(classes, str) else list(classes)
+    given = names_of_text(classes) if isinstance(classes, str) else tuple(classes)
     if not all(isinstance(name, str) for name in given):
         raise SettingError(f"`classes` (={given!r}) must be names of classes")
     names = tuple(name.strip() for name in given)

@@ -43,8 +43,8 @@ trials = sa.Table(
     sa.Column("auxiliary_losses", sa.Boolean, nullable=False),
     *_settings(),
     sa.Column("fingerprint", sa.String, nullable=False),
-    # The names of the classes, whose places are the labels; null are the digits from 0 to 9.
-    sa.Column("class_names", sa.JSON(none_as_null=True)),
+    # The names of the classes, whose places are the labels, separated by commas; null are the digits from 0 to 9.
+    sa.Column("class_names", sa.String),
     # What came out. Errors are fractions; a diverged loss is stored as null, JSON having no NaN.
     sa.Column("train_error", sa.Double, nullable=False),
     sa.Column("validation_error", sa.Double),

@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import (
     BOTH_DEAD,
-    BRANCH_UNITS,
     HEALTHY,
     KINDS,
     LAYER_DEAD,
     ONE_DEAD,
     OUTLIER,
     AnalysisError,
+    branch_units,
     collapse,
     dead_units,
     in_order,
@@ -63,7 +63,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                 )  # fmt: skip
             axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
             axes.set(title=panel_name(network))
-            _dead_axis(axes, dead if own.any() else None)
+            _dead_axis(axes, dead if own.any() else None, int(branch_units(table).max()))
         panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
         title = pictures.OWN_COLLAPSE_FIGURE if own.any() else pictures.COLLAPSE_FIGURE
         headline(figure, title.format(rounds=pictures.rounds_of(table)))
@@ -75,11 +75,12 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
     return figure
 
 
-def _dead_axis(axes: Axes, dead: np.ndarray | None) -> None:
-    """The axis of dead units: of the paper's networks all 20, of others as many as there are."""
+def _dead_axis(axes: Axes, dead: np.ndarray | None, of_branch: int) -> None:
+    """The axis of dead units: of the paper's networks all those of both branches, of others as many as there are."""
     if dead is None:
-        axes.set(xlabel=pictures.DEAD_AXIS, xlim=(-1.2, 21.2))
-        axes.xaxis.set_major_locator(FixedLocator([0, 5, 10, 15, 20]))
+        both = 2 * of_branch
+        axes.set(xlabel=pictures.DEAD_AXIS.format(both), xlim=(-0.06 * both, 1.06 * both))
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         return
     most = max(int(dead.max(initial=0)), 20)
     axes.set(xlabel=pictures.DEAD_AXIS_OF_OWN, xlim=(-0.06 * most, 1.06 * most))
@@ -98,6 +99,7 @@ def trace_figure(table: pd.DataFrame) -> Picture:
         traced = table[table.dead_units_trace.map(bool)] if "dead_units_trace" in table else table[:0]
         if traced.empty:
             return _nothing(figure, panels, pictures.NO_TRACE)
+        traced = traced.assign(of_branch=branch_units(traced))
         kinds, own = kind_of(traced), bool(is_own(traced).any())
         traces = pd.Series(
             [_share(row) if own else np.asarray(row.dead_units_trace) for row in traced.itertuples()], traced.index
@@ -111,7 +113,7 @@ def trace_figure(table: pd.DataFrame) -> Picture:
                 for trace in traces[of_network.index][kinds[of_network.index] == kind]:
                     _draw_trace(axes, trace, kind, faint=kind == HEALTHY and len(of_network) > 10)
             axes.set(title=panel_name(network), xlabel="epoch")
-        _trace_axis(panels[0], own=own)
+        _trace_axis(panels[0], int(branch_units(traced).max()), own=own)
         panels[0].set_xlim(0.9, 1.1 * max(len(trace) for trace in traced.dead_units_trace))
         logarithmic(panels[0], _EPOCHS)  # most branches that die do so in the first epochs
         title = pictures.OWN_TRACE_FIGURE if own else pictures.TRACE_FIGURE
@@ -124,16 +126,16 @@ def _share(row: Any) -> np.ndarray:
     """The dead units of a trial after every epoch in percent: of each branch, or of the layer that has most."""
     dead = np.asarray(row.dead_units_trace, float)
     if not isinstance(row.dead_layers, dict):
-        return 100 * dead / BRANCH_UNITS
+        return 100 * dead / row.of_branch
     units = np.array([units for _, units in row.dead_layers.values()], float)
     return 100 * (dead / units).max(axis=1, keepdims=True) if len(units) else np.zeros((len(dead), 1))
 
 
-def _trace_axis(axes: Axes, *, own: bool) -> None:
+def _trace_axis(axes: Axes, of_branch: int, *, own: bool) -> None:
     """The axis of dead units: all those of a branch, or percents where there are networks of one's own."""
-    most, step, text = (100, 20, pictures.LAYER_AXIS) if own else (BRANCH_UNITS, 2, pictures.BRANCH_AXIS)
+    most, text = (100, pictures.LAYER_AXIS) if own else (of_branch, pictures.BRANCH_AXIS.format(of_branch))
     axes.set(ylabel=text, ylim=(-0.05 * most, 1.05 * most))
-    axes.yaxis.set_major_locator(FixedLocator(range(0, most + 1, step)))
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def rates_figure(table: pd.DataFrame) -> Picture:

@@ -17,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from twofold.analysis import (
     KINDS,
     AnalysisError,
+    branch_units,
     dead_units,
     effects,
     in_order,
@@ -261,10 +262,15 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
 
 def _dead_axis(trials: pd.DataFrame, dead: pd.Series) -> Axis:
     if not is_own(trials).any():
-        return Axis(pictures.DEAD_AXIS, -0.8, 20.8, [(n, str(n)) for n in range(0, 21, 5)])
-    most = max(int(dead.max()), 20)
+        both = 2 * int(branch_units(trials).max())
+        return _counting_axis(pictures.DEAD_AXIS.format(both), both)
+    return _counting_axis(pictures.DEAD_AXIS_OF_OWN, max(int(dead.max()), 20))
+
+
+def _counting_axis(text: str, most: int) -> Axis:
+    """An axis of whole numbers from 0 up."""
     ticks = sorted({int(tick) for tick in MaxNLocator(5, integer=True).tick_values(0, most) if 0 <= tick <= most})
-    return Axis(pictures.DEAD_AXIS_OF_OWN, -0.04 * most, 1.04 * most, [(tick, str(tick)) for tick in ticks])
+    return Axis(text, -0.04 * most, 1.04 * most, [(tick, str(tick)) for tick in ticks])
 
 
 def _all_relu(trials: pd.DataFrame) -> bool:

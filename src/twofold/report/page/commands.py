@@ -21,10 +21,12 @@ def commands(trials: pd.DataFrame) -> Iterable[str]:
 
 
 def _settings(trials: pd.DataFrame) -> dict[str, Any]:
-    """Those settings of the trials that are not the defaults."""
+    """Those settings of the trials that are not the defaults, and the classes where they are not the ten digits."""
     columns = {name: trials[name][using(trials, name)] for name in SETTINGS if name in trials}
     values = {name: plain(column.iloc[-1]) for name, column in columns.items() if len(column)}
-    return {name: value for name, value in values.items() if value != SETTINGS[name].default}
+    chosen = {name: value for name, value in values.items() if value != SETTINGS[name].default}
+    classes = trials.class_names.iloc[-1] if "class_names" in trials else None
+    return chosen if pd.isna(classes) else {**chosen, "classes": classes}
 
 
 def _command(settings: Mapping[str, Any], networks: Sequence[str], rounds: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from twofold.analysis import in_order
-from twofold.data import RELATIONS, Images, load_images
+from twofold.data import RELATIONS, Images, load_images, reading_of
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
@@ -62,9 +62,11 @@ def demo_data(
     from twofold.report.page.kept import encoded, find_mistakes  # it needs JAX, and most pages need no JAX
 
     some = next(iter(records.values()))
-    digits = load_images(some["data"], data_dir)
+    if some.get("channels", 1) != 1:
+        raise SettingError("the page computes networks of grey images, and these saw colours")
+    digits = load_images(some["data"], data_dir, reading_of(some))
     if digits.fingerprint != some["fingerprint"]:
-        raise DataError(f"the digits of {some['data']} are not those that the networks kept were trained on")
+        raise DataError(f"the images of {some['data']} are not those that the networks kept were trained on")
     networks, mistakes = [], []
     for record in records.values():
         model = models.load(record["key"])

@@ -47,7 +47,8 @@ def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     columns = [
         *map(value_column, ("network", *varied)),
         count_column("round"),
-        *map(statistics.error_column, ("validation", "test", "digit")),
+        *map(statistics.error_column, ("validation", "test")),
+        statistics.class_error_column(kept),
         Column("file", lambda row: f"{row['key'][:12]}…"),
     ]
     rows = rows_of(kept.sort_values(["network", *varied, "round"], kind="stable"))

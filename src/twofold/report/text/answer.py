@@ -22,6 +22,7 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import NETWORKS, PAPERS
+from twofold.report.text.classes import classes_notes, image_word
 from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
 from twofold.report.text.names import setting_text, statement
 from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
@@ -58,7 +59,9 @@ def task_sentence(trials: pd.DataFrame) -> str:
     statements = " or ".join(f"“{statement(relation)}”" for relation in dict.fromkeys(trials.relation))
     errors = " or ".join(f"{percent(error, 0)} %" for error in chances(trials))
     constant = f" The same answer to all pairs would err on {errors} of them." if errors else ""
-    return f"Each network sees two digits of {data} and has to say whether {statements} is true.{constant}"
+    classes = " ".join(["", *classes_notes(trials)])
+    seen = image_word(trials)
+    return f"Each network sees two {seen} of {data} and has to say whether {statements} is true.{constant}{classes}"
 
 
 def answer(trials: pd.DataFrame) -> list[str]:

@@ -24,7 +24,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
         ("trials", str(len(trials))),
         ("rounds", ", ".join(f"{network} {rounds[network]}" for network in in_order(list(trials.network)))),
         *settings,
-        ("digits", ", ".join(f"{row.data}: {row.fingerprint[:16]}…" for row in _digits(trials))),
+        ("images", ", ".join(f"{row.data}: {row.fingerprint[:16]}…" for row in _images(trials))),
         ("Twofold", _distinct(trials.twofold_version)),
         ("JAX", _distinct(trials.jax_version)),
         *([("PyTorch", _distinct(torch))] if len(torch) else []),
@@ -35,7 +35,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
     ]
 
 
-def _digits(trials: pd.DataFrame) -> Iterable[Any]:
+def _images(trials: pd.DataFrame) -> Iterable[Any]:
     return trials[["data", "fingerprint"]].drop_duplicates().itertuples()
 
 

@@ -98,7 +98,7 @@ def weights_text(shared: bool) -> str:
 
 def auxiliary_loss_text(side: str) -> str:
     """What stands at the auxiliary loss of a branch in a drawing."""
-    return f"auxiliary loss: which digit is the {side}?"
+    return f"auxiliary loss: which class is the {side} image?"
 
 
 MAIN_LOSS = "main loss:\nfirst ≤ second?"

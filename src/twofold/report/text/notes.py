@@ -14,7 +14,7 @@ from twofold.settings import option, value_text, words
 
 SUMMARY = (
     "IQM is the mean of the middle half of the rounds. Intervals are Student's, of the mean over rounds; they take "
-    "rounds as independent, though all draw from one pool of digits and so overlap a little."
+    "rounds as independent, though all draw from one pool of images and so overlap a little."
 )
 DIVERGED_COUNT = "Diverged trainings count with the error of the answers that such a network gives."
 DIVERGED_CELLS = "†: so many trainings diverged (their loss was no longer finite); the mean has them in it."
@@ -25,7 +25,7 @@ IDENTITIES = (
     "compute (#); effects are those of the latest of each name."
 )
 LAYERS = "A layer is dead if none of its units is above 0 on any test image."
-DEAD = "A branch is dead if none of its ten bottleneck units is above 0 on any test image."
+DEAD = "A branch is dead if none of its bottleneck units is above 0 on any test image."
 LEAKY = "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
 VARIANCE = "Variance explained: the share of the error's variance over rounds that lies between the kinds."
 AGREEMENT = "z is the difference from the paper's mean in standard errors; p is that of Welch's test."

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import BRANCH_UNITS, OUTLIER
+from twofold.analysis import OUTLIER
 from twofold.report.text.numbers import (
     counted,
     interval,
@@ -23,9 +23,9 @@ EVERY_ROUND = "Every round"
 MEAN_INTERVAL = "Mean, 95 % interval"
 EFFECT_AXIS = "change of the test error (points); left of 0: fewer errors"
 CHANGE_AXIS = "change of test error\n(points)"
-DEAD_AXIS = f"dead units, of {2 * BRANCH_UNITS}"
+DEAD_AXIS = "dead units, of {}"
 DEAD_AXIS_OF_OWN = "dead units"
-BRANCH_AXIS = f"dead units of a branch, of {BRANCH_UNITS}"
+BRANCH_AXIS = "dead units of a branch, of {}"
 LAYER_AXIS = "% of a branch's or layer's units dead"
 RATIO_AXIS = "ratio of standard deviations\nleft of 1: the network named first varies less"
 RATE_AXIS = "% of rounds"
@@ -185,6 +185,6 @@ def collapse_note(passes_nothing: bool) -> str:
     """What a dead branch does, under the chart of errors and dead units; where it is one of a leaky ReLU, or a layer
     of another network, it may pass something on.
     """
-    what = "A branch with ten dead units passes nothing on"
+    what = "A branch whose units are all dead passes nothing on"
     what = what if passes_nothing else "A unit is dead if it is never above 0"
     return f"{what}; marks are moved sideways a little, to show them all."

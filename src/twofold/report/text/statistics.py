@@ -7,6 +7,7 @@ import pandas as pd
 from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, LAYER_DEAD, ONE_DEAD, OUTLIER
 from twofold.networks import NETWORKS
 from twofold.report.text import notes
+from twofold.report.text.classes import class_word, classes_notes
 from twofold.report.text.effects import effect_sentences, families
 from twofold.report.text.names import VERDICTS, pair_text
 from twofold.report.text.numbers import (
@@ -51,8 +52,8 @@ def summary_table(
     """
     columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
     columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
-    columns += [RANGE, error_column("digit")]
-    below = [*notes.identities_note(summary.network), notes.SUMMARY]
+    columns += [RANGE, class_error_column(summary)]
+    below = [*notes.identities_note(summary.network), *classes_notes(summary), notes.SUMMARY]
     if summary.diverged.any():
         columns.append(count_column("diverged"))
         below.append(notes.DIVERGED_COUNT)
@@ -64,8 +65,13 @@ def summary_table(
 
 
 def error_column(kind: str, digits: int = 2) -> Column:
-    """The column of a trial's errors of a kind: on its test, validation or training pairs, or of naming digits."""
+    """The column of a trial's errors of a kind: on its test, validation or training pairs."""
     return Column(f"{kind}\nerror %", lambda row: percent(row[f"{kind}_error"], digits))
+
+
+def class_error_column(frame: pd.DataFrame) -> Column:
+    """The column of the errors of naming the classes of single images."""
+    return Column(f"{class_word(frame)}\nerror %", lambda row: percent(row["digit_error"]))
 
 
 def _one_digit(name: str) -> Callable[[Row], str]:
@@ -122,7 +128,7 @@ def collapse_table(collapse: pd.DataFrame) -> TextTable:
 
 def _titled(what: str, collapse: pd.DataFrame) -> str:
     own = (collapse.kind == LAYER_DEAD).any()
-    return f"{what}: {'layers whose units' if own else 'branches whose ten units'} never fire"
+    return f"{what}: {'layers whose units' if own else 'branches whose units'} never fire"
 
 
 def _what_is_dead(collapse: pd.DataFrame) -> list[str]:

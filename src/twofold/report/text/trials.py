@@ -7,7 +7,7 @@ import pandas as pd
 
 from twofold.report.text.notes import first_rows_note
 from twofold.report.text.pictures import dead_text
-from twofold.report.text.statistics import error_column
+from twofold.report.text.statistics import class_error_column, error_column
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import value_text
 
@@ -19,7 +19,7 @@ def trials_table(trials: pd.DataFrame, varied: Sequence[str], most: int) -> Text
         *map(value_column, ("network", *varied, *several_seeds)),
         count_column("round"),
         *(error_column(kind, 1) for kind in ("test", "validation", "train")),
-        error_column("digit"),
+        class_error_column(trials),
         Column("dead units", lambda row: dead_text(SimpleNamespace(**row))),
         Column("diverged", lambda row: value_text(row["diverged"]) if row["diverged"] else ""),
         Column("seconds", lambda row: f"{row['seconds']:.2f}"),

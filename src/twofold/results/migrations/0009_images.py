@@ -10,4 +10,4 @@ def upgrade() -> None:
     """Add the columns."""
     op.add_column("trials", sa.Column("pool", sa.Integer, nullable=False, server_default="2"))
     op.add_column("trials", sa.Column("size", sa.String, nullable=False, server_default="as they are"))
-    op.add_column("trials", sa.Column("class_names", sa.JSON))
+    op.add_column("trials", sa.Column("class_names", sa.String))
