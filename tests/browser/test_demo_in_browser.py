@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 import pytest
+from tests.browser.strokes import STROKES
 
 import twofold
 from twofold.data import draw_pairs, load_images
@@ -16,29 +17,9 @@ pytestmark = pytest.mark.browser
 
 PAIRS = 200
 
-# Digits as a pen writes them: strokes of points in a unit square, y downwards.
-ROUND = [(0.5 + 0.22 * np.sin(t), 0.5 - 0.34 * np.cos(t)) for t in np.linspace(0, 2 * np.pi, 40)]
-ARCS_OF_3 = [
-    *((0.32, 0.2), (0.5, 0.14), (0.66, 0.22), (0.66, 0.36), (0.48, 0.48)),
-    *((0.66, 0.56), (0.7, 0.72), (0.55, 0.86), (0.32, 0.82)),
-]
-HOOK_OF_6 = [
-    *((0.6, 0.14), (0.42, 0.35), (0.34, 0.62), (0.4, 0.82), (0.55, 0.86)),
-    *((0.66, 0.74), (0.62, 0.6), (0.5, 0.56), (0.37, 0.66)),
-]
-STROKES = {
-    0: [ROUND],
-    1: [[(0.5, 0.15), (0.5, 0.85)]],
-    2: [[(0.3, 0.3), (0.36, 0.2), (0.5, 0.15), (0.64, 0.2), (0.68, 0.32), (0.6, 0.5), (0.3, 0.83), (0.72, 0.83)]],
-    3: [ARCS_OF_3],
-    4: [[(0.36, 0.15), (0.3, 0.5), (0.7, 0.5)], [(0.64, 0.2), (0.62, 0.88)]],
-    6: [HOOK_OF_6],
-    7: [[(0.3, 0.18), (0.7, 0.18), (0.46, 0.85)]],
-}
-
 COMPARE = """images => demoNetworks.map(network => images.map(pair => {
-    const { logits, digitLogits } = comparePair(network, ...pair.map(decodeFloats));
-    return { logits: Array.from(logits), digits: digitLogits.map(units => Array.from(units)) };
+    const { logits, classLogits } = comparePair(network, ...pair.map(decodeFloats));
+    return { logits: Array.from(logits), digits: classLogits.map(units => Array.from(units)) };
 }))"""
 
 
