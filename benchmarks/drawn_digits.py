@@ -2,9 +2,9 @@
 
     python benchmarks/drawn_digits.py demo.html [--drawings 100]
 
-demo.html is a page of `twofold demo` on digits, with a NetWSAL. Each digit is written as strokes of a pen that are turned, slanted,
-stretched and shaken at random; what is counted is for how many the NetWSAL takes the drawing for the digit. It needs
-playwright and Chromium, as `make test-browser` does.
+demo.html is a page of `twofold demo` on digits, with a NetWSAL. Each digit is written as strokes of a pen that are
+turned, slanted, stretched and shaken at random; what is counted is for how many the NetWSAL takes the drawing for the
+digit. It needs playwright and Chromium, as `make test-browser` does.
 """
 
 import argparse
