@@ -78,6 +78,7 @@ def main() -> None:
             file.write_text(text.replace(PEN, f"const STROKE = {pen};"), encoding="utf-8")
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.goto(file.as_uri())
+            page.evaluate("requestAnimationFrame = () => 0")  # a drawing is read when the pen is lifted, and not before
             page.locator(".drawing").first.scroll_into_view_if_needed()
             random = np.random.default_rng(0)
             right = np.zeros(10, int)
