@@ -166,7 +166,7 @@ def colours(tmp_path_factory):
     """The page of networks that saw colours, and the networks."""
     folder = tmp_path_factory.mktemp("colours")
     data = str(in_colour(folder / "colours"))
-    study = twofold.Study(rounds=1, epochs=4, pairs=40, test_pairs=20, data=data)
+    study = twofold.Study(rounds=1, epochs=4, pairs=25, test_pairs=20, data=data)
     study.run(store=str(folder / "a.db"), keep_models="all", progress=False)
     models = ModelStore(folder / "a.models")
     file = folder / "demo.html"

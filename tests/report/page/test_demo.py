@@ -142,7 +142,7 @@ def test_a_network_without_mistakes_has_none(models, monkeypatch):
 
 def test_other_digits_under_the_same_name_are_refused(models):
     chosen = {name: {**found, "fingerprint": "other"} for name, found in choose_models(models.records()).items()}
-    with pytest.raises(DataError, match="the digits of mnist5k are not those"):
+    with pytest.raises(DataError, match="the images of mnist5k are not those"):
         demo_data(models, chosen)
 
 
