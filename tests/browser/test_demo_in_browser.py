@@ -4,9 +4,12 @@ import base64
 
 import numpy as np
 import pytest
+from PIL import Image
+from tests.browser.strokes import STROKES
 
 import twofold
 from twofold.data import draw_pairs, load_images
+from twofold.data.preparation import prepare_digit
 from twofold.networks import NETWORKS
 from twofold.report.page.demo import choose_models, demo_data, demo_page
 from twofold.report.page.kept import outputs_of
@@ -16,29 +19,9 @@ pytestmark = pytest.mark.browser
 
 PAIRS = 200
 
-# Digits as a pen writes them: strokes of points in a unit square, y downwards.
-ROUND = [(0.5 + 0.22 * np.sin(t), 0.5 - 0.34 * np.cos(t)) for t in np.linspace(0, 2 * np.pi, 40)]
-ARCS_OF_3 = [
-    *((0.32, 0.2), (0.5, 0.14), (0.66, 0.22), (0.66, 0.36), (0.48, 0.48)),
-    *((0.66, 0.56), (0.7, 0.72), (0.55, 0.86), (0.32, 0.82)),
-]
-HOOK_OF_6 = [
-    *((0.6, 0.14), (0.42, 0.35), (0.34, 0.62), (0.4, 0.82), (0.55, 0.86)),
-    *((0.66, 0.74), (0.62, 0.6), (0.5, 0.56), (0.37, 0.66)),
-]
-STROKES = {
-    0: [ROUND],
-    1: [[(0.5, 0.15), (0.5, 0.85)]],
-    2: [[(0.3, 0.3), (0.36, 0.2), (0.5, 0.15), (0.64, 0.2), (0.68, 0.32), (0.6, 0.5), (0.3, 0.83), (0.72, 0.83)]],
-    3: [ARCS_OF_3],
-    4: [[(0.36, 0.15), (0.3, 0.5), (0.7, 0.5)], [(0.64, 0.2), (0.62, 0.88)]],
-    6: [HOOK_OF_6],
-    7: [[(0.3, 0.18), (0.7, 0.18), (0.46, 0.85)]],
-}
-
 COMPARE = """images => demoNetworks.map(network => images.map(pair => {
-    const { logits, digitLogits } = comparePair(network, ...pair.map(decodeFloats));
-    return { logits: Array.from(logits), digits: digitLogits.map(units => Array.from(units)) };
+    const { logits, classLogits } = comparePair(network, ...pair.map(decodeFloats));
+    return { logits: Array.from(logits), digits: classLogits.map(units => Array.from(units)) };
 }))"""
 
 
@@ -81,13 +64,14 @@ def test_standardised_pixels_and_leaky_units_come_out_the_same_too(visit, tmp_pa
     assert_same(visit(file), models, chosen)
 
 
-def draw(page, side, digit):
-    """Write a digit on a pad with the mouse."""
+def draw(page, side, digit, size=1.0):
+    """Write a digit on a pad with the mouse, in its middle."""
     pad = page.locator(".drawing").nth(side)
     pad.scroll_into_view_if_needed()
     box = pad.bounding_box()
     for stroke in STROKES[digit]:
-        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+        inside = 0.5 + size * (np.array(stroke) - 0.5)
+        places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in inside]
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
@@ -122,24 +106,100 @@ def test_drawn_digits_are_read_and_compared(visit, demo_file, first, second):
     assert answers_of(page)["NetBase"][1] == "not trained to name digits"
 
 
-def test_a_drawing_is_prepared_as_mnist_was(visit, demo_file):
-    """Wherever and however large a digit is drawn, the networks see it in the middle and of one size."""
+PREPARED = "([ink, width, height]) => Array.from(prepare(Float64Array.from(ink), width, height, [14, 14]))"
+
+
+def test_a_drawing_is_prepared_as_python_prepares_a_picture(visit, demo_file):
+    """Thin, usual and thick strokes, small and large, with a speck."""
     page = visit(demo_file)
-    seen = """(([left, top, right, bottom]) => {
-        const ink = new Float64Array(280 * 280);
-        for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) ink[280 * y + x] = 255;
-        return Array.from(prepare(ink, 280, 280, [14, 14]));
-    })"""
-    small, large = (np.reshape(page.evaluate(seen, box), (14, 14)) for box in ([10, 20, 30, 60], [100, 40, 200, 240]))
-    np.testing.assert_allclose(small, large, atol=1e-6)  # 20 x 40 and 100 x 200: the same proportions
-    # Fitted into 20x20 of 28x28 it is 10 wide and 20 high: 5 x 10 pooled, with its centre of mass in the middle.
-    assert (large > 0).sum(axis=1).max() in (5, 6)
-    assert (large > 0).sum(axis=0).max() in (10, 11)
-    assert large.max() == 255
-    rows, columns = np.indices((14, 14))
-    centre = [(large * axis).sum() / large.sum() for axis in (rows, columns)]
-    np.testing.assert_allclose(centre, 6.5, atol=0.26)  # whole pixels of 28x28 are halves of these
+    rows, columns = np.indices((200, 140))
+    for radius, width in ((20, 14), (20, 3), (50, 12), (50, 30), (50, 2)):
+        distance = np.hypot(rows - 90, columns - 60) - radius
+        ink = 255 * np.clip(width / 2 - np.abs(distance) + 0.5, 0, 1)
+        ink[90 - radius : 150, 60 + radius : 60 + radius + width] = 255
+        ink[190:192, 3:5] = 255
+        seen = np.reshape(page.evaluate(PREPARED, [ink.ravel().tolist(), 140, 200]), (14, 14))
+        ours = prepare_digit(ink).image.reshape(14, 2, 14, 2).mean(axis=(1, 3))
+        np.testing.assert_allclose(seen, ours, atol=0.05 * 255)
+        assert seen.max() > 200
     assert page.evaluate("prepare(new Float64Array(100), 10, 10, [14, 14])") is None
+
+
+@pytest.mark.parametrize(("size", "pen"), [(1, 0.04), (0.3, 0.04), (1, 0.09), (1, 0.01)])
+def test_digits_are_read_large_and_small_with_thick_pens_and_thin(visit, demo_file, tmp_path, size, pen):
+    file = tmp_path / "demo.html"
+    text = demo_file.read_text(encoding="utf-8")
+    assert text.count("const STROKE = 0.04;") == 1
+    file.write_text(text.replace("const STROKE = 0.04;", f"const STROKE = {pen};"), encoding="utf-8")
+    page = visit(file)
+    page.evaluate("requestAnimationFrame = () => 0")  # read when the pen is lifted, and not before: it is quicker
+    right = 0
+    for digit in STROKES:
+        page.get_by_role("button", name="clear the first digit").click()
+        draw(page, 0, digit, size)
+        right += page.evaluate(READ) == digit
+    assert right >= 8
+
+
+READ = """() => {
+    const network = demoNetworks.find(one => one.network === "NetWSAL"), { image } = pads[0];
+    const units = Array.from(comparePair(network, image, image).classLogits[0]);
+    return units.indexOf(Math.max(...units));
+}"""
+
+
+def in_colour(folder):
+    """A folder of 3-channel images in four classes, each of its own colour."""
+    random = np.random.default_rng(0)
+    labels = np.arange(200) % 4
+    images = random.integers(0, 60, (200, 24, 28, 3))
+    images[np.arange(200), 6:18, 8:20, labels % 3] += 150
+    images[labels == 3, 6:18, 8:20] = 200
+    for label, name in enumerate(("red", "green", "blue", "white")):
+        (folder / name).mkdir(parents=True)
+        for place in np.flatnonzero(labels == label):
+            Image.fromarray(images[place].astype(np.uint8)).save(folder / name / f"{place}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """The page of networks that saw colours, and the networks."""
+    folder = tmp_path_factory.mktemp("colours")
+    data = str(in_colour(folder / "colours"))
+    study = twofold.Study(rounds=1, epochs=4, pairs=25, test_pairs=20, data=data)
+    study.run(store=str(folder / "a.db"), keep_models="all", progress=False)
+    models = ModelStore(folder / "a.models")
+    file = folder / "demo.html"
+    file.write_text(demo_page(demo_data(models, choose_models(models.records()))), encoding="utf-8")
+    return file, models, load_images(data)
+
+
+def test_networks_of_coloured_images_compute_what_python_computes(visit, colours):
+    file, models, images = colours
+    shown = images.test_images[:40].reshape(20, 2, *images.test_images.shape[1:])
+    assert shown.shape[2:] == (3, 12, 14)
+    answers = visit(file).evaluate(COMPARE, encoded(shown))
+    for record, answer in zip(choose_models(models.records()).values(), answers, strict=True):
+        logits, classes = outputs_of(models.load(record["key"]), shown)
+        assert classes.shape == (20, 2, 4)
+        np.testing.assert_allclose([row["logits"] for row in answer], logits, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose([row["digits"] for row in answer], classes, rtol=1e-4, atol=1e-3)
+
+
+def test_images_that_are_no_digits_are_chosen_with_the_keyboard(visit, colours):
+    page = visit(colours[0], width=375)
+    assert page.locator("h1").inner_text() == "Ask the networks about two images"
+    assert "digit" not in page.locator("main").inner_text()
+    page.get_by_role("button", name="white, a test image").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("group", name="the second image").get_by_role("button", name="red, a test image").first.click()
+    assert "In fact these are white and red" in page.locator("#truth").inner_text()
+    assert page.locator('.examples [aria-pressed="true"]').count() == 2
+    middle = "c => Array.from(c.getContext('2d').getImageData(140, 140, 1, 1).data)"
+    red, green, blue, _ = page.locator(".drawing").nth(1).evaluate(middle)
+    assert red > 130 > max(green, blue)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_a_finger_draws_as_a_mouse_does(visit, demo_file):

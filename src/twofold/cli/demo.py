@@ -1,4 +1,4 @@
-"""`twofold demo`: two digits to draw."""
+"""`twofold demo`: two digits to draw, or two images to choose."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,13 +17,13 @@ def demo(
         Parameter(help='Which question, where the networks kept answer several; for example --relation "<".'),
     ] = None,
     data: Annotated[
-        str | None, Parameter(help="Which digits, where networks were kept for several; for example --data mnist.")
+        str | None, Parameter(help="Which images, where networks were kept for several; for example --data mnist.")
     ] = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
 ) -> None:
-    """Write a page to draw two digits on, which asks the best of the kept networks about them.
+    """Write a page to draw two digits on, or choose two images, which asks the best of the kept networks about them.
 
     It is one HTML file, which needs no server. Keep networks first: twofold study --keep-models best
 

@@ -8,6 +8,7 @@ MNIST's (`twofold.data.strokes`). The page of `twofold demo` does the same with 
 (`report/page/templates/drawing.js`).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -156,7 +157,7 @@ def _centred(small: _Grey) -> Float[np.ndarray, "28 28"]:
     What would then be outside is not there: it happens to a digit whose ink is almost all at one end.
     """
     image = np.zeros((3 * _SIDE, 3 * _SIDE), np.float32)
-    top, left = (_SIDE + round((_SIDE - 1) / 2 - place) for place in scipy.ndimage.center_of_mass(small))
+    top, left = (_SIDE + _rounded((_SIDE - 1) / 2 - place) for place in scipy.ndimage.center_of_mass(small))
     image[top : top + small.shape[0], left : left + small.shape[1]] = small
     return image[_SIDE : 2 * _SIDE, _SIDE : 2 * _SIDE]
 
@@ -173,8 +174,13 @@ def _bounds(mask: Bool[np.ndarray, "h w"]) -> _Box:
 def _fitting(box: _Box, longer: int) -> tuple[int, int]:
     """Width and height with the proportions of the box, of which the longer is as given."""
     sides = box[2] - box[0], box[3] - box[1]
-    width, height = (max(1, round(side * longer / max(sides))) for side in sides)
+    width, height = (max(1, _rounded(side * longer / max(sides))) for side in sides)
     return width, height
+
+
+def _rounded(number: float) -> int:
+    """The nearest whole number, a half upwards as in JavaScript."""
+    return math.floor(number + 0.5)
 
 
 def _at_most(grey: _Grey, longest: int) -> _Resized:

@@ -1,4 +1,4 @@
-"""The demo: two digits to draw, and what trained networks say of them, in a page that needs no server."""
+"""The demo: two images, digits drawn or others chosen, and what trained networks say of them, without a server."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,14 +8,20 @@ import numpy as np
 
 from twofold.analysis import in_order
 from twofold.data import Images, load_images, reading_of, relation_of_record
+from twofold.data.images import is_digits
 from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import base64_of
 from twofold.report.page.html import render
-from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, cannot_run, no_demo
+from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, cannot_run, invitation, no_demo, unnamed
 from twofold.report.text.names import statement
 from twofold.results import ModelStore
+
+# More would make a page that no mail takes, and a list that nobody reads to its end.
+_MOST_CLASSES = 60
+# Where there are few classes, there is more than one image of each.
+_LEAST_EXAMPLES = 10
 
 Record = Mapping[str, Any]
 
@@ -65,11 +71,10 @@ def demo_data(
     from twofold.report.page.kept import encoded, find_mistakes  # it needs JAX, and most pages need no JAX
 
     some = next(iter(records.values()))
-    if some.get("channels", 1) != 1:
-        raise SettingError("the page computes networks of grey images, and these saw colours")
     digits = load_images(some["data"], data_dir, reading_of(some))
     if digits.fingerprint != some["fingerprint"]:
         raise DataError(f"the images of {some['data']} are not those that the networks kept were trained on")
+    drawn = is_digits(digits.class_names) and digits.task.channels == 1
     networks, mistakes = [], []
     for record in records.values():
         model = models.load(record["key"])
@@ -79,6 +84,11 @@ def demo_data(
         "note": note,
         "statement": statement(some["relation"]),
         "holds": relation_of_record(some).answers.tolist(),
+        "class_names": list(digits.class_names),
+        "left_out": max(0, digits.task.classes - _MOST_CLASSES),
+        "drawn": drawn,
+        "invitation": invitation(drawn=drawn),
+        "unnamed": unnamed(drawn=drawn),
         "image_size": some["image_size"],
         "white": float(digits.train_images.max()),
         "networks": networks,
@@ -124,13 +134,13 @@ def _error(record: Record) -> tuple[float, int]:
     return (record["test_error"] if validation is None else validation, record["round"])
 
 
-def _examples(digits: Images) -> list[list[dict[str, Any]]]:
-    """For each side a test digit of every class, another one for the second side where there are two."""
+def _examples(images: Images) -> list[list[dict[str, Any]]]:
+    """For each side test images of the classes, other ones for the second side where there are enough."""
     sides: list[list[dict[str, Any]]] = [[], []]
-    for label in range(digits.task.classes):
-        places = np.flatnonzero(digits.test_labels == label)
+    each = -(-_LEAST_EXAMPLES // images.task.classes)
+    for label in range(min(images.task.classes, _MOST_CLASSES)):
+        places = np.flatnonzero(images.test_labels == label)
         for side, examples in enumerate(sides):
-            if len(places):
-                image = digits.test_images[places[min(side, len(places) - 1)]]
-                examples.append({"label": label, "image": base64_of(image)})
+            for place in places[side * each : (side + 1) * each] if len(places) > each else places:
+                examples.append({"label": label, "image": base64_of(images.test_images[place])})
     return sides

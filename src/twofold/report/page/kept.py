@@ -22,9 +22,9 @@ Record = Mapping[str, Any]
 
 
 def outputs_of(
-    model: Model, images: Float[np.ndarray, "n 2 h w"]
+    model: Model, images: Float[np.ndarray, "n 2 *channels h w"]
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 classes"]]:
-    """The logits and digit logits of a kept network for n pairs of images as they were drawn, not standardised."""
+    """The logits and class logits of a kept network for n pairs of images as they were drawn, not standardised."""
     scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
     images_seen = jnp.asarray(scaled, jnp.float32)
     outputs = _call(_structure(model.record), model.variables, images_seen, _numbers(model.record))

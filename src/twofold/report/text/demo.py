@@ -15,3 +15,13 @@ def cannot_run(names: Sequence[str]) -> str:
 def no_demo(why: Exception) -> str:
     """The demo cannot be made of the networks kept."""
     return f"There is no demo: {why}."
+
+
+def invitation(*, drawn: bool) -> str:
+    """What to do where an image lacks."""
+    return "Draw two digits, or pick them from the test digits." if drawn else "Choose an image on each side."
+
+
+def unnamed(*, drawn: bool) -> str:
+    """Of a network without auxiliary losses, in place of what it takes the images for."""
+    return f"not trained to name {'digits' if drawn else 'classes'}"

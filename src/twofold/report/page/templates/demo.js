@@ -1,11 +1,11 @@
-// The two pads, the answers, and the gallery of mistakes.
+// The two pads, the answers, and the gallery of mistakes. Digits can be drawn; other images are chosen.
 
 const demo = JSON.parse(document.getElementById("demo-data").textContent);
 const demoNetworks = demo.networks.map(decodeNetwork);
 const pads = [...document.querySelectorAll("#demo .pad")].map(makePad);
 
-// A stroke's width, as a part of the pad's: after MNIST's preparation it is as thick as a pen's.
-const STROKE = 0.085;
+// A stroke's width, as a part of the pad's: thin enough that small drawings stay clear. The preparation makes it MNIST's.
+const STROKE = 0.04;
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -15,14 +15,17 @@ function element(name, properties = {}, ...children) {
 
 const inPercent = (probability, places = 1) => `${(100 * probability).toFixed(places)}\u00a0%`;
 
+// Images of three channels are colours; of others the mean of the channels is shown.
 function paint(canvas, image) {
-  const [height, width] = demo.image_size;
+  const [height, width] = demo.image_size, size = height * width;
+  const channels = image.length / size;
   Object.assign(canvas, { width, height });
   const pixels = new ImageData(width, height);
-  image.forEach((value, place) => {
-    const grey = 255 * value / demo.white;
-    pixels.data.set([grey, grey, grey, 255], 4 * place);
-  });
+  for (let place = 0; place < size; place++) {
+    const values = Array.from({ length: channels }, (_, channel) => 255 * image[channel * size + place] / demo.white);
+    const mean = values.reduce((sum, value) => sum + value, 0) / channels;
+    pixels.data.set([...(channels === 3 ? values : [mean, mean, mean]), 255], 4 * place);
+  }
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
@@ -33,32 +36,61 @@ function thumbnail(image) {
   return canvas;
 }
 
-// One pad: where a digit is drawn or shown. `image` is what the networks see of it, null where it is empty.
+const empty = () => new Float64Array(demo.image_size[0] * demo.image_size[1]);
+const named = (labels) => labels.map((label) => demo.class_names[label]).join(" and ");
+
+// One pad: where an image is drawn or shown. `image` is what the networks see of it, null where it is empty.
 function makePad(root, side) {
   const canvas = root.querySelector(".drawing");
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const pad = { image: null, label: null, show, clear };
-  let last = null;
+  const pad = { image: null, label: null, show, clear, see };
 
   function clear() {
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    Object.assign(pad, { image: null, label: null });
-    refresh();
+    canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+    see(null, null);
   }
 
   function show(image, label) {
+    const context = canvas.getContext("2d"), picture = thumbnail(image);
+    const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = false;
-    context.drawImage(thumbnail(image), 0, 0, canvas.width, canvas.height);
-    Object.assign(pad, { image, label });
-    refresh();
+    context.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+    see(image, label);
   }
 
-  function refresh() {
+  function see(image, label) {
+    Object.assign(pad, { image, label });
     const seen = root.querySelector(".seen");
-    paint(seen, pad.image ?? new Float64Array(demo.image_size[0] * demo.image_size[1]));
+    if (seen) paint(seen, image ?? empty());
+    const chosen = root.querySelector(".chosen");
+    if (chosen) chosen.textContent = label === null ? "none chosen" : demo.class_names[label];
+    root.querySelectorAll(".examples button").forEach((button) => {
+      button.setAttribute("aria-pressed", button.shows === image && image !== null);
+    });
     answer();
   }
+
+  root.querySelector(".clear").addEventListener("click", clear);
+  root.querySelector(".examples").append(...demo.examples[side].map((example) => exampleButton(example, show)));
+  if (demo.drawn) makeDrawable(canvas, pad);
+  return pad;
+}
+
+function exampleButton({ label, image }, show) {
+  const shown = decodeFloats(image), name = demo.class_names[label];
+  const button = element("button", { type: "button", shows: shown }, thumbnail(shown));
+  button.title = demo.drawn ? `a ${name} from the test digits` : `${name}, a test image`;
+  button.setAttribute("aria-label", button.title);
+  if (!demo.drawn) button.append(element("span", {}, name));
+  button.addEventListener("click", () => show(shown, label));
+  return button;
+}
+
+// What a mouse, a finger or a pen does on a pad.
+function makeDrawable(canvas, pad) {
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  let last = null, waiting = false;
 
   function place(event) {
     const box = canvas.getBoundingClientRect();
@@ -72,72 +104,84 @@ function makePad(root, side) {
     context.lineTo(...point);
     context.stroke();
     last = point;
+  }
+
+  function read() {
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const ink = Float64Array.from({ length: canvas.width * canvas.height }, (_, pixel) => data[4 * pixel + 3]);
-    pad.image = prepare(ink, canvas.width, canvas.height, demo.image_size)?.map((value) => value * demo.white / 255);
-    refresh();
+    const image = prepare(ink, canvas.width, canvas.height, demo.image_size);
+    pad.see(image && image.map((value) => value * demo.white / 255), null);
+  }
+
+  // While the pen moves the answers follow as fast as the machine can, and no faster.
+  function readSoon() {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      if (last !== null) read();
+    });
+  }
+
+  function end() {
+    if (last === null) return;
+    last = null;
+    read();
   }
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (pad.label !== null) clear();
+    if (pad.label !== null) pad.clear();
     canvas.setPointerCapture(event.pointerId);
     last = null;
     strokeTo(place(event));
+    readSoon();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (last !== null) strokeTo(place(event));
+    if (last === null) return;
+    strokeTo(place(event));
+    readSoon();
   });
-  for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => { last = null; });
-  root.querySelector(".clear").addEventListener("click", clear);
-
-  for (const { label, image } of demo.examples[side]) {
-    const digit = decodeFloats(image);
-    const button = element("button", { type: "button", title: `a ${label} from the test digits` }, thumbnail(digit));
-    button.setAttribute("aria-label", button.title);
-    button.addEventListener("click", () => show(digit, label));
-    root.querySelector(".examples").append(button);
-  }
-  return pad;
+  for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, end);
 }
 
-function reading(digitLogits) {
-  const probabilities = softmax(digitLogits);
-  const digit = probabilities.indexOf(Math.max(...probabilities));
-  return `${digit} (${inPercent(probabilities[digit])})`;
+function reading(classLogits) {
+  const probabilities = softmax(classLogits);
+  const likeliest = probabilities.indexOf(Math.max(...probabilities));
+  return `${demo.class_names[likeliest]} (${inPercent(probabilities[likeliest])})`;
 }
 
-// Ask every network about the two digits, and write its answers.
+// Ask every network about the two images, and write its answers.
 function answer() {
   const [first, second] = pads;
   const ready = first.image && second.image;
   document.querySelectorAll("#answers tbody tr").forEach((row, place) => {
     const network = demoNetworks[place];
-    const { logits, digitLogits } = ready ? comparePair(network, first.image, second.image) : {};
+    const { logits, classLogits } = ready ? comparePair(network, first.image, second.image) : {};
     const probability = ready ? softmax(logits)[1] : 0;
     row.querySelector(".probability").textContent = ready ? inPercent(probability) : "–";
     row.querySelector(".bar span").style.width = `${100 * probability}%`;
     row.querySelector(".reads").textContent =
-      !network.auxiliary_losses ? "not trained to name digits" : ready ? digitLogits.map(reading).join(" and ") : "–";
+      !network.auxiliary_losses ? demo.unnamed : ready ? classLogits.map(reading).join(" and ") : "–";
   });
   document.getElementById("truth").textContent = truth(first, second);
 }
 
 function truth(first, second) {
-  if (!first.image || !second.image) return "Draw two digits, or pick them from the test digits.";
+  if (!first.image || !second.image) return demo.invitation;
   if (first.label === null || second.label === null) return "Is it right?";
   const holds = demo.holds[first.label][second.label];
-  return `In fact these are ${first.label} and ${second.label}: “${demo.statement}” is ${holds ? "true" : "false"}.`;
+  return `In fact these are ${named([first.label, second.label])}: “${demo.statement}” is ${holds ? "true" : "false"}.`;
 }
 
 function mistakeButton({ images, classes, probability }) {
-  const digits = images.map(decodeFloats);
+  const shown = images.map(decodeFloats);
   const said = probability > 0.5 ? `true, ${inPercent(probability, 0)}` : `false, ${inPercent(1 - probability, 0)}`;
   const button = element("button", { type: "button" },
-    element("span", { className: "two" }, ...digits.map(thumbnail)),
-    element("span", {}, classes.join(" and ")), element("span", { className: "faint" }, said));
-  button.setAttribute("aria-label", `${classes.join(" and ")}: it said ${said} sure`);
+    element("span", { className: "two" }, ...shown.map(thumbnail)),
+    element("span", {}, named(classes)), element("span", { className: "faint" }, said));
+  button.setAttribute("aria-label", `${named(classes)}: it said ${said} sure`);
   button.addEventListener("click", () => {
-    pads.forEach((pad, side) => pad.show(digits[side], classes[side]));
+    pads.forEach((pad, side) => pad.show(shown[side], classes[side]));
     document.getElementById("demo").scrollIntoView({ block: "start" });
   });
   return button;

@@ -2,7 +2,7 @@
 //
 // A network is {conv1, conv2, dense1, dense2, head1, head2}, each {weight, bias, shape}. Arrays are flat, the last
 // axis fastest: convolutions (branch, 3, 3, in, out), dense layers (branch, in, out). A single branch serves both
-// images. An image is a flat array of grey values, row by row.
+// images. An image is a flat array of values, row by row; of colour, each channel after the other.
 
 function decodeFloats(base64) {
   const text = atob(base64);
@@ -88,11 +88,18 @@ function softmax(logits) {
   return powers.map((power) => power / total);
 }
 
-// The ten bottleneck units of one branch for one image, before their activation.
-function readDigit(network, image, side) {
+// An image whose channels follow each other, as (height, width, channels).
+function channelsLast(image, channels) {
+  const pixels = image.length / channels;
+  return image.map((_, place) => image[(place % channels) * pixels + Math.floor(place / channels)]);
+}
+
+// The bottleneck units of one branch for one image, one for each class, before their activation.
+function readImage(network, image, side) {
   const layer = (name) => branchOf(network.layers[name], side);
   let [height, width] = network.image_size;
-  let hidden = image.map((value) => (value - network.pixel_mean) / network.pixel_deviation);
+  const scaled = image.map((value) => (value - network.pixel_mean) / network.pixel_deviation);
+  let hidden = channelsLast(scaled, layer("conv1").inputs);
   for (const name of ["conv1", "conv2"]) {
     const block = layer(name);
     hidden = poolRelu(convolve(hidden, height, width, block), height - 2, width - 2, block.outputs);
@@ -101,10 +108,10 @@ function readDigit(network, image, side) {
   return dense(relu(dense(hidden, layer("dense1"))), layer("dense2"));
 }
 
-// What the network says of two images: {logits, digitLogits}, as twofold.networks.protocol.Outputs has them for one pair.
+// What the network says of two images: {logits, classLogits}, as twofold.networks.protocol.Outputs has them for one pair.
 function comparePair(network, first, second) {
-  const digitLogits = [readDigit(network, first, 0), readDigit(network, second, 1)];
-  const both = digitLogits.flatMap((units) => Array.from(units, (u) => (u > 0 ? u : network.negative_slope * u)));
+  const classLogits = [readImage(network, first, 0), readImage(network, second, 1)];
+  const both = classLogits.flatMap((units) => Array.from(units, (u) => (u > 0 ? u : network.negative_slope * u)));
   const hidden = relu(dense(both, branchOf(network.layers.head1, 0)));
-  return { logits: dense(hidden, branchOf(network.layers.head2, 0)), digitLogits };
+  return { logits: dense(hidden, branchOf(network.layers.head2, 0)), classLogits };
 }
