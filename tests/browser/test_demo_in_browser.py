@@ -64,7 +64,7 @@ def test_standardised_pixels_and_leaky_units_come_out_the_same_too(visit, tmp_pa
     assert_same(visit(file), models, chosen)
 
 
-def draw(page, side, digit, size=1.0):
+def draw(page, side, digit, size=1.0, steps=6):
     """Write a digit on a pad with the mouse, in its middle."""
     pad = page.locator(".drawing").nth(side)
     pad.scroll_into_view_if_needed()
@@ -75,7 +75,7 @@ def draw(page, side, digit, size=1.0):
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
-            page.mouse.move(*place, steps=6)
+            page.mouse.move(*place, steps=steps)
         page.mouse.up()
 
 
@@ -125,7 +125,7 @@ def test_a_drawing_is_prepared_as_python_prepares_a_picture(visit, demo_file):
     assert page.evaluate("prepare(new Float64Array(100), 10, 10, [14, 14])") is None
 
 
-@pytest.mark.parametrize(("size", "pen"), [(1, 0.04), (0.3, 0.04), (1, 0.09), (1, 0.01)])
+@pytest.mark.parametrize(("size", "pen"), [(0.3, 0.04), (1, 0.09), (1, 0.01)])
 def test_digits_are_read_large_and_small_with_thick_pens_and_thin(visit, demo_file, tmp_path, size, pen):
     file = tmp_path / "demo.html"
     text = demo_file.read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ def test_digits_are_read_large_and_small_with_thick_pens_and_thin(visit, demo_fi
     right = 0
     for digit in STROKES:
         page.get_by_role("button", name="clear the first digit").click()
-        draw(page, 0, digit, size)
+        draw(page, 0, digit, size, steps=1)
         right += page.evaluate(READ) == digit
     assert right >= 8
 
