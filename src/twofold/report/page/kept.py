@@ -1,20 +1,19 @@
 """What kept networks say: of images, and of the pairs that they were tested on. It computes, and so needs JAX."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from twofold.data import AnyArray, Images, draw_pairs, relation_of_record
+from twofold.data import Images, draw_pairs, relation_of_record
 from twofold.networks import find_network
-from twofold.networks.protocol import Outputs, Structure, Variables
+from twofold.networks.protocol import Structure
 from twofold.report.page.encoding import base64_of
 from twofold.results import Model
 from twofold.settings import SETTINGS, Settings
+from twofold.training import outputs
 
 _MISTAKES_SHOWN = 12
 
@@ -25,10 +24,10 @@ def outputs_of(
     model: Model, images: Float[np.ndarray, "n 2 *channels h w"]
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 2 classes"]]:
     """The logits and class logits of a kept network for n pairs of images as they were drawn, not standardised."""
-    scaled = (images - model.record["pixel_mean"]) / model.record["pixel_deviation"]
-    images_seen = jnp.asarray(scaled, jnp.float32)
-    outputs = _call(_structure(model.record), model.variables, images_seen, _numbers(model.record))
-    return np.asarray(outputs.logits), np.asarray(outputs.class_logits)
+    record = model.record
+    scaled = (images - record["pixel_mean"]) / record["pixel_deviation"]
+    said = outputs.outputs_of(_structure(record), model.variables, scaled, _numbers(record))
+    return np.asarray(said.logits), np.asarray(said.class_logits)
 
 
 def find_mistakes(model: Model, digits: Images) -> dict[str, Any]:
@@ -74,12 +73,6 @@ def encoded(model: Model) -> dict[str, Any]:
     }
     wanted = ("network", "auxiliary_losses", "image_size", "pixel_mean", "pixel_deviation", "round", "test_error")
     return {**{name: record[name] for name in wanted}, **_numbers(record), "layers": layers}
-
-
-@partial(jax.jit, static_argnums=0)
-def _call(structure: Structure, variables: Variables, images: jax.Array, numbers: Mapping[str, AnyArray]) -> Outputs:
-    outputs, _ = structure.apply(variables, structure.arrange(images), numbers)
-    return outputs
 
 
 def _structure(record: Record) -> Structure:
