@@ -165,3 +165,31 @@ def test_reasons_stand_where_a_statistic_cannot_be_given(made_up: Made) -> None:
 def test_a_table_needs_no_more_than_networks_rounds_and_errors(made_up: Made) -> None:
     found = findings(made_up(5)[["network", "round", "test_error"]])
     assert set(found.reasons) == {"collapse", "explained"}
+
+
+def of_images(**columns):
+    trials = {"network": "NetWS", "seed": 0, "round": range(4), "test_error": 0.5, "data": "./shapes", "pool": 1}
+    return pd.DataFrame({**trials, "fingerprint": ["aa", "aa", "bb", "bb"], **columns})
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        ({}, [f"./shapes ({'10 classes, 0 to 9'}) #{print}" for print in ("aa", "aa", "bb", "bb")]),
+        (
+            {"class_names": ["a,b", "a,b", '"x,1",y', '"x,1",y']},
+            ["./shapes (a, b)", "./shapes (a, b)", "./shapes (x,1, y)", "./shapes (x,1, y)"],
+        ),
+        ({"pool": [1, 1, 2, 2]}, ["./shapes"] * 4),
+        ({"fingerprint": "aa"}, ["./shapes"] * 4),
+        ({"data": ["./shapes", "./shapes", "mnist", "mnist"]}, ["./shapes", "./shapes", "mnist", "mnist"]),
+    ],
+)
+def test_images_of_one_name_that_are_others_are_told_apart(columns, names):
+    trials = as_trials(of_images(**columns))
+    assert list(trials.data) == names
+    assert list(as_trials(trials).data) == names
+    assert varying_settings(trials) == [name for name in ("data", "pool") if trials[name].nunique() > 1]
+    assert len(select(trials, {"data": [names[-1]]})) == names.count(names[-1])
+    if "data_given" in trials:
+        assert len(select(trials, {"data": ["./shapes"]})) == 4

@@ -11,6 +11,7 @@ from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
 from twofold.analysis.classes import classes_of as classes_of
+from twofold.analysis.classes import images_told_apart as images_told_apart
 from twofold.analysis.classes import only_digits as only_digits
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
 from twofold.analysis.collapse import DIVERGED as DIVERGED

@@ -1,5 +1,7 @@
 """Which classes the images of a table of trials have, and whether these are digits."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from twofold.data import is_digits, names_stored
@@ -20,3 +22,33 @@ def class_counts(table: pd.DataFrame) -> pd.Series:
     """How many classes the images of each trial have."""
     kept = table.class_names if "class_names" in table else [None] * len(table)
     return pd.Series([len(names_stored(each)) for each in kept], index=table.index)
+
+
+# More classes than these are told by their number, the first and the last.
+_MOST_TOLD = 3
+
+# Hexadecimal digits of a fingerprint that tell apart what is called alike.
+_DIGITS = 6
+
+
+def images_told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """The table, in which images that were read of one place in one way, and are others, have names of their own.
+
+    To such a name their classes are added, "./shapes (circle, cross)", where these differ, and else the first digits of
+    their fingerprint. The names as they were given are then in the column `data_given`.
+    """
+    if "data_given" in table or not {"data", "fingerprint"} <= set(table):
+        return table
+    place = [table[name].astype(str) for name in ("data", "pool", "size") if name in table]
+    others = table.fingerprint.groupby(place).transform("nunique") > 1
+    if not others.any():
+        return table
+    classes = table.class_names if "class_names" in table else pd.Series(None, table.index, dtype=object)
+    told = table.data + " (" + classes.map(names_stored).map(_told) + ")"
+    several = table.fingerprint.groupby([*place, told]).transform("nunique") > 1
+    told = told.where(~several, told + " #" + table.fingerprint.str[:_DIGITS])
+    return table.assign(data=table.data.where(~others, told), data_given=table.data)
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= _MOST_TOLD else f"{len(names)} classes, {names[0]} to {names[-1]}"

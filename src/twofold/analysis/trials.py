@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from twofold.analysis.classes import images_told_apart
 from twofold.analysis.own import named, told_apart
 from twofold.data import names_stored
 from twofold.data.relations import is_meant
@@ -31,8 +32,9 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
     `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
     this table as texts or objects, is read as from a file. Networks of one name that compute different things get names
-    of their own (`told_apart`). Raises `AnalysisError` where the table is empty, lacks a column, or has something else
-    than fractions for errors, than numbers, or than true or false, where these belong.
+    of their own (`told_apart`), and so do other images of one name (`images_told_apart`). Raises `AnalysisError` where
+    the table is empty, lacks a column, or has something else than fractions for errors, than numbers, or than true or
+    false, where these belong.
     """
     if table.empty:
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
@@ -53,7 +55,7 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     for name in TYPES:
         if name in trials and _untyped(name, trials[name]):
             trials[name] = _typed(name, trials[name])
-    trials = told_apart(trials)
+    trials = images_told_apart(told_apart(trials))
     for name in needs:
         if name.endswith("_error"):
             _check_fractions(name, trials[name])
@@ -179,8 +181,17 @@ def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
     return pd.Series([meant[row] for row in rows], trials.index, dtype=bool)
 
 
+def _of_images(trials: pd.DataFrame, names: Sequence[Any]) -> pd.Series:
+    """Whether each trial's images have one of these names, as they were given or as they are told apart."""
+    return trials.data.isin(names) | trials.get("data_given", trials.data).isin(names)
+
+
 # Columns whose values can be written in several ways.
-_FITTING: dict[str, Callable[[pd.DataFrame, Sequence[Any]], pd.Series]] = {"network": named, "relation": _asking}
+_FITTING: dict[str, Callable[[pd.DataFrame, Sequence[Any]], pd.Series]] = {
+    "network": named,
+    "relation": _asking,
+    "data": _of_images,
+}
 
 # A list of more values than this says less than its ends.
 _MOST_LISTED = 12

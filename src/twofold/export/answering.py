@@ -34,11 +34,12 @@ class Answering(nn.Module):
         self.register_buffer("_holds", torch.from_numpy(np.array(holds, bool)))
 
     @classmethod
-    def of_papers(cls, module: nn.Module, holds: np.ndarray) -> Answering:
-        """One of the paper's networks."""
+    def of_papers(cls, module: nn.Module, holds: np.ndarray, *, names_classes: bool) -> Answering:
+        """One of the paper's networks, and whether it was trained to name the classes."""
         from twofold.networks.graphs.roles import Roles
 
-        roles = Roles("two logits", "stacked", ("answer", "classes"), False, ())
+        outputs = "answer", "classes" if names_classes else "unused"
+        roles = Roles("two logits", "stacked" if names_classes else None, outputs, False, ())
         return cls(module, "pairs", roles, ["any", "any"], holds)
 
     @property

@@ -82,7 +82,7 @@ def compared(kept: Kept, names: Sequence[str], content: bytes) -> str:
 def answering_of(kept: Kept) -> Answering:
     """A kept network behind the way to be called that ONNX gets."""
     if kept.own is None:
-        return Answering.of_papers(kept.module(), kept.relation.answers)
+        return Answering.of_papers(kept.module(), kept.relation.answers, names_classes=kept.names_classes)
     own = kept.own
     return Answering(kept.module(), own.exported.convention.name, own.roles, own.ranges, kept.relation.answers)
 

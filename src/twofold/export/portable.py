@@ -135,7 +135,8 @@ def _recipe(kept: Kept, module: Any, to: str, file: Path) -> str:
         "pytorch": f'torch.load("{file.name}", weights_only=True)',
         "safetensors": f'safetensors.torch.load_file("{file.name}")',
     }[to]
-    return "\n".join([*_made(kept, module, to), f"module.load_state_dict({loaded})", "module.eval()"])
+    imported = {"pytorch": "import torch", "safetensors": "import safetensors.torch"}[to]
+    return "\n".join([imported, *_made(kept, module, to), f"module.load_state_dict({loaded})", "module.eval()"])
 
 
 def _made(kept: Kept, module: Any, to: str) -> list[str]:

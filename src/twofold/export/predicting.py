@@ -73,9 +73,8 @@ def _told(kept: Kept, images: Float[np.ndarray, "n 2 ..."]) -> Iterator[Row]:
 
 def _classes(kept: Kept, said: Said) -> Iterator[Row]:
     """The class that is seen in each image, of a network that was trained to name them."""
-    record = kept.record
     names = kept.relation.class_names
-    if said.class_logits is None or not record["auxiliary_losses"] or not record["aux_weight"]:
+    if said.class_logits is None or not kept.names_classes:
         yield from ({} for _ in range(len(next(each for each in said if each is not None))))
         return
     for left, right in softmax(said.class_logits.astype(np.float64), axis=-1):

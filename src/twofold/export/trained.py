@@ -90,6 +90,11 @@ class Kept:
         return relation_of_record(self.record)
 
     @property
+    def names_classes(self) -> bool:
+        """Whether it was trained to name the class of each image."""
+        return bool(self.record["auxiliary_losses"] and self.record["aux_weight"])
+
+    @property
     def answer_below_threshold(self) -> bool:
         """What embeddings answer whose distance is below the threshold: what holds of two images of one class."""
         return bool(self.relation.of_alike)

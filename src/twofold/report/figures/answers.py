@@ -35,7 +35,7 @@ def answers_figure(relation: Relation) -> Picture:
         figure, axes = new_picture(max(side + room + 0.8, 3.9), side + room + 1.3)
         axes.imshow(relation.answers, cmap=ListedColormap([_NO, _YES]), vmin=0, vmax=1, interpolation="nearest")
         axes.set(xlabel=pictures.SECOND_CLASS, ylabel=pictures.FIRST_CLASS)
-        axes.set_title(shortened(statement(relation.text), _TITLE_LETTERS), loc="center", fontsize=10, parse_math=False)
+        figure.suptitle(shortened(statement(relation.text), _TITLE_LETTERS), fontsize=10, parse_math=False)
         _name_classes(axes, names)
         fills = [
             Patch(facecolor=_YES, edgecolor=INK, label=pictures.YES),

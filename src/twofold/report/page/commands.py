@@ -25,6 +25,8 @@ def _settings(trials: pd.DataFrame) -> dict[str, Any]:
     columns = {name: trials[name][using(trials, name)] for name in SETTINGS if name in trials}
     values = {name: plain(column.iloc[-1]) for name, column in columns.items() if len(column)}
     chosen = {name: value for name, value in values.items() if value != SETTINGS[name].default}
+    if "data_given" in trials and "data" in chosen:
+        chosen["data"] = trials.data_given.iloc[-1]
     classes = trials.class_names.iloc[-1] if "class_names" in trials else None
     return chosen if pd.isna(classes) else {**chosen, "classes": classes}
 

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from twofold.analysis import in_order
+from twofold.analysis import images_told_apart, in_order
 from twofold.data import Images, load_images, reading_of, relation_of_record
 from twofold.data.images import is_digits
 from twofold.data.relations import is_meant
@@ -39,19 +40,30 @@ def choose_models(
         raise SettingError(f"no networks are kept that the demo can run: {left_out(records)}")
     if not sound:
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
-    for name, chosen in (("relation", relation), ("data", data)):
-        there = list(dict.fromkeys(record[name] for record in sound))
-        if name == "relation" and chosen is not None:
-            chosen = next((record[name] for record in sound if _asks(record, chosen)), chosen)
-        if chosen is None and len(there) > 1:
-            raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
-        if chosen is not None and chosen not in there:
-            raise SettingError(f"`{name}` (={chosen!r}) is none of the networks kept: {', '.join(map(repr, there))}")
-        sound = [record for record in sound if record[name] == (chosen or there[0])]
+    sound = _meant("data", _images_of(sound), data)
+    relation = next((record["relation"] for record in sound if relation and _asks(record, relation)), relation)
+    sound = _meant("relation", [(record["relation"], record) for record in sound], relation)
     return {
         network: min((record for record in sound if record["network"] == network), key=_error)
         for network in in_order([record["network"] for record in sound])
     }
+
+
+def _images_of(records: Sequence[Record]) -> list[tuple[str, Record]]:
+    """The records, and what their images are called, so that no two kinds are called alike."""
+    told = ("data", "pool", "size", "fingerprint", "class_names")
+    table = images_told_apart(pd.DataFrame([{name: record.get(name) for name in told} for record in records]))
+    return list(zip(table.data, records, strict=True))
+
+
+def _meant(name: str, called: Sequence[tuple[str, Record]], chosen: str | None) -> list[Record]:
+    """Those of the records that are called as was chosen; all, where all are called alike and nothing was chosen."""
+    there = list(dict.fromkeys(each for each, _ in called))
+    if chosen is None and len(there) > 1:
+        raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
+    if chosen is not None and chosen not in there:
+        raise SettingError(f"`{name}` (={chosen!r}) is none of the networks kept: {', '.join(map(repr, there))}")
+    return [record for each, record in called if each == (chosen or there[0])]
 
 
 def left_out(records: Sequence[Record]) -> str:

@@ -7,7 +7,15 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from twofold.analysis import agreement, in_order, summary, varying_settings, without_unused
+from twofold.analysis import (
+    agreement,
+    as_trials,
+    images_told_apart,
+    in_order,
+    summary,
+    varying_settings,
+    without_unused,
+)
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import notes, statistics
 from twofold.report.text.chance import chance_notes, chance_of_table
@@ -26,6 +34,7 @@ def summary_table(trials: pd.DataFrame) -> Table:
 
 def settings_table(trials: pd.DataFrame) -> Table:
     """What a store holds: a line per network and setting."""
+    trials = as_trials(trials)
     varying = {*varying_settings(trials), "data", "optimizer"}
     varied = [name for name in COMPARED if name in varying]
     columns = [
@@ -44,7 +53,7 @@ def settings_table(trials: pd.DataFrame) -> Table:
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits."""
-    kept = pd.DataFrame(records)
+    kept = images_told_apart(pd.DataFrame(records))
     varied = [name for name in COMPARED if name in {*varying_settings(kept), "data"}]
     kept = without_unused(kept)
     kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
