@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
 from twofold.analysis import chance_of_trials, chances, summary
 from twofold.report.text.chance import chance_notes, chance_of_table
@@ -17,7 +18,7 @@ def test_rows_of_earlier_versions_have_the_chance_of_their_relations_name(made_u
     found = chances(table)
     assert found[["relation", "balance"]].to_numpy().tolist() == [["<=", False], ["==", False], ["==", True]]
     np.testing.assert_allclose(found.chance, [0.45, 0.1, 0.5])
-    np.testing.assert_allclose(found.one_image_error, [0.25, 0.1, 0.5])
+    np.testing.assert_allclose(found.one_image_error, [0.25, 0.1, np.nan])
 
 
 def test_what_later_rows_know_holds_for_earlier_ones_of_the_question(made_up: Made) -> None:
@@ -54,11 +55,25 @@ def test_networks_whose_intervals_reach_chance_are_named(made_up: Made) -> None:
     assert second == f"Not shown to be better than chance (95 %): {'; '.join(expected)}."
 
 
-def test_a_single_round_is_compared_as_it_is(made_up: Made) -> None:
-    rows = summary(made_up(1, networks=["NetWSAL"], true_share=0.5, one_image_error=0.5))
-    assert len(list(chance_notes(rows))) == 1
-    rows = summary(made_up(1, networks=["NetWSAL"], true_share=0.01, one_image_error=0.01))
-    assert "Not shown to be better than chance (95 %): NetWSAL." in list(chance_notes(rows))
+@pytest.mark.parametrize(
+    ("wrong", "tested", "better"),
+    [
+        (3, 50, True),
+        (4, 50, True),
+        (7, 50, False),
+        (250, 1000, False),
+        (210, 1000, True),
+        (0, 12, False),
+        (50, 50, False),
+    ],
+)
+def test_a_single_round_is_compared_by_its_test_pairs(made_up: Made, wrong: int, tested: int, better: bool) -> None:
+    known = {"true_share": 0.25, "one_image_error": None, "test_error": wrong / tested, "test_pairs": tested}
+    said = list(chance_notes(summary(made_up(1, networks=["NetWSAL"]).assign(relation="a == 1", **known))))
+    assert said[0].endswith("the same answer to all of them errs on 25.0 %.")
+    assert said[1:] == ([] if better else ["Not shown to be better than chance (95 %): NetWSAL."])
+    upper = scipy.stats.binomtest(wrong, tested).proportion_ci(method="exact").high
+    assert better == (upper < 0.25)
 
 
 def test_of_several_questions_each_has_a_sentence(made_up: Made) -> None:
@@ -68,4 +83,4 @@ def test_of_several_questions_each_has_a_sentence(made_up: Made) -> None:
     assert [sentence.partition(":")[0] for sentence in said[:3]] == [
         f"Chance with relation {relation}" for relation in asked[:3]
     ]
-    assert said[3] == "Chance of 1 questions more is not listed."
+    assert said[3] == "Chance of 1 question more is not listed."

@@ -35,9 +35,10 @@ def test_a_folder_has_a_class_for_each_of_its_folders(tmp_path):
         assert any((image.transpose(1, 2, 0) == pixels).all() for pixels in files)
 
 
-def test_train_and_test_folders_are_kept_apart(tmp_path):
-    class_folders(tmp_path / "own" / "train", ("b", "a"), 3, colours=False)
-    class_folders(tmp_path / "own" / "test", ("a",), 2, first=100, colours=False)
+@pytest.mark.parametrize("called", [("train", "test"), ("Train", "TEST")])
+def test_train_and_test_folders_are_kept_apart(called, tmp_path):
+    class_folders(tmp_path / "own" / called[0], ("b", "a"), 3, colours=False)
+    class_folders(tmp_path / "own" / called[1], ("a",), 2, first=100, colours=False)
     images = load_images(str(tmp_path / "own"), reading=WHOLE)
     assert images.class_names == ("a", "b")
     assert images.train_labels.tolist() == [0, 0, 0, 1, 1, 1]
@@ -172,6 +173,15 @@ def test_labels_beyond_digits_name_their_classes(tmp_path):
     found = load_images(str(tmp_path / "own.npz"))
     assert found.class_names == tuple(map(str, range(1, 27)))
     assert np.bincount(found.train_labels).tolist() == [2] * 26
+
+
+@pytest.mark.parametrize(("classes", "names"), [(4, tuple("0123")), (10, tuple("0123456789"))])
+def test_labels_of_colours_are_digits_where_there_are_all_ten(classes, names, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.arange(40) % classes)
+    found = load_images(str(tmp_path / "own.npz"))
+    assert found.class_names == names
+    assert np.bincount(found.train_labels).tolist() == [20 // classes] * classes
 
 
 def test_the_number_of_classes_is_part_of_the_fingerprint(tmp_path):

@@ -219,7 +219,7 @@ def test_balanced_pairs_of_each_answer_have_all_classes_and_no_order():
             r"no two of all train images have one of them \(relation ==\); choose another relation or other images",
         ),
         (5, "same parity", "no two of all train images have one of them"),
-        (5, "==", r"among the 16 train digits of round 0 no two have one of them .*; ask for more `pairs` \(=8\)"),
+        (5, "==", r"among the 16 train images of round 0 no two have one of them .*; ask for more `pairs` \(=8\)"),
     ],
 )
 def test_images_that_have_no_pairs_of_both_answers_are_refused_with_what_would_do(others, relation, says):

@@ -18,8 +18,9 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
     `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % t interval of the mean over rounds),
     `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3), `best`, `worst`,
     `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others),
-    `class_names` as a store has them, `chance`, `true_share` and `one_image_error` (means of `chance_of_trials`), and
-    `note` where a number cannot be given. Trials whose value is missing are in `diverged` alone.
+    `tested` (all test pairs; NaN where the table does not say), `class_names` as a store has them, `chance`,
+    `true_share` and `one_image_error` (means of `chance_of_trials`), and `note` where a number cannot be given. Trials
+    whose value is missing are in `diverged` alone.
 
     Raises `AnalysisError` where the table is empty or lacks a column.
     """
@@ -86,5 +87,6 @@ def _counts(trials: pd.DataFrame) -> dict[str, object]:
     return {
         "digit_error": digits.mean() if digits.notna().any() else np.nan,
         "diverged": int(trials.diverged.astype(bool).sum()),
+        "tested": trials.test_pairs.sum() if "test_pairs" in trials else np.nan,
         "class_names": trials.class_names.iloc[0] if "class_names" in trials else None,
     }

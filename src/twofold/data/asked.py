@@ -12,7 +12,7 @@ import numpy as np
 from twofold.data.folders import pictures_in
 from twofold.data.naming import printable
 from twofold.data.npz import check_room
-from twofold.errors import DataError, SettingError, cause_of
+from twofold.errors import DataError, SettingError, cause_of, counted
 from twofold.paths import typed_path
 
 # The arrays of an .npz file: both images of each pair in one, or those on each side in two.
@@ -50,7 +50,9 @@ def find_pairs(left: str | Path, right: str | Path | None = None) -> list[Pair]:
     sides = [pictures_in(first), pictures_in(second)]
     counts = [len(side) for side in sides]
     if counts[0] != counts[1]:
-        raise DataError(f"{first} has {counts[0]} pictures and {second} has {counts[1]}; give as many on each side")
+        raise DataError(
+            f"{first} has {counted(counts[0], 'picture')} and {second} has {counts[1]}; give as many on each side"
+        )
     if not counts[0]:
         raise DataError(f"{first} and {second} have no pictures; put some in")
     return [Pair((printable(one), printable(other)), (one, other)) for one, other in zip(*sides)]

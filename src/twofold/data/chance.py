@@ -10,10 +10,11 @@ from twofold.data.relations import Relation
 
 @dataclass(frozen=True)
 class Chance:
-    """Fractions of pairs: those of which the relation holds, and those on which who sees one image errs at least."""
+    """Fractions of pairs: those of which the relation holds, and those on which who sees one image errs at least, where
+    that is known."""
 
     true_share: float
-    one_image_error: float
+    one_image_error: float | None
 
     @property
     def error(self) -> float:
@@ -24,15 +25,15 @@ class Chance:
 def chance_of(relation: Relation, *, balance: bool, counts: Int[np.ndarray, " classes"] | None = None) -> Chance:
     """Chance in pairs drawn from so many images of each class; without `counts` from many images, of all alike.
 
-    Two different images are of the classes a and b with the probability n_a (n_b - [a = b]) / (n (n - 1)). With
-    `balance` the pairs of each answer have half of the probability, shared as before. Who sees the first image alone
-    gives for each of its classes the commoner answer, and errs with the sum over these classes of the rarer one's
-    probability; likewise the second: the smaller sum is the error from one image.
+    Two different images are of the classes a and b with the probability n_a (n_b - [a = b]) / (n (n - 1)). Who sees the
+    first image alone gives for each of its classes the commoner answer, and errs with the sum over these classes of the
+    rarer one's probability; likewise the second: the smaller sum is the error from one image. With `balance` it is not
+    known: which images are left for pairs of the commoner answer depends on how the others were paired.
     """
     likely = _pairs(len(relation.answers), counts)
     if balance:
-        for those in (relation.answers, ~relation.answers):
-            likely[those] *= 0.5 / (likely[those].sum() or 1.0)
+        both = likely[relation.answers].any() and likely[~relation.answers].any()
+        return Chance(0.5 if both else float(likely[relation.answers].any()), None)
     true = np.where(relation.answers, likely, 0.0)
     of_one_image = (np.minimum(true.sum(axis), (likely - true).sum(axis)).sum() for axis in (0, 1))
     return Chance(_fraction(true.sum()), _fraction(min(of_one_image)))

@@ -29,14 +29,15 @@ def listed(folder: Path) -> dict[str, _Listing] | None:
     folders = _folders_in(folder)
     if not folders:
         return None
-    if set(_PARTS) <= set(folders):
-        others = [name for name in folders if name not in _PARTS]
+    called = {name.lower(): name for name in folders}
+    if set(_PARTS) <= set(called):
+        others = [name for name in folders if name.lower() not in _PARTS]
         if others:
             raise DataError(
                 f"{folder} has train, test and {printable(others[0])}; it must have train and test alone, or the "
                 "classes (validation pairs are drawn from the training images)"
             )
-        return {part: _classes(folder / part) for part in _PARTS}
+        return {part: _classes(folder / called[part]) for part in _PARTS}
     return {"train": _classes(folder)}
 
 

@@ -66,7 +66,7 @@ def images_of(name: str, raw: Raw, reading: Reading) -> Images:
     """
     parts = [check_part(part) for part in (raw.train, raw.test) if part is not None]
     raw = raw._replace(train=parts[0], test=parts[1] if raw.test is not None else None)
-    names, labels = _named([part.labels for part in parts], raw.class_names, [part.origin for part in parts])
+    names, labels = _named(parts, raw.class_names)
     in_halves = raw.halved and names == DIGIT_NAMES
     if reading.classes is not None:
         parts, labels, names = _chosen(parts, labels, names, reading.classes)
@@ -105,15 +105,14 @@ def is_digits(class_names: tuple[str, ...]) -> bool:
     return set(class_names) <= set(DIGIT_NAMES)
 
 
-def _named(
-    labels: list[np.ndarray], names: tuple[str, ...] | None, origins: list[str]
-) -> tuple[tuple[str, ...], list[Int32[np.ndarray, " n"]]]:
+def _named(parts: list[Part], names: tuple[str, ...] | None) -> tuple[tuple[str, ...], list[Int32[np.ndarray, " n"]]]:
     """The names of the classes, and each label's place among them.
 
-    Without names, labels from 0 to 9 are those of digits, and others name their classes themselves.
+    Without names, labels from 0 to 9 are those of digits where images are grey, or where there are all ten; others name
+    their classes themselves.
     """
     most = CLASSES if names is None else len(names)
-    for each, origin in zip(labels, origins):
+    for _, each, origin in parts:
         whole = np.isfinite(each) & (each >= 0) & (np.where(np.isfinite(each), each, 0) % 1 == 0)
         whole &= each < (most if names is not None else 2**31)
         if not whole.all():
@@ -121,14 +120,14 @@ def _named(
             raise DataError(
                 f"{origin} goes with the label {each[~whole][0]}; labels must be whole numbers from 0{upto or ' on'}"
             )
-    numbers = [each.astype(np.int32) for each in labels]
+    numbers = [part.labels.astype(np.int32) for part in parts]
     if names is not None:
         return names, numbers
-    if all(each.max(initial=0) < CLASSES for each in numbers):
-        return DIGIT_NAMES, numbers
     distinct = np.unique(np.concatenate(numbers))
+    if distinct.max() < CLASSES and (parts[0].images.ndim == 3 or len(distinct) == CLASSES):
+        return DIGIT_NAMES, numbers
     found = tuple(map(str, distinct.tolist()))
-    check_names(found, origins[0])
+    check_names(found, parts[0].origin)
     return found, [np.searchsorted(distinct, each).astype(np.int32) for each in numbers]
 
 

@@ -79,7 +79,7 @@ def draw_pairs(
         stream = np.random.SeedSequence([seed, round, _BALANCE_STREAM, SPLITS.index(split)])
         places = balanced_places(labels[chosen], asked, np.random.Generator(np.random.Philox(stream)))
         if places is None:
-            few = f"and among the {2 * pairs} {split} digits of round {round} no two have one of them"
+            few = f"and among the {2 * pairs} {split} images of round {round} no two have one of them"
             more = f"ask for more `{_option(split)}` (={pairs})"
             if not _has_both_answers(labels, asked):
                 few = f"and no two of all {split} images have one of them"

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -86,8 +86,8 @@ def names_of_text(text: str) -> tuple[str, ...]:
 
 
 def _class_names(classes: str | Sequence[str]) -> tuple[str, ...]:
-    given = names_of_text(classes) if isinstance(classes, str) else tuple(classes)
-    if not all(isinstance(name, str) for name in given):
+    given = names_of_text(classes) if isinstance(classes, str) else classes
+    if not isinstance(given, Iterable) or not all(isinstance(name, str) for name in given):
         raise SettingError(f"`classes` (={given!r}) must be names of classes")
     names = tuple(name.strip() for name in given)
     twice = next((name for name in names if names.count(name) > 1), None)

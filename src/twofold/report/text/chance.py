@@ -3,14 +3,18 @@
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
+import scipy.special
 
 from twofold.analysis import CHANCE, chances
 from twofold.report.text.names import setting_text
-from twofold.report.text.numbers import percent
+from twofold.report.text.numbers import counted, percent
 from twofold.report.text.tables import Row, rows_of
 
 # What chance depends on, where it varies.
 _OF = ("data", "relation", "balance")
+
+# The upper end of an interval of 95 %.
+_UPPER = 0.975
 
 # More questions, or networks, than these are counted rather than listed.
 _MOST_QUESTIONS, _MOST_NAMED = 3, 8
@@ -53,20 +57,25 @@ def chance_beyond(error: float) -> str:
 
 
 def _sentences(questions: pd.DataFrame, by: Sequence[str]) -> Iterator[str]:
-    told = {name: [percent(value, 1) for value in questions[name]] for name in CHANCE}
+    told = {name: ["" if pd.isna(value) else percent(value, 1) for value in questions[name]] for name in CHANCE}
     distinct = questions.assign(**told).drop_duplicates([*by, *CHANCE])
     for row in rows_of(distinct.head(_MOST_QUESTIONS)):
         where = f" with {setting_text({name: row[name] for name in by})}" if by and len(distinct) > 1 else ""
+        alone = row["one_image_error"]
         yield (
-            f"Chance{where}: the relation is true of {row['true_share']} % of test pairs, so that the same answer to "
-            f"all of them errs on {row['chance']} %; who sees one image alone errs on at least "
-            f"{row['one_image_error']} %."
+            f"Chance{where}: the relation is true of {row['true_share']} % of test pairs, so that the same answer "
+            f"to all of them errs on {row['chance']} %"
+            + (f"; who sees one image alone errs on at least {alone} %." if alone else ".")
         )
-    if len(distinct) > _MOST_QUESTIONS:
-        yield f"Chance of {len(distinct) - _MOST_QUESTIONS} questions more is not listed."
+    if more := max(0, len(distinct) - _MOST_QUESTIONS):
+        yield f"Chance of {counted(more, 'question')} more is not listed."
 
 
 def _is_better(row: Row) -> bool:
-    """Whether a mean error is shown to be below chance: the whole of its interval, if it has one."""
-    bound: float = row["mean"] if pd.isna(row["ci_high"]) else row["ci_high"]
+    """Whether a mean error is shown to be below chance: the whole of its interval. Of one round that is the interval of
+    Clopper and Pearson (1934) over its test pairs, which is about that network alone."""
+    bound: float = row["ci_high"]
+    if row["rounds"] == 1 and not pd.isna(row["tested"]):
+        wrong, tested = round(row["mean"] * row["tested"]), int(row["tested"])
+        bound = float(scipy.special.betaincinv(wrong + 1, tested - wrong, _UPPER)) if wrong < tested else 1.0
     return pd.isna(row["chance"]) or pd.isna(bound) or bool(bound < row["chance"])
