@@ -18,7 +18,6 @@ from twofold.data import Reading, Relation, Source, find_source
 from twofold.data.asked import find_pairs
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.export.portable import check_exportable, contents_of, files_of
-from twofold.export.predicting import answers_of
 from twofold.export.trained import find_kept, open_named
 from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
@@ -448,5 +447,7 @@ def predict(
 
     Raises `DataError`, `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.
     """
+    from twofold.export.predicting import answers_of  # it needs JAX, and what only reads needs none
+
     pairs = find_pairs(left, right)
     return pd.DataFrame(answers_of(open_named(file, network), pairs)).astype(object)

@@ -229,8 +229,8 @@ class Settings:
         written=_size_text,
         words=2,
         example="32x24",
-        help="Height and width that images are brought to before pooling, or one number for both: --size 32 24; by "
-        "default they stay as they are.",
+        help="Height and width that images are brought to before pooling, or one number for both, for example --size "
+        "32 24; by default they stay as they are.",
     )
     relation: Setting[str] = setting(
         default="<=",

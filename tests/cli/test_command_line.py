@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shlex
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -157,10 +158,16 @@ def test_a_store_that_cannot_be_used_is_one_line_and_exit_code_3(case, capsys, t
 
 BAD_DATA = {
     "no file": (["--data", "own/digits.npz"], "there is no file or folder own/digits.npz"),
-    "a device": (["--data", "/dev/null"], "`--data` (=/dev/null) is a pipe or a device; give the name of an .npz file"),
+    "a device": (
+        ["--data", "/dev/null"],
+        "`--data` (=/dev/null) is a pipe or a device; give the name of a file or a folder",
+    ),
     "a file that is cut": (["--data", "./cut"], "cannot read cut/train-images-idx3-ubyte.gz"),
     "no .npz file": (["--data", "text.npz"], "text.npz is no .npz file; save one with"),
-    "a folder without digits": (["--data", "./empty"], "empty lacks train-images-idx3-ubyte.gz"),
+    "a folder without digits": (
+        ["--data", "./empty"],
+        "empty has neither a folder of pictures for each class nor IDX files",
+    ),
     "no data folder": (["--data", "mnist", "--data-dir", "none"], "`--data-dir` (=none) is no folder"),
     "too small a pool": (["--pairs", "1300"], "`--pairs` (=1300) takes 2600 training digits, but mnist5k has 2500"),
     "too few test digits": (
@@ -177,7 +184,7 @@ def test_data_that_do_not_suit_are_one_line_and_exit_code_4(case, capsys, tmp_pa
     (tmp_path / "empty").mkdir()
     (tmp_path / "cut").mkdir()
     for name in PUBLISHED["mnist"].sha256:
-        (tmp_path / "cut" / name).write_bytes(gzip.compress(bytes(100))[:-4])
+        (tmp_path / "cut" / name).write_bytes(gzip.compress(struct.pack(">4I", 0x803, 1, 28, 28) + bytes(784))[:-4])
     words, says = BAD_DATA[case]
     assert main(["study", "--quiet", "--networks", "NetWS", *words]) == 4
     assert_one_line(capsys.readouterr(), says)

@@ -22,10 +22,10 @@ SLIPS = {
     "a minus sign": (["results", "−json"], "did you mean --json?"),
     "an option of others": (
         ["study", "--csv"],
-        "it is one of results, analyse and power",
+        "it is one of results, analyse, power and predict",
     ),
     "an option of others, with a value": (["models", "--workers=3"], "it is one of study, grid, sweep and tune"),
-    "a short option of others": (["study", "-o", "x"], "it is one of report and demo"),
+    "a short option of others": (["study", "-o", "x"], "it is one of report, demo and export"),
     "an option of nobody": (["study", "--xyzzy"], "`--xyzzy` is no option of study; see twofold study --help"),
     "an option before the command": (["--rounds", "3", "study"], "`--rounds` is an option of study, grid, "),
     "options after two dashes": (["study", "--", "--rounds", "3"], "after -- no options are read; leave -- out"),

@@ -187,7 +187,7 @@ def test_the_report_has_the_layers_and_the_drawings_of_the_networks_it_shows(tra
         f"Twin(share={share}, aux=True)" for share in (False, True)
     ]
     images = re.findall(r"data:image/png;base64,([^\"]+)", page)
-    assert [base64.b64decode(each)[1:4] for each in images] == [b"PNG"] * 2
+    assert [base64.b64decode(each)[1:4] for each in images] == [b"PNG"] * 3  # and of the question
     assert page.count(">second.0: conv2d<") == 2
     assert run("report", "--networks", "NetWS")[0] == 0
     assert 'id="networks"' not in (tmp_path / "report.html").read_text("utf-8")

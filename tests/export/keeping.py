@@ -4,7 +4,7 @@ import numpy as np
 
 from twofold.data import Task, find_relation
 from twofold.networks.importing import import_home
-from twofold.networks.kinds import load
+from twofold.networks.kinds import each_of, load
 from twofold.networks.protocol import Variables
 from twofold.networks.typed import parse
 from twofold.results import ModelStore
@@ -20,7 +20,7 @@ def keep(folder, text, *, size=(14, 14), channels=1, classes=10, key="", **other
     typed, task = parse(text), Task(*size, channels=channels, classes=classes)
     imported = import_home(typed.home)
     make = imported.find(typed.name)
-    (network,) = load(typed, make, task, around=imported.there, source=imported.digest())
+    (network,) = load(typed, each_of(typed, make, task, None, imported.there, imported.digest()))
     settings = {name: declared.default for name, declared in SETTINGS.items()} | {
         name: value for name, value in others.items() if name in SETTINGS
     }

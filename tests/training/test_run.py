@@ -99,7 +99,7 @@ def test_the_key_decides_the_initial_weights():
 def test_evaluation_in_blocks_counts_every_pair_once(pairs):
     network = init_network(jax.random.key(0), weight_sharing=False)
     some = type(PAIRS)(*(jnp.asarray(array[:pairs]) for array in PAIRS))
-    outputs = jax.jit(network, compiler_options=quickly.OPTIONS)(some.images)
+    outputs = jax.jit(lambda images: network(images), compiler_options=quickly.OPTIONS)(some.images)
     evaluation = EVALUATE(program("NetBase"), Variables(network), some, {"negative_slope": 0.0})
     assert evaluation.wrong == (outputs.logits.argmax(1) != some.targets).sum()
     assert evaluation.wrong_classes == (outputs.class_logits.argmax(2) != some.classes).sum()

@@ -90,7 +90,7 @@ def with_embeddings(trials: pd.DataFrame) -> pd.Series:
 
 def with_bottlenecks(trials: pd.DataFrame) -> pd.Series:
     """Whether each trial's network is built in: those of one's own have the activations that they are written with."""
-    return trials.identity.isna() if "identity" in trials else pd.Series(True, index=trials.index)
+    return trials.identity.fillna("").eq("") if "identity" in trials else pd.Series(True, index=trials.index)
 
 
 # Settings whose value says nothing in trials of networks that do not use them, and which trials are of those that do.
