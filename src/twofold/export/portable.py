@@ -117,7 +117,7 @@ def told_of(kept: Kept) -> dict[str, Any]:
 
     `answer_below_threshold` is the answer of embeddings whose distance is below the threshold.
     """
-    record = {"pool": SETTINGS["pool"].default, **kept.record}
+    record = {"pool": SETTINGS["pool"].default, "channels": 1, **kept.record}
     told = {name: record[name] for name in TOLD if record.get(name) is not None}
     if record.get("distance_threshold") is not None:
         told["answer_below_threshold"] = kept.answer_below_threshold
