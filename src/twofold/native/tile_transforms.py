@@ -152,20 +152,24 @@ def _seen(begin, size, places):
 
 @compiled
 def _window(s, tile):
-    """Where a tile of the images begins, how many rows and columns it has, and the first and last of them that are not
-    zeros."""
+    """Where the first number of a tile stands among the images, which may be before the first of them; how many rows
+    and columns it has, the first and last of them that are not zeros, and whether that are all."""
     y, x = tile.row - s.above, tile.column - s.left
     down, across = 4 if tile.short_down else SIDE, 4 if tile.short_across else SIDE
     top, bottom = _seen(y, min(s.height, s.rows + 2 - s.above), down)
     left, right = _seen(x, min(s.width, s.columns + 2 - s.left), across)
-    return y, x, down, across, top, bottom, left, right
+    begin = ((tile.image * s.height + y) * s.width + x) * s.inputs
+    return begin, down, across, top, bottom, left, right, bottom - top == down and right - left == across
 
 
 @compiled
 def _fields(s, tile):
-    """How many rows and columns of outputs a tile has, and how many of them there are."""
+    """Where the first number of a tile stands among the outputs, how many rows and columns it has, how many of them
+    there are, and whether that are all."""
     down, across = 2 if tile.short_down else 4, 2 if tile.short_across else 4
-    return down, across, min(down, s.rows - tile.row), min(across, s.columns - tile.column)
+    rows, columns = min(down, s.rows - tile.row), min(across, s.columns - tile.column)
+    begin = ((tile.image * s.rows + tile.row) * s.columns + tile.column) * s.outputs
+    return begin, down, across, rows, columns, rows == down and columns == across
 
 
 @compiled
@@ -189,7 +193,8 @@ def _part(operation, channels, source, line, apart, target, target_line, target_
 
 
 @compiled
-def _clear(numbers, count):
+def clear(numbers, count):
+    """Makes so many numbers 0."""
     for i in range(count):
         numbers[i] = np.int8(0)
 
@@ -197,15 +202,14 @@ def _clear(numbers, count):
 @compiled
 def tile_of_images(s, tile, images, planes, step, space):
     """A tile of the images, to a row of the planes."""
-    y, x, down, across, top, bottom, left, right = _window(s, tile)
-    corner, line = offset(images, ((tile.image * s.height + y) * s.width + x) * s.inputs), s.width * s.inputs
-    inside = bottom - top == down and right - left == across
+    begin, down, across, top, bottom, left, right, inside = _window(s, tile)
+    corner, line = offset(images, begin), s.width * s.inputs
     for c in range(0, s.inputs, CHANNELS_AT_ONCE):
         width = min(CHANNELS_AT_ONCE, s.inputs - c)
         pitch, whole = SIDE * width, offset(space, SIDE * SIDE * width)
         start, apart, below = offset(corner, c), s.inputs, line
         if not inside:
-            _clear(whole, down * pitch)
+            clear(whole, down * pitch)
             _part(_copy, width, start, line, apart, whole, pitch, width, top, bottom, left, right)
             start, apart, below = whole, width, pitch
         lines, length = _lines(across, width, apart, width)
@@ -217,9 +221,8 @@ def tile_of_images(s, tile, images, planes, step, space):
 @compiled
 def tile_to_images(s, tile, planes, step, images, space):
     """Adds the gradient of a tile to that of the images."""
-    y, x, down, across, top, bottom, left, right = _window(s, tile)
-    corner, line = offset(images, ((tile.image * s.height + y) * s.width + x) * s.inputs), s.width * s.inputs
-    inside = bottom - top == down and right - left == across
+    begin, _, across, top, bottom, left, right, inside = _window(s, tile)
+    corner, line = offset(images, begin), s.width * s.inputs
     for c in range(0, s.inputs, CHANNELS_AT_ONCE):
         width = min(CHANNELS_AT_ONCE, s.inputs - c)
         pitch, whole = SIDE * width, offset(space, SIDE * SIDE * width)
@@ -236,10 +239,8 @@ def tile_to_images(s, tile, planes, step, images, space):
 @compiled
 def tile_to_outputs(s, tile, planes, step, outputs, space):
     """A tile of the outputs, as far as there are outputs."""
-    down, across, rows, columns = _fields(s, tile)
-    line = s.columns * s.outputs
-    corner = offset(outputs, (tile.image * s.rows + tile.row) * line + tile.column * s.outputs)
-    inside = rows == down and columns == across
+    begin, _, across, rows, columns, inside = _fields(s, tile)
+    corner, line = offset(outputs, begin), s.columns * s.outputs
     for c in range(0, s.outputs, CHANNELS_AT_ONCE):
         width = min(CHANNELS_AT_ONCE, s.outputs - c)
         pitch, whole = 4 * width, offset(space, SIDE * SIDE * width)
@@ -255,15 +256,14 @@ def tile_to_outputs(s, tile, planes, step, outputs, space):
 @compiled
 def tile_of_outputs(s, tile, gradient, planes, step, space):
     """A tile of the gradient of the outputs, to a row of the planes; where there are no outputs it is 0."""
-    down, across, rows, columns = _fields(s, tile)
-    line = s.columns * s.outputs
-    corner = offset(gradient, (tile.image * s.rows + tile.row) * line + tile.column * s.outputs)
+    begin, down, across, rows, columns, inside = _fields(s, tile)
+    corner, line = offset(gradient, begin), s.columns * s.outputs
     for c in range(0, s.outputs, CHANNELS_AT_ONCE):
         width = min(CHANNELS_AT_ONCE, s.outputs - c)
         pitch, whole = 4 * width, offset(space, SIDE * SIDE * width)
         start, apart, below = offset(corner, c), s.outputs, line
-        if rows < down or columns < across:
-            _clear(whole, down * pitch)
+        if not inside:
+            clear(whole, down * pitch)
             _part(_copy, width, start, line, apart, whole, pitch, width, 0, rows, 0, columns)
             start, apart, below = whole, width, pitch
         lines, length = _lines(across, width, apart, width)

@@ -24,6 +24,7 @@ from twofold.native.gathered import product
 from twofold.native.tile_sizes import SIDE, TILE
 from twofold.native.tile_transforms import (
     Sizes,
+    clear,
     kernel_planes,
     kernel_planes_back,
     plane,
@@ -56,9 +57,11 @@ def _begins(s, first, now):
 
 
 @compiled
-def _after(free, kind):
-    """The next free row of each kind, when one has taken its own."""
-    return free[0] + (kind == 0), free[1] + (kind == 1), free[2] + (kind == 2), free[3] + (kind == 3)
+def _next(s, t, free):
+    """Tile t, its row, and the rows that are then the next free ones of each kind."""
+    tile = tile_of(s, t)
+    k = _kind(tile)
+    return tile, free[k], (free[0] + (k == 0), free[1] + (k == 1), free[2] + (k == 2), free[3] + (k == 3))
 
 
 @compiled
@@ -96,17 +99,13 @@ def _forward(s, images, kernel, of_inputs, outputs, space):
         kinds = _begins(s, first, now)
         free = kinds
         for t in range(first, first + now):
-            tile = tile_of(s, t)
-            kind = _kind(tile)
-            tile_of_images(s, tile, images, offset(left, free[kind] * s.inputs), left_step, more)
-            free = _after(free, kind)
+            tile, row, free = _next(s, t, free)
+            tile_of_images(s, tile, images, offset(left, row * s.inputs), left_step, more)
         _products(kinds, now, left, of_inputs, s.inputs, right, s.outputs, to, left_step, right_step, step)
         free = kinds
         for t in range(first, first + now):
-            tile = tile_of(s, t)
-            kind = _kind(tile)
-            tile_to_outputs(s, tile, offset(to, free[kind] * s.outputs), step, outputs, more)
-            free = _after(free, kind)
+            tile, row, free = _next(s, t, free)
+            tile_to_outputs(s, tile, offset(to, row * s.outputs), step, outputs, more)
 
 
 @inlined
@@ -119,21 +118,17 @@ def _backward(s, images, turned, gradient, of_inputs, of_outputs, each_input, to
     to = offset(right, TILE * right_step)
     more = offset(to, TILE * right_step)
     kernel_planes(turned, s.outputs, s.inputs, right, more)
-    for i in range(s.n * s.height * s.width * s.inputs):
-        to_images[i] = np.int8(0)
-    for i in range(TILE * right_step):
-        to[i] = np.int8(0)
+    clear(to_images, s.n * s.height * s.width * s.inputs)
+    clear(to, TILE * right_step)
     tiles = s.n * ((s.rows + 3) // 4) * ((s.columns + 3) // 4)
     for first in range(0, tiles, at_once):
         now = min(at_once, tiles - first)
         kinds = _begins(s, first, now)
         free = kinds
         for t in range(first, first + now):
-            tile = tile_of(s, t)
-            kind = _kind(tile)
-            tile_of_images(s, tile, images, offset(left, free[kind] * s.inputs), left_step, more)
-            tile_of_outputs(s, tile, gradient, offset(of, free[kind] * s.outputs), step, more)
-            free = _after(free, kind)
+            tile, row, free = _next(s, t, free)
+            tile_of_images(s, tile, images, offset(left, row * s.inputs), left_step, more)
+            tile_of_outputs(s, tile, gradient, offset(of, row * s.outputs), step, more)
         for k in range(TILE):
             begin, rows = _rows_of(k, kinds, now)
             seen, given = offset(left, k * left_step + begin * s.inputs), offset(of, k * step + begin * s.outputs)
@@ -142,10 +137,8 @@ def _backward(s, images, turned, gradient, of_inputs, of_outputs, each_input, to
         _products(kinds, now, of, of_outputs, s.outputs, right, s.inputs, left, step, right_step, left_step)
         free = kinds
         for t in range(first, first + now):
-            tile = tile_of(s, t)
-            kind = _kind(tile)
-            tile_to_images(s, tile, offset(left, free[kind] * s.inputs), left_step, to_images, more)
-            free = _after(free, kind)
+            tile, row, free = _next(s, t, free)
+            tile_to_images(s, tile, offset(left, row * s.inputs), left_step, to_images, more)
     kernel_planes_back(to, s.inputs, s.outputs, to_kernel, more)
 
 
