@@ -44,11 +44,10 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.SD,
         statistics.RANGE,
     ]
-    statistics_of = summary(trials, ["network", *varied])
+    rows = summary(without_unused(trials), ["network", *varied])
     title = f"Test error of {counted(len(trials), 'trial')}"
-    below = [*notes.identities_note(trials.network), *chance_notes(statistics_of, varied)]
-    shown = summary(without_unused(trials), ["network", *varied])
-    return drawn(TextTable(title, columns, rows_of(shown), below))
+    below = [*notes.identities_note(trials.network), *chance_notes(rows, varied)]
+    return drawn(TextTable(title, columns, rows_of(rows), below))
 
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:

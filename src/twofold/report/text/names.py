@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
 from twofold.settings import value_text, words
@@ -53,10 +55,11 @@ def error_label(kind: str = "test") -> str:
 
 
 def setting_text(setting: Mapping[str, Any], between: str = ", ") -> str:
-    """A setting as a reader would name it: adam, learning rate 0.001."""
+    """A setting as a reader would name it: adam, learning rate 0.001. What a network does not use is left out."""
     return between.join(
         cell_text(name, value) if name in _BARE else f"{words(name)} {cell_text(name, value)}"
         for name, value in setting.items()
+        if not pd.isna(value)
     )
 
 

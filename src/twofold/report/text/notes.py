@@ -182,7 +182,7 @@ def outlier_notes(explained: pd.DataFrame, varied: Sequence[str]) -> Iterator[st
         dead = _listed_dead(explained.network)
         yield f"All {found} rounds {beyond} have a dead {dead} or diverged." if found else f"No round is {beyond}."
     for row in rows_of(explained[explained.unexplained > 0]):
-        setting = setting_text({name: row[name] for name in varied if not pd.isna(row[name])})
+        setting = setting_text({name: row[name] for name in varied})
         rounds = ", ".join(map(str, row["unexplained_rounds"]))
         where = ", ".join(filter(None, (row["network"], setting, f"round {rounds}")))
         alive = "both branches" if row["network"] in NETWORKS else "all layers"
