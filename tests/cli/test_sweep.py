@@ -1,7 +1,7 @@
 """`twofold sweep` as a user runs it: a few values of two quantities, really trained, on the embedded digits."""
 
-import re
 import json
+import re
 from functools import partial
 
 import pytest
