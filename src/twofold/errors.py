@@ -39,6 +39,14 @@ class StoreError(TwofoldError):
     exit_code = 3
 
 
+class StoreAway(StoreError):
+    """The store, or the folder of kept networks, does not answer now, and may do so later; `cause` says why."""
+
+    def __init__(self, message: str, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
 class ExtraError(TwofoldError, ImportError):
     """A part that not everybody needs is not installed."""
 

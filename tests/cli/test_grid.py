@@ -5,8 +5,6 @@ import json
 import pytest
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.results import claims
-
 SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizer", "sgd"]
 # Steps so large that the loss of every network leaves the floating-point numbers.
 RATES = ["--learning-rate", "0.001", "1e6"]
@@ -82,13 +80,11 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
     assert err.count("\n") == 1
 
 
-def test_a_killed_grid_goes_on_where_it_stopped(run, start, tmp_path, monkeypatch):
+def test_a_killed_grid_goes_on_where_it_stopped(run, start, tmp_path):
     watched_store(tmp_path / "twofold.db")
     arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rate", "0.001"]
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 20
-    # What the dead run had claimed is free after two minutes; here at once.
-    monkeypatch.setattr(claims, "_CLAIM_LIFETIME", 0.0)
     code, _, err = run(*arguments)
     assert code == 0
     assert f"{len(before)} of 20 trials are in the store already" in err

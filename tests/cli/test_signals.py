@@ -125,11 +125,11 @@ def test_while_it_trains_what_is_complete_is_kept(number, start, tmp_path):
 def test_while_it_waits_for_another_run(number, start, tmp_path):
     store = Store(str(tmp_path / "twofold.db"))
     (trial,) = twofold.Study(networks="NetWS", rounds=1, epochs=100, pairs=100, test_pairs=50).trials()
-    assert store.claim(trial.key, "elsewhere:1:another")
+    assert store.claim([trial.key], "another") == ([trial.key], [])
     process = start(*long_study(rounds=1), cwd=tmp_path)
     assert "waiting for another run" in process.stderr.readline()
     assert ended(process, number) == (number, GOES_ON)
-    assert sql(tmp_path / "twofold.db", "select owner from claims") == [("elsewhere:1:another",)]
+    assert sql(tmp_path / "twofold.db", "select owner from claims") == [("another",)]
 
 
 @LINUX

@@ -6,8 +6,6 @@ import sys
 import pytest
 from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
 
-from twofold.results import claims
-
 TASK = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60"]
 SPACE = ["--optimizer", "sgd", "--batch-size", "25", "--epochs", "1", "3", "--learning-rate", "0.0005", "0.01"]
 SMALL = ["tune", *TASK, *SPACE, "--rounds", "2"]
@@ -73,13 +71,11 @@ def test_without_optuna_the_remedy_is_told(run, monkeypatch):
     )
 
 
-def test_a_killed_search_goes_on_where_it_stopped(run, start, tmp_path, monkeypatch):
+def test_a_killed_search_goes_on_where_it_stopped(run, start, tmp_path):
     watched_store(tmp_path / "twofold.db")
     arguments = [*SMALL, "--networks", "NetWS", "--budget", "24"]
     before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
     assert 0 < len(before) < 24
-    # What the dead run had claimed is free after two minutes; here at once.
-    monkeypatch.setattr(claims, "_CLAIM_LIFETIME", 0.0)
     code, out, _ = run(*arguments, "--json", "--quiet")
     assert code == 0
     after = trained(tmp_path / "twofold.db")

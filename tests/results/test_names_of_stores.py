@@ -180,7 +180,7 @@ def test_a_store_that_may_only_be_read_is_read(monkeypatch, row):
             store = Store("x.db")
             assert len(store.read()) == 1
             with pytest.raises(StoreError, match=r"x\.db \(attempt to write a readonly database\)"):
-                store.claim("another", "me")
+                store.claim(["another"], "me")
             assert "cannot use the store new.db (the folder . cannot be written)" in refused("new.db", create=True)
         finally:
             os.setresuid(0, 0, 0)

@@ -4,13 +4,16 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from twofold.errors import StoreError
 from twofold.results import Store, new_owner
+from twofold.results import claims as claims_module
+from twofold.results.claims import LIFETIME, portion
 
 
 @pytest.fixture
@@ -32,11 +35,9 @@ def sql(path, statement, *values):
     return found
 
 
-def owner_of_a_dead_process() -> str:
-    """What a run that was killed would have called itself."""
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    machine, _, name = new_owner().rsplit(":", 2)
-    return f"{machine}:{int(ended.stdout)}:{name}"
+def claimed(store, owner, key="k", **options):
+    """Whether the owner may train the trial."""
+    return store.claim([key], owner, **options) == ([key], [])
 
 
 def test_a_row_comes_back_as_it_was(store, row):
@@ -99,7 +100,7 @@ def test_long_columns_come_only_with_histories(store, row):
 def test_a_row_is_written_whole_or_not_at_all(store, row, path):
     """A row that the database refuses leaves neither itself nor a gap where an earlier one was."""
     store.add(row)
-    assert store.claim("other", new_owner())
+    assert claimed(store, new_owner(), "other")
     with pytest.raises(StoreError, match=r"NOT NULL.*test_error"):
         store.add(row | {"test_error": None})
     with pytest.raises(StoreError, match="NOT NULL"):
@@ -119,41 +120,120 @@ def test_a_row_takes_the_place_of_the_earlier_one(store, row):
 
 def test_a_trial_is_claimed_once(store):
     first, second = new_owner(), new_owner()
-    assert store.claim("k", first)
-    assert not store.claim("k", second)
+    assert claimed(store, first)
+    assert not claimed(store, second)
     store.release_claims(second)
-    assert not store.claim("k", second)
+    assert not claimed(store, second)
     store.release_claims(first)
-    assert store.claim("k", second)
+    assert claimed(store, second)
 
 
 def test_what_is_stored_is_not_claimed(store, row, path):
     store.add(row | {"dead_units_trace": None})
-    assert not store.claim("k", new_owner())
+    assert not claimed(store, new_owner())
     assert sql(path, "select * from claims") == []
-    assert store.claim("k", new_owner(), traced=True)
+    assert claimed(store, new_owner(), traced=True)
 
 
 def test_storing_a_trial_gives_up_its_claim(store, row, path):
-    store.claim("k", new_owner())
+    claimed(store, new_owner())
     store.add(row)
     assert sql(path, "select * from claims") == []
 
 
-def test_the_claim_of_a_dead_process_does_not_count(store):
-    assert store.claim("k", owner_of_a_dead_process())
-    assert store.claim("k", new_owner())
+CLAIM_ONE = """
+import sys
+from twofold.results import Store, new_owner
+assert Store(sys.argv[1]).claim(["k"], new_owner()) == (["k"], [])
+print("claimed", flush=True)
+sys.stdin.readline()
+"""
 
 
-def test_the_claim_of_another_machine_counts_until_it_is_not_renewed(store, path):
-    elsewhere = "another-machine:1:abc"
-    assert store.claim("k", elsewhere)
-    assert not store.claim("k", new_owner())
-    sql(path, "update claims set renewed_at = ?", time.time() - 10_000)
-    store.renew_claims(elsewhere)
-    assert not store.claim("k", new_owner())
-    sql(path, "update claims set renewed_at = ?", time.time() - 10_000)
-    assert store.claim("k", new_owner())
+def test_the_claim_of_a_dead_process_does_not_count(store, path, launch):
+    """Also where nobody has waited for it yet; of one that lives it does, whatever the number of another machine's."""
+    pipe = subprocess.PIPE
+    process = launch([sys.executable, "-c", CLAIM_ONE, str(path)], stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout.readline() == "claimed\n"
+    assert not claimed(store, new_owner())
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not waited for
+    assert claimed(store, new_owner())
+
+
+@pytest.mark.parametrize("process", ["", "another-start/1:1:1", "not of ours", ":::"])
+def test_a_process_that_is_not_known_here_is_not_taken_for_dead(process, store, path):
+    assert claimed(store, "elsewhere")
+    sql(path, "update runs set process = ?", process)
+    assert not claimed(store, new_owner())
+
+
+class Clock:
+    """A clock that does not go by itself."""
+
+    now = 0.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(claims_module, "time", clock)
+    return clock
+
+
+def looks(store, owner, clock, seconds, every=5.0):
+    """Looks for so many seconds whether the trial is free, and says whether it is, and so taken, at last."""
+    for _ in range(int(seconds / every)):
+        assert not claimed(store, owner)
+        clock.now += every
+    return claimed(store, owner)
+
+
+def test_a_claim_holds_as_long_as_its_run_beats(store, path, clock):
+    """The first has a clock that is two hours off, and nobody asks it."""
+    first, second = new_owner(), new_owner()
+    assert claimed(store, first)
+    sql(path, "update runs set process = 'elsewhere/1:1:1'")
+    for _ in range(5):
+        assert not looks(store, second, clock, LIFETIME - 10)
+        store.beat(first, ["k"], trials=1, done=0)
+    assert looks(store, second, clock, LIFETIME)
+
+
+def test_who_was_stopped_has_not_seen_that_another_stood_still(store, path, clock):
+    """A laptop that slept: its clock has gone on, and both runs go on."""
+    first, second = new_owner(), new_owner()
+    assert claimed(store, first)
+    assert not claimed(store, second)
+    clock.now += 7200
+    assert not claimed(store, second)
+
+
+def test_a_run_that_was_forgotten_claims_anew_what_it_trains_and_nobody_else_has_taken(store, clock, path):
+    stopped, other, third = new_owner(), new_owner(), new_owner()
+    assert all(claimed(store, stopped, key) for key in "kl")
+    assert looks(store, other, clock, LIFETIME)  # and so takes k
+    store.beat(stopped, ["k", "l"], trials=2, done=0)
+    assert dict(sql(path, "select key, owner from claims")) == {"k": other, "l": stopped}
+    assert not claimed(store, third, "l")
+
+
+def test_a_run_that_lost_its_claim_overwrites_nothing(store, row):
+    store.add(row)
+    store.add(row | {"test_error": 0.99})
+    assert store.read(histories=True).to_dict("records") == [row]
+
+
+@given(left=st.integers(1, 10_000), runs=st.integers(1, 50))
+def test_portions_bring_all_runs_to_their_end_together(left, runs):
+    """None claims more than half of its part of what is left."""
+    while left:
+        size = portion(left, runs)
+        assert 1 <= size <= max(1, left / runs / 2)
+        left -= size
 
 
 CLAIM_ALL = """
@@ -162,7 +242,11 @@ from twofold.results import Store, new_owner
 store, owner = Store(sys.argv[1]), new_owner()
 print("ready", flush=True)
 sys.stdin.readline()
-print(*[n for n in range(60) if store.claim(str(n), owner)])
+left, mine = [str(n) for n in range(60)], []
+while left:
+    claimed, left = store.claim(left, owner)
+    mine += claimed
+print(*mine)
 sys.stdin.readline()
 """
 
@@ -190,7 +274,7 @@ def test_a_path_is_an_sqlite_file(path, row):
 
 def test_a_store_in_memory_works(row):
     store = Store("sqlite://")
-    assert store.claim("k", new_owner())
+    assert claimed(store, new_owner())
     store.add(row)
     assert store.present(["k"]) == {"k"}
 

@@ -46,7 +46,9 @@ def make(kind, folder, row):
         for key in ("k", "l"):
             connection.execute(sa.insert(tables.tables["trials"]), row | {"key": key})
         connection.execute(sa.insert(tables.tables["search_journal"]), {"number": 0, "entry": {"a": 1}})
-        connection.execute(sa.insert(tables.tables["claims"]), {"key": "m", "owner": "o", "renewed_at": 1.5})
+        claim = {"key": "m", "owner": "o"}
+        dated = {"renewed_at": 1.5} if "renewed_at" in tables.tables["claims"].c else {}
+        connection.execute(sa.insert(tables.tables["claims"]), claim | dated)
     engine.dispose()
     return path
 
@@ -128,6 +130,9 @@ def test_writing_brings_a_store_to_the_newest_version(old, tmp_path, row):
     before = contents(path)
     Store(str(path))
     after = contents(path)
+    if "runs" not in before:
+        before.pop("claims")  # which earlier versions made otherwise
+        assert after["claims"] == []
     for name, rows in before.items():
         assert [{column: new[column] for column in rows[0]} for new in after[name]] == rows if rows else not after[name]
     for name in set(SETTINGS) - set(before["trials"][0]):
@@ -256,7 +261,7 @@ def test_the_first_versions_trials_are_there_under_their_keys(tmp_path):
     assert len(keys) == 86
     store = Store(str(path))
     assert store.present(keys) == set(keys)
-    assert not any(store.claim(key, new_owner()) for key in keys)
+    assert store.claim(keys, new_owner()) == ([], [])
     assert len(store.read_journal()) == 16
     assert len(store.read(histories=True)) == 86
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import sqlite3
+import time
+from contextlib import closing
 from unittest.mock import create_autospec
 
 import jax
@@ -12,7 +14,7 @@ import pytest
 from twofold.data import load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
-from twofold.results import Store, new_owner
+from twofold.results import Store, heartbeat, new_owner
 from twofold.study import conduct as conduct_module
 from twofold.study import factorial, trainer
 from twofold.study.conduct import conduct
@@ -212,7 +214,7 @@ class Interrupter(Silence):
 
 def claims(path):
     connection = sqlite3.connect(path)
-    found = connection.execute("select key, owner, renewed_at from claims").fetchall()
+    found = connection.execute("select key, owner from claims").fetchall()
     connection.close()
     return found
 
@@ -250,7 +252,7 @@ def test_what_another_run_trains_is_waited_for_and_not_trained(mixed, monkeypatc
     trials, table = mixed
     store = Store("sqlite://")
     theirs = table.iloc[3].to_dict() | {"seconds": 999.0, "digit_error": None}
-    assert store.claim(theirs["key"], new_owner())
+    assert store.claim([theirs["key"]], new_owner())[0]
     other = OtherRun(store, theirs)
     ours = table_of(trials, store=store, listener=other)
     assert other.notes == ["waiting for another run on this store, which is training 1 of the 12 trials"]
@@ -260,26 +262,30 @@ def test_what_another_run_trains_is_waited_for_and_not_trained(mixed, monkeypatc
 
 
 class Forgetter(Silence):
-    """Makes our claims look old at the first progress, and keeps what the store says at the next."""
+    """Has our run forgotten, as if it had been stopped, and waits for its next sign of life."""
 
     def __init__(self, path):
         self.path, self.seen = path, []
 
     def advance(self, epochs):
-        self.seen += [renewed_at for _, _, renewed_at in claims(self.path)]
-        connection = sqlite3.connect(self.path)
-        with connection:
-            connection.execute("update claims set renewed_at = 1")
-        connection.close()
+        before = claims(self.path)
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+            connection.execute("delete from claims")
+            connection.execute("delete from runs")
+        end = time.monotonic() + 60
+        while not claims(self.path) and time.monotonic() < end:
+            time.sleep(0.01)
+        self.seen.append((before, claims(self.path)))
 
 
-def test_claims_are_renewed_while_a_training_goes_on(monkeypatch, tmp_path):
-    monkeypatch.setattr(trainer, "_RENEW_EVERY", -1.0)
+def test_a_run_beats_while_it_trains_and_claims_what_it_trains_anew_where_it_was_forgotten(monkeypatch, tmp_path):
+    monkeypatch.setattr(heartbeat, "BEAT_EVERY", 0.05)
     path = tmp_path / "r.db"
     forgetter = Forgetter(path)
     table_of(plan(epochs=3), store=Store(str(path)), listener=forgetter)
-    assert len(forgetter.seen) >= 2
-    assert 1 not in forgetter.seen
+    assert forgetter.seen
+    for before, after in forgetter.seen:
+        assert before == after
 
 
 def test_a_processor_is_named():

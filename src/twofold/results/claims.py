@@ -1,24 +1,40 @@
-"""Claims: which run trains which trial, so that several share a study out between them."""
+"""Claims: which run trains which trial, so that several share a study out between them.
+
+A run is told by a random token, its `owner`, and counts its beats in the store: its claims hold as long as it beats. No
+clock is compared with another machine's. Who wants what another has claimed looks at the other's beats, and where they
+stand still for `LIFETIME` of its own time, by a clock that nobody sets, it forgets that run. So claims hold whatever
+time machines believe it is, and a laptop that slept has lost nothing when it wakes.
+"""
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 import uuid
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
 
 import sqlalchemy as sa
 
-from twofold.results.database import writing
-from twofold.results.schema import claims
+from twofold.results.database import insert_new, writing
+from twofold.results.processes import has_ended, this_process
+from twofold.results.schema import claims, runs
 
-# A claim that was not renewed for this long (in seconds) belongs to a run that was killed.
-_CLAIM_LIFETIME = 120.0
+# Seconds between two beats of a run, and those for which a run's beats stand still before it is forgotten.
+BEAT_EVERY = 5.0
+LIFETIME = 60.0
+
+# A portion is a fourth of a run's share of what is left, and not so large that one who comes later finds nothing to do.
+_PARTS, _LARGEST_PORTION = 4, 64
+
+# The most seconds that count between two looks at another run: who was stopped meanwhile has not seen it stand still.
+_LONGEST_LOOK = LIFETIME / 4
 
 
 def new_owner() -> str:
-    """A name for this run, to claim trials with: it tells the machine and the process as well."""
-    return f"{platform.node()}:{os.getpid()}:{uuid.uuid4().hex}"
+    """A token for a run, to claim trials with."""
+    return uuid.uuid4().hex
 
 
 class Claims:
@@ -26,38 +42,81 @@ class Claims:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._watched: dict[str, _Watched] = {}
 
-    def take(self, key: str, owner: str) -> bool:
-        """Claim a trial, unless a living run has; say whether that was done."""
-        self._drop_stale(key)
-        try:
-            with writing(self._engine) as connection:
-                connection.execute(sa.insert(claims), {"key": key, "owner": owner, "renewed_at": time.time()})
-        except sa.exc.IntegrityError:
-            return False
-        return True
+    def take(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> list[str]:
+        """Claim those of the trials that nobody has, and return them; at the end of the transaction it is so."""
+        if not keys:
+            return []
+        connection.execute(insert_new(connection, runs), _of_this_process(owner))
+        # In one order for all, so that no two wait for each other.
+        rows = [{"key": key, "owner": owner} for key in sorted(keys)]
+        connection.execute(insert_new(connection, claims), rows)
+        mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
+        taken = set(connection.scalars(mine))
+        return [key for key in keys if key in taken]
 
-    def give_up(self, key: str) -> None:
-        """Forget who has claimed a trial."""
-        with writing(self._engine) as connection:
-            connection.execute(forgetting(key))
+    def taken(self, connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+        """Those of the trials that are claimed."""
+        return set(connection.scalars(sa.select(claims.c.key).where(claims.c.key.in_(keys))))
 
-    def renew(self, owner: str) -> None:
-        """Say that `owner` is alive."""
-        with writing(self._engine) as connection:
-            mine = claims.c.owner == owner
-            connection.execute(sa.update(claims).where(mine).values(renewed_at=time.time()))
+    def runs(self, connection: sa.Connection, owner: str) -> int:
+        """How many runs there are, with `owner`, which may not have begun."""
+        others = sa.select(sa.func.count()).where(runs.c.owner != owner)
+        return 1 + connection.scalars(others).one()
+
+    def beat(self, owner: str, held: Iterable[str], *, trials: int, done: int) -> None:
+        """Say that `owner` is alive, and has done so many of its trials.
+
+        Where it was forgotten, for it had been stopped, what it still trains (`held`) and nobody else has taken since
+        is claimed anew. A signal may cut this short, which is as if it had not been begun.
+        """
+        told = {"beats": runs.c.beats + 1, "trials": trials, "done": done}
+        with writing(self._engine, whole=False) as connection:
+            known = connection.execute(sa.update(runs).where(runs.c.owner == owner).values(told))
+            if not known.rowcount:
+                self.take(connection, list(held), owner)
 
     def release(self, owner: str) -> None:
-        """Forget all that `owner` has claimed."""
+        """Forget a run, and all that it has claimed."""
         with writing(self._engine) as connection:
-            connection.execute(sa.delete(claims).where(claims.c.owner == owner))
+            _forget(connection, owner)
 
-    def _drop_stale(self, key: str) -> None:
-        with writing(self._engine) as connection:
-            claim = connection.execute(sa.select(claims).where(claims.c.key == key)).one_or_none()
-            if claim and (claim.renewed_at < time.time() - _CLAIM_LIFETIME or _is_dead(claim.owner)):
-                connection.execute(forgetting(key).where(claims.c.owner == claim.owner))
+    def forget_the_dead(self, owner: str) -> None:
+        """Forget the runs that are no more, but never `owner`: exactly one of those who see it does so.
+
+        A run is no more where its process was on this machine and has ended, or where its beats stand still.
+        """
+        with self._engine.connect() as connection:
+            others = connection.execute(sa.select(runs).where(runs.c.owner != owner)).all()
+        now = time.monotonic()
+        before = self._watched
+        watched = {run.owner: before.get(run.owner, _Watched(run.beats, now)).again(run.beats, now) for run in others}
+        self._watched = watched
+        for run in others:
+            if watched[run.owner].still >= LIFETIME or has_ended(run.process):
+                with writing(self._engine) as connection:
+                    _forget(connection, run.owner, beats=run.beats)
+
+
+def portion(left: int, runs: int) -> int:
+    """How many of the trials that are left a run should claim at once, where so many runs share them.
+
+    Guided self-scheduling (Polychronopoulos and Kuck 1987, section 3): a part of what is left, so that portions become
+    smaller towards the end, and all runs end together.
+    """
+    return max(1, min(_LARGEST_PORTION, left // (_PARTS * runs)))
+
+
+class _Watched:
+    """Another run, as it was when it was looked at last, and for how many seconds its beats have stood still."""
+
+    def __init__(self, beats: int, at: float, still: float = 0.0) -> None:
+        self.beats, self.at, self.still = beats, at, still
+
+    def again(self, beats: int, now: float) -> _Watched:
+        still = self.still + min(now - self.at, _LONGEST_LOOK) if beats == self.beats else 0.0
+        return _Watched(beats, now, still)
 
 
 def forgetting(key: str) -> sa.Delete:
@@ -65,15 +124,16 @@ def forgetting(key: str) -> sa.Delete:
     return sa.delete(claims).where(claims.c.key == key)
 
 
-def _is_dead(owner: str) -> bool:
-    """Whether the owner was a process of this machine that is no more; false where that cannot be known."""
-    here = f"{platform.node()}:"
-    if not owner.startswith(here) or os.name != "posix":
-        return False
-    try:
-        os.kill(int(owner.removeprefix(here).split(":")[0]), 0)  # sends no signal, only asks
-    except ProcessLookupError:
-        return True
-    except PermissionError:  # another user's, and alive
-        return False
-    return False
+def _forget(connection: sa.Connection, owner: str, *, beats: int | None = None) -> None:
+    """Forget a run and its claims; with `beats`, unless it has beaten since."""
+    this = runs.c.owner == owner
+    gone = connection.execute(sa.delete(runs).where(this if beats is None else this & (runs.c.beats == beats)))
+    if gone.rowcount or beats is None:
+        connection.execute(sa.delete(claims).where(claims.c.owner == owner))
+
+
+def _of_this_process(owner: str) -> dict[str, Any]:
+    host = ""
+    with suppress(OSError):
+        host = platform.node()
+    return {"owner": owner, "host": host, "process": this_process(), "beats": 0, "trials": 0, "done": 0}

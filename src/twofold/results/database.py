@@ -7,17 +7,19 @@ import os
 import shlex
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from twofold import shutdown
-from twofold.errors import SettingError, StoreError, cause_of
+from twofold.errors import SettingError, StoreAway, StoreError, cause_of
 from twofold.paths import SQLITE, typed_path
+from twofold.results.sqlite import open_sqlite, uri_of
 
 DEFAULT_URL = "sqlite:///twofold.db"
 
@@ -69,15 +71,9 @@ def address_of(store: str | os.PathLike[str]) -> Address:
 
 def open_engine(address: Address, *, create: bool = True) -> sa.Engine:
     """SQLAlchemy's engine for a database; nothing is opened until something is asked of it."""
-    if address.file is None:
-        return sa.create_engine(address.url)
-    uri = _uri(address.file, f"mode={'rwc' if create else 'rw'}")
-
-    def connect() -> sqlite3.Connection:
-        # A second process that writes makes SQLite wait, for at most this many seconds, instead of failing.
-        return sqlite3.connect(uri, uri=True, timeout=60, check_same_thread=False)
-
-    return sa.create_engine(address.url, creator=connect)
+    if address.url.get_backend_name() == "sqlite":
+        return open_sqlite(address.file, create=create)
+    return sa.create_engine(address.url, pool_pre_ping=True)  # a connection that was cut is made anew
 
 
 def check_file(address: Address, *, create: bool) -> None:
@@ -135,17 +131,46 @@ def _is_store(file: Path) -> bool:
     with suppress(OSError, sqlite3.Error):
         if not file.is_file() or file.stat().st_size < len(SQLITE):
             return False
-        with closing(sqlite3.connect(_uri(file, "mode=ro&immutable=1"), uri=True)) as connection:
+        with closing(sqlite3.connect(uri_of(file, "mode=ro&immutable=1"), uri=True)) as connection:
             found = connection.execute("SELECT count(*) FROM sqlite_master WHERE name IN ('trials', 'claims')")
             return found.fetchone() == (2,)
     return False
 
 
 @contextmanager
-def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection whose transaction is committed at the end, or rolled back; a signal does not cut it short."""
-    with shutdown.critical, engine.begin() as connection:
+def writing(engine: sa.Engine, *, whole: bool = True) -> Iterator[sa.Connection]:
+    """A connection whose transaction is committed at the end, or rolled back.
+
+    A signal does not cut it short; unless it is not `whole`: then it never makes the end of the program wait.
+    """
+    with (
+        engine.execution_options(writes=True).connect() as connection,
+        connection.begin() as transaction,
+        # Only now: a database that is away, or is locked, may take long.
+        shutdown.critical if whole else nullcontext(),
+    ):
         yield connection
+        transaction.commit()
+
+
+def insert_new(connection: sa.Connection, table: sa.Table) -> Any:
+    """The statement that inserts rows, but none whose primary key is there."""
+    return _insert(connection)(table).on_conflict_do_nothing()
+
+
+def insert_or_replace(connection: sa.Connection, table: sa.Table, better: Callable[[Any], sa.ColumnElement]) -> Any:
+    """The statement that inserts rows, each in place of the one with its primary key where `better` is true.
+
+    `better` is a condition on the table's columns, and on those of the new row, which it is given.
+    """
+    insert = _insert(connection)(table)
+    keys = [column.name for column in table.primary_key]
+    new = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=new, where=better(insert.excluded))
+
+
+def _insert(connection: sa.Connection) -> Callable[[sa.Table], Any]:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
 @contextmanager
@@ -164,7 +189,8 @@ def errors_of(address: Address) -> Iterator[None]:
         hint = f"; did you mean {near[0]}://?" if near else ""
         raise unusable(address.shown, f"{cause_of(error)}{hint}") from error
     except sa.exc.SQLAlchemyError as error:
-        raise unusable(address.shown, cause_of(getattr(error, "orig", None) or error)) from error
+        cause = cause_of(getattr(error, "orig", None) or error)
+        raise (away if _may_pass(error) else unusable)(address.shown, cause) from error
 
 
 def unusable(shown: str, cause: str) -> StoreError:
@@ -172,16 +198,44 @@ def unusable(shown: str, cause: str) -> StoreError:
     return StoreError(f"cannot use the store {shown} ({cause}); name another with --store, for example results.db")
 
 
+def away(shown: str, cause: str) -> StoreAway:
+    """The error for a store that cannot be used now, and may be later."""
+    told = _IN_WORDS.get(cause, cause)
+    return StoreAway(
+        f"cannot use the store {shown} ({told}); try again when that is mended, or name another with --store",
+        f"the store {shown} cannot be used now ({told})",
+    )
+
+
+# What SQLite says, for those who do not know it.
+_IN_WORDS = {
+    "database is locked": "another program has locked it",
+    "database or disk is full": "the disk is full",
+}
+
+# What may pass by itself: in SQLite, and of PostgreSQL the classes of states (its documentation, appendix A) of
+# connections, what was rolled back, resources, what is not ready, an operator's doing, and the system.
+_PASSING_IN_SQLITE = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN"))
+_PASSING_ON_SERVERS = ("08", "40", "53", "55", "57", "58")
+
+
+def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
+    """Whether the same, tried again later, may succeed."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return isinstance(error, sa.exc.TimeoutError)
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorname", "").startswith(_PASSING_IN_SQLITE)
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    if state:
+        return state.startswith(_PASSING_ON_SERVERS)
+    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
+
+
 def _driver(url: sa.URL, error: ImportError) -> str:
     """The package to install for a driver that could not be imported. psycopg without its library names no module."""
     module = error.name or url.drivername.partition("+")[2] or "psycopg"
     module = module.partition(".")[0]
     return _PACKAGES.get(module, module)
-
-
-def _uri(file: Path, options: str) -> str:
-    """A file's name for SQLite, with options: percent signs keep every character of the name from meaning anything."""
-    return f"file:{quote(os.fsencode(os.path.abspath(file)))}?{options}"
 
 
 def _memory() -> Address:

@@ -81,9 +81,7 @@ def columns_of(version: str) -> Set[str]:
 
 def _lock(connection: sa.Connection) -> None:
     """Wait until no other process writes, or migrates, until the end of this transaction."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql":  # SQLite's transactions that write have begun with its lock
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
 
 

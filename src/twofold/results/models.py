@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from twofold.data import Task
-from twofold.errors import SettingError, StoreError, cause_of
+from twofold.errors import SettingError, StoreAway, StoreError, cause_of
 from twofold.networks import find_network
 from twofold.paths import try_folder, typed_path, write_whole
 from twofold.results.database import address_of
@@ -214,4 +214,5 @@ def _errors(verb: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"cannot {verb} {path} ({cause_of(error)}); name another folder with --models") from error
+        failed = f"cannot {verb} {path} ({cause_of(error)})"
+        raise StoreAway(f"{failed}; name another folder with --models", failed) from error

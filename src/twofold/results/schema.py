@@ -94,12 +94,25 @@ questions = sa.Table(
     sa.Column("answers", sa.Text, nullable=False),
 )
 
+# The runs that train for this store now, each with the process that it is in and the number of its beats: see
+# `twofold.results.claims`. Times are the database's.
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("owner", sa.String(32), primary_key=True),
+    sa.Column("host", sa.String, nullable=False),
+    sa.Column("process", sa.String, nullable=False),
+    sa.Column("began_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("trials", sa.Integer, nullable=False),
+    sa.Column("done", sa.Integer, nullable=False),
+    sa.Column("beats", sa.Integer, nullable=False),
+)
+
 claims = sa.Table(
     "claims",
     metadata,
     sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("owner", sa.String, nullable=False),
-    sa.Column("renewed_at", sa.Double, nullable=False),
+    sa.Column("owner", sa.String(32), nullable=False, index=True),
 )
 
 # What an optimizer of settings writes down of its search, entry by entry.

@@ -13,9 +13,19 @@ import sqlalchemy as sa
 
 from twofold.data import Relation
 from twofold.data.relations import marked
-from twofold.results.claims import Claims, forgetting
-from twofold.results.database import DEFAULT_URL, address_of, check_file, errors_of, open_engine, writing
+from twofold.results.claims import Claims, forgetting, portion
+from twofold.results.database import (
+    DEFAULT_URL,
+    address_of,
+    check_file,
+    errors_of,
+    insert_new,
+    insert_or_replace,
+    open_engine,
+    writing,
+)
 from twofold.results.schema import journal, networks, questions, trials
+from twofold.results.sqlite import write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -55,19 +65,31 @@ class Store:
                 raise
         self._claims = Claims(self._engine)
 
+    @property
+    def folder(self) -> Path:
+        """The folder that its file is in; where it has none, the one that the program runs in."""
+        file = self._address.file
+        return file.parent if file else Path.cwd()
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may use it too: not a database in memory."""
+        return self._engine.url.database is not None or self._address.file is not None
+
     def add(self, row: Mapping[str, Any]) -> None:
-        """Store one complete trial, in place of an earlier row with the same key, and give up its claim."""
+        """Store one complete trial, unless it is there already, and give up its claim.
+
+        One that was stored without a trace of dead units is replaced by one that has it.
+        """
         with self._errors(), writing(self._engine) as connection:
-            connection.execute(sa.delete(trials).where(trials.c.key == row["key"]))
-            connection.execute(sa.insert(trials), dict(row))
+            connection.execute(insert_or_replace(connection, trials, _first_with_trace), dict(row))
             connection.execute(forgetting(row["key"]))
 
     def describe(self, identity: str, description: Mapping[str, Any]) -> None:
         """Keep what is to be known of a network of one's own, unless that is there already."""
         with self._errors(), writing(self._engine) as connection:
-            there = sa.select(networks.c.identity).where(networks.c.identity == identity)
-            if connection.scalar(there) is None:
-                connection.execute(sa.insert(networks), {"identity": identity, "description": dict(description)})
+            row = {"identity": identity, "description": dict(description)}
+            connection.execute(insert_new(connection, networks), row)
 
     def described(self) -> pd.DataFrame:
         """The networks of one's own of which trials are stored, as they first came.
@@ -116,14 +138,8 @@ class Store:
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""
-        found: set[str] = set()
         with self._errors(), self._engine.connect() as connection:
-            for some in _slices(list(keys)):
-                query = sa.select(trials.c.key).where(trials.c.key.in_(some))
-                if traced:
-                    query = query.where(trials.c.dead_units_trace.is_not(None))
-                found.update(connection.scalars(query))
-        return found
+            return _present(connection, keys, traced=traced)
 
     def count(self) -> int:
         """How many trials are stored."""
@@ -155,23 +171,53 @@ class Store:
         found = set(table.key)
         return table.set_index("key").loc[[key for key in wanted if key in found]].reset_index()
 
-    def claim(
-        self, key: str, owner: str, *, traced: bool = False, wanted_again: Callable[[str], bool] | None = None
-    ) -> bool:
-        """Whether `owner` may train this trial: it is not `present`, or `wanted_again`, and no living run has it."""
-        with self._errors():
-            if not self._claims.take(key, owner):
-                return False
-            # The row may have been stored, and its claim given up, since the caller last looked.
-            if not self.present([key], traced=traced) or (wanted_again and wanted_again(key)):
-                return True
-            self._claims.give_up(key)
-            return False
+    def share(self) -> bool:
+        """Prepare for others who read and write at the same time; false where all have to take turns.
 
-    def renew_claims(self, owner: str) -> None:
-        """Say that `owner` is alive; to be called well within two minutes."""
+        To be called before many trials are added.
+        """
+        file = self._address.file
         with self._errors():
-            self._claims.renew(owner)
+            return file is None or write_ahead(self._engine, file)
+
+    def claim(
+        self,
+        keys: Sequence[str],
+        owner: str,
+        *,
+        traced: bool = False,
+        wanted_again: Callable[[str], bool] = lambda key: False,
+    ) -> tuple[list[str], list[str]]:
+        """Claim a portion of the trials for `owner` to train: those that it may, and those that are left to be claimed.
+
+        It may train what is not `present`, or is `wanted_again`, and no living run has. A portion is so large that all
+        runs on the store come to their end together. Nothing is claimed only where nothing is left.
+        """
+        left = list(keys)
+        with self._errors():
+            self._claims.forget_the_dead(owner)
+            while left:
+                some, left = left[:_KEYS_PER_QUERY], left[_KEYS_PER_QUERY:]
+                with writing(self._engine) as connection:
+                    taken = self._claims.taken(connection, some)
+                    stored = _present(connection, some, traced=traced)
+                    free = [key for key in some if key not in taken and (key not in stored or wanted_again(key))]
+                    size = portion(len(free) + len(left), self._claims.runs(connection, owner))
+                    mine = self._claims.take(connection, free[:size], owner)
+                    # What was stored, and its claim given up, since it was looked for.
+                    late = {key for key in _present(connection, mine, traced=traced) if not wanted_again(key)}
+                    for key in late:
+                        connection.execute(forgetting(key))
+                claimed = [key for key in mine if key not in late]
+                left = free[size:] + left
+                if claimed:
+                    return claimed, left
+        return [], []
+
+    def beat(self, owner: str, held: Iterable[str], *, trials: int, done: int) -> None:
+        """Say, every few seconds, that `owner` lives, still trains `held`, and has done so many of its trials."""
+        with self._errors():
+            self._claims.beat(owner, held, trials=trials, done=done)
 
     def release_claims(self, owner: str) -> None:
         """Give up what `owner` claimed and did not finish."""
@@ -214,6 +260,21 @@ class Store:
 
     def _errors(self) -> AbstractContextManager[None]:
         return errors_of(self._address)
+
+
+def _present(connection: sa.Connection, keys: Iterable[str], *, traced: bool) -> set[str]:
+    found: set[str] = set()
+    for some in _slices(list(keys)):
+        query = sa.select(trials.c.key).where(trials.c.key.in_(some))
+        if traced:
+            query = query.where(trials.c.dead_units_trace.is_not(None))
+        found.update(connection.scalars(query))
+    return found
+
+
+def _first_with_trace(new: Any) -> sa.ColumnElement:
+    """Whether a stored row has no trace of dead units, and the new one has."""
+    return trials.c.dead_units_trace.is_(None) & new.dead_units_trace.is_not(None)
 
 
 def _default(column: sa.Column) -> sa.ColumnElement:

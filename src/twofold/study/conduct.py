@@ -6,13 +6,16 @@ The store is asked first: where it lacks nothing, no image is read and JAX is no
 import functools
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from twofold import shutdown
 from twofold.data import Images, Source
-from twofold.results import Store, new_owner
+from twofold.results import Store
+from twofold.results.patience import Patience
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener, Silence
+from twofold.study.outbox import Outbox
+from twofold.study.share import Share
 from twofold.study.trial import Trial
 
 if TYPE_CHECKING:
@@ -39,31 +42,37 @@ def conduct(
     `devices` is called when there is something to train, and not before. With `trace`, a stored trial that lacks the
     epoch-by-epoch trace of dead units counts as lacking, as does with a `keeper` one whose network should have been
     kept. Several runs may share a store: each trial is trained by the run that claims it first, and the others wait for
-    its row. An interruption loses at most the trials of the cohort under way.
+    its row. An interruption loses at most the trials of the cohort under way. Where the store goes away, what is
+    trained waits for it in memory; where it stays away, that is written as another store.
 
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
     listener = listener or Silence()
-    owner = new_owner()
-    release = functools.partial(store.release_claims, owner)
+    patience = Patience(listener.note)
+    outbox = Outbox(store, patience, keeper=keeper)
+    wanted_again = keeper.lacks if keeper else lambda key: False
+    share = Share(store, outbox, patience, listener.note, traced=trace, wanted_again=wanted_again)
 
     @functools.cache
     def trainer() -> "Trainer":
-        shutdown.register(release)
+        ending.enter_context(share.going_on(len(trials), len(trials) - len(missing)))
         from twofold.study.trainer import Trainer
 
-        return Trainer(digits, store, owner, devices(), trace=trace, keeper=keeper)
+        return Trainer(digits, share.claim, outbox, devices(), trace=trace)
+
+    def lacking() -> list[Trial]:
+        return patience.with_(lambda: _missing(trials, store, trace, keeper))
 
     missing = _missing(trials, store, trace, keeper)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
     waiting = False
-    try:
+    with ExitStack() as ending:
         while missing:
             trained = trainer().train(missing, listener)
             others = [trial for trial in missing if trial.key not in trained]
-            lacking = set(_missing(trials, store, trace, keeper))
-            missing = [trial for trial in others if trial in lacking]
-            _tell_of_others([trial for trial in others if trial not in lacking], store, listener)
+            still = set(lacking())
+            missing = [trial for trial in others if trial in still]
+            _tell_of_others([trial for trial in others if trial not in still], store, patience, listener)
             if missing:
                 if not waiting:
                     listener.note(
@@ -73,24 +82,21 @@ def conduct(
                 waiting = True
                 time.sleep(_LOOK_EVERY)
         # Which networks are the best shows only now; some may have been stored without being kept.
-        while again := _missing(trials, store, trace, keeper):
+        while again := lacking():
             listener.note(
                 f"trained once more, since their networks were not kept: {len(again)} of the {len(trials)} trials"
             )
             if not trainer().train(again, Silence()):
                 time.sleep(_LOOK_EVERY)
         if keeper:
-            keeper.finish()
-    finally:
-        if trainer.cache_info().misses:  # else nothing was claimed, and the store is left alone
-            shutdown.unregister(release)
-            release()
+            patience.with_(keeper.finish)
 
 
-def _tell_of_others(trials: Sequence[Trial], store: Store, listener: Listener) -> None:
+def _tell_of_others(trials: Sequence[Trial], store: Store, patience: Patience, listener: Listener) -> None:
     """Tell the listener of trials of the plan that other runs have completed meanwhile."""
     listener.advance(sum(trial.epochs for trial in trials))
-    for row in store.read([trial.key for trial in trials]).to_dict("records"):
+    theirs = patience.with_(lambda: store.read([trial.key for trial in trials]))
+    for row in theirs.to_dict("records"):
         listener.done({str(name): value for name, value in row.items()})
 
 

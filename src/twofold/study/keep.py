@@ -70,6 +70,11 @@ class Keeper:
         if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
             self._models.add(_by_name(trial, variables), self._record(trial, row))
 
+    def copy(self, trial: Trial, row: Mapping[str, Any], variables: "Variables", models: ModelStore) -> None:
+        """Keep the network of a complete trial in another place, if any are kept."""
+        if self._keep != "none":
+            models.add(_by_name(trial, variables), self._record(trial, row))
+
     def finish(self) -> None:
         """Delete what `best` kept on the way of networks that are not the best after all.
 

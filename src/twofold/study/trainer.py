@@ -5,7 +5,6 @@ import functools
 import itertools
 import math
 import platform
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,50 +13,42 @@ from typing import Any
 import jax
 import numpy as np
 
-from twofold import __version__, shutdown
+from twofold import __version__
 from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise, stored_names
 from twofold.errors import DataError, SettingError
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure
-from twofold.results import Store
 from twofold.settings import of_role
-from twofold.study.keep import Keeper
 from twofold.study.listener import Listener
+from twofold.study.outbox import Finished, Outbox
 from twofold.study.trial import Trial
 from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
 from twofold.training.devices import wait_for_operations
 from twofold.training.run import Program, numbers_of, program_of, trial_key
 
-# Seconds between two signs of life to the store.
-_RENEW_EVERY = 20.0
-
 
 class Trainer:
-    """Trains trials on the devices, and stores each when it is complete, for one run, the `owner` of its claims."""
+    """Trains trials on the devices, each when it has claimed it for one run, the `owner`, and puts it in the outbox."""
 
     def __init__(
         self,
         digits: Images | Source,
-        store: Store,
-        owner: str,
+        claim: Callable[[Sequence[str]], tuple[list[str], list[str]]],
+        outbox: Outbox,
         devices: Sequence[jax.Device],
         *,
         trace: bool,
-        keeper: Keeper | None,
     ) -> None:
-        self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
+        self._task, self._claim, self._outbox, self._devices = digits.task, claim, outbox, devices
         self._class_names = stored_names(digits.class_names)
-        self._trace, self._keeper = trace, keeper
-        self._described = {""}  # identities whose networks the store has
+        self._trace = trace
         images = digits.load()
         self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, images))
         self._chance = functools.cache(functools.partial(_chance, images))
-        self._name_question = functools.cache(functools.partial(store.name_question, digits.fingerprint))
 
     def train(self, trials: Sequence[Trial], listener: Listener) -> set[str]:
         """Train those of the trials that no other run has claimed or completed, store each, and return their keys."""
-        on_progress = _progress(listener, functools.partial(self._store.renew_claims, self._owner))
         _check_precision(trials, self._devices[0])
         for network in {trial.architecture for trial in trials}:
             network.verify()
@@ -66,31 +57,27 @@ class Trainer:
         wait_for_operations(self._devices[0], listener.note)
         trained = set()
         for program, group in _groups(trials, self._task, self._trace):
-            jobs = (_job(trial, self._load) for trial in group if self._claim(trial))
-            cohorts = train_cohorts(program, jobs, devices=self._devices, on_progress=on_progress, expected=len(group))
+            jobs = (_job(trial, self._load) for trial in self._claimed(group))
+            cohorts = train_cohorts(
+                program, jobs, devices=self._devices, on_progress=listener.advance, expected=len(group)
+            )
             for job, outcome in cohorts:
-                listener.done(self._complete(job.id, outcome))
+                self._outbox.put(Finished(job.id, self._row(job.id, outcome), outcome.variables, listener))
                 trained.add(job.id.key)
+        self._outbox.empty()
         return trained
 
-    def _claim(self, trial: Trial) -> bool:
-        wanted_again = self._keeper.lacks if self._keeper else None
-        return self._store.claim(trial.key, self._owner, traced=self._trace, wanted_again=wanted_again)
+    def _claimed(self, trials: Sequence[Trial]) -> Iterator[Trial]:
+        """Those of the trials that this run is to train, a portion after another, as their turn comes."""
+        by_key = {trial.key: trial for trial in trials}
+        left = list(by_key)
+        while left:
+            mine, left = self._claim(left)
+            yield from (by_key[key] for key in mine)
 
-    def _complete(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-        row = {**_row(trial, outcome, self._devices[0]), "class_names": self._class_names}
-        row |= _asked(self._chance(trial.asked, trial.balance)) | {"relation": self._name_question(trial.asked)}
-        with shutdown.critical:
-            if self._keeper:
-                # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
-                self._keeper.offer(trial, row, outcome.variables)
-            # A training repeated for its network alone leaves its row, and any trace in it, as it was.
-            if not self._store.present([trial.key], traced=self._trace):
-                if trial.identity not in self._described:
-                    self._store.describe(trial.identity, trial.architecture.description)
-                    self._described.add(trial.identity)
-                self._store.add(row)
-        return row
+    def _row(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+        chance = _asked(self._chance(trial.asked, trial.balance))
+        return {**_row(trial, outcome, self._devices[0]), "class_names": self._class_names, **chance}
 
 
 # From this generation on NVIDIA's GPUs have TF32.
@@ -181,20 +168,6 @@ def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
         load=functools.partial(load, trial.round, trial.asked, deciding),
         initial=functools.partial(structure.initial, trial.seed, trial.round),
     )
-
-
-def _progress(listener: Listener, renew_claims: Callable[[], None]) -> Callable[[int], None]:
-    """Pass progress on to the listener and, now and then, a sign of life to the store."""
-    renewed = time.monotonic()
-
-    def on_progress(epochs: int) -> None:
-        nonlocal renewed
-        listener.advance(epochs)
-        if time.monotonic() - renewed > _RENEW_EVERY:
-            renew_claims()
-            renewed = time.monotonic()
-
-    return on_progress
 
 
 def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:

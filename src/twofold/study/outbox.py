@@ -1,0 +1,116 @@
+"""Finished trials on their way to the store: they wait in memory while it is away, and are never thrown away."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twofold import shutdown
+from twofold.data import Relation
+from twofold.errors import StoreAway, StoreError
+from twofold.results import ModelStore, Store, models_folder
+from twofold.results.patience import Patience
+from twofold.study.keep import Keeper
+from twofold.study.listener import Listener
+from twofold.study.trial import Trial
+
+if TYPE_CHECKING:
+    from twofold.networks.protocol import Variables
+
+
+class Finished(NamedTuple):
+    """A trial that is trained: its row, but for the name of its question, and its network."""
+
+    trial: Trial
+    row: dict[str, Any]
+    variables: Variables
+    listener: Listener
+
+
+class Outbox:
+    """Stores finished trials: with their networks, where a `keeper` keeps them, at once or when the store is back."""
+
+    def __init__(self, store: Store, patience: Patience, keeper: Keeper | None) -> None:
+        self._store, self._patience, self._keeper = store, patience, keeper
+        self._waiting: deque[Finished] = deque()
+        self.stored: set[str] = set()  # the keys of what was put here and is stored
+        self._named: dict[Relation, str] = {}  # what the store calls relations
+        self._described = {""}  # identities whose networks the store has
+
+    def put(self, finished: Finished) -> None:
+        """Store a trial, or have it wait. Raises `StoreError` where that is of no use."""
+        self._waiting.append(finished)
+        if self._patience.is_due:
+            try:
+                self._store_all()
+            except StoreAway as error:
+                self._patience.failed(error)
+            else:
+                self._patience.succeeded()
+
+    def empty(self) -> None:
+        """Wait until all is stored. Raises `StoreError` where the store does not come back."""
+        self._patience.with_(self._store_all)
+
+    def rescue(self) -> str:
+        """Write what waits as a store of its own, where that can be, and say so; empty where nothing waits."""
+        if self._waiting and self._patience.is_answered:
+            with suppress(StoreError):  # what was on its way
+                self._store_all()
+        if not self._waiting:
+            return ""
+        for folder in (self._store.folder, Path.cwd(), Path(tempfile.gettempdir())):
+            with suppress(StoreError, OSError):
+                path = _free_name(folder)
+                count = self._write(path)
+                return f"{count} finished trials are kept in {path}; `twofold store merge {path}` stores them"
+        return f"{len(self._waiting)} finished trials could not be written anywhere, and are lost"
+
+    def _store_all(self) -> None:
+        while self._waiting:
+            trial, row, variables, listener = self._waiting[0]
+            if trial.asked not in self._named:
+                self._named[trial.asked] = self._store.name_question(trial.fingerprint, trial.asked)
+            if trial.identity not in self._described:
+                self._store.describe(trial.identity, trial.architecture.description)
+                self._described.add(trial.identity)
+            row = row | {"relation": self._named[trial.asked]}
+            if self._keeper:
+                # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
+                self._keeper.offer(trial, row, variables)
+            # A training repeated for its network alone leaves its row, and any trace in it, as it was.
+            self._store.add(row)
+            self._sent(trial.key)
+            listener.done(row)
+
+    def _sent(self, key: str) -> None:
+        with shutdown.critical:  # the thread that ends the program may have sent it as well
+            if self._waiting and self._waiting[0].trial.key == key:
+                self._waiting.popleft()
+            self.stored.add(key)
+
+    def _write(self, path: Path) -> int:
+        """Write what waits as a store, with the networks beside it, and say how many. Raises `StoreError`."""
+        store, models = Store(path), ModelStore(models_folder(path))
+        with shutdown.critical:
+            for trial, row, variables, _ in self._waiting:
+                row = row | {"relation": store.name_question(trial.fingerprint, trial.asked)}
+                if self._keeper:
+                    self._keeper.copy(trial, row, variables, models)
+                if trial.identity:
+                    store.describe(trial.identity, trial.architecture.description)
+                store.add(row)
+            count = len(self._waiting)
+            self._waiting.clear()
+        return count
+
+
+def _free_name(folder: Path) -> Path:
+    number, path = 1, folder / "twofold-rescued.db"
+    while path.exists():
+        number += 1
+        path = folder / f"twofold-rescued-{number}.db"
+    return path

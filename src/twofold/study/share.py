@@ -1,0 +1,85 @@
+"""One run's share in a store that others may use too: what it has claimed, its signs of life, and its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from functools import partial
+
+from twofold import shutdown
+from twofold.errors import StoreError
+from twofold.results import Store, new_owner
+from twofold.results.heartbeat import beating
+from twofold.results.patience import Patience
+from twofold.study.outbox import Outbox
+
+_TAKES_TURNS = (
+    "the store is on a file system over a network: runs that share it take turns, and a reader waits for them; "
+    "PostgreSQL is made for that"
+)
+
+
+class Share:
+    """What one run does of a study.
+
+    `traced` and `wanted_again` are as in `Store.claim`, `note` as in `Listener`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        outbox: Outbox,
+        patience: Patience,
+        note: Callable[[str], None],
+        *,
+        traced: bool,
+        wanted_again: Callable[[str], bool],
+    ) -> None:
+        self._store, self._outbox, self._patience, self._note = store, outbox, patience, note
+        self._traced, self._wanted_again = traced, wanted_again
+        self._owner = new_owner()
+        self._claimed: set[str] = set()
+
+    def claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Claim a portion of the trials; what `Store.claim` returns. Raises `StoreError` where the store stays away."""
+        claim = partial(self._store.claim, traced=self._traced, wanted_again=self._wanted_again)
+        mine, left = self._patience.with_(lambda: claim(keys, self._owner))
+        self._claimed.update(mine)
+        return mine, left
+
+    @contextmanager
+    def going_on(self, trials: int, stored: int) -> Iterator[None]:
+        """While this lasts the run gives signs of life; at the end it gives up its claims, however it ends.
+
+        `trials` is how many the run is to see stored, of which some are `stored` when it begins. Where a `StoreError`
+        comes, what was finished and is not stored is written as a store of its own, and the error says so.
+        """
+        shutdown.register(self._end)
+        if not self._store.share():
+            self._note(_TAKES_TURNS)
+        try:
+            with self._signs_of_life(trials, stored):
+                yield
+        except StoreError as error:
+            if kept := self._outbox.rescue():
+                raise StoreError(f"{error}; {kept}") from error
+            raise
+        finally:
+            shutdown.unregister(self._end)
+            self._end()
+
+    def _signs_of_life(self, trials: int, stored: int) -> AbstractContextManager[None]:
+        if not self._store.is_shared:
+            return nullcontext()
+        return beating(lambda: self._beat(trials, stored))
+
+    def _beat(self, trials: int, before: int) -> None:
+        stored = self._outbox.stored.copy()
+        held = self._claimed.copy() - stored
+        self._store.beat(self._owner, held, trials=trials, done=before + len(stored))
+
+    def _end(self) -> None:
+        if kept := self._outbox.rescue():
+            self._note(kept)
+        with suppress(StoreError):  # then its beats stand still, and its claims are forgotten by others
+            self._store.release_claims(self._owner)
