@@ -9,6 +9,7 @@ time machines believe it is, and a laptop that slept has lost nothing when it wa
 from __future__ import annotations
 
 import platform
+import secrets
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,9 @@ LIFETIME = 60.0
 
 # A portion is a fourth of a run's share of what is left, and not so large that one who comes later finds nothing to do.
 _PARTS, _LARGEST_PORTION = 4, 64
+
+# The most beats that a run begins with: half of what a whole number of SQL holds.
+_MOST_BEATS = 2**30
 
 # The most seconds that count between two looks at another run: who was stopped meanwhile has not seen it stand still.
 _LONGEST_LOOK = LIFETIME / 4
@@ -136,4 +140,6 @@ def _of_this_process(owner: str) -> dict[str, Any]:
     host = ""
     with suppress(OSError):
         host = platform.node()
-    return {"owner": owner, "host": host, "process": this_process(), "beats": 0, "trials": 0, "done": 0}
+    # A run that was forgotten and comes again has not the number of beats at which others saw it stand still.
+    beats = secrets.randbelow(_MOST_BEATS)
+    return {"owner": owner, "host": host, "process": this_process(), "beats": beats, "trials": 0, "done": 0}
