@@ -70,9 +70,10 @@ def test_ten_digits_may_be_three(npz):
 @pytest.mark.parametrize("header", ["path,label,split\n", "Split;Class;File\n", ""])
 def test_a_table_names_pictures_their_classes_and_parts(header, tmp_path):
     save(tmp_path / "p" / "one.png", picture(1))
+    save(tmp_path / "p" / "four.png", picture(1))
     save(tmp_path / "two, three.png", picture(2))
-    rows = [("p/one.png", "black cat", "train"), ("two, three.png", "a/b", "train"), ("p/one.png", "a/b", "test")]
-    rows.append((str(tmp_path / "two, three.png"), "black cat", "testing"))
+    rows = [("p/one.png", "black cat", "train"), ("two, three.png", "a/b", "train"), ("p/four.png", "a/b", "test")]
+    rows.append((str(save(tmp_path / "five.png", picture(2))), "black cat", "testing"))
     if header.startswith("Split"):
         lines = [f"{split};{label};{path}" for path, label, split in rows]
     else:
