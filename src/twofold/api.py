@@ -212,8 +212,8 @@ class Study(Settings):
         try:
             self.trials()
         except SettingError:
-            kept = {name: value for name, value in space.items() if name in SETTINGS and len(several(value)) == 1}
-            return replace(self, **kept)
+            kept = {name: several(value) for name, value in space.items() if name in SETTINGS}
+            return replace(self, **{name: values[0] for name, values in kept.items() if len(values) == 1})
         return self
 
     def _keeper(
