@@ -52,7 +52,7 @@ def conduct(
         shutdown.register(release)
         from twofold.study.trainer import Trainer
 
-        return Trainer(digits, store, owner, devices(), trace=trace, keeper=keeper)
+        return Trainer(digits, store, owner, devices(), trace=trace, keeper=keeper, note=listener.note)
 
     missing = _missing(trials, store, trace, keeper)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))

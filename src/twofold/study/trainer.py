@@ -16,7 +16,7 @@ import numpy as np
 
 from twofold import __version__, shutdown
 from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise, stored_names
-from twofold.errors import DataError, SettingError
+from twofold.errors import DataError, SettingError, counted
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure
@@ -45,12 +45,18 @@ class Trainer:
         *,
         trace: bool,
         keeper: Keeper | None,
+        note: Callable[[str], None],
     ) -> None:
         self._task, self._store, self._owner, self._devices = digits.task, store, owner, devices
         self._class_names = stored_names(digits.class_names)
         self._trace, self._keeper = trace, keeper
         self._described = {""}  # identities whose networks the store has
         images = digits.load()
+        if shared := images.shared_count():
+            note(
+                f"{shared} of the {counted(images.test_count, 'test image')} of {images.name} are training images too: "
+                "test errors may look lower than they are"
+            )
         self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, images))
         self._chance = functools.cache(functools.partial(_chance, images))
         self._name_question = functools.cache(functools.partial(store.name_question, digits.fingerprint))
