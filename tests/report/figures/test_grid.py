@@ -131,7 +131,7 @@ def test_tables_name_the_papers_cells_and_those_that_disagree():
 def test_the_choice_and_its_confirmation_show_what_they_are_made_of():
     table = made_up(rounds=6)
     chosen = choice(table, "validation_error")
-    text = text_of(choice_table(chosen, "validation", 4))
+    text = text_of(choice_table(chosen, "validation", table))
     assert "Best of 4 settings by validation error, averaged over 4 networks" in text
     assert f"{100 * chosen['mean'][0]:.2f}" in text
     setting = {name: chosen[name].tolist()[0] for name in ("optimizer", "learning_rate")}

@@ -122,6 +122,10 @@ def _best(trials: pd.DataFrame) -> str:
     error = f"{percent(best['mean'])} % of test pairs in {counted(int(best.rounds), 'round')}{_sure(best)}"
     if len(table) == 1:
         return f"{best.network} errs on {error}."
+    first = [str(name) for name in table.network[table["mean"].map(percent) == percent(best["mean"])]]
+    if len(first) > 1:
+        names = listed(first) if len(first) <= _MOST_NAMED else f"{len(first)} of {len(table)} networks"
+        return f"{names} err least, and equally often: on {percent(best['mean'])} % of test pairs."
     alike = _not_told_apart(trials, best.network)
     doubt = f" It is not shown to err less than {_alike(alike, len(table) - 1)}." if alike else ""
     return f"{best.network} errs least: {error}.{doubt}"
