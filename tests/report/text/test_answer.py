@@ -122,3 +122,9 @@ def test_the_task_says_what_chance_is(relation, balance, errors):
 
 def test_of_a_relation_that_is_not_known_chance_is_not_told():
     assert task_sentence(trials_of((0.1,) * 4).assign(relation="odd")).endswith("“odd” is true.")
+
+
+def test_equal_networks_are_named_together():
+    lines = answer(trials_of((0.20, 0.18, 0.06, 0.06)))
+    assert "NetAL and NetWSAL err least, and equally often: on 6.00 % of test pairs." in lines
+    assert not any("errs least" in line for line in lines)
