@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 _MOST_OF_A_BYTE = 127
 
@@ -14,8 +13,8 @@ def base64_of(array: Any) -> str:
     return _text(np.asarray(array).astype("<f4"))
 
 
-def image_of(image: Float[np.ndarray, "*channels h w"], pool: int) -> dict[str, Any]:
-    """An image as `values` of so many `bytes` each, whose `parts` make one of the image's own.
+def image_of(image: np.ndarray, pool: int) -> dict[str, Any]:
+    """An image (*channels, h, w) as `values` of so many `bytes` each, whose `parts` make one of the image's own.
 
     Pixels that are means of `pool` x `pool` whole numbers are whole parts, and exact so; others are float32.
     """
@@ -27,8 +26,8 @@ def image_of(image: Float[np.ndarray, "*channels h w"], pool: int) -> dict[str, 
     return {"values": base64_of(image), "bytes": 4, "parts": 1}
 
 
-def rounded(weight: Float[np.ndarray, "*inputs out"]) -> dict[str, str]:
-    """Weights in a byte each, `rounded`, and the `steps` (branch, out) that make them weights."""
+def rounded(weight: np.ndarray) -> dict[str, str]:
+    """Weights (branch, *inputs, out) in a byte each, `rounded`, and `steps` (branch, out) that make them weights."""
     weight = np.asarray(weight)
     largest = np.abs(weight).max(axis=tuple(range(1, weight.ndim - 1)), keepdims=True)
     steps = np.where(largest > 0, largest, 1) / _MOST_OF_A_BYTE
