@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network check format bench bench-own clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits check format bench bench-own clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -34,6 +34,16 @@ campaign-flipped-bits: $(VENV)/.installed-test
 # The paper's network as a user writes it in PyTorch and in Equinox, beside the one that is built in: forty rounds of the full MNIST.
 campaign-papers-network: $(VENV)/.installed-test
 	$(BIN)/python -m tests.campaigns.papers_network
+
+# Digits that were changed, and printed ones: how many keep their class when they are prepared. It needs the full MNIST.
+campaign-preparation: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.preparation
+
+# Digits that are drawn on the demo's page in a browser: how many are read right.
+campaign-drawn-digits: $(VENV)/.installed-browser
+	$(BIN)/twofold study --rounds 2 --epochs 15 --keep-models best --store drawn_digits.db
+	$(BIN)/twofold demo --store drawn_digits.db --out drawn_digits.html
+	$(BIN)/python -m benchmarks.drawn_digits drawn_digits.html --drawings 50
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -137,11 +137,12 @@ class Study(Settings):
         budget = check_whole("budget", budget, least=1)
         check_workers(workers)
         check_keep(keep_models)
-        self.check_selection("validation")
         chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
+        start = self._startable(chosen)
+        start.check_selection("validation")
         asked = [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network]
         check_used(self._networks, [*asked, *self._of_networks])
-        searches = self._searches(SearchSpace.of(chosen), together)
+        searches = start._searches(SearchSpace.of(chosen), together)
         opened = Store(store)
         with _listener(opened, progress) as listener:
             found = tune(
@@ -155,7 +156,7 @@ class Study(Settings):
                 trace=trace,
                 keeper_of=self._keeper(keep_models, opened, store, models),
             )
-        return TuneResult(study=self, store=opened, found=found)
+        return TuneResult(study=start, store=opened, found=found)
 
     def check_selection(self, select_on: str) -> None:
         """Raise `SettingError` unless `select_on` is "test", or "validation" and every trial has validation pairs."""
@@ -205,6 +206,15 @@ class Study(Settings):
             Search(networks=group, space=space, trials=partial(self._trials_of, group), first=first)
             for group in ([self._networks] if together else [(name,) for name in self._networks])
         ]
+
+    def _startable(self, space: Mapping[str, Any]) -> Study:
+        """This study, or where no trial can have its settings, the one with those that a search keeps to."""
+        try:
+            self.trials()
+        except SettingError:
+            kept = {name: several(value) for name, value in space.items() if name in SETTINGS}
+            return replace(self, **{name: values[0] for name, values in kept.items() if len(values) == 1})
+        return self
 
     def _keeper(
         self, keep: str, opened: Store, url: str | Path, models: str | Path | None

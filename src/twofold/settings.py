@@ -185,15 +185,19 @@ _MOST_PIXELS = 1024
 
 def _size_text(value: Any) -> str:
     """A size of images, from one or two numbers or a text of them: 32x24. Raises `SettingError` where it is none."""
-    if value == AS_THEY_ARE:
+    given = several(value)
+    if given == [AS_THEY_ARE]:
         return AS_THEY_ARE
-    parts = value.lower().replace("x", " ").split() if isinstance(value, str) else several(value)
+    # 32x24 in one word, as tables have it, or 32 24 in two.
+    parts = [
+        part for one in given for part in (one.lower().replace("x", " ").split() if isinstance(one, str) else [one])
+    ]
     numbers = [int(part) if isinstance(part, str) and part.isdecimal() else part for part in parts]
     whole = all(type(number) is int and 1 <= number <= _MOST_PIXELS for number in numbers)
     if len(numbers) not in (1, 2) or not whole:
         raise SettingError(
-            f"`size` (={shown(value)}) must be one or two whole numbers from 1 to {_MOST_PIXELS}, height and width: "
-            "32, or 32 24"
+            f"`size` (={shown(' '.join(map(str, given)))}) must be one or two whole numbers from 1 to {_MOST_PIXELS}, "
+            "height and width: 32, or 32 24, or 32x24"
         )
     return f"{numbers[0]}x{numbers[-1]}"
 

@@ -9,9 +9,11 @@ from tests.browser.strokes import STROKES
 
 import twofold
 from twofold.data import draw_pairs, load_images
+from twofold.data.form import Form
 from twofold.data.preparation import prepare_digit
 from twofold.networks import NETWORKS
 from twofold.report.page.demo import choose_models, demo_data, demo_page
+from twofold.report.page.encoding import rounded
 from twofold.report.page.kept import outputs_of
 from twofold.results import ModelStore
 
@@ -200,6 +202,45 @@ def test_images_that_are_no_digits_are_chosen_with_the_keyboard(visit, colours):
     red, green, blue, _ = page.locator(".drawing").nth(1).evaluate(middle)
     assert red > 130 > max(green, blue)
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+@pytest.mark.parametrize("size", [(24, 28), (61, 40), (11, 9)])
+def test_a_picture_of_ones_own_is_prepared_as_predict_does(visit, colours, tmp_path, size):
+    """Of the study's size, larger and smaller; partly transparent."""
+    file, models, _ = colours
+    pixels = np.random.default_rng(3).integers(0, 256, (*size, 4), np.uint8)
+    pixels[..., 3] = np.where(np.arange(size[1]) < size[1] // 2, 255, 0)
+    Image.fromarray(pixels).save(tmp_path / "mine.png")
+    page = visit(file, width=375)
+    page.get_by_label("a picture of your own as the first image").set_input_files(tmp_path / "mine.png")
+    page.get_by_text("mine.png").wait_for()
+    seen = np.reshape(page.evaluate("Array.from(pads[0].image)"), (3, 12, 14))
+    ours, _ = Form.of(models.records()[0]).image(str(tmp_path / "mine.png"))
+    np.testing.assert_allclose(seen, ours, atol=2)
+    (tmp_path / "none.png").write_bytes(b"no picture")
+    page.get_by_label("a picture of your own as the first image").set_input_files(tmp_path / "none.png")
+    page.get_by_text("cannot read it as a picture").wait_for()
+    assert page.evaluate("pads[0].image") is None
+
+
+def test_rounded_weights_are_decoded_by_branch_and_unit(visit, colours):
+    weight = np.random.default_rng(4).normal(size=(2, 3, 5)).astype(np.float32) * np.arange(1, 6)
+    layer = {"shape": weight.shape, **rounded(weight)}
+    back = visit(colours[0]).evaluate("layer => Array.from(decodeWeights(layer))", layer)
+    np.testing.assert_allclose(np.reshape(back, weight.shape), weight, atol=0.51 * np.abs(weight).max() / 127)
+
+
+def test_on_a_phone_the_answers_are_seen_when_an_image_is_picked(visit, colours):
+    page = visit(colours[0], width=375)
+    pickers = page.locator(".examples")
+    pickers.last.scroll_into_view_if_needed()
+    for side in range(2):
+        pickers.nth(side).locator("button").first.click()
+    assert page.evaluate("""() => {
+        const { top, bottom } = document.getElementById("answers").getBoundingClientRect();
+        return top >= 0 && bottom <= innerHeight;
+    }""")
+    assert "%" in page.locator("#answers").inner_text()
 
 
 def test_a_finger_draws_as_a_mouse_does(visit, demo_file):

@@ -3,6 +3,7 @@
 import pytest
 from tests.report.synthetic import fill
 
+from twofold.data import find_relation
 from twofold.report.page.demo import demo_or_reason
 from twofold.report.page.report import report_page
 from twofold.results import Store
@@ -24,7 +25,7 @@ def files(tmp_path_factory, study_folder, models):
     hostile = fill(str(folder / "hostile.db"), rounds=3).read(histories=True).assign(data=HOSTILE, device=HOSTILE)
     hostile["network"] = hostile.network.replace("NetBase", HOSTILE)
     reports = {
-        "study": report_page(real, title="A small study", store="a", demo=demo),
+        "study": report_page(real, title="A small study", store="a", demo=demo, relations=[find_relation("<=")]),
         "grid": report_page(grid, title="A grid", store="a", demo_note="Nothing was kept."),
         "empty": report_page(grid.head(0), title="Nothing yet", store="a"),
         "one trial": report_page(grid.head(1), title="One trial", store="a"),
@@ -56,6 +57,33 @@ def test_nothing_is_wider_than_the_screen_or_cut_off(visit, files, name, width):
     assert papers[0] != papers[1]
     # A name of a hundred letters has no place in a chart; the tables have it in full.
     assert name == "hostile" or page.evaluate(CUT_OFF) == []
+
+
+@pytest.mark.parametrize("width", [320, 375, 768, 1200, 1600])
+def test_every_number_of_settings_compared_is_seen_or_scrolled_to_beside_its_name(visit, files, width):
+    page = visit(files["grid"], width=width)
+    for place in range(page.locator("table.heatmap").count()):
+        table = page.locator("table.heatmap").nth(place)
+        name, cells = table.locator("tbody th").first, table.locator("tbody tr").first.locator("td")
+        edges = "cell => { const { left, right } = cell.getBoundingClientRect(); return [left, right]; }"
+        assert cells.first.evaluate(edges)[1] <= width
+        cells.last.evaluate(
+            "cell => { const scroll = cell.closest('.scroll'); scroll.scrollLeft = scroll.scrollWidth; }"
+        )
+        (first, last), (beside, end) = name.evaluate(edges), cells.last.evaluate(edges)
+        assert first >= 0
+        assert last <= beside + 1
+        assert end <= width
+
+
+def test_the_table_of_answers_follows_a_dark_page(visit, files):
+    page = visit(files["study"], scheme="dark")
+    assert page.locator("#question img").count() == 0
+    ink = page.locator("#question text").first.evaluate("text => getComputedStyle(text).fill")
+    assert ink == page.evaluate("getComputedStyle(document.body).color")
+    links = page.locator("nav a").evaluate_all("links => links.map(link => link.hash)")
+    assert "#mistakes" in links
+    assert all(page.locator(link).count() == 1 for link in links)
 
 
 def test_hostile_text_stays_text(visit, files):

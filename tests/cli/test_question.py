@@ -58,7 +58,8 @@ def rows_of(text: str) -> dict[str, int]:
 
 def test_a_question_is_trained_once_and_has_the_words_that_came_first(ask):
     changed = find_relation("abs(a - b) <= 4").identity.partition("-")[2][:6]
-    expected = {"(a - b) % 3 == 0": 2, "<=": 2, "ask.py:near": 2, f"ask.py:near #{changed}": 2}
+    first = find_relation("abs(a - b) <= 2").identity.partition("-")[2][:6]
+    expected = {"(a - b) % 3 == 0": 2, "<=": 2, f"ask.py:near #{first}": 2, f"ask.py:near #{changed}": 2}
     assert rows_of(ask("results", "--json")) == expected
 
 
@@ -106,7 +107,8 @@ def test_tables_say_what_chance_is_and_who_is_not_better(ask):
 def test_the_report_draws_each_table_of_answers(ask, store):
     assert ask("report", "-o", "page.html", "--relation", "b % 3 == a % 3", "ask.py:near") == ""
     page = (store / "page.html").read_text("utf-8")
-    for statement, holding in (("(a - b) % 3 == 0", 34), ("ask.py:near", 44)):
+    near = find_relation("abs(a - b) <= 2").identity.partition("-")[2][:6]
+    for statement, holding in (("(a - b) % 3 == 0", 34), (f"ask.py:near #{near}", 44)):
         assert f"Table of 10 x 10 classes: “{statement}” is true of {holding} of the 100 pairs" in page
     assert page.count('src="data:image/png;base64,') == 3
 
@@ -171,3 +173,23 @@ def test_what_is_always_true_of_the_test_images_is_refused(ask, store):
     assert said == (
         "4 twofold: `--relation` (=a < 7) is true of any two test images of two.npz; ask what is now true, now false\n"
     )
+
+
+def test_a_function_that_was_changed_is_chosen_by_its_hash(ask):
+    first = find_relation("abs(a - b) <= 2").identity.partition("-")[2][:6]
+    assert rows_of(ask("results", "--json", "--relation", f"ask.py:near #{first}")) == {f"ask.py:near #{first}": 2}
+
+
+def test_a_function_finds_the_trials_that_have_its_answers_by_another_name(ask, store):
+    (store / "other.py").write_text("def order(a, b):\n    return a <= b\n", "utf-8")
+    assert rows_of(ask("results", "--json", "--relation", "other.py:order")) == {"<=": 2}
+
+
+def test_a_broken_expression_is_told_where_trials_are_read(ask):
+    assert "(='a <') cannot be asked: invalid syntax" in ask("results", "--relation", "a <")
+
+
+@pytest.mark.parametrize("size", ["16", "16x16"])
+def test_a_size_is_read_in_every_form(ask, size):
+    assert "no trial has `size` 16" in ask("results", "--size", size)
+    assert rows_of(ask("results", "--json", "--size", "as they are", "--relation", "<=")) == {"<=": 2}

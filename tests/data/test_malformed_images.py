@@ -14,7 +14,7 @@ from PIL import Image
 from tests.data.sources import class_folders, picture, save
 
 from twofold.data import Reading, load_images
-from twofold.errors import TwofoldError, shown
+from twofold.errors import SettingError, TwofoldError, shown
 
 WHOLE = Reading(pool=1)
 
@@ -372,3 +372,44 @@ def test_images_that_would_fill_the_memory_as_they_are_trained_on_are_refused(tm
     np.savez_compressed(tmp_path / "own.npz", images=np.zeros((800, 20, 20), np.uint8), labels=np.arange(800) % 4)
     says = "has 800 images, which take 3.4 GB as they are trained on, and at most 2.1 GB are possible; give a smaller"
     check_refused(tmp_path / "own.npz", says, Reading(1, (1024, 1024)))
+
+
+def two_labels(folder):
+    save(folder / "a.png", picture(0))
+    save(folder / "b.png", picture(1))
+    (folder / "own.csv").write_text("a.png,cat\nb.png,dog\n./a.png,dog\n")
+    return folder / "own.csv"
+
+
+def beside_the_classes(folder):
+    save(class_folders(folder) / "stray.png", picture(0))
+    return folder
+
+
+def huge_pixels(folder):
+    np.savez(folder / "own.npz", images=np.full((8, 4, 4), 1e300), labels=np.arange(8) % 2)
+    return folder / "own.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (two_labels, "'cat' and 'dog'; keep one"),
+        (beside_the_classes, "stray.png lies beside the folders of the classes; move it"),
+        (huge_pixels, r"has pixels beyond 1e\+15, .*; divide them"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(make, says, tmp_path):
+    check_refused(make(tmp_path), says)
+
+
+@pytest.mark.parametrize("classes", [("nope", "cat"), ("nope", "no")])
+def test_classes_that_are_not_there_are_wrong_options_in_every_source(classes, tmp_path):
+    class_folders(tmp_path / "pets", ("cat", "nope, small"))
+    rows = "\n".join(f'pets/{name}/{n}.png,"{name}"' for name in ("cat", "nope, small") for n in range(4))
+    (tmp_path / "own.csv").write_text(
+        rows.replace("pets/nope, small", '"pets/nope, small').replace('.png,"nope', '.png","nope')
+    )
+    for source in ("pets", "own.csv"):
+        with pytest.raises(SettingError, match='name with a comma: put it in double quotes, as "nope, small"'):
+            load_images(str(tmp_path / source), reading=Reading(pool=1, classes=classes))

@@ -70,9 +70,10 @@ def test_ten_digits_may_be_three(npz):
 @pytest.mark.parametrize("header", ["path,label,split\n", "Split;Class;File\n", ""])
 def test_a_table_names_pictures_their_classes_and_parts(header, tmp_path):
     save(tmp_path / "p" / "one.png", picture(1))
+    save(tmp_path / "p" / "four.png", picture(1))
     save(tmp_path / "two, three.png", picture(2))
-    rows = [("p/one.png", "black cat", "train"), ("two, three.png", "a/b", "train"), ("p/one.png", "a/b", "test")]
-    rows.append((str(tmp_path / "two, three.png"), "black cat", "testing"))
+    rows = [("p/one.png", "black cat", "train"), ("two, three.png", "a/b", "train"), ("p/four.png", "a/b", "test")]
+    rows.append((str(save(tmp_path / "five.png", picture(2))), "black cat", "testing"))
     if header.startswith("Split"):
         lines = [f"{split};{label};{path}" for path, label, split in rows]
     else:
@@ -289,3 +290,20 @@ def test_the_facts_of_a_folder_are_those_of_its_pictures_and_of_how_they_are_rea
     assert (pooled.task.image_size, len(reads)) == ((4, 4), 16)
     save(farm / "cat" / "new.png", picture(77))
     assert find_source(str(farm), reading=WHOLE).fingerprint != first.fingerprint
+
+
+def test_test_images_that_are_training_images_too_are_counted(npz, tmp_path):
+    images = picture(1)[..., 0][None] + np.arange(6, dtype=np.uint8)[:, None, None]
+    labels = np.arange(6) % 2
+    np.savez(
+        tmp_path / "own.npz",
+        images=images,
+        labels=labels,
+        test_images=np.array([images[4], images[5] + 9]),
+        test_labels=labels[4:],
+    )
+    assert load_images(str(tmp_path / "own.npz"), reading=WHOLE).shared_count() == 1
+
+
+def test_numbers_below_0_come_in_their_order():
+    assert natural(["10", "-1", "2", "a", "-2", "-10", "0"]) == ["-10", "-2", "-1", "0", "2", "10", "a"]

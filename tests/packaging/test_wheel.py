@@ -101,6 +101,24 @@ def test_every_command_works(installed: Path, folder: Path, command: list[str]) 
     run(installed / "twofold", *command, folder=folder)
 
 
+def test_a_kept_network_answers_pictures(installed: Path, folder: Path) -> None:
+    program = "from PIL import Image, ImageDraw\nimage = Image.new('L', (64, 64))\n"
+    drawn = "ImageDraw.Draw(image).line((32, 8, 32, 56), fill=255, width=6)\nimage.save('one.png')"
+    run(installed / "python", "-c", program + drawn, folder=folder)
+    model = next((folder / "twofold.models").glob("*.safetensors"))
+    answers = json.loads(run(installed / "twofold", "predict", model, "one.png", "one.png", "--json", folder=folder))
+    assert [row["answer"] in (True, False) for row in answers] == [True]
+
+
+def test_an_export_says_which_extra_it_needs(installed: Path, folder: Path) -> None:
+    """PyTorch is no part of the lowest environment: it takes gigabytes."""
+    model = next((folder / "twofold.models").glob("*.safetensors"))
+    words = [str(installed / "twofold"), "export", str(model), "--to", "safetensors"]
+    done = subprocess.run(words, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "needs PyTorch, which is not installed" in done.stderr
+
+
 def test_results_are_read_again_from_a_file(installed: Path, folder: Path) -> None:
     text = run(installed / "twofold", "results", "--csv", folder=folder)
     assert len(list(csv.DictReader(text.splitlines()))) == 8

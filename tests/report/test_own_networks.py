@@ -22,8 +22,8 @@ from twofold.report.figures.study import figure2
 from twofold.report.figures.sweep import sweep_figure
 from twofold.report.page.commands import commands
 from twofold.report.terminal.findings import findings_sections
+from twofold.report.terminal.fitting import fitted
 from twofold.report.terminal.study import settings_table, summary_table
-from twofold.report.terminal.tables import folded
 from twofold.results import Store
 
 FLAGS = {"share": (False, True), "aux": (False, True)}
@@ -209,7 +209,7 @@ def test_settings_that_vary_have_rates_and_sweeps(tables):
 @pytest.mark.parametrize("width", [80, 100])
 def test_long_names_break_between_their_arguments_on_a_narrow_terminal(make, width, tables):
     table = make(tables["three factors"])
-    text = text_of(folded(table, width), width)
+    text = "".join(text_of(part, width) for part in fitted(table, Console(width=width)))
     assert all(len(line) <= width for line in text.splitlines())
     for part in ("Twin(share=False,", "aux=False,", "norm='batch')"):
         assert part in text

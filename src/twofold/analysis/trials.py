@@ -9,11 +9,12 @@ import pandas as pd
 from twofold.analysis.classes import images_told_apart
 from twofold.analysis.own import named, told_apart
 from twofold.data import names_stored
-from twofold.data.relations import is_meant
+from twofold.data.relations import check_written, is_function, is_meant, numbered, unmarked, with_mark
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
-from twofold.settings import COMPARED, Settings, value_text
+from twofold.settings import COMPARED, SETTINGS, Settings, value_text
+from twofold.study.asking import ask
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training, and a
 # data set's name may have stood for other digits once.
@@ -32,7 +33,8 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
     `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
     this table as texts or objects, is read as from a file. Networks of one name that compute different things get names
-    of their own (`told_apart`), and so do other images of one name (`images_told_apart`). Raises `AnalysisError` where
+    of their own (`told_apart`), and so do other images of one name (`images_told_apart`), and relations of one text
+    that have other answers (`questions_told_apart`). Raises `AnalysisError` where
     the table is empty, lacks a column, or has something else than fractions for errors, than numbers, or than true or
     false, where these belong.
     """
@@ -55,7 +57,7 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     for name in TYPES:
         if name in trials and _untyped(name, trials[name]):
             trials[name] = _typed(name, trials[name])
-    trials = images_told_apart(told_apart(trials))
+    trials = questions_told_apart(images_told_apart(told_apart(trials)))
     for name in needs:
         if name.endswith("_error"):
             _check_fractions(name, trials[name])
@@ -169,8 +171,19 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     return trials.reset_index(drop=True)
 
 
+def _sized(trials: pd.DataFrame, sizes: Sequence[Any]) -> pd.Series:
+    """Whether each trial's images have one of these sizes; two plain numbers are height and width, as in a study."""
+    one = len(sizes) == 2 and all(str(size).isdecimal() for size in sizes)
+    size = SETTINGS["size"]
+    return trials["size"].isin([size.checked(list(sizes))] if one else [size.checked(each) for each in sizes])
+
+
 def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
-    """Whether each trial's relation is one of these, however it is written."""
+    """Whether each trial's relation is one of these, however it is written.
+
+    A function that no trial is called by is asked: a trial that has its answers may be called by a name, or by words
+    that came first. Raises `SettingError` where no trial is meant and a text is no expression, or no function.
+    """
     lacking = [None] * len(trials)
     columns = [trials.relation, *(trials.get(name, lacking) for name in ("question", "class_names"))]
     rows = [
@@ -178,7 +191,36 @@ def _asking(trials: pd.DataFrame, texts: Sequence[str]) -> pd.Series:
         for text, question, names in zip(*columns, strict=True)
     ]
     meant = {row: any(is_meant(text, *row) for text in texts) for row in set(rows)}
+    if not any(meant.values()):
+        for text in texts:
+            check_written(text)
+        asked = [text for text in texts if is_function(text) and unmarked(text) == text]
+        meant = {row: any(_is_asked(text, *row) for text in asked) for row in meant}
     return pd.Series([meant[row] for row in rows], trials.index, dtype=bool)
+
+
+def _is_asked(function: str, _: str, question: str | None, class_names: Sequence[str]) -> bool:
+    """Whether a function of the user's has the answers of a row's relation."""
+    if question is None:
+        return False
+    names = tuple(class_names) or numbered(int(question.partition("-")[0]))
+    return ask([function], names)[function].identity == question
+
+
+def questions_told_apart(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table, in which relations of one text that have other answers are called by their hashes too.
+
+    A function that was changed is another question: ask.py:near #3f09c1.
+    """
+    are_texts = "question" in trials and all(isinstance(text, str) for text in trials.get("relation", [None]))
+    if not are_texts or not trials.relation.map(is_function).any():  # a figure has places where relations stood
+        return trials
+    here, texts = trials.question.notna(), trials.relation.map(unmarked)
+    twice = here & texts.map(trials.question[here].groupby(texts[here]).nunique() > 1).eq(True)
+    marked = [with_mark(*row) for row in zip(trials.relation[twice], trials.question[twice])]
+    relation = trials.relation.copy()
+    relation[twice] = marked
+    return trials.assign(relation=relation) if twice.any() else trials
 
 
 def _of_images(trials: pd.DataFrame, names: Sequence[Any]) -> pd.Series:
@@ -191,6 +233,7 @@ _FITTING: dict[str, Callable[[pd.DataFrame, Sequence[Any]], pd.Series]] = {
     "network": named,
     "relation": _asking,
     "data": _of_images,
+    "size": _sized,
 }
 
 # A list of more values than this says less than its ends.

@@ -37,5 +37,7 @@ def export(
     """
     from twofold.api import export_model
     from twofold.cli.output import say
+    from twofold.export.portable import check_format
 
+    check_format(to)  # before the store is looked for
     export_model(kept_file(model, models, store), to, out, network, tell=say)

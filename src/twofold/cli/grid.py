@@ -66,7 +66,7 @@ def grid(
     if not run.json:
         for each in grid_tables(table):
             print_table(each)
-        print_table(choice_table(chosen, select_on, table.network.nunique()))
+        print_table(choice_table(chosen, select_on, table))
     if fresh_count:
         setting = {name: chosen[name].tolist()[0] for name in COMPARED if name in chosen}
         fresh = study.confirmation(setting, fresh_count).run(**run.running()).table

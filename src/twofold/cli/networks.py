@@ -34,6 +34,12 @@ def networks(
         ),
     ] = None,
     images: Given = NOTHING,
+    relation: Annotated[
+        str,
+        Parameter(
+            help="The question that stands in the paper's Figure 1, as for twofold study: a name or an expression."
+        ),
+    ] = SETTINGS["relation"].default,
     out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
@@ -54,7 +60,7 @@ def networks(
     from twofold.report.text.networks import layers_table
 
     check_folder(out)
-    chosen = _stored(store, names) if store is not None else _named(names, images.given())
+    chosen = _stored(store, names) if store is not None else _named(names, images.given(), relation)
     if json:
         print(json_module.dumps([row for facts in chosen for row in layer_rows(facts)], indent=1))
     else:
@@ -68,18 +74,21 @@ def networks(
             say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")
 
 
-def _named(names: list[str] | None, images: Mapping[str, Any]) -> "list[NetworkFacts]":
+def _named(names: list[str] | None, images: Mapping[str, Any], relation: str) -> "list[NetworkFacts]":
     """What is to be told of these networks, or of all that are built in; those of one's own are imported."""
-    from twofold.data import Reading, find_source
+    from twofold.data import Reading, find_relation, find_source
     from twofold.networks.own import resolve
     from twofold.report.text.networks import NetworkFacts, facts_of_own
 
     reading = Reading.of(images, images.get("classes"))
-    task = find_source(images.get("data", SETTINGS["data"].default), reading=reading).task
+    source = find_source(images.get("data", SETTINGS["data"].default), reading=reading)
+    task, asked = source.task, find_relation(relation, source.class_names).text
     return [
         facts_of_own(each.name, each.description)
         if each.identity
-        else NetworkFacts(each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task))
+        else NetworkFacts(
+            each.name, bool(each.weight_sharing), each.auxiliary_losses, each.structure().layers(task), relation=asked
+        )
         for each in resolve(list(NETWORKS) if names is None else names, task)
     ]
 

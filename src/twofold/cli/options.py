@@ -20,6 +20,9 @@ RUNNING = Group("Running", sort_key=5)
 SPACE = Group("Where to search", sort_key=4)
 WHICH = Group("Which trials", sort_key=2)
 
+# More words than anybody gives to one option.
+_MANY = 1000
+
 # Whole numbers up to here may have been meant by 1e6; in a larger one something else is wrong.
 _PLAIN = 1e12
 
@@ -102,8 +105,8 @@ DATA_DIR = Parameter(
     "set TWOFOLD_DATA_DIR.",
 )
 CLASSES = Parameter(
-    help="Only these classes, in the order that numbers them, for example --classes cat,dog,horse; by default all, as "
-    "people list them: 2 before 10.",
+    help="Only these classes, in the order that numbers them, for example --classes cat,dog,horse; a name with a comma "
+    "stands in double quotes: --classes 'cat,\"dog, small\"'; by default all, as people list them: 2 before 10.",
 )
 MODELS = Parameter(
     converter=_path,
@@ -199,7 +202,8 @@ def _one(declared: Declaration) -> _Field:
     if declared.type is bool:
         return declared.name, Annotated[bool, text], declared.default
     if declared.words > 1:
-        words = Parameter(consume_multiple=(1, declared.words), negative="", show_default=False)
+        # All that is given, so that the setting itself says what is wrong with more words than it takes.
+        words = Parameter(consume_multiple=(1, _MANY), negative="", show_default=False)
         return declared.name, Annotated[list[str] | None, text, words], None
     kind = declared.type if declared.default is not None else declared.type | None
     return declared.name, Annotated[kind, text, _converter(declared)], declared.default

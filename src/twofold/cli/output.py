@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold.analysis import Findings, with_factors
-from twofold.report.terminal.tables import Section, folded, turned
+from twofold.report.terminal.fitting import fitted
+from twofold.report.terminal.tables import Section
 from twofold.report.text.signs import in_signs_of
 
 if TYPE_CHECKING:
@@ -20,24 +21,14 @@ if TYPE_CHECKING:
 # Wider than any table.
 _UNBOUNDED = 1000
 
-# Of so many rows and no more, a terminal can show each as a column.
-_FEW_ROWS = 4
-
 
 def print_table(table: Table) -> None:
     """Print a table to standard output: into a pipe or a file as wide as it needs to be, on a terminal as it fits."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=_UNBOUNDED)
-    elif _width(table) > console.width:
-        table = _narrower(table, console.width)
-    console.print(table)
-
-
-def _narrower(table: Table, width: int) -> Table:
-    if table.row_count <= _FEW_ROWS and _width(turned(table)) <= width:
-        return turned(table)
-    return folded(table, width)
+    for each in fitted(table, console) if console.is_terminal and table.show_header else [table]:
+        console.print(each)
 
 
 def print_section(section: Section) -> None:
@@ -50,10 +41,6 @@ def print_section(section: Section) -> None:
         signs = in_signs_of(console.encoding, sentence)
         console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
     console.print()
-
-
-def _width(table: Table) -> int:
-    return Console(width=_UNBOUNDED).measure(table).maximum
 
 
 def print_json(table: pd.DataFrame) -> None:

@@ -81,13 +81,13 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
-    from twofold.analysis import select, told_apart
+    from twofold.analysis import questions_told_apart, select, told_apart
     from twofold.results import Store
 
     store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
-    return (select(table, chosen) if some else told_apart(table)), store.url
+    return (select(table, chosen) if some else questions_told_apart(told_apart(table))), store.url
 
 
 def find_models(models: Path | None, store: str) -> ModelStore:

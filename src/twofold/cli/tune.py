@@ -45,6 +45,7 @@ def tune(
     from twofold.report.figures.catalogue import tune_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.tune import best_settings_table, comparison_table
+    from twofold.report.text.chance import chance_of_table
     from twofold.report.text.names import scope
     from twofold.settings import SETTINGS, round_numbers
     from twofold.study import fresh_rounds
@@ -58,7 +59,9 @@ def tune(
     result = study.tune(budget=budget, together=together, **run.running(), **space)
     if not run.json:
         best = {found.networks: (found.best, found.proposals) for found in result.found}
-        print_table(best_settings_table(best, result.start, len(judged), confirmed=fresh_count is not None))
+        chance = chance_of_table(result.table)
+        confirmed = fresh_count is not None
+        print_table(best_settings_table(best, result.start, len(judged), confirmed=confirmed, chance=chance))
     tables = [result.table]
     if fresh_count:
         ours, papers = result.confirm(fresh_count, **{k: v for k, v in run.running().items() if k != "store"})

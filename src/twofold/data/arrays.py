@@ -13,6 +13,9 @@ _LEAST_SIDE, _MOST_SIDE = 2, 1024
 # Channels that an image may have: more are an axis of something else.
 _MOST_CHANNELS = 4
 
+# Sums of the squares of larger pixels are infinite in single precision.
+_LARGEST_PIXEL = 1e15
+
 # Numbers that are prepared at once.
 _AT_ONCE = 32_000_000
 
@@ -76,7 +79,7 @@ def check_sizes(raw: Raw, reading: Reading) -> None:
 def prepared(part: Part, reading: Reading, *, sized: bool) -> Float[np.ndarray, "n *channels h w"]:
     """The images as they are trained on: in single precision, of the reading's size, pooled.
 
-    Raises `DataError` where a pixel is no finite number.
+    Raises `DataError` where a pixel is no finite number, or too large a one.
     """
     images = part.images
     height, width = _size_read(images, reading, sized=sized)
@@ -87,6 +90,11 @@ def prepared(part: Part, reading: Reading, *, sized: bool) -> Float[np.ndarray, 
         some = images[start : start + at_once]
         if some.dtype.kind == "f" and not np.isfinite(some).all():
             raise DataError(f"{part.origin} has images with NaN or infinite pixels; replace or drop them")
+        if some.dtype.kind == "f" and max(some.max(), -some.min()) > _LARGEST_PIXEL:
+            raise DataError(
+                f"{part.origin} has pixels beyond {_LARGEST_PIXEL:g}, whose squares single precision does not hold; "
+                "divide them"
+            )
         some = some.astype(np.float32)
         if some.shape[-2:] != (height, width):
             planes = [resized(plane, (height, width)) for plane in some.reshape(-1, *some.shape[-2:])]

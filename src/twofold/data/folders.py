@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from twofold.data.naming import natural, natural_key, printable
-from twofold.data.pictures import read_pictures
+from twofold.data.naming import check_wanted, natural, natural_key, printable
+from twofold.data.pictures import is_picture_name, read_pictures
 from twofold.data.reading import MOST_PICTURES, Part, Raw, Reading
 from twofold.errors import DataError, cause_of
 
@@ -29,6 +29,9 @@ def listed(folder: Path) -> dict[str, _Listing] | None:
     folders = _folders_in(folder)
     if not folders:
         return None
+    stray = next((path for path in pictures_in(folder) if is_picture_name(path)), None)
+    if stray is not None:
+        raise DataError(f"{printable(stray)} lies beside the folders of the classes; move it into one, or remove it")
     called = {name.lower(): name for name in folders}
     if set(_PARTS) <= set(called):
         others = [name for name in folders if name.lower() not in _PARTS]
@@ -49,6 +52,7 @@ def read_folder(folder: Path, listing: dict[str, _Listing], reading: Reading) ->
         raise DataError(
             f"{folder}/test has the class {printable(unknown)}, and train has none of that name; add it there"
         )
+    check_wanted(reading.classes or (), names)
     chosen = [name for name in names if reading.classes is None or name in reading.classes]
     of_parts = {
         part: [(path, names.index(name)) for name in chosen for path in classes.get(name, ())]

@@ -39,13 +39,11 @@ def idx_file(folder: Path, usual: str) -> Path | None:
 
     Raises `DataError` where there are several that are not the same one, zipped and not.
     """
-    for name in (f"{usual}.gz", usual):
-        if (folder / name).is_file():
-            return folder / name
     named = [name for name in _names_in(folder) if _role(name) == _role(usual) and (folder / name).is_file()]
-    if len({name.removesuffix(".gz") for name in named}) > 1:
-        raise DataError(f"{folder} has {named[0]} and {named[1]}; keep one set of four files in a folder")
-    return folder / named[0] if named else None
+    distinct = sorted({name.removesuffix(".gz") for name in named})
+    if len(distinct) > 1:
+        raise DataError(f"{folder} has {distinct[0]} and {distinct[1]}; keep one set of four files in a folder")
+    return folder / named[-1] if named else None  # the zipped one, where there are both
 
 
 def has_idx(folder: Path, usual: Iterable[str] = USUAL_NAMES) -> bool:

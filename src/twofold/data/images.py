@@ -9,11 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int32
 
 from twofold.data.arrays import check_part, check_sizes, prepared
-from twofold.data.naming import check_names
+from twofold.data.naming import check_names, check_wanted
 from twofold.data.reading import USUAL, Part, Raw, Reading, classes_text, names_of_text
 from twofold.data.splitting import drawn, halved
 from twofold.data.task import Task
-from twofold.errors import DataError, unknown_choice
+from twofold.errors import DataError
 
 DIGIT_NAMES = tuple("0123456789")
 CLASSES = len(DIGIT_NAMES)
@@ -53,6 +53,11 @@ class Images:
         """What the images look like."""
         *channels, height, width = self.train_images.shape[1:]
         return Task(height, width, channels=channels[0] if channels else 1, classes=len(self.class_names))
+
+    def shared_count(self) -> int:
+        """How many test images are, pixel by pixel, the same as one for training."""
+        known = {hashlib.sha256(image.tobytes()).digest() for image in self.train_images}
+        return sum(hashlib.sha256(image.tobytes()).digest() in known for image in self.test_images)
 
     def load(self) -> "Images":
         """Itself: images that are there are loaded (see `twofold.data.source.Source`)."""
@@ -135,9 +140,7 @@ def _chosen(
     parts: list[Part], labels: list[np.ndarray], names: tuple[str, ...], wanted: tuple[str, ...]
 ) -> tuple[list[Part], list[np.ndarray], tuple[str, ...]]:
     """The images of the classes that are wanted, whose labels are their places among those."""
-    for name in wanted:
-        if name not in names:
-            raise unknown_choice("classes", name, names)
+    check_wanted(wanted, names)
     place_of = np.full(len(names), -1, np.int32)
     place_of[[names.index(name) for name in wanted]] = np.arange(len(wanted))
     places = [place_of[each] for each in labels]

@@ -56,6 +56,11 @@ def read_pictures(paths: Sequence[str], size: tuple[int, int] | None) -> UInt8[n
     return together
 
 
+def is_picture_name(path: str) -> bool:
+    """Whether a file's name ends as those of pictures that can be read."""
+    return Image.registered_extensions().get(os.path.splitext(path)[1].lower()) in _FORMATS
+
+
 def read_picture(path: str, size: tuple[int, int] | None = None) -> Picture:
     """One picture, brought to a size (height, width) unless it is None.
 

@@ -41,6 +41,9 @@ _FUNCTION = re.compile(r"(?P<file>.+\.py):\s*(?P<name>[^\W\d]\w*)\s*")
 
 _MARK = re.compile(r" #[0-9a-f]{6}$")
 
+# What an expression has that says anything of a pair: one of its classes.
+_OF_BOTH = re.compile(r"(?<!\w)[ab](?!\w)")
+
 # Classes of which so many pairs are asked of a function, twice, take a second or two.
 _MOST_CLASSES = 1000
 
@@ -106,7 +109,7 @@ def find_relation(typed: str, class_names: tuple[str, ...] = DIGIT_NAMES) -> Rel
         return _checked(_named(text, class_names), typed)
     if is_function(text):
         raise SettingError(f"`relation` (={shown(text)}) is a function, which can only be asked where a study begins")
-    if not re.search(r"(?<!\w)[ab](?!\w)", text):
+    if not _OF_BOTH.search(text):
         raise unknown_choice("relation", typed, [*RELATIONS, _OTHERS])
     expression = Expression(typed)
     return _by_name(_checked(Relation(expression.text, expression.answers(class_names), class_names), typed))
@@ -116,8 +119,12 @@ def is_meant(typed: str, text: str, question: str | None, class_names: Sequence[
     """Whether a typed relation is the one that a row calls `text` and tells by `question`, its `Relation.identity`.
 
     It is where it reads the same but for blanks, or has the same answers; quoted names are known where `class_names`
-    are given. A row without `question` is of a relation with a name, of ten digits. What is no relation is not meant.
+    are given. One with a mark (see `marked`) means the relation with that hash alone. A row without `question` is of a
+    relation with a name, of ten digits. What is no relation is not meant.
     """
+    if mark := _MARK.search(typed):
+        alike = "".join(_MARK.sub("", typed).split()) == "".join(_MARK.sub("", text).split())
+        return alike and (question or "").partition("-")[2].startswith(mark[0].removeprefix(" #"))
     if "".join(typed.split()) in ("".join(text.split()), "".join(_MARK.sub("", text).split())):
         return True
     with suppress(SettingError):
@@ -128,7 +135,24 @@ def is_meant(typed: str, text: str, question: str | None, class_names: Sequence[
 
 def marked(relation: Relation) -> str:
     """Its text with the first digits of its hash: what tells it from another of the same text."""
-    return f"{relation.text} #{relation.identity.partition('-')[2][:6]}"
+    return with_mark(relation.text, relation.identity)
+
+
+def with_mark(text: str, question: str) -> str:
+    """A relation's text with the first digits of the hash in its `Relation.identity`, if it has none yet."""
+    return text if _MARK.search(text) else f"{text} #{question.partition('-')[2][:6]}"
+
+
+def unmarked(text: str) -> str:
+    """A relation's text without a hash."""
+    return _MARK.sub("", text)
+
+
+def check_written(typed: str) -> None:
+    """Raise `SettingError` for an expression over a and b that is broken, whatever the classes are."""
+    text = unmarked(typed.strip())
+    if text not in RELATIONS and not is_function(text) and _OF_BOTH.search(text):
+        Expression(text)
 
 
 def is_function(typed: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from twofold.data.folders import pictures_of
-from twofold.data.naming import check_names, natural, printable
+from twofold.data.naming import check_names, check_wanted, natural, printable
 from twofold.data.reading import MOST_PICTURES, Raw, Reading
 from twofold.errors import DataError, cause_of, shown
 
@@ -61,6 +61,7 @@ def read_table(path: Path, rows: Sequence[Row], reading: Reading) -> Raw:
     """The pictures of the rows, of the classes that are wanted."""
     names = tuple(natural({row.label for row in rows}))
     check_names(names, str(path))
+    check_wanted(reading.classes or (), names)
     places = {name: place for place, name in enumerate(names)}
     wanted = [row for row in rows if reading.classes is None or row.label in reading.classes]
     in_order = sorted(wanted, key=lambda row: places[row.label])  # within a class as the table has them
@@ -70,6 +71,7 @@ def read_table(path: Path, rows: Sequence[Row], reading: Reading) -> Raw:
         lacking = next((part for part, some in parts.items() if not some), None)
         if lacking:
             raise DataError(f"{path} has no picture for {lacking}; name some, or leave the column out")
+    _check_labels(path, rows)
     of_parts = {part: [(row.path, places[row.label]) for row in some] for part, some in parts.items()}
     return pictures_of(str(path), of_parts, names, reading)
 
@@ -122,6 +124,17 @@ def _row(table: Path, number: int, cells: Sequence[str], columns: tuple[int, int
     picture = os.path.join(table.parent, os.path.expanduser(path))
     _check_there(table, number, path, picture)
     return Row(picture, label, None if columns[2] is None else _is_test(table, number, cells[columns[2]]))
+
+
+def _check_labels(table: Path, rows: Sequence[Row]) -> None:
+    """Raise `DataError` for a picture that has two labels."""
+    labels: dict[str, str] = {}
+    for row in rows:
+        picture = os.path.normpath(row.path)
+        if labels.setdefault(picture, row.label) != row.label:
+            raise DataError(
+                f"{table} has {printable(shown(row.path))} twice, as {labels[picture]!r} and {row.label!r}; keep one"
+            )
 
 
 def _check_there(table: Path, number: int, path: str, picture: str) -> None:

@@ -29,6 +29,7 @@ TOLD = (
     "arguments",
     "data",
     "relation",
+    "answers",
     "balance",
     "image_size",
     "channels",
@@ -54,10 +55,15 @@ _PREPARATION = (
 _LONGEST_NAME = 60
 
 
-def check_exportable(record: Mapping[str, Any], to: str, file: Path) -> None:
-    """Raise `SettingError` for a format that is unknown, and for a network that is none of PyTorch's."""
+def check_format(to: str) -> None:
+    """Raise `SettingError` for a format that is unknown."""
     if to not in ENDINGS:
         raise unknown_choice("to", to, ENDINGS)
+
+
+def check_exportable(record: Mapping[str, Any], to: str, file: Path) -> None:
+    """Raise `SettingError` for a format that is unknown, and for a network that is none of PyTorch's."""
+    check_format(to)
     name = record["network"]
     if record.get("identity") and not record.get("torch_version"):
         raise SettingError(
@@ -71,8 +77,11 @@ def check_exportable(record: Mapping[str, Any], to: str, file: Path) -> None:
 def files_of(record: Mapping[str, Any], to: str, out: Path | None) -> list[Path]:
     """The files of an export: `out`, by default one named by the network and its key here, and those beside it.
 
-    Raises `SettingError` where two of them would be one.
+    Raises `SettingError` where two of them would be one, and where `out` ends as another format's file.
     """
+    meant = next((each for each, ending in ENDINGS.items() if out and out.suffix.lower() == ending), to)
+    if meant != to:
+        raise SettingError(f"`out` (={out}) ends as a file of {meant}, and `to` is {to}; end it in {ENDINGS[to]}")
     name = re.sub(r"[^\w.-]+", "_", record["network"]).strip("_")[:_LONGEST_NAME]
     file = out or Path(f"{name}-{record['key'][:12]}{ENDINGS[to]}")
     if to != "pytorch":

@@ -15,7 +15,7 @@ import numpy as np
 
 from twofold import __version__
 from twofold.data import Chance, Images, Relation, Source, Task, chance_of, draw_pairs, standardise, stored_names
-from twofold.errors import DataError, SettingError
+from twofold.errors import DataError, SettingError, counted
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure
@@ -39,11 +39,17 @@ class Trainer:
         devices: Sequence[jax.Device],
         *,
         trace: bool,
+        note: Callable[[str], None],
     ) -> None:
         self._task, self._claim, self._outbox, self._devices = digits.task, claim, outbox, devices
         self._class_names = stored_names(digits.class_names)
         self._trace = trace
         images = digits.load()
+        if shared := images.shared_count():
+            note(
+                f"{shared} of the {counted(images.test_count, 'test image')} of {images.name} are training images too: "
+                "test errors may look lower than they are"
+            )
         self._load = functools.lru_cache(maxsize=8)(functools.partial(_draw, images))
         self._chance = functools.cache(functools.partial(_chance, images))
 

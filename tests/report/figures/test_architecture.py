@@ -57,3 +57,12 @@ def test_no_text_lies_over_another_or_outside(name):
         assert box.x1 <= figure.bbox.x1, text
         assert figure.bbox.y0 <= box.y0, text
         assert box.y1 <= figure.bbox.y1, text
+
+
+def test_channels_and_the_question_are_those_of_the_images():
+    layers = NETWORKS["NetWSAL"].structure().layers(Task(32, 32, channels=3, classes=4))
+    figure = figure1(NetworkFacts("NetWSAL", True, True, layers, relation="a == 'cat'"))
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "32×32×3" in texts
+    assert "main loss:\na == 'cat'?" in texts
+    assert "14×14" in drawn(NETWORKS["NetWSAL"])

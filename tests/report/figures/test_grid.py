@@ -131,8 +131,10 @@ def test_tables_name_the_papers_cells_and_those_that_disagree():
 def test_the_choice_and_its_confirmation_show_what_they_are_made_of():
     table = made_up(rounds=6)
     chosen = choice(table, "validation_error")
-    text = text_of(choice_table(chosen, "validation", 4))
+    text = text_of(choice_table(chosen, "validation", table))
     assert "Best of 4 settings by validation error, averaged over 4 networks" in text
+    asked = table.assign(relation="<", true_share=0.45, one_image_error=0.2)
+    assert "errs on 45.0 %" in " ".join(text_of(choice_table(chosen, "validation", asked)).split())
     assert f"{100 * chosen['mean'][0]:.2f}" in text
     setting = {name: chosen[name].tolist()[0] for name in ("optimizer", "learning_rate")}
     search, fresh = only(table, setting), only(made_up(rounds=5, first_round=1000), setting)

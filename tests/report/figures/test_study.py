@@ -7,6 +7,7 @@ from tests.report.made_up import made_up_trials
 
 from twofold.analysis import summary
 from twofold.networks import NETWORKS
+from twofold.report.figures.catalogue import study_figures
 from twofold.report.figures.looks import colour_of, marker_of
 from twofold.report.figures.study import figure2
 
@@ -77,3 +78,32 @@ def test_a_network_of_the_users_own_is_drawn_too(trials):
     figure.canvas.draw()
     legend = figure.legends[0].get_window_extent()
     assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
+def test_an_interval_that_goes_on_below_the_panel_ends_in_an_arrow():
+    """Two rounds have so wide an interval; those of twenty lie within."""
+
+    def arrows(rounds):
+        return [line for line in figure2(made_up_trials(rounds)).axes[1].get_lines() if line.get_marker() == "v"]
+
+    assert [tuple(line.get_ydata()) for line in arrows(2)].count((0,)) >= 3
+    assert not arrows(20)
+
+
+def test_the_name_of_chance_lies_over_no_other_text():
+    figure = figure2(made_up_trials(5, relation="a < b + 2", true_share=0.3, one_image_error=0.1))
+    figure.draw_without_rendering()
+    left = figure.axes[0]
+    (chance,) = left.texts
+    assert not chance.get_window_extent().overlaps(left.title.get_window_extent())
+    assert not chance.get_window_extent().overlaps(left._left_title.get_window_extent())
+    assert chance.get_window_extent().y0 > left.bbox.y1
+
+
+def test_studies_of_other_questions_or_images_have_files_of_their_own():
+    asked = [{"relation": "<="}, {"relation": "<"}, {"relation": "a - b < 2"}, {"relation": "a + b < 2"}]
+    asked += [{"data": "./pets/", "relation": "<="}, {"data": "mnist", "relation": "=="}]
+    names = [name for each in asked for name in study_figures(made_up_trials(2, **each))]
+    assert names[0] == "figure2"
+    assert (names[1], names[4], names[5]) == ("figure2_lt", "figure2_pets", "figure2_eq")
+    assert len(set(names)) == len(names)

@@ -73,6 +73,11 @@ def decoded(text):
     return np.frombuffer(base64.b64decode(text), "<f4")
 
 
+def pixels(image):
+    numbers = np.frombuffer(base64.b64decode(image["values"]), {1: "u1", 2: "<u2", 4: "<f4"}[image["bytes"]])
+    return numbers.astype(np.float32) / image["parts"]
+
+
 def test_the_page_has_every_weight(models, data):
     assert [network["network"] for network in data["networks"]] == list(NETWORKS)
     for network, kept in zip(data["networks"], choose_models(models.records()).values()):
@@ -93,7 +98,7 @@ def test_mistakes_are_wrong_and_the_surest_come_first(models, data):
         model = models.load(table.key[mistakes["network"]])
         certainties = []
         for pair in mistakes["pairs"]:
-            images = np.stack([decoded(image).reshape(14, 14) for image in pair["images"]])[None]
+            images = np.stack([pixels(image).reshape(14, 14) for image in pair["images"]])[None]
             logits, _ = outputs_of(model, images)
             first, second = np.array(pair["classes"], np.int32)[:, None]
             assert (logits[0, 1] > logits[0, 0]) != relation(first, second)[0] == (pair["probability"] < 0.5)
@@ -107,14 +112,15 @@ def test_each_side_shows_a_test_digit_of_every_class(data):
         assert [example["label"] for example in side] == list(range(10))
         for example in side:
             of_class = digits.test_images[digits.test_labels == example["label"]]
-            assert (of_class == decoded(example["image"]).reshape(14, 14)).all(axis=(1, 2)).any()
-    firsts, seconds = ([example["image"] for example in side] for side in data["examples"])
+            assert (of_class == pixels(example["image"]).reshape(14, 14)).all(axis=(1, 2)).any()
+    firsts, seconds = ([example["image"]["values"] for example in side] for side in data["examples"])
     assert not set(firsts) & set(seconds)
 
 
 def test_the_page_knows_for_which_digits_the_question_holds(data):
     assert data["statement"] == "same parity"
-    assert data["holds"] == [[(first - second) % 2 == 0 for second in range(10)] for first in range(10)]
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(data["holds"]), np.uint8))[:100].reshape(10, 10)
+    assert bits.tolist() == [[(first - second) % 2 == 0 for second in range(10)] for first in range(10)]
 
 
 def test_the_page_holds_the_data_as_json_and_asks_nobody(data):

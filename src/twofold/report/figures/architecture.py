@@ -7,7 +7,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from twofold.report.figures.looks import FAINT, INK, colour_of
 from twofold.report.figures.style import Picture, house_style, new_picture
-from twofold.report.text.networks import MAIN_LOSS, LayerFacts, NetworkFacts, auxiliary_loss_text, weights_text
+from twofold.report.text.networks import LayerFacts, NetworkFacts, auxiliary_loss_text, main_loss_text, weights_text
 from twofold.report.text.numbers import shape_text
 
 _WIDTH, _HEIGHT = 1.5, 0.9
@@ -39,13 +39,15 @@ def figure1(facts: NetworkFacts) -> Picture:
                 _draw_auxiliary_loss(axes, side, centre)
         _draw_weights(axes, bool(facts.weight_sharing), colour)
         _draw_head(axes, [_Box("concatenate", shape_text(head1.input_shape)), _box(head1), _box(head2)], colour)
+        _draw_main_loss(axes, main_loss_text(facts.relation))
         axes.set(xlim=(-0.95, 15.6), ylim=(-0.75, 4.0))
         axes.set_aspect("equal")
     return figure
 
 
 def _stages(side: str, branch: list[LayerFacts]) -> list[_Box]:
-    image = _Box(f"{side}\nimage", shape_text(branch[0].input_shape[:2], "×"))
+    shape = branch[0].input_shape
+    image = _Box(f"{side}\nimage", shape_text(shape[:2] if shape[2] == 1 else shape, "×"))  # grey has no channels
     return [image, *map(_box, branch)]
 
 
@@ -93,7 +95,10 @@ def _draw_head(axes: Axes, boxes: list[_Box], colour: str) -> None:
         _draw_box(axes, _place(stage), 1.6, box, colour)
         if stage > 5:
             _arrow(axes, (_place(stage - 1) + _WIDTH / 2, 1.6), (_place(stage) - _WIDTH / 2, 1.6))
-    axes.text(_place(7) + _WIDTH / 2 - 0.05, 2.5, MAIN_LOSS, ha="right", va="bottom", fontsize=9)
+
+
+def _draw_main_loss(axes: Axes, text: str) -> None:
+    axes.text(_place(7) + _WIDTH / 2 - 0.05, 2.5, text, ha="right", va="bottom", fontsize=9)
     _arrow(axes, (_place(7), 1.6 + _HEIGHT / 2), (_place(7), 2.45))
 
 

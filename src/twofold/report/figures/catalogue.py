@@ -1,5 +1,6 @@
 """Which figures a command draws, by the names of their files."""
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from twofold.analysis import by_round, in_order, varying_settings
-from twofold.data import Relation
+from twofold.data import RELATIONS, Relation
 from twofold.networks import PAPERS
 from twofold.report.figures.files import Drawing
+from twofold.report.text.names import unusual
 from twofold.report.text.networks import NetworkFacts
 
 
@@ -19,12 +21,14 @@ def study_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
     Raises `AnalysisError` where the study has several settings: the figure shows one.
     """
     by_round(trials)
-    return {"figure2" if set(trials.network) <= set(PAPERS) else "errors": Drawing("study:figure2", trials)}
+    name = "figure2" if set(trials.network) <= set(PAPERS) else "errors"
+    return _of_task({name: Drawing("study:figure2", trials)}, trials)
 
 
 def sweep_figures(trials: pd.DataFrame, swept: Sequence[str]) -> dict[str, Drawing]:
     """A figure for each setting that has several values."""
-    return {f"sweep_{name}": Drawing("sweep:sweep_figure", trials, {"quantity": name}) for name in swept}
+    drawings = {f"sweep_{name}": Drawing("sweep:sweep_figure", trials, {"quantity": name}) for name in swept}
+    return _of_task(drawings, trials)
 
 
 def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
@@ -35,7 +39,26 @@ def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
         rows = trials[trials.network == network]
         for name, draw in (("rounds", "rounds_figure"), ("heatmap", "heatmap_figure")):
             drawings[f"grid_{name}_{stem}"] = Drawing(f"grid:{draw}", rows, {"network": network})
-    return drawings
+    return _of_task(drawings, trials)
+
+
+# Signs of relations in the names of files.
+_SIGNS = {"<=": "le", ">=": "ge", "==": "eq", "!=": "ne", "<": "lt", ">": "gt", "+": "plus", "//": "over", "*": "times"}
+
+
+def _of_task(drawings: dict[str, Drawing], trials: pd.DataFrame) -> dict[str, Drawing]:
+    """The drawings under names that say what images and which question they are of, where these are not the usual.
+
+    So studies of several questions have figures of their own in one folder.
+    """
+    parts = [re.split(r"[\\/]", str(value).rstrip("\\/"))[-1] for value in unusual(trials, "data")]
+    for value in unusual(trials, "relation"):
+        spelled = re.sub(r"[<>=!]=|//|[<>+*]", lambda sign: f" {_SIGNS[sign[0]]} ", str(value))
+        stem = re.sub(r"[^A-Za-z0-9]+", "-", re.sub(r" - ", " minus ", spelled)).strip("-")
+        digest = "" if value in RELATIONS else f"-{hashlib.sha256(str(value).encode()).hexdigest()[:6]}"
+        parts.append(stem[:_LONGEST_STEM] + digest)
+    suffix = "".join(f"_{stem}" for stem in _stems(parts))
+    return {f"{name}{suffix}": drawing for name, drawing in drawings.items()}
 
 
 # Of a network's name in that of a file: systems allow 255 bytes for the whole.

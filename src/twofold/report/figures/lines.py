@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -20,6 +21,17 @@ CHANCE_LINE: Any = {"color": FAINT, "linewidth": 1.2, "linestyle": (0, (5, 3)), 
 CHANCE_TEXT: Any = {"fontsize": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
 _ROOM = 1.1
 
+# An arrow at a panel's edge.
+_CUT: Any = {
+    "markersize": 6,
+    "linestyle": "",
+    "clip_on": False,
+    "zorder": 4,
+    "label": "_cut",
+    "scalex": False,
+    "scaley": False,
+}
+
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
 
@@ -32,19 +44,38 @@ def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
 
 
+def mark_cut(axes: Axes) -> None:
+    """Draw an arrow where an interval goes on beyond the panel; to be called when its limits are final."""
+    lower, upper = sorted(axes.get_ylim())
+    left, right = sorted(axes.get_xlim())
+    for bars in axes.containers:
+        for lines in bars.lines[2] if isinstance(bars, ErrorbarContainer) else ():
+            for (x, low), (other, high) in lines.get_segments():
+                for end, place, sign in ((low, (x, lower), "v"), (high, (x, upper), "^")):
+                    if (
+                        x == other
+                        and left <= x <= right
+                        and low <= upper
+                        and high >= lower
+                        and not lower <= end <= upper
+                    ):
+                        axes.plot(*place, marker=sign, color=lines.get_color()[0], **_CUT)
+
+
 def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
     """The line of chance in a panel of test errors, and in others beside it; above the panel where it is far off."""
     chance, near = chance_in(trials)
     if chance is None:
         return
+    name = chance_line(chance) if near else chance_beyond(chance)
+    # Above the panel, with the title a line higher: in the panel is no place that is free of lines and of names.
+    axes.text(1, 1.01, name, transform=axes.transAxes, ha="right", va="bottom", **CHANCE_TEXT)
+    axes.set_title(f"{title}\n" if (title := axes.get_title(loc="left").rstrip("\n")) else "", loc="left")
     if not near:
-        axes.text(1, 1.01, chance_beyond(chance), transform=axes.transAxes, ha="right", va="bottom", **CHANCE_TEXT)
         return
     for each in (axes, *others):
         each.axhline(100 * chance, **CHANCE_LINE)
     axes.set_ylim(0, max(axes.get_ylim()[1], _ROOM * 100 * chance))
-    place = axes.get_yaxis_transform()
-    axes.text(0.99, 100 * chance, chance_line(chance), transform=place, ha="right", va="bottom", **CHANCE_TEXT)
 
 
 def label(axes: Axes, x: float, place: int, text: str) -> None:

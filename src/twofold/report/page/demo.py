@@ -9,13 +9,14 @@ import pandas as pd
 
 from twofold.analysis import images_told_apart, in_order
 from twofold.data import Images, load_images, reading_of, relation_of_record
+from twofold.data.form import Form
 from twofold.data.images import is_digits
 from twofold.data.relations import is_meant
 from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
-from twofold.report.page.encoding import base64_of
+from twofold.report.page.encoding import image_of
 from twofold.report.page.html import render
-from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, cannot_run, invitation, no_demo, unnamed
+from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, ROUNDED, cannot_run, invitation, no_demo, unnamed
 from twofold.report.text.names import statement
 from twofold.results import ModelStore
 
@@ -87,6 +88,7 @@ def demo_data(
     if digits.fingerprint != some["fingerprint"]:
         raise DataError(f"the images of {some['data']} are not those that the networks kept were trained on")
     drawn = is_digits(digits.class_names) and digits.task.channels == 1
+    form = Form.of(some)
     networks, mistakes = [], []
     for record in records.values():
         model = models.load(record["key"])
@@ -94,14 +96,16 @@ def demo_data(
         mistakes.append({"network": record["network"], **find_mistakes(model, digits)})
     return {
         "note": note,
+        "rounded": ROUNDED if any(network["rounded"] for network in networks) else "",
         "statement": statement(some["relation"]),
-        "holds": relation_of_record(some).answers.tolist(),
+        "holds": relation_of_record(some).packed,
         "class_names": list(digits.class_names),
         "left_out": max(0, digits.task.classes - _MOST_CLASSES),
         "drawn": drawn,
         "invitation": invitation(drawn=drawn),
         "unnamed": unnamed(drawn=drawn),
         "image_size": some["image_size"],
+        "form": {"size": form.size, "pool": form.pool, "channels": form.channels},
         "white": float(digits.train_images.max()),
         "networks": networks,
         "examples": _examples(digits),
@@ -154,5 +158,5 @@ def _examples(images: Images) -> list[list[dict[str, Any]]]:
         places = np.flatnonzero(images.test_labels == label)
         for side, examples in enumerate(sides):
             for place in places[side * each : (side + 1) * each] if len(places) > each else places:
-                examples.append({"label": label, "image": base64_of(images.test_images[place])})
+                examples.append({"label": label, "image": image_of(images.test_images[place], images.reading.pool)})
     return sides

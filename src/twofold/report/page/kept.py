@@ -10,12 +10,15 @@ from jaxtyping import Float
 from twofold.data import Images, draw_pairs, relation_of_record
 from twofold.networks import find_network
 from twofold.networks.protocol import Structure
-from twofold.report.page.encoding import base64_of
+from twofold.report.page.encoding import base64_of, image_of, rounded
 from twofold.results import Model
 from twofold.settings import SETTINGS, Settings
 from twofold.training import outputs
 
 _MISTAKES_SHOWN = 12
+
+# Networks of more weights have those of their larger layers rounded: exact, four take 10 MB for colours of 32x32.
+_MOST_EXACT, _SMALL_LAYER = 250_000, 10_000
 
 Record = Mapping[str, Any]
 
@@ -55,7 +58,7 @@ def find_mistakes(model: Model, digits: Images) -> dict[str, Any]:
         "of": len(pairs.targets),
         "pairs": [
             {
-                "images": [base64_of(image) for image in pairs.images[place]],
+                "images": [image_of(image, digits.reading.pool) for image in pairs.images[place]],
                 "classes": pairs.classes[place].tolist(),
                 "probability": float(probability[place]),
             }
@@ -67,12 +70,15 @@ def find_mistakes(model: Model, digits: Images) -> dict[str, Any]:
 def encoded(model: Model) -> dict[str, Any]:
     """The network as the page's script reads it: its layers, and what to do to images before and after."""
     record = model.record
-    layers = {
-        name: {"shape": list(layer.weight.shape), "weight": base64_of(layer.weight), "bias": base64_of(layer.bias)}
-        for name, layer in vars(model.network).items()
-    }
+    of_network = vars(model.network)
+    whole = sum(layer.weight.size for layer in of_network.values()) <= _MOST_EXACT
+    layers = {}
+    for name, layer in of_network.items():
+        exact = whole or layer.weight.size <= _SMALL_LAYER
+        weight = {"weight": base64_of(layer.weight)} if exact else rounded(layer.weight)
+        layers[name] = {"shape": list(layer.weight.shape), **weight, "bias": base64_of(layer.bias)}
     wanted = ("network", "auxiliary_losses", "image_size", "pixel_mean", "pixel_deviation", "round", "test_error")
-    return {**{name: record[name] for name in wanted}, **_numbers(record), "layers": layers}
+    return {**{name: record[name] for name in wanted}, **_numbers(record), "rounded": not whole, "layers": layers}
 
 
 def _structure(record: Record) -> Structure:

@@ -1,5 +1,6 @@
 """Tables of a grid search. Errors are shown in percent."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -8,7 +9,7 @@ from rich.table import Table
 from twofold.analysis import SELECT_ON, grid_agreement, in_order, summary, varying_settings
 from twofold.report.terminal.tables import drawn, rich_table
 from twofold.report.text import notes, statistics
-from twofold.report.text.chance import chance_notes
+from twofold.report.text.chance import chance_notes, chance_of_table
 from twofold.report.text.names import heading
 from twofold.report.text.numbers import MISSING, counted, interval, mean_and_sd, percent, points
 from twofold.report.text.pictures import rounds_of
@@ -24,9 +25,10 @@ def grid_tables(trials: pd.DataFrame) -> list[Table]:
     return [_network_table(network, trials[trials.network == network]) for network in in_order(trials.network.tolist())]
 
 
-def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> Table:
-    """The best setting of `twofold.analysis.choice`, and those that are not shown to be worse."""
-    return drawn(statistics.choice_table(choice, select_on, networks))
+def choice_table(choice: pd.DataFrame, select_on: str, trials: pd.DataFrame) -> Table:
+    """The best setting of `twofold.analysis.choice` of the trials, and those that are not shown to be worse."""
+    table = statistics.choice_table(choice, select_on, trials.network.nunique())
+    return drawn(replace(table, notes=[*table.notes, *chance_of_table(trials)]))
 
 
 def confirmation_table(search: pd.DataFrame, fresh: pd.DataFrame, select_on: str) -> Table:

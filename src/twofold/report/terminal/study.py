@@ -19,6 +19,7 @@ from twofold.analysis import (
 from twofold.report.terminal.tables import drawn
 from twofold.report.text import notes, statistics
 from twofold.report.text.chance import chance_notes, chance_of_table
+from twofold.report.text.names import on_task
 from twofold.report.text.numbers import counted
 from twofold.report.text.tables import Column, TextTable, count_column, rows_of, value_column
 from twofold.settings import COMPARED
@@ -29,7 +30,8 @@ def summary_table(trials: pd.DataFrame) -> Table:
     varied = varying_settings(trials)
     paper = None if varied else agreement(trials)
     data = sorted(set(trials.data)) if "data" in trials else []
-    return drawn(statistics.summary_table(summary(without_unused(trials), ["network", *varied]), varied, paper, data))
+    rows = summary(without_unused(trials), ["network", *varied])
+    return drawn(statistics.summary_table(rows, varied, paper, data, on_task(trials)))
 
 
 def settings_table(trials: pd.DataFrame) -> Table:

@@ -1,6 +1,5 @@
 """How a table is drawn on a terminal."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,12 +12,6 @@ from rich.text import Text
 
 from twofold.report.text.signs import in_signs_of
 from twofold.report.text.tables import TextTable
-
-# Wider than any table.
-_WIDEST = 1000
-
-# Other columns may break cells into lines to save so much.
-_MOST_EXCESS = 8
 
 
 @dataclass(frozen=True)
@@ -59,8 +52,7 @@ def rich_table(
 ) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
-        title=_Words(title, style="bold", no_wrap=True, overflow="ignore"), title_justify="left",
-        caption=None if caption is None else _Words(caption, style="table.caption"), caption_justify="left",
+        title=titled(title), title_justify="left", caption=captioned(caption), caption_justify="left",
         box=_HEAD, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for place, name in enumerate(columns):
@@ -69,6 +61,16 @@ def rich_table(
     for row in rows:
         table.add_row(*map(_Words, row))  # as text: "[old]" in the name of a file is no markup
     return table
+
+
+def titled(title: str) -> Text:
+    """A table's title, which may be wider than the table."""
+    return _Words(title, style="bold", no_wrap=True, overflow="ignore")
+
+
+def captioned(caption: str | None) -> Text | None:
+    """What stands below a table, if anything."""
+    return None if caption is None else _Words(caption, style="table.caption")
 
 
 def drawn(table: TextTable) -> Table:
@@ -81,29 +83,6 @@ def section(table: TextTable) -> Section:
     table_alone = rich_table(table.title, table.headings, table.cells, left=table.left)
     table_alone.show_edge = False  # the sentences follow close below
     return Section(table_alone, table.notes)
-
-
-def folded(table: Table, width: int) -> Table:
-    """The same table with the names in its first column in several lines, between their words, to fit into a width.
-
-    Where that is far from enough it is as it was: then cells break anywhere.
-    """
-    columns = [[str(column.header), *map(str, column.cells)] for column in table.columns]
-    names = columns[0]
-    excess = Console(width=_WIDEST).measure(table).maximum - width
-    longest = max(len(word) for name in names for word in name.split() or [""])
-    room = max(longest, max(map(len, names)) - excess)
-    if max(map(len, names)) - room < excess - _MOST_EXCESS:
-        return table
-    lines = [textwrap.fill(name, room, break_long_words=False, break_on_hyphens=False) for name in names[1:]]
-    caption = None if table.caption is None else str(table.caption)
-    left = sum(column.justify == "left" for column in table.columns)
-    headers = [column[0] for column in columns]
-    rows = zip(lines, *(column[1:] for column in columns[1:]), strict=True)
-    narrow = rich_table(str(table.title), headers, rows, left=left, caption=caption)
-    narrow.columns[0].no_wrap = True
-    narrow.show_edge = table.show_edge
-    return narrow
 
 
 def turned(table: Table) -> Table:

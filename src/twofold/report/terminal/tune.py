@@ -1,6 +1,6 @@
 """Tables of what tuning found. Errors are shown in percent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,13 @@ def best_settings_table(
     rounds: int,
     *,
     confirmed: bool,
+    chance: Sequence[str] = (),
 ) -> Table:
     """The best setting of each search beside the paper's, with their validation errors.
 
     `best` has, for the networks of each search, the setting and all the proposals. The paper's has an error where the
-    search tried it. Unless the settings are `confirmed`, a note says how to.
+    search tried it. Unless the settings are `confirmed`, a note says how to; `chance` is what
+    `twofold.report.text.chance` says of what was asked.
     """
     names = [name for name in _TUNED if any(name in setting for setting, _ in best.values())]
     rows = []
@@ -43,7 +45,7 @@ def best_settings_table(
         ["network", "setting", *map(heading, names), "mean %"],
         rows,
         left=2,
-        caption=None if confirmed else notes.UNCONFIRMED,
+        caption=" ".join([*([] if confirmed else [notes.UNCONFIRMED]), *chance]) or None,
     )
 
 

@@ -122,8 +122,14 @@ def _best(trials: pd.DataFrame) -> str:
     error = f"{percent(best['mean'])} % of test pairs in {counted(int(best.rounds), 'round')}{_sure(best)}"
     if len(table) == 1:
         return f"{best.network} errs on {error}."
-    alike = _not_told_apart(trials, best.network)
-    doubt = f" It is not shown to err less than {_alike(alike, len(table) - 1)}." if alike else ""
+    first = [str(name) for name in table.network[table["mean"].map(percent) == percent(best["mean"])]]
+    alike = {name: most for name, most in _not_told_apart(trials, best.network).items() if name not in first}
+    others = _alike(alike, len(table) - len(first)) if alike else ""
+    if len(first) > 1:
+        names = listed(first) if len(first) <= _MOST_NAMED else f"{len(first)} of {len(table)} networks"
+        doubt = f" They are not shown to err less than {others}." if others else ""
+        return f"{names} err least, and equally often: on {percent(best['mean'])} % of test pairs.{doubt}"
+    doubt = f" It is not shown to err less than {others}." if others else ""
     return f"{best.network} errs least: {error}.{doubt}"
 
 

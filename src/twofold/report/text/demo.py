@@ -7,6 +7,12 @@ NONE_KEPT = "No networks of these trials were kept; twofold study --keep-models 
 NOT_OF_OWN = "A page can ask the paper's four networks only; these trials are of others."
 
 
+ROUNDED = (
+    "So that the page stays small, it has the weights of large layers in 8 bits: its probabilities may differ by some "
+    "tenths of a percent from those of twofold predict."
+)
+
+
 def cannot_run(names: Sequence[str]) -> str:
     """Of the networks kept the page cannot run these."""
     return f"the page computes the layers of the paper's four networks, and not those of {', '.join(names)}"
@@ -19,7 +25,11 @@ def no_demo(why: Exception) -> str:
 
 def invitation(*, drawn: bool) -> str:
     """What to do where an image lacks."""
-    return "Draw two digits, or pick them from the test digits." if drawn else "Choose an image on each side."
+    return (
+        "Draw two digits, or pick them from the test digits."
+        if drawn
+        else "Choose an image on each side, or give a picture of your own."
+    )
 
 
 def unnamed(*, drawn: bool) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
-from twofold.settings import value_text, words
+from twofold.settings import SETTINGS, value_text, words
 
 # What the paper calls its digits; others are compared with it all the same, and the text says so.
 PAPERS_DATA = "mnist"
@@ -61,6 +61,21 @@ def setting_text(setting: Mapping[str, Any], between: str = ", ") -> str:
         for name, value in setting.items()
         if not pd.isna(value)
     )
+
+
+def on_task(trials: pd.DataFrame) -> str:
+    """What a title says of images and question where they are neither the paper's nor the default."""
+    data = "".join(f" on {value}" for value in unusual(trials, "data"))
+    return data + "".join(
+        f", “{shortened(statement(relation), _RELATION_LETTERS)}”" for relation in unusual(trials, "relation")
+    )
+
+
+def unusual(trials: pd.DataFrame, name: str) -> list[str]:
+    """The value of `data` or `relation` that all trials have, if it is neither the paper's nor the default."""
+    values = [str(value) for value in trials[name].unique()] if name in trials else []
+    usual = {SETTINGS[name].default, *([PAPERS_DATA] if name == "data" else [])}
+    return [] if len(values) != 1 or values[0] in usual else values
 
 
 def scope(networks: Sequence[str]) -> str:

@@ -1,12 +1,15 @@
 """What is said of a network: whether its weights are shared, what it is trained on, its layers."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from twofold.networks.calls import BOTH, LEFT, RIGHT, Call, calls_from_data, rows_of
-from twofold.report.text.numbers import shape_text, whole
+from twofold.report.text.names import statement
+from twofold.report.text.numbers import shape_text, shortened, whole
 from twofold.report.text.tables import Column, TextTable
+from twofold.settings import SETTINGS
 
 
 @runtime_checkable
@@ -44,6 +47,7 @@ class NetworkFacts:
     layers: Sequence[LayerFacts]
     calls: Sequence[Call] = ()
     outputs: Sequence[tuple[str, int]] = ()
+    relation: str = SETTINGS["relation"].default
 
 
 def facts_of_own(name: str, description: Mapping[str, Any]) -> NetworkFacts:
@@ -101,7 +105,14 @@ def auxiliary_loss_text(side: str) -> str:
     return f"auxiliary loss: which class is the {side} image?"
 
 
-MAIN_LOSS = "main loss:\nfirst ≤ second?"
+def main_loss_text(relation: str) -> str:
+    """What stands at the main loss in a drawing: the question, in short lines."""
+    asked = textwrap.fill(f"{shortened(statement(relation), _QUESTION_LETTERS)}?", _QUESTION_LINE)
+    return f"main loss:\n{asked}"
+
+
+# Of a question so many letters stand in a drawing, and so many in a line of it.
+_QUESTION_LETTERS, _QUESTION_LINE = 90, 34
 
 # What stands in a drawing of a network of one's own: at its images, at its outputs, and for what is left out.
 IMAGES = {LEFT: "left image", RIGHT: "right image", BOTH: "both images"}

@@ -45,11 +45,16 @@ PAPERS = Column("paper %", lambda row: mean_and_sd(row["paper_mean"], row["paper
 
 
 def summary_table(
-    summary: pd.DataFrame, varied: Sequence[str] = (), paper: pd.DataFrame | None = None, data: Sequence[str] = ()
+    summary: pd.DataFrame,
+    varied: Sequence[str] = (),
+    paper: pd.DataFrame | None = None,
+    data: Sequence[str] = (),
+    task: str = "",
 ) -> TextTable:
     """The rows of `twofold.analysis.summary`, by network and the settings that vary; beside them the paper's, if any.
 
     `data` are the names of the digits: where they are not the paper's, a note says so.
+    `task` is what the title says of them, and of the question.
     """
     columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
     columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
@@ -63,7 +68,7 @@ def summary_table(
         summary = summary.merge(paper[["network", "paper_mean", "paper_sd"]], on="network", how="left")
         columns.append(PAPERS)
         below += notes.digits_note(data)
-    return over_rounds("Test error", columns, summary, below)
+    return over_rounds(f"Test error{task}", columns, summary, below)
 
 
 def error_column(kind: str, digits: int = 2) -> Column:

@@ -1,6 +1,7 @@
 // The two pads, the answers, and the gallery of mistakes. Digits can be drawn; other images are chosen.
 
 const demo = JSON.parse(document.getElementById("demo-data").textContent);
+const answers = decodeBytes(demo.holds);
 const demoNetworks = demo.networks.map(decodeNetwork);
 const pads = [...document.querySelectorAll("#demo .pad")].map(makePad);
 
@@ -49,22 +50,22 @@ function makePad(root, side) {
     see(null, null);
   }
 
-  function show(image, label) {
+  function show(image, label, name = null) {
     const context = canvas.getContext("2d"), picture = thumbnail(image);
     const scale = Math.min(canvas.width / picture.width, canvas.height / picture.height);
     const [width, height] = [picture.width * scale, picture.height * scale];
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = false;
     context.drawImage(picture, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
-    see(image, label);
+    see(image, label, name);
   }
 
-  function see(image, label) {
+  function see(image, label, name = null) {
     Object.assign(pad, { image, label });
     const seen = root.querySelector(".seen");
     if (seen) paint(seen, image ?? empty());
     const chosen = root.querySelector(".chosen");
-    if (chosen) chosen.textContent = label === null ? "none chosen" : demo.class_names[label];
+    if (chosen) chosen.textContent = name ?? (label === null ? "none chosen" : demo.class_names[label]);
     root.querySelectorAll(".examples button").forEach((button) => {
       button.setAttribute("aria-pressed", button.shows === image && image !== null);
     });
@@ -74,16 +75,20 @@ function makePad(root, side) {
   root.querySelector(".clear").addEventListener("click", clear);
   root.querySelector(".examples").append(...demo.examples[side].map((example) => exampleButton(example, show)));
   if (demo.drawn) makeDrawable(canvas, pad);
+  if (root.querySelector(".own")) takePictures(root, pad);
   return pad;
 }
 
 function exampleButton({ label, image }, show) {
-  const shown = decodeFloats(image), name = demo.class_names[label];
+  const shown = decodeImage(image), name = demo.class_names[label];
   const button = element("button", { type: "button", shows: shown }, thumbnail(shown));
   button.title = demo.drawn ? `a ${name} from the test digits` : `${name}, a test image`;
   button.setAttribute("aria-label", button.title);
   if (!demo.drawn) button.append(element("span", {}, name));
-  button.addEventListener("click", () => show(shown, label));
+  button.addEventListener("click", () => {
+    show(shown, label);
+    bringAnswers();
+  });
   return button;
 }
 
@@ -166,15 +171,26 @@ function answer() {
   document.getElementById("truth").textContent = truth(first, second);
 }
 
+// The table of answers has a bit for each two classes, row by row, the highest of a byte first.
+function holdsFor(first, second) {
+  const place = first * demo.class_names.length + second;
+  return (answers[place >> 3] >> (7 - (place & 7))) & 1;
+}
+
+// What was answered to images that were just picked is brought to where it is seen, unless it is there.
+function bringAnswers() {
+  if (pads.every((pad) => pad.image)) document.getElementById("answers").scrollIntoView({ block: "nearest" });
+}
+
 function truth(first, second) {
   if (!first.image || !second.image) return demo.invitation;
   if (first.label === null || second.label === null) return "Is it right?";
-  const holds = demo.holds[first.label][second.label];
+  const holds = holdsFor(first.label, second.label);
   return `In fact these are ${named([first.label, second.label])}: “${demo.statement}” is ${holds ? "true" : "false"}.`;
 }
 
 function mistakeButton({ images, classes, probability }) {
-  const shown = images.map(decodeFloats);
+  const shown = images.map(decodeImage);
   const said = probability > 0.5 ? `true, ${inPercent(probability, 0)}` : `false, ${inPercent(1 - probability, 0)}`;
   const button = element("button", { type: "button" },
     element("span", { className: "two" }, ...shown.map(thumbnail)),

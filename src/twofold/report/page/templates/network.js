@@ -4,16 +4,28 @@
 // axis fastest: convolutions (branch, 3, 3, in, out), dense layers (branch, in, out). A single branch serves both
 // images. An image is a flat array of values, row by row; of colour, each channel after the other.
 
-function decodeFloats(base64) {
-  const text = atob(base64);
-  const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-  return new Float32Array(bytes.buffer);
+const decodeBytes = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+const decodeFloats = (base64) => new Float32Array(decodeBytes(base64).buffer);
+
+// An image, as encoding.image_of has it.
+function decodeImage({ values, bytes, parts }) {
+  const { buffer } = decodeBytes(values);
+  const numbers = { 1: Uint8Array, 2: Uint16Array, 4: Float32Array }[bytes];
+  return Float32Array.from(new numbers(buffer), (value) => value / parts);
+}
+
+// Weights, exact or as encoding.rounded has them: a whole number of steps, which each branch and unit has its own of.
+function decodeWeights({ weight, rounded, steps, shape }) {
+  if (weight !== undefined) return decodeFloats(weight);
+  const whole = new Int8Array(decodeBytes(rounded).buffer), step = decodeFloats(steps);
+  const units = shape[shape.length - 1], branch = whole.length / shape[0];
+  return Float32Array.from(whole, (value, place) => value * step[Math.floor(place / branch) * units + (place % units)]);
 }
 
 function decodeNetwork(encoded) {
   const layers = {};
   for (const [name, layer] of Object.entries(encoded.layers)) {
-    layers[name] = { weight: decodeFloats(layer.weight), bias: decodeFloats(layer.bias), shape: layer.shape };
+    layers[name] = { weight: decodeWeights(layer), bias: decodeFloats(layer.bias), shape: layer.shape };
   }
   return { ...encoded, layers };
 }
