@@ -1,4 +1,4 @@
-"""Ten processes that train one study for one store, beside ten that each have a tenth of it and a store of their own."""
+"""Processes that train one study for one store, beside as many that each have a part of it and a store of their own."""
 
 from __future__ import annotations
 
