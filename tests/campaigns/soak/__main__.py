@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.campaigns.soak import kills, sharing
 
 PARTS = ("kills", "networks", "calls", "sqlite")
-RANDOM, NETWORKS, CALLS = 3, 2, 3
+RANDOM, NETWORKS, CALLS = 60, 20, 40
 PROCESSES, TRIALS, EPOCHS = 10, 200, 30
 
 
@@ -67,17 +67,12 @@ def _sharing(folder: Path, kind: str, url_of) -> list[str]:
     alone, stores = sharing.apart(folder / "apart", **sizes)
     quiet = sharing.together(folder / "together", url_of("together"), **sizes, stores=stores)
     rough = sharing.together(folder / "disturbed", url_of("disturbed"), **sizes, stores=stores, disturbed=True)
-    print(
-        f"| {PROCESSES} processes, {TRIALS} trials, {kind} | seconds | trials stored | trainings done again | wrong |"
-    )
-    print("|---|---|---|---|---|")
-    print(f"| a store each | {alone:.1f} | {TRIALS} | 0 | |")
+    rows = [("a store each", f"{alone:.1f}", TRIALS, 0, "nothing")]
     for what, came in (("one store", quiet), ("one killed, one stopped, one clock off", rough)):
-        said = "; ".join(came.wrong) or "nothing"
-        print(
-            f"| {what} | {came.seconds:.1f} ({came.seconds / alone:.2f}) | {came.rows} | {came.again} | {said} |",
-            flush=True,
-        )
+        rows.append((what, f"{came.seconds:.1f}", came.rows, came.again, "; ".join(came.wrong) or "nothing"))
+    print(f"| {PROCESSES} processes, {TRIALS} trials, {kind} | seconds | trials stored | done again | what is wrong |")
+    print("|---|---|---|---|---|")
+    print("\n".join(f"| {' | '.join(map(str, row))} |" for row in rows), flush=True)
     print()
     return [f"{kind}: {line}" for came in (quiet, rough) for line in came.wrong]
 

@@ -35,9 +35,8 @@ def rows_apart(store: str, other: str) -> list[str]:
     rows, expected = (_rows(each) for each in (store, other))
     if list(rows.index) != list(expected.index):
         lacking, more = expected.index.difference(rows.index), rows.index.difference(expected.index)
-        return [
-            f"{len(lacking)} trials lack, {len(more)} are too many, {rows.index.duplicated().sum()} are there twice"
-        ]
+        twice = rows.index.duplicated().sum()
+        return [f"{len(lacking)} trials lack, {len(more)} are too many, {twice} are there twice"]
     apart = [name for name in expected if not rows[name].equals(expected[name])]
     return [f"the column {name} differs" for name in apart]
 
