@@ -18,6 +18,7 @@ from tests.export.keeping import keep
 import twofold
 from twofold.cli import main
 from twofold.data import draw_pairs, load_images
+from twofold.data.form import edge_range
 from twofold.errors import NetworkError
 from twofold.export.trained import open_kept
 from twofold.results import ModelStore
@@ -185,3 +186,35 @@ def test_a_network_that_diverged_is_told(here):
 def test_two_formats_exclude_each_other(here, capsys):
     assert main(["predict", str(named("NetWS")), "left", "right", "--json", "--csv"]) == 2
     assert "`--json` and `--csv` exclude each other" in capsys.readouterr().err
+
+
+def test_pictures_like_negatives_of_the_studys_images_are_named(here, capsys):
+    file = animals(here, "Seen", "0f", edge_range=[0.0, 12.0])
+    for number, (edge, ink) in enumerate([(0, 255), (255, 0), (130, 20), (20, 160)]):
+        pixels = np.full((40, 40, 3), edge, np.uint8)
+        pixels[10:30, 10:30] = ink
+        Image.fromarray(pixels).save(here / f"shape{number}.png")
+    (here / "shapes.csv").write_text("left,right\nshape0.png,shape1.png\nshape2.png,shape3.png\n", encoding="utf-8")
+    seen = ["--network", "nets.py:Seen"]
+    assert main(["predict", str(file), "shape0.png", "shape1.png", *seen]) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert err == (
+        "twofold: shape1.png looks like the negative of the study's images: light at the edge where they are dark, or "
+        "the other way round; if so, the answer means nothing: invert the picture\n"
+    )
+    table = twofold.predict(file, "shapes.csv", network="nets.py:Seen")
+    assert [list(table.left_inverted), list(table.right_inverted)] == [[False, False], [True, False]]
+    earlier = animals(here, "Seen", "0e")
+    assert main(["predict", str(earlier), "shape0.png", "shape1.png", *seen]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_where_the_edges_of_images_lie():
+    images = np.zeros((1000, 3, 6, 5))
+    images[:, :, 1:-1, 1:-1] = 200
+    images[0], images[1:4] = 255, 30
+    assert edge_range(images) == (0, 0)
+    images[1:20] = 30
+    assert edge_range(images) == (0, 30)
+    assert edge_range(images[:, 0]) == (0, 30)

@@ -19,25 +19,45 @@ _OF_DIGITS = ("mnist5k", "mnist")
 
 _MOST_CHANNELS = 4
 
+# By so much of 255 the edge of a picture differs from those of the study's images before it is called inverted.
+_APART = 25
+
+
+def edge_range(images: Float[np.ndarray, "n *channels h w"]) -> tuple[float, float]:
+    """Between which means the outermost pixels of 99 of 100 images lie."""
+    low, high = np.quantile(_edge_means(images), (0.005, 0.995))
+    return float(low), float(high)
+
+
+def _edge_means(images: Float[np.ndarray, "*n h w"]) -> Float[np.ndarray, " n"]:
+    """The mean of the outermost pixels of each image, over all its channels."""
+    edge = np.ones(images.shape[-2:], bool)
+    edge[1:-1, 1:-1] = False
+    return images[..., edge].reshape(len(images), -1).mean(axis=1, dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class Form:
     """What images of a network are: `size` (height, width) before they are pooled `pool` by `pool`, so many `channels`.
 
-    Pictures for a network of `digits` are prepared as MNIST's digits were, light on dark.
+    Pictures for a network of `digits` are prepared as MNIST's digits were, light on dark. Of others `edges` is what
+    `edge_range` says of the training images, and None where an earlier version did not record it.
     """
 
     size: tuple[int, int]
     pool: int
     channels: int
     digits: bool
+    edges: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> "Form":
         """The form that the record of a kept network says."""
         pool = record.get("pool", SETTINGS["pool"].default)
         height, width = record["image_size"]
-        return cls((height * pool, width * pool), pool, record.get("channels", 1), record.get("data") in _OF_DIGITS)
+        digits = record.get("data") in _OF_DIGITS
+        edges = None if digits or "edge_range" not in record else tuple(record["edge_range"])
+        return cls((height * pool, width * pool), pool, record.get("channels", 1), digits, edges)
 
     def image(self, picture: str | np.ndarray) -> tuple[Float[np.ndarray, "*channels h w"], str]:
         """A picture as the network was trained on, but for its pixels' scale; and how a digit was read, else "".
@@ -58,6 +78,17 @@ class Form:
             read = "light on dark" if found.light_on_dark else "dark on light"
             return self._pooled(self._sized(found.image[None])), read
         return self._pooled(self._sized(self._in_channels(planes))), ""
+
+    def is_inverted(self, image: Float[np.ndarray, "*channels h w"]) -> bool | None:
+        """Whether an image looks like the negative of the study's: its edge is light where theirs are dark, or dark.
+
+        None where nothing is known of theirs, and of digits, which are turned light on dark.
+        """
+        if self.edges is None:
+            return None
+        low, high = self.edges[0] - _APART, self.edges[1] + _APART
+        edge = float(_edge_means(image[None])[0])
+        return not low <= edge <= high and low <= 255 - edge <= high
 
     def _in_channels(self, planes: np.ndarray) -> np.ndarray:
         """Grey in every channel, and colours as grey where there is one."""

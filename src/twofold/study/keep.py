@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twofold.data import Images, Source, draw_pairs, pixel_scale
+from twofold.data.form import edge_range
 from twofold.errors import unknown_choice
 from twofold.networks import Network
 from twofold.results import ModelStore, Store
@@ -104,8 +105,13 @@ class Keeper:
         self._best[setting] = (rank, trial.key)
         return True
 
+    @functools.cached_property
+    def _edges(self) -> tuple[float, float]:
+        return edge_range(self._digits.load().train_images)
+
     def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
-        mean, deviation = _scale(self._digits.load(), trial)
+        images = self._digits.load()
+        mean, deviation = _scale(images, trial)
         task = self._digits.task
         return {
             **{name: value for name, value in row.items() if name not in LONG_COLUMNS},
@@ -116,6 +122,7 @@ class Keeper:
             "answers": trial.asked.packed,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
+            "edge_range": list(self._edges),
             "kept": self._keep,
             **_own(trial.architecture),
         }
