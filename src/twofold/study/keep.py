@@ -106,8 +106,10 @@ class Keeper:
         return True
 
     @functools.cached_property
-    def _edges(self) -> tuple[float, float]:
-        return edge_range(self._digits.load().train_images)
+    def _ranges(self) -> tuple[list[float], list[float]]:
+        """Of the training images: where their edges lie, and their pixels."""
+        images = self._digits.load().train_images
+        return list(edge_range(images)), [float(images.min()), float(images.max())]
 
     def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
         images = self._digits.load()
@@ -122,7 +124,8 @@ class Keeper:
             "answers": trial.asked.packed,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
-            "edge_range": list(self._edges),
+            "edge_range": self._ranges[0],
+            "pixel_range": self._ranges[1],
             "kept": self._keep,
             **_own(trial.architecture),
         }
