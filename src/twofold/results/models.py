@@ -39,7 +39,9 @@ class Model:
 
     The record is what the results store knows of the trial (settings, errors as fractions, versions) and what its
     images have to be: `image_size` ([height, width]), and `pixel_mean` and `pixel_deviation`, by which pixels are
-    shifted and then divided (0 and 1 unless the trial normalises).
+    shifted and then divided (0 and 1 unless the trial normalises). `edge_range` is what `twofold.data.form.edge_range`
+    says of the training images, `pixel_range` their least and their largest pixel; what earlier versions kept has
+    neither.
     """
 
     variables: Variables
