@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +37,16 @@ def print_section(section: Section) -> None:
     if section.table is not None:
         print_table(section.table)
         console.print()
-    for sentence in section.sentences:
-        signs = in_signs_of(console.encoding, sentence)
-        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    print_lines(section.sentences)
     console.print()
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to standard output, which a terminal breaks between words where they are too long for it."""
+    console = Console()
+    for line in lines:
+        signs = in_signs_of(console.encoding, line)
+        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_json(table: pd.DataFrame) -> None:
