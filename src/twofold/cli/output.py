@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -41,11 +42,13 @@ def print_section(section: Section) -> None:
     console.print()
 
 
-def print_lines(lines: Iterable[str]) -> None:
-    """Print lines to standard output, which a terminal breaks between words where they are too long for it."""
+def print_lines(lines: Iterable[str], *, hanging: int = 0) -> None:
+    """Print lines to standard output; a terminal breaks them between words, and what follows is set in by `hanging`."""
     console = Console()
     for line in lines:
         signs = in_signs_of(console.encoding, line)
+        if console.is_terminal and hanging:
+            signs = textwrap.fill(signs, console.width, subsequent_indent=" " * hanging, break_on_hyphens=False)
         console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 

@@ -51,7 +51,7 @@ def merge(
         print(json_module.dumps(merged_rows(found), indent=1))
     for each in found:
         if not json:
-            print_lines(refused_lines(each))
+            print_lines(refused_lines(each), hanging=2)
         say(merged_text(each))
     return StoreError.exit_code if any(each.refused for each in found) else 0
 
@@ -135,7 +135,7 @@ def check(
     if json:
         print(json_module.dumps(checked_json(found), indent=1))
     else:
-        print_lines(fault_lines(found))
+        print_lines(fault_lines(found), hanging=2)
     for line in [*replay_text(found), checked_text(found)]:
         say(line)
     return StoreError.exit_code if found.faults else 0

@@ -73,7 +73,7 @@ def audit(store: Store, models: ModelStore) -> Audit:
     for path in files:
         found.kept += 1
         wrong = _of_kept(models, path.stem, with_network.get(path.stem), descriptions)
-        found.faults += [Fault("kept network", path.name, text) for text in wrong]
+        found.faults += [Fault("kept network", path.stem, text) for text in wrong]
     found.faults += _left(store, models)
     return found
 

@@ -7,6 +7,7 @@ this is killed, the same again goes on.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +75,7 @@ def merge(
     Raises `SettingError` for a store that is to be merged into itself, `StoreError` where one cannot be used: nothing
     has been written where that is known before.
     """
-    opened = [Store(other, create=False) for other in others]
+    opened = [_opened(other) for other in others]
     store, kept = Store(into), ModelStore(models_folder(into) if models is None else models)
     for other in opened:
         if store.is_same(other):
@@ -83,6 +84,17 @@ def merge(
         tell(note)
     store.share()
     return [_Merging(store, kept, other, ModelStore(models_folder(name))).done() for name, other in zip(others, opened)]
+
+
+def _opened(other: str | Path) -> Store:
+    """A store to take trials from. Raises `StoreError` where it is none that can be read."""
+    if str(other).lower().endswith(".csv"):
+        raise StoreError(f"{other} is a table, which lacks the losses of epochs; merge the store that it was made from")
+    try:
+        return Store(other, create=False)
+    except StoreError as error:  # which knows of one store only
+        remedy = "name another to take trials from"
+        raise StoreError(re.sub("name another( store)? with --store", remedy, str(error))) from error
 
 
 class _Merging:

@@ -114,6 +114,13 @@ def _class(source: str) -> str:
     return source.rpartition(":")[2]
 
 
+class _Part(Silence):
+    """Tells a listener of one of several plans, whose beginning it knows."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.advance, self.done, self.note = listener.advance, listener.done, listener.note  # type: ignore[method-assign]
+
+
 class _Replaying:
     def __init__(self, how: Replay) -> None:
         self._how = how
@@ -145,6 +152,8 @@ class _Replaying:
             group = source.fingerprint, source.name, row["dead_units_trace"] is not None
             sources[group] = source
             groups.setdefault(group, []).append((trial, row))
+        trials = [trial for members in groups.values() for trial, _ in members]
+        self._how.listener.begin(len(trials), 0, sum(trial.epochs for trial in trials))
         for group, members in groups.items():
             again += self._trained(sources[group], members, trace=group[-1])
         return again
@@ -153,7 +162,7 @@ class _Replaying:
         fresh = Store("sqlite://")
         trials = [trial for trial, _ in members]
         try:
-            conduct(trials, source, fresh, devices=self.devices, listener=self._how.listener, trace=trace)
+            conduct(trials, source, fresh, devices=self.devices, listener=_Part(self._how.listener), trace=trace)
         except StoreError:
             raise
         except TwofoldError as error:

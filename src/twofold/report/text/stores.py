@@ -86,10 +86,10 @@ def runs_table(runs: Sequence[Run], store: str) -> TextTable:
     columns = [
         Column("networks", lambda row: listed(row["network"]), words=True),
         Column("images and settings", lambda row: row["settings"], words=True),
-        Column("where", lambda row: row["where"], words=True),
+        Column("host\n(process)", lambda row: row["where"], words=True),
         Column("trials\ndone", lambda row: row["done"]),
-        Column("began\n(ago)", lambda row: duration(row["began"])),
-        Column("last sign\n(ago)", lambda row: duration(row["sign"])),
+        Column("running\nfor", lambda row: duration(row["began"])),
+        Column("silent\nfor", lambda row: duration(row["sign"])),
     ]
     notes = [f"{_where(run)} {_stands_still(run)}." for run in runs if run.stands_still]
     return TextTable(f"{counted(len(runs), 'run')} for {store}", columns, [_run(run) for run in runs], notes)
@@ -116,7 +116,8 @@ def run_rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def fault_lines(found: Checked) -> Iterator[str]:
     """A line for each fault of a store."""
     for fault in found.audit.faults:
-        name = fault.name if fault.row is None else trial_text(fault.row)
+        name = key_text(fault.name) if fault.what == "kept network" else fault.name
+        name = name if fault.row is None else trial_text(fault.row)
         yield f"{fault.what} {name}: {fault.wrong}"
     for each in found.again:
         if each.wrong:
@@ -194,12 +195,12 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _where(run: Run) -> str:
-    return f"{run.host or 'a machine without a name'}{f', process {run.process}' if run.process else ''}"
+    return f"{run.host or 'a machine without a name'}{f' ({run.process})' if run.process else ''}"
 
 
 def _stands_still(run: Run) -> str:
     why = "has ended" if run.ended else "stands still"
-    return f"{why}: the {counted(run.claimed, 'trial')} that it has claimed go to the next run that wants them"
+    return f"{why}: what it has claimed ({counted(run.claimed, 'trial')}) goes to the next run that wants it"
 
 
 def _again_text(each: Again) -> str:
