@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -38,6 +38,18 @@ _KEYS_PER_QUERY = 500
 
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
 LONG_COLUMNS = ("train_loss", "dead_units_trace")
+
+
+class Question(NamedTuple):
+    """What a relation of rows is told by, the images that it is asked of, its text in rows, and its packed answers.
+
+    These are what a database has, which may be anything.
+    """
+
+    question: Any
+    fingerprint: Any
+    relation: Any
+    answers: Any
 
 
 class Store:
@@ -145,12 +157,13 @@ class Store:
         """The packed answers of rows' relations, by their `question` and `fingerprint`; earlier rows have none."""
         return {(row.question, row.fingerprint): row.answers for row in self.questions()}
 
-    def questions(self) -> list[sa.Row]:
-        """What rows' relations mean: each has `question`, `fingerprint`, `relation` and its packed `answers`."""
+    def questions(self) -> list[Question]:
+        """What rows' relations mean."""
         if questions.name not in self._tables:
             return []
         with self._errors(), self._engine.connect() as connection:
-            return list(connection.execute(sa.select(questions).order_by(questions.c.question)))
+            rows = connection.execute(sa.select(questions).order_by(questions.c.question))
+            return [Question(row.question, row.fingerprint, row.relation, row.answers) for row in rows]
 
     def descriptions(self) -> dict[str, Any]:
         """What `describe` was given, by the identities of the networks."""
@@ -197,7 +210,8 @@ class Store:
             return []
         with self._errors(), self._engine.connect() as connection:
             found = connection.exec_driver_sql("PRAGMA quick_check(20)").scalars().all()
-        return [line for text in found for line in str(text).splitlines() if line != "ok"]
+        lines = [line for text in found for line in str(text).splitlines()]
+        return [line for line in lines if line != "ok" and not line.startswith("***")]  # which is a heading
 
     def claimed_by_nobody(self) -> int:
         """How many trials are claimed by runs that are no more known."""

@@ -54,9 +54,20 @@ class Audit:
 
 def audit(store: Store, models: ModelStore) -> Audit:
     """Look at all of a store, and at the networks kept beside it. Raises `StoreError` where it cannot be read."""
-    tables, wrong = tables_of(store)
-    found = Audit(tables=tables)
+    found = Audit()
     found.faults += [Fault("store", store.url, f"the file is damaged: {line}") for line in store.damage()]
+    try:
+        _look(found, store, models)
+    except StoreError as error:
+        if not found.faults:
+            raise
+        found.faults.append(Fault("store", store.url, f"nothing more can be read: {error}"))
+    return found
+
+
+def _look(found: Audit, store: Store, models: ModelStore) -> None:
+    """Look at what is in a store, and beside it, and note it."""
+    found.tables, wrong = tables_of(store)
     found.faults += [Fault("relation", store.url, text) for text in wrong]
     descriptions, files = store.descriptions(), models.files()
     keys, with_network = {path.stem for path in files}, {}
@@ -75,7 +86,6 @@ def audit(store: Store, models: ModelStore) -> Audit:
         wrong = _of_kept(models, path.stem, with_network.get(path.stem), descriptions)
         found.faults += [Fault("kept network", path.stem, text) for text in wrong]
     found.faults += _left(store, models)
-    return found
 
 
 def _left(store: Store, models: ModelStore) -> Iterator[Fault]:
