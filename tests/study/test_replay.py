@@ -1,4 +1,4 @@
-"""Trials trained again: the same to the last bit where they were made, near it elsewhere, and what cannot be is told."""
+"""Trials trained again: the same to the last bit where they were made, near it elsewhere."""
 
 import json
 import shutil

@@ -72,7 +72,7 @@ def _look(found: Audit, store: Store, models: ModelStore) -> None:
     descriptions, files = store.descriptions(), models.files()
     keys, with_network = {path.stem for path in files}, {}
     for cells in store.cells():
-        row, wrong = examined(cells, tables)
+        row, wrong = examined(cells, found.tables)
         if not wrong and row["identity"] is not None and row["identity"] not in descriptions:
             wrong = ["what is known of its network is not in the store"]
         found.trials += 1
