@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,18 @@ def print_section(section: Section) -> None:
     if section.table is not None:
         print_table(section.table)
         console.print()
-    for sentence in section.sentences:
-        signs = in_signs_of(console.encoding, sentence)
-        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    print_lines(section.sentences)
     console.print()
+
+
+def print_lines(lines: Iterable[str], *, hanging: int = 0) -> None:
+    """Print lines to standard output; a terminal breaks them between words, and what follows is set in by `hanging`."""
+    console = Console()
+    for line in lines:
+        signs = in_signs_of(console.encoding, line)
+        if console.is_terminal and hanging:
+            signs = textwrap.fill(signs, console.width, subsequent_indent=" " * hanging, break_on_hyphens=False)
+        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_json(table: pd.DataFrame) -> None:
