@@ -113,7 +113,11 @@ def test_studies_of_other_questions_or_images_have_files_of_their_own():
 @pytest.mark.parametrize(
     ("class_names", "name", "title"),
     [
-        ("yellow cross,red circle", "figure2_shapes_yellow-cross_red-circle", " on ./shapes (yellow cross, red circle)"),
+        (
+            "yellow cross,red circle",
+            "figure2_shapes_yellow-cross_red-circle",
+            " on ./shapes (yellow cross, red circle)",
+        ),
         ('a,"b,c"', "figure2_shapes_2-classes-7325db", ' on ./shapes (a, "b,c")'),
         ("a,b,c,d,e", "figure2_shapes_5-classes-", " on ./shapes (5 classes, a to e)"),
     ],

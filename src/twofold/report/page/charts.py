@@ -380,9 +380,7 @@ def _chance_note(chance: float | None, near: bool) -> str:
     return "" if chance is None else pictures.chance_note(chance_line(chance), near)
 
 
-def _linear(
-    label: str, low: Number, high: Number, *, pad: float = 0.0, whole: bool = False
-) -> Axis:
+def _linear(label: str, low: Number, high: Number, *, pad: float = 0.0, whole: bool = False) -> Axis:
     """A linear axis with ticks at round numbers, and some room at its ends."""
     room = pad * ((high - low) or 1.0)
     low, high = low - room, high + room
