@@ -17,9 +17,12 @@ from twofold.results.cells import TYPES, value_of
 from twofold.settings import COMPARED, SETTINGS, Settings, value_text
 from twofold.study.asking import ask
 
-# What makes two trials of one round and setting different all the same: validation pairs change no training, and a
-# data set's name may have stood for other digits once.
-_REST = ("validation_pairs", "fingerprint")
+# What makes two trials of one round and setting different all the same: validation pairs change no training. (Other
+# images of one name have names of their own by then.)
+_REST = ("validation_pairs",)
+
+# So many of what two trials differ in are named in an error.
+_MOST_NAMED = 3
 
 
 class AnalysisError(TwofoldError):
@@ -121,10 +124,11 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         alike = trials[
             (trials[["network", "seed", "round", *by]] == first[["network", "seed", "round", *by]]).all(axis=1)
         ]
-        differ = [name for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
+        differ = [f"`{name}`" for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
+        more = f" and {len(differ) - _MOST_NAMED} more" if len(differ) > _MOST_NAMED else ""
         raise AnalysisError(
             f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
-            f"(they differ in {', '.join(differ) or 'nothing'}); choose one setting"
+            f"(they differ in {', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}); choose one setting"
         )
 
 

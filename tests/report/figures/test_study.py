@@ -127,5 +127,5 @@ def test_studies_of_some_classes_have_files_and_titles_of_their_own(class_names,
     (chosen,) = study_figures(table, some_classes=True)
     assert chosen.startswith(name)
     assert list(study_figures(table)) == ["figure2_shapes"]
-    assert on_task(table) == title
+    assert on_task(table) == f"{title}, “first ≤ second”"
     assert on_task(table.assign(data="mnist5k", class_names=None)) == ""

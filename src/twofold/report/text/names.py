@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import classes_told
+from twofold.analysis import classes_told, only_digits
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
 from twofold.settings import SETTINGS, value_text, words
@@ -69,9 +69,9 @@ def on_task(trials: pd.DataFrame) -> str:
     data, classes = unusual(trials, "data"), classes_told(trials)
     told = f" on {trials.data.iloc[0]}" if data or classes else ""
     told += f" ({classes})" if classes else ""
-    return told + "".join(
-        f", “{shortened(statement(relation), _RELATION_LETTERS)}”" for relation in unusual(trials, "relation")
-    )
+    # Of digits everybody knows the paper's question.
+    asked = unusual(trials, "relation") if only_digits(trials) else only_value(trials, "relation", ())
+    return told + "".join(f", “{shortened(statement(relation), _RELATION_LETTERS)}”" for relation in asked)
 
 
 def unusual(trials: pd.DataFrame, name: str) -> list[str]:
