@@ -2,7 +2,7 @@
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 # What each extra installs, as people call it, and its modules that we import.
 _OF_EXTRAS = {
@@ -65,8 +65,10 @@ class DataError(TwofoldError):
     exit_code = 4
 
 
-def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> SettingError:
-    """The error for a name that is none of the choices, with the likeliest that was meant."""
+def unknown_choice(
+    argument: str, value: object, choices: Iterable[str], listed: Callable[[Iterable[str]], str] = ", ".join
+) -> SettingError:
+    """The error for a name that is none of the choices, which are `listed` so, with the likeliest that was meant."""
     names = list(choices)
     together = str(value).split(",")
     if len(together) > 1 and set(together) <= set(names):
@@ -75,8 +77,8 @@ def unknown_choice(argument: str, value: object, choices: Iterable[str]) -> Sett
     near = difflib.get_close_matches(text, [name.lower() for name in names], n=1, cutoff=0.5)
     near = near if len(text) > 2 else []  # of a sign or two nobody knows what was meant
     meant = next((name for name in names if near and name.lower() == near[0]), None)
-    hint = f"did you mean {meant}? " if meant else ""
-    return SettingError(f"`{argument}` (={shown(repr(value))}) is unknown; {hint}known: {', '.join(names)}")
+    hint = f"did you mean {listed([meant])}? " if meant else ""
+    return SettingError(f"`{argument}` (={shown(repr(value))}) is unknown; {hint}known: {listed(names)}")
 
 
 @contextlib.contextmanager

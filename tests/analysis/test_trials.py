@@ -149,7 +149,7 @@ def test_several_settings_are_summed_up_but_not_paired(made_up: Made) -> None:
 
 
 def test_trials_that_no_setting_tells_apart_are_refused(made_up: Made) -> None:
-    with pytest.raises(AnalysisError, match=r"2 trials of NetBase in round 0 \(they differ in validation_pairs\)"):
+    with pytest.raises(AnalysisError, match=r"2 trials of NetBase in round 0 \(they differ in `validation_pairs`\)"):
         findings(pd.concat([made_up(2), made_up(2, validation_pairs=0)]))
     with pytest.raises(AnalysisError, match="they differ in nothing"):
         findings(pd.concat([made_up(2), made_up(2), made_up(2, normalise=True)]))
@@ -178,7 +178,7 @@ def of_images(**columns):
         ({}, [f"./shapes ({'10 classes, 0 to 9'}) #{print}" for print in ("aa", "aa", "bb", "bb")]),
         (
             {"class_names": ["a,b", "a,b", '"x,1",y', '"x,1",y']},
-            ["./shapes (a, b)", "./shapes (a, b)", "./shapes (x,1, y)", "./shapes (x,1, y)"],
+            ["./shapes (a, b)", "./shapes (a, b)", './shapes ("x,1", y)', './shapes ("x,1", y)'],
         ),
         ({"pool": [1, 1, 2, 2]}, ["./shapes"] * 4),
         ({"fingerprint": "aa"}, ["./shapes"] * 4),
@@ -193,3 +193,20 @@ def test_images_of_one_name_that_are_others_are_told_apart(columns, names):
     assert len(select(trials, {"data": [names[-1]]})) == names.count(names[-1])
     if "data_given" in trials:
         assert len(select(trials, {"data": ["./shapes"]})) == 4
+
+
+def test_a_question_has_its_hash_only_beside_another_of_its_name_about_the_same_images():
+    questions = ["4-aaaaaa", "4-bbbbbb", "2-cccccc", "2-dddddd"]
+    relations = ["ask.py:near", "ask.py:near", "ask.py:near", "=="]
+    trials = as_trials(of_images(class_names=["a,b,c,d"] * 2 + ["a,b"] * 2, relation=relations, question=questions))
+    assert list(trials.relation) == ["ask.py:near #aaaaaa", "ask.py:near #bbbbbb", "ask.py:near", "=="]
+    assert list(as_trials(trials).relation) == list(trials.relation)
+
+
+def test_trials_are_chosen_by_the_list_of_their_classes():
+    trials = of_images(class_names=["a,b", "a,b", '"x,1",y', None])
+    assert list(select(trials, {"classes": ["a, b"]})["round"]) == [0, 1]
+    assert list(select(trials, {"classes": ['"x,1",y']})["round"]) == [2]
+    assert list(select(trials, {"classes": ["0,1,2,3,4,5,6,7,8,9"]})["round"]) == [3]
+    with pytest.raises(SettingError, match=r"`classes` b,a; there is a,b, '\"x,1\",y', 0,1"):
+        select(trials, {"classes": ["b,a"]})

@@ -162,7 +162,7 @@ def test_classes_have_their_names(here, capsys):
     table = twofold.predict(file, "colour.npz", network=f"{here}/nets.py:Seen")
     for row in table.itertuples():
         assert {row.left_class, row.right_class} <= set(NAMES)
-        assert f"{asked} of {row.left_class} and {row.right_class}: {'yes' if row.answer else 'no'}" in out
+        assert f"{asked}, for a = {row.left_class} and b = {row.right_class}: {'yes' if row.answer else 'no'}" in out
     assert "Read:" not in out
 
 

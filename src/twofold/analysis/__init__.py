@@ -11,8 +11,10 @@ from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
 from twofold.analysis.classes import classes_of as classes_of
+from twofold.analysis.classes import classes_told as classes_told
 from twofold.analysis.classes import images_told_apart as images_told_apart
 from twofold.analysis.classes import only_digits as only_digits
+from twofold.analysis.classes import told_classes as told_classes
 from twofold.analysis.collapse import BOTH_DEAD as BOTH_DEAD
 from twofold.analysis.collapse import DIVERGED as DIVERGED
 from twofold.analysis.collapse import HEALTHY as HEALTHY
@@ -55,10 +57,10 @@ from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
 from twofold.analysis.trials import AnalysisError as AnalysisError
+from twofold.analysis.trials import all_told_apart as all_told_apart
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
 from twofold.analysis.trials import for_every_value as for_every_value
-from twofold.analysis.trials import questions_told_apart as questions_told_apart
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import using as using

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from twofold.data import is_digits, names_stored
+from twofold.data import is_digits, listed_classes, names_stored, published_classes
 
 
 def classes_of(table: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -40,15 +40,32 @@ def images_told_apart(table: pd.DataFrame) -> pd.DataFrame:
     if "data_given" in table or not {"data", "fingerprint"} <= set(table):
         return table
     place = [table[name].astype(str) for name in ("data", "pool", "size") if name in table]
-    others = table.fingerprint.groupby(place).transform("nunique") > 1
+    others = table.fingerprint.groupby(place, dropna=False).transform("nunique") > 1
     if not others.any():
         return table
     classes = table.class_names if "class_names" in table else pd.Series(None, table.index, dtype=object)
-    told = table.data + " (" + classes.map(names_stored).map(_told) + ")"
-    several = table.fingerprint.groupby([*place, told]).transform("nunique") > 1
+    told = table.data + " (" + classes.map(names_stored).map(told_classes) + ")"
+    several = table.fingerprint.groupby([*place, told], dropna=False).transform("nunique") > 1
     told = told.where(~several, told + " #" + table.fingerprint.str[:_DIGITS])
     return table.assign(data=table.data.where(~others, told), data_given=table.data)
 
 
-def _told(names: Sequence[str]) -> str:
-    return ", ".join(names) if len(names) <= _MOST_TOLD else f"{len(names)} classes, {names[0]} to {names[-1]}"
+def classes_told(table: pd.DataFrame) -> str:
+    """The classes of the only images of a table, in few words, where these may be some of more.
+
+    Nothing is told of a published set that has all its classes, of ten digits, of several sets of images, and where the
+    images' name tells already.
+    """
+    classes = classes_of(table)
+    data = table.data.unique().tolist() if "data" in table else []
+    if len(classes) != 1 or len(data) != 1 or "data_given" in table:
+        return ""
+    usual = (*classes_of(table[[]]), published_classes(str(data[0])))
+    return "" if classes[0] in usual else told_classes(classes[0])
+
+
+def told_classes(names: Sequence[str]) -> str:
+    """Names of classes in few words: all of them, or how many there are, the first and the last."""
+    if len(names) <= _MOST_TOLD:
+        return listed_classes(names)
+    return f"{len(names)} classes, {listed_classes(names[:1])} to {listed_classes(names[-1:])}"

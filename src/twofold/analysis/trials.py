@@ -1,14 +1,15 @@
 """The table of trials that all statistics read: from a results store, or from anyone's CSV."""
 
 import ast
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from twofold.analysis.classes import images_told_apart
+from twofold.analysis.classes import classes_of, images_told_apart
 from twofold.analysis.own import named, told_apart
-from twofold.data import names_stored
+from twofold.data import Reading, classes_text, names_stored
 from twofold.data.relations import check_written, is_function, is_meant, numbered, unmarked, with_mark
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
@@ -16,9 +17,12 @@ from twofold.results.cells import TYPES, value_of
 from twofold.settings import COMPARED, SETTINGS, Settings, value_text
 from twofold.study.asking import ask
 
-# What makes two trials of one round and setting different all the same: validation pairs change no training, and a
-# data set's name may have stood for other digits once.
-_REST = ("validation_pairs", "fingerprint")
+# What makes two trials of one round and setting different all the same: validation pairs change no training. (Other
+# images of one name have names of their own by then.)
+_REST = ("validation_pairs",)
+
+# So many of what two trials differ in are named in an error.
+_MOST_NAMED = 3
 
 
 class AnalysisError(TwofoldError):
@@ -33,10 +37,9 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
     `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
     this table as texts or objects, is read as from a file. Networks of one name that compute different things get names
-    of their own (`told_apart`), and so do other images of one name (`images_told_apart`), and relations of one text
-    that have other answers (`questions_told_apart`). Raises `AnalysisError` where
-    the table is empty, lacks a column, or has something else than fractions for errors, than numbers, or than true or
-    false, where these belong.
+    of their own, and so do other images and other questions of one name (`all_told_apart`). Raises `AnalysisError`
+    where the table is empty, lacks a column, or has something else than fractions for errors, than numbers, or than
+    true or false, where these belong.
     """
     if table.empty:
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
@@ -57,7 +60,7 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
     for name in TYPES:
         if name in trials and _untyped(name, trials[name]):
             trials[name] = _typed(name, trials[name])
-    trials = questions_told_apart(images_told_apart(told_apart(trials)))
+    trials = all_told_apart(trials)
     for name in needs:
         if name.endswith("_error"):
             _check_fractions(name, trials[name])
@@ -121,10 +124,11 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         alike = trials[
             (trials[["network", "seed", "round", *by]] == first[["network", "seed", "round", *by]]).all(axis=1)
         ]
-        differ = [name for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
+        differ = [f"`{name}`" for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
+        more = f" and {len(differ) - _MOST_NAMED} more" if len(differ) > _MOST_NAMED else ""
         raise AnalysisError(
             f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
-            f"(they differ in {', '.join(differ) or 'nothing'}); choose one setting"
+            f"(they differ in {', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}); choose one setting"
         )
 
 
@@ -155,18 +159,19 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     for name, choices in chosen.items():
         if choices is None:
             continue
-        if name not in trials:
+        column = _COLUMNS.get(name, name)
+        if column not in trials:
             raise AnalysisError(f"`{name}` cannot be chosen: the table of trials has no such column")
         values = list(choices)
         if not values:
             raise SettingError(f"`{name}` is empty; give at least one value")
-        fitting = _FITTING[name](trials, values) if name in _FITTING else trials[name].isin(values)
+        fitting = _FITTING[name](trials, values) if name in _FITTING else trials[column].isin(values)
         used = using(trials, name)
         if fitting.any() or not used.any():
             fitting |= ~used
         if not fitting.any():
-            there = _listed(sorted(trials[name].unique()), ", ")
-            raise SettingError(f"no trial has `{name}` {_listed(values)}; there is {there}")
+            there = _classes_there(trials) if name == "classes" else sorted(trials[column].unique())
+            raise SettingError(f"no trial has `{name}` {_listed(values)}; there is {_listed(there, ', ')}")
         trials = trials[fitting]
     return trials.reset_index(drop=True)
 
@@ -207,16 +212,23 @@ def _is_asked(function: str, _: str, question: str | None, class_names: Sequence
     return ask([function], names)[function].identity == question
 
 
-def questions_told_apart(trials: pd.DataFrame) -> pd.DataFrame:
-    """The table, in which relations of one text that have other answers are called by their hashes too.
+def all_told_apart(table: pd.DataFrame) -> pd.DataFrame:
+    """The table, in which no two networks, sets of images or questions that are others have one name."""
+    return _questions_told_apart(images_told_apart(told_apart(table)))
 
-    A function that was changed is another question: ask.py:near #3f09c1.
+
+def _questions_told_apart(trials: pd.DataFrame) -> pd.DataFrame:
+    """The table, in which relations of one text that have other answers of the same images are called by their hashes.
+
+    A function that was changed is another question: ask.py:near #3f09c1. Of other classes every relation has another
+    table, and needs no other name.
     """
     are_texts = "question" in trials and all(isinstance(text, str) for text in trials.get("relation", [None]))
     if not are_texts or not trials.relation.map(is_function).any():  # a figure has places where relations stood
         return trials
     here, texts = trials.question.notna(), trials.relation.map(unmarked)
-    twice = here & texts.map(trials.question[here].groupby(texts[here]).nunique() > 1).eq(True)
+    of_images = [trials[name] for name in ("fingerprint",) if name in trials]
+    twice = here & (trials.question.groupby([*of_images, texts], dropna=False).transform("nunique") > 1)
     marked = [with_mark(*row) for row in zip(trials.relation[twice], trials.question[twice])]
     relation = trials.relation.copy()
     relation[twice] = marked
@@ -228,11 +240,26 @@ def _of_images(trials: pd.DataFrame, names: Sequence[Any]) -> pd.Series:
     return trials.data.isin(names) | trials.get("data_given", trials.data).isin(names)
 
 
+def _with_classes(trials: pd.DataFrame, lists: Sequence[str]) -> pd.Series:
+    """Whether the classes of each trial's images are one of these lists, in this order."""
+    wanted = [Reading.of({}, each).classes for each in lists]
+    return trials.class_names.map(lambda kept: names_stored(kept) in wanted).astype(bool)
+
+
+def _classes_there(trials: pd.DataFrame) -> list[str]:
+    """The lists of classes as they are typed."""
+    return [shlex.quote(classes_text(names)) for names in classes_of(trials)]
+
+
+# What is chosen by another column than that of its name.
+_COLUMNS = {"classes": "class_names"}
+
 # Columns whose values can be written in several ways.
 _FITTING: dict[str, Callable[[pd.DataFrame, Sequence[Any]], pd.Series]] = {
     "network": named,
     "relation": _asking,
     "data": _of_images,
+    "classes": _with_classes,
     "size": _sized,
 }
 

@@ -76,5 +76,5 @@ def grid(
             print_table(confirmation_table(only(table, setting), fresh, select_on))
     if run.json:
         print_json(table)
-    for line in write_figures(run.out, grid_figures(result.table)):
+    for line in write_figures(run.out, grid_figures(result.table, some_classes=run.classes is not None)):
         say(line, quiet=run.quiet)

@@ -35,11 +35,12 @@ def networks(
     ] = None,
     images: Given = NOTHING,
     relation: Annotated[
-        str,
+        str | None,
         Parameter(
-            help="The question that stands in the paper's Figure 1, as for twofold study: a name or an expression."
+            help="The question that stands in the paper's Figure 1, as for twofold study: a name or an expression, for "
+            'example --relation "<"; by default the paper\'s where the images are digits.'
         ),
-    ] = SETTINGS["relation"].default,
+    ] = None,
     out: Annotated[Path, PATH, Parameter(help="The folder for the drawings.")] = Path("figures"),
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per layer, instead of tables.", **FLAG)] = False,
 ) -> None:
@@ -74,15 +75,18 @@ def networks(
             say(f"{facts.name} is not drawn: there is a drawing for the paper's layers only")
 
 
-def _named(names: list[str] | None, images: Mapping[str, Any], relation: str) -> "list[NetworkFacts]":
+def _named(names: list[str] | None, images: Mapping[str, Any], relation: str | None) -> "list[NetworkFacts]":
     """What is to be told of these networks, or of all that are built in; those of one's own are imported."""
-    from twofold.data import Reading, find_relation, find_source
+    from twofold.data import Reading, find_relation, find_source, is_digits
     from twofold.networks.own import resolve
     from twofold.report.text.networks import NetworkFacts, facts_of_own
 
     reading = Reading.of(images, images.get("classes"))
     source = find_source(images.get("data", SETTINGS["data"].default), reading=reading)
-    task, asked = source.task, find_relation(relation, source.class_names).text
+    if relation is None and is_digits(source.class_names):
+        relation = SETTINGS["relation"].default
+    asked = find_relation(relation, source.class_names).text if relation is not None else ""
+    task = source.task
     return [
         facts_of_own(each.name, each.description)
         if each.identity

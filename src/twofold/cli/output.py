@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold.analysis import Findings, with_factors
+from twofold.data import relation_of_record
 from twofold.report.terminal.fitting import fitted
 from twofold.report.terminal.tables import Section
 from twofold.report.text.signs import in_signs_of
@@ -81,15 +82,15 @@ def print_answers(table: pd.DataFrame, record: Mapping[str, Any], *, as_json: bo
     from twofold.report.terminal.tables import drawn  # other commands have no use for these
     from twofold.report.text.predictions import answers_table, one_answer
 
-    rows, threshold = records_of(table), record.get("distance_threshold")
+    rows, threshold, relation = records_of(table), record.get("distance_threshold"), relation_of_record(record)
     if as_json:
         print_records(table)
     elif as_csv:
         table.to_csv(sys.stdout, index=False)
     elif len(rows) > 1:
-        print_table(drawn(answers_table(rows, record["network"], record["relation"], threshold)))
+        print_table(drawn(answers_table(rows, record["network"], relation, threshold)))
     elif rows[0]["error"] is None:
-        print_section(Section(None, list(one_answer(rows[0], record["relation"], threshold))))
+        print_section(Section(None, list(one_answer(rows[0], relation, threshold))))
 
 
 def print_findings(found: Findings) -> None:

@@ -66,12 +66,20 @@ class Which:
         Parameter(help="Only these rounds, for example --rounds 20 for rounds 0 to 19, or --rounds 1000-1049."),
     ] = None
 
+    classes: Annotated[
+        str | None,
+        Parameter(
+            help="Only trials with these classes, in the order that numbers them, for example --classes cat,dog,horse."
+        ),
+    ] = None
+
     def chosen(self, settings: Given) -> dict[str, list[Any] | None]:
         """The columns and the values chosen, with those of the settings."""
         rounds = None if self.rounds is None else list(round_numbers(self.rounds))
         return {
             "network": self.networks,
             "round": rounds,
+            "classes": None if self.classes is None else [self.classes],
             **{name: several(value) for name, value in settings.given().items()},
         }
 
@@ -81,13 +89,13 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
-    from twofold.analysis import questions_told_apart, select, told_apart
+    from twofold.analysis import all_told_apart, select
     from twofold.results import Store
 
     store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
-    return (select(table, chosen) if some else questions_told_apart(told_apart(table))), store.url
+    return (select(table, chosen) if some else all_told_apart(table)), store.url
 
 
 def find_models(models: Path | None, store: str) -> ModelStore:

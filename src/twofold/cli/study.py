@@ -29,5 +29,5 @@ def study(
     result = train(plan(networks, rounds, settings.given(), run), run)
     if not run.json:
         print_table(summary_table(result.table))
-    for line in write_figures(run.out, study_figures(result.table)):
+    for line in write_figures(run.out, study_figures(result.table, some_classes=run.classes is not None)):
         say(line, quiet=run.quiet)

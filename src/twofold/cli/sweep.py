@@ -43,5 +43,5 @@ def sweep(
     result = train(plan(networks, rounds, given, run), run)
     if not run.json:
         print_table(summary_table(result.table))
-    for line in write_figures(run.out, sweep_figures(result.table, swept)):
+    for line in write_figures(run.out, sweep_figures(result.table, swept, some_classes=run.classes is not None)):
         say(line, quiet=run.quiet)

@@ -4,6 +4,7 @@ from twofold.data.chance import Chance as Chance
 from twofold.data.chance import chance_of as chance_of
 from twofold.data.finding import SOURCES as SOURCES
 from twofold.data.finding import load_images as load_images
+from twofold.data.finding import published_classes as published_classes
 from twofold.data.images import Images as Images
 from twofold.data.images import is_digits as is_digits
 from twofold.data.images import names_stored as names_stored
@@ -16,6 +17,8 @@ from twofold.data.pairs import draw_pairs as draw_pairs
 from twofold.data.pairs import pixel_scale as pixel_scale
 from twofold.data.pairs import standardise as standardise
 from twofold.data.reading import Reading as Reading
+from twofold.data.reading import classes_text as classes_text
+from twofold.data.reading import listed_classes as listed_classes
 from twofold.data.relations import RELATIONS as RELATIONS
 from twofold.data.relations import Relation as Relation
 from twofold.data.relations import answered_by_distance as answered_by_distance

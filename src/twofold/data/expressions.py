@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
+from twofold.data.reading import listed_classes
 from twofold.errors import SettingError, shown
 
 Numbers = Int[np.ndarray, " n"]
@@ -247,7 +248,7 @@ class _Evaluation:
         if name in self._class_names:
             return list(self._class_names).index(name)
         near = difflib.get_close_matches(name, self._class_names, n=1, cutoff=0.5)
-        listed = ", ".join(self._class_names[:_MOST_LISTED]) + (", …" if self._class_names[_MOST_LISTED:] else "")
+        listed = listed_classes(self._class_names[:_MOST_LISTED]) + (", …" if self._class_names[_MOST_LISTED:] else "")
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise self._wrong(f"there is no class {name!r}; {hint}the classes are {listed}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from twofold.data import folders, table
 from twofold.data.download import PUBLISHED, Publication, download, download_folder
 from twofold.data.idx import USUAL_NAMES, has_idx, idx_file, read_idx_files
-from twofold.data.images import Images, images_of
+from twofold.data.images import DIGIT_NAMES, Images, images_of
 from twofold.data.naming import check_names
 from twofold.data.npz import read_npz
 from twofold.data.reading import USUAL, Raw, Reading
@@ -25,6 +25,13 @@ DATA_DIR_VARIABLE = "TWOFOLD_DATA_DIR"
 _SYSTEM_FOLDER = Path("/usr/share/datasets")
 
 _TABLES = (".csv", ".tsv", ".txt")
+
+
+def published_classes(name: str) -> tuple[str, ...]:
+    """The names of all classes of a published set; none for a name that is no such set's."""
+    if name == EMBEDDED:
+        return DIGIT_NAMES
+    return (PUBLISHED[name].class_names or DIGIT_NAMES) if name in PUBLISHED else ()
 
 
 @dataclass(frozen=True)

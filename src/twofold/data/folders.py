@@ -9,7 +9,7 @@ import numpy as np
 
 from twofold.data.naming import check_wanted, natural, natural_key, printable
 from twofold.data.pictures import is_picture_name, read_pictures
-from twofold.data.reading import MOST_PICTURES, Part, Raw, Reading
+from twofold.data.reading import MOST_PICTURES, Part, Raw, Reading, listed_classes
 from twofold.errors import DataError, cause_of
 
 # What systems leave in folders; names that begin with a dot are theirs too.
@@ -73,7 +73,7 @@ def pictures_of(
     together = [path for pictures in of_parts.values() for path, _ in pictures]
     if not together:
         raise DataError(
-            f"{origin} has no picture of the classes {', '.join(reading.classes or names)}; it has {_some(names)}"
+            f"{origin} has no picture of the classes {listed_classes(reading.classes or names)}; it has {_some(names)}"
         )
     images = read_pictures(together, reading.size)
     ends = np.cumsum([len(pictures) for pictures in of_parts.values()])[:-1]
@@ -85,7 +85,7 @@ def pictures_of(
 
 
 def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:10]) + (" and more" if len(names) > 10 else "")
+    return listed_classes(names[:10]) + (" and more" if len(names) > 10 else "")
 
 
 def _classes(folder: Path) -> _Listing:

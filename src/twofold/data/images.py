@@ -10,7 +10,7 @@ from jaxtyping import Float, Int32
 
 from twofold.data.arrays import check_part, check_sizes, prepared
 from twofold.data.naming import check_names, check_wanted
-from twofold.data.reading import USUAL, Part, Raw, Reading, classes_text, names_of_text
+from twofold.data.reading import USUAL, Part, Raw, Reading, classes_text, listed_classes, names_of_text
 from twofold.data.splitting import drawn, halved
 from twofold.data.task import Task
 from twofold.errors import DataError
@@ -147,7 +147,7 @@ def _chosen(
     kept = [Part(part.images[of >= 0], part.labels[of >= 0], part.origin) for part, of in zip(parts, places)]
     for part in kept:
         if not len(part.labels):
-            raise DataError(f"{part.origin} has no image of the classes {', '.join(wanted)}; choose others")
+            raise DataError(f"{part.origin} has no image of the classes {listed_classes(wanted)}; choose others")
     return kept, [of[of >= 0] for of in places], wanted
 
 

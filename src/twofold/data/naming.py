@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from twofold.data.reading import LEAST_CLASSES, MOST_CLASSES, classes_text
+from twofold.data.reading import LEAST_CLASSES, MOST_CLASSES, classes_text, listed_classes
 from twofold.errors import DataError, SettingError, shown, unknown_choice
 from twofold.paths import is_text
 
@@ -67,7 +67,7 @@ def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
     unknown = next((name for name in wanted if name not in names), None)
     if unknown is None:
         return
-    error = unknown_choice("classes", unknown, names)
+    error = unknown_choice("classes", unknown, names, listed_classes)
     with_comma = next((name for name in names if "," in name and unknown in map(str.strip, name.split(","))), None)
     if with_comma is not None:
         error = SettingError(

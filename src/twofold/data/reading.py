@@ -80,6 +80,11 @@ def classes_text(classes: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def listed_classes(classes: Iterable[str]) -> str:
+    """Names of classes as people read them: cat, dog; one with a comma is quoted, as `names_of_text` takes it."""
+    return ", ".join(classes_text([name]) for name in classes)
+
+
 def names_of_text(text: str) -> tuple[str, ...]:
     """The names that `classes_text` made a text of, or that were typed so."""
     return tuple(next(csv.reader([text], skipinitialspace=True), []))

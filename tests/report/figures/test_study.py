@@ -10,6 +10,7 @@ from twofold.networks import NETWORKS
 from twofold.report.figures.catalogue import study_figures
 from twofold.report.figures.looks import colour_of, marker_of
 from twofold.report.figures.study import figure2
+from twofold.report.text.names import on_task
 
 
 def lines_of(figure):
@@ -105,5 +106,26 @@ def test_studies_of_other_questions_or_images_have_files_of_their_own():
     asked += [{"data": "./pets/", "relation": "<="}, {"data": "mnist", "relation": "=="}]
     names = [name for each in asked for name in study_figures(made_up_trials(2, **each))]
     assert names[0] == "figure2"
-    assert (names[1], names[4], names[5]) == ("figure2_lt", "figure2_pets", "figure2_eq")
+    assert (names[1], names[4], names[5]) == ("figure2_lt", "figure2_pets", "figure2_mnist_eq")
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("class_names", "name", "title"),
+    [
+        (
+            "yellow cross,red circle",
+            "figure2_shapes_yellow-cross_red-circle",
+            " on ./shapes (yellow cross, red circle)",
+        ),
+        ('a,"b,c"', "figure2_shapes_2-classes-7325db", ' on ./shapes (a, "b,c")'),
+        ("a,b,c,d,e", "figure2_shapes_5-classes-", " on ./shapes (5 classes, a to e)"),
+    ],
+)
+def test_studies_of_some_classes_have_files_and_titles_of_their_own(class_names, name, title):
+    table = made_up_trials(2, data="./shapes", class_names=class_names, relation="<=")
+    (chosen,) = study_figures(table, some_classes=True)
+    assert chosen.startswith(name)
+    assert list(study_figures(table)) == ["figure2_shapes"]
+    assert on_task(table) == f"{title}, “first ≤ second”"
+    assert on_task(table.assign(data="mnist5k", class_names=None)) == ""

@@ -84,6 +84,29 @@ def test_the_strip_has_every_round_and_names_means_and_intervals(trials):
     assert all(name in chart.description for name in chart.rows)
 
 
+def test_an_interval_that_goes_on_beyond_the_axis_ends_in_an_arrow_and_no_line_runs_through_names(trials):
+    chance = {"true_share": 0.3, "one_image_error": 0.2, "question": "10-a", "fingerprint": "f", "relation": "a < b"}
+    two = trials[trials["round"] < 2].assign(test_error=lambda rows: 0.1 + 0.8 * rows["round"], **chance)
+    chart = strip_chart(two)
+    assert chart.x.high <= 100
+    path = next(path for path, _, kind in chart.lines if kind == "line")
+    assert "v8" not in path
+    assert path.count("L") == 4
+    assert "v8" in next(path for path, _, kind in strip_chart(trials).lines if kind == "line")
+    (line,) = (path for path, _, kind in chart.lines if kind == "chance")
+    parts = [tuple(map(float, part.split(" ")[1].split("V"))) for part in line[1:].split("M")]
+    assert [(low - chart.row_top(row), high) for row, (low, high) in enumerate(parts)] == [
+        (17, chart.row_top(row + 1)) for row in range(len(chart.rows))
+    ]
+
+
+def test_errors_and_dead_units_have_the_line_of_chance(trials):
+    chance = {"true_share": 0.3, "one_image_error": 0.2}
+    chart = collapse_chart(trials.assign(test_error=trials.test_error + 0.1, **chance))
+    assert [kind for _, _, kind in chart.lines] == ["chance"]
+    assert "Dashed: chance: 30.0 %" in chart.note
+
+
 def test_effects_are_not_drawn_of_rounds_that_are_not_whole(trials):
     with pytest.raises(AnalysisError, match="no round has all four"):
         effects_chart(trials[(trials.network == "NetBase") == (trials["round"] < 4)])

@@ -11,8 +11,9 @@ import twofold
 from twofold.data import RELATIONS, load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
-from twofold.report.page.demo import choose_models, demo_data, demo_or_reason, demo_page
+from twofold.report.page.demo import SeveralKept, choose_models, demo_data, demo_or_reason, demo_page
 from twofold.report.page.kept import find_mistakes, outputs_of
+from twofold.report.text.demo import several_kept
 from twofold.results import ModelStore, Store
 
 
@@ -37,11 +38,29 @@ def test_the_best_of_each_network_is_chosen_by_validation_error_and_in_the_paper
 @pytest.mark.parametrize("name", ["relation", "data"])
 def test_several_questions_or_sets_of_digits_have_to_be_chosen_between(name):
     records = [record(**{name: "=="}), record(**{name: "<"}), record("NetAL", **{name: "<"})]
-    with pytest.raises(SettingError, match=f"`{name}` must be given: .* '==', '<'"):
+    with pytest.raises(SettingError, match=f"`{name}` must be given: .* --{name} == or --{name} '<'"):
         choose_models(records)
     assert list(choose_models(records, **{name: "<"})) == ["NetWS", "NetAL"]
-    with pytest.raises(SettingError, match=f"`{name}` \\(='x'\\) is none of"):
+    with pytest.raises(SettingError, match=f"`{name}` \\(='x'\\) names no networks .* type --{name} =="):
         choose_models(records, **{name: "x"})
+
+
+def test_images_are_chosen_by_the_word_they_were_given_or_by_how_their_name_begins():
+    lists = {"NetWS": ["x", "y"], "NetAL": ["y", "x"]}
+    records = [record(name, data="./shapes", fingerprint=name, class_names=of) for name, of in lists.items()]
+    assert list(choose_models(records, data="./shapes (y")) == ["NetAL"]
+    assert list(choose_models(records[:1], data="./shap")) == ["NetWS"]
+    with pytest.raises(SettingError, match=r"type --data '\./shapes \(x, y\)' or --data '\./shapes \(y, x\)'"):
+        choose_models(records, data="./shapes")
+
+
+@pytest.mark.parametrize(("name", "what"), [("data", "sets of images"), ("relation", "questions")])
+def test_a_report_on_several_sets_or_questions_says_how_to_make_a_demo_of_one(name, what):
+    with pytest.raises(SeveralKept) as caught:
+        choose_models([record(**{name: "=="}), record(**{name: "<"})])
+    said = several_kept(caught.value.name, caught.value.there)
+    assert f"for several {what}" in said
+    assert f"twofold demo --{name} == makes" in said
 
 
 @pytest.mark.parametrize("records", [[], [record(diverged=True)]])

@@ -30,7 +30,7 @@ def figure1(facts: NetworkFacts) -> Picture:
     colour = colour_of(facts.name)
     *branch, head1, head2 = facts.layers
     with house_style():
-        figure, axes = new_picture(11.5, 3.9)
+        figure, axes = new_picture(11.5, 4.1)
         axes.set_axis_off()
         axes.set_title(facts.name, fontsize=14)
         for centre, side in ((2.6, "first"), (0.6, "second")):
@@ -40,7 +40,7 @@ def figure1(facts: NetworkFacts) -> Picture:
         _draw_weights(axes, bool(facts.weight_sharing), colour)
         _draw_head(axes, [_Box("concatenate", shape_text(head1.input_shape)), _box(head1), _box(head2)], colour)
         _draw_main_loss(axes, main_loss_text(facts.relation))
-        axes.set(xlim=(-0.95, 15.6), ylim=(-0.75, 4.0))
+        axes.set(xlim=(-0.95, 15.6), ylim=(-1.05, 4.0))
         axes.set_aspect("equal")
     return figure
 
@@ -78,7 +78,7 @@ def _draw_weights(axes: Axes, shared: bool, colour: str) -> None:
 def _draw_auxiliary_loss(axes: Axes, side: str, centre: float) -> None:
     up = 1 if centre > 1.6 else -1
     start = centre + up * (_HEIGHT / 2 + (0 if up > 0 else 0.27))
-    end = centre + up * (_HEIGHT / 2 + 0.5)
+    end = start + up * 0.5
     _arrow(axes, (_place(4), start), (_place(4), end))
     axes.text(
         _place(4) + 0.15,

@@ -7,31 +7,33 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from twofold.analysis import by_round, in_order, varying_settings
+from twofold.analysis import by_round, classes_of, in_order, varying_settings
 from twofold.data import RELATIONS, Relation
 from twofold.networks import PAPERS
 from twofold.report.figures.files import Drawing
-from twofold.report.text.names import unusual
+from twofold.report.text.names import only_value
 from twofold.report.text.networks import NetworkFacts
+from twofold.settings import SETTINGS
 
 
-def study_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
+def study_figures(trials: pd.DataFrame, *, some_classes: bool = False) -> dict[str, Drawing]:
     """The paper's Figure 2, which of other networks than the paper's is named for what it shows.
 
+    `some_classes`, here and below, says whether the classes were chosen: then the names of files have them.
     Raises `AnalysisError` where the study has several settings: the figure shows one.
     """
     by_round(trials)
     name = "figure2" if set(trials.network) <= set(PAPERS) else "errors"
-    return _of_task({name: Drawing("study:figure2", trials)}, trials)
+    return _of_task({name: Drawing("study:figure2", trials)}, trials, some_classes)
 
 
-def sweep_figures(trials: pd.DataFrame, swept: Sequence[str]) -> dict[str, Drawing]:
+def sweep_figures(trials: pd.DataFrame, swept: Sequence[str], *, some_classes: bool = False) -> dict[str, Drawing]:
     """A figure for each setting that has several values."""
     drawings = {f"sweep_{name}": Drawing("sweep:sweep_figure", trials, {"quantity": name}) for name in swept}
-    return _of_task(drawings, trials)
+    return _of_task(drawings, trials, some_classes)
 
 
-def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
+def grid_figures(trials: pd.DataFrame, *, some_classes: bool = False) -> dict[str, Drawing]:
     """For each network every round, and a heatmap."""
     drawings = {}
     networks = in_order(trials.network.tolist())
@@ -39,20 +41,22 @@ def grid_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
         rows = trials[trials.network == network]
         for name, draw in (("rounds", "rounds_figure"), ("heatmap", "heatmap_figure")):
             drawings[f"grid_{name}_{stem}"] = Drawing(f"grid:{draw}", rows, {"network": network})
-    return _of_task(drawings, trials)
+    return _of_task(drawings, trials, some_classes)
 
 
 # Signs of relations in the names of files.
 _SIGNS = {"<=": "le", ">=": "ge", "==": "eq", "!=": "ne", "<": "lt", ">": "gt", "+": "plus", "//": "over", "*": "times"}
 
 
-def _of_task(drawings: dict[str, Drawing], trials: pd.DataFrame) -> dict[str, Drawing]:
-    """The drawings under names that say what images and which question they are of, where these are not the usual.
+def _of_task(drawings: dict[str, Drawing], trials: pd.DataFrame, some_classes: bool) -> dict[str, Drawing]:
+    """The drawings under names that say which images and classes and which question, where these are not the default.
 
     So studies of several questions have figures of their own in one folder.
     """
-    parts = [re.split(r"[\\/]", str(value).rstrip("\\/"))[-1] for value in unusual(trials, "data")]
-    for value in unusual(trials, "relation"):
+    given = {name: only_value(trials, name, (SETTINGS[name].default,)) for name in ("data", "relation")}
+    parts = [re.split(r"[\\/]", value.rstrip("\\/"))[-1] for value in given["data"]]
+    parts += [_classes_stem(names) for names in classes_of(trials) if some_classes]
+    for value in given["relation"]:
         spelled = re.sub(r"[<>=!]=|//|[<>+*]", lambda sign: f" {_SIGNS[sign[0]]} ", str(value))
         stem = re.sub(r"[^A-Za-z0-9]+", "-", re.sub(r" - ", " minus ", spelled)).strip("-")
         digest = "" if value in RELATIONS else f"-{hashlib.sha256(str(value).encode()).hexdigest()[:6]}"
@@ -60,6 +64,16 @@ def _of_task(drawings: dict[str, Drawing], trials: pd.DataFrame) -> dict[str, Dr
     suffix = "".join(f"_{stem}" for stem in _stems(parts))
     return {f"{name}{suffix}": drawing for name, drawing in drawings.items()}
 
+
+def _classes_stem(names: Sequence[str]) -> str:
+    """The names of a few classes, or how many there are and the first digits of a hash, in that of a file."""
+    plain = len(names) <= _MOST_CLASSES and all(re.fullmatch(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*", name) for name in names)
+    digest = hashlib.sha256("\n".join(names).encode()).hexdigest()[:6]
+    return "_".join(names) if plain else f"{len(names)}-classes-{digest}"
+
+
+# Of more classes a file's name does not have the names.
+_MOST_CLASSES = 4
 
 # Of a network's name in that of a file: systems allow 255 bytes for the whole.
 _LONGEST_STEM = 80

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from twofold.report.figures.heatmap import COLOURS, Heatmap, heatmap_of, scale_of
-from twofold.report.figures.lines import draw_chance, rounds_and_errors
+from twofold.report.figures.lines import draw_chance, from_0_to_at_most_100, rounds_and_errors
 from twofold.report.figures.looks import OPTIMIZER_LOOKS
 from twofold.report.figures.panels import MOST_COLUMNS, filled, new_panels
 from twofold.report.figures.parts import only, panels_of
@@ -44,7 +44,7 @@ def rounds_figure(trials: pd.DataFrame, network: str) -> Picture:
             draw_chance(axes, of_setting)
             axes.label_outer()
         # Last, for it ends the scaling of the shared axis to what is drawn; with room for the highest marker.
-        grid[0, 0].set_ylim(0, 1.04 * grid[0, 0].get_ylim()[1])
+        from_0_to_at_most_100(grid[0, 0], 1.04)
         _add_legend(figure, trials)
     return figure
 

@@ -62,6 +62,11 @@ def mark_cut(axes: Axes) -> None:
                         axes.plot(*place, marker=sign, color=lines.get_color()[0], **_CUT)
 
 
+def from_0_to_at_most_100(axes: Axes, room: float = 1.0) -> None:
+    """End the scaling of an axis of errors in percent to what is drawn, with `room` times that, within 0 and 100."""
+    axes.set_ylim(0, min(100.0, room * axes.get_ylim()[1]))
+
+
 def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
     """The line of chance in a panel of test errors, and in others beside it; above the panel where it is far off."""
     chance, near = chance_in(trials)
@@ -70,7 +75,8 @@ def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
     name = chance_line(chance) if near else chance_beyond(chance)
     # Above the panel, with the title a line higher: in the panel is no place that is free of lines and of names.
     axes.text(1, 1.01, name, transform=axes.transAxes, ha="right", va="bottom", **CHANCE_TEXT)
-    axes.set_title(f"{title}\n" if (title := axes.get_title(loc="left").rstrip("\n")) else "", loc="left")
+    for each in (axes, *others):  # titles side by side stay on one height
+        each.set_title(f"{title}\n" if (title := each.get_title(loc="left").rstrip("\n")) else "", loc="left")
     if not near:
         return
     for each in (axes, *others):

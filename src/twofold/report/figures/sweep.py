@@ -21,7 +21,7 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import PAPERS
-from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance, mark_cut
+from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance, from_0_to_at_most_100, mark_cut
 from twofold.report.figures.looks import FAINT, Look, factor_looks, looks_of
 from twofold.report.figures.panels import new_panels
 from twofold.report.figures.parts import chance_in, only, panels_of
@@ -130,7 +130,7 @@ def _main_effects(trials: pd.DataFrame, quantity: str) -> Iterator[pd.DataFrame]
 
 def _name_vertical_axes(grid: np.ndarray) -> None:
     grid[0, 0].set_ylabel(error_label())
-    grid[0, 0].set_ylim(bottom=0)  # last: it ends the scaling of the shared axis to what is drawn
+    from_0_to_at_most_100(grid[0, 0])  # last: it ends the scaling of the shared axis to what is drawn
     if len(grid) == 2:
         grid[1, 0].set_ylabel(pictures.CHANGE_AXIS)
 

@@ -39,7 +39,8 @@ Number = float | int | np.number[Any]
 NARROW, WIDE = 380, 900
 _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 10, 42
 _ROW = 54
-# As many letters stand over a row.
+# So high is the name of a row, and as many letters stand in it.
+_NAME = 17
 _ROW_LETTERS = 56
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -142,12 +143,22 @@ class Chart:
         back = [(self.at_x(x), self.at_y(y)) for x, y in zip(xs, lows)][::-1]
         self.lines.append((_path(there + back) + "Z", colour, "band"))
 
+    def across_rows(self, value: Number, kind: str) -> None:
+        """An upright line at a value, which leaves out the names of rows."""
+        x = self.at_x(value)
+        parts = [f"M{x} {self.row_top(row) + _NAME}V{self.row_top(row + 1)}" for row in range(len(self.rows))]
+        self.lines.append(("".join(parts), "currentColor", kind))
+
     def row_interval(self, row: int, low: Number, high: Number, mean: Number, at: int = 44) -> None:
-        """A mean and its interval under the marks of a row."""
+        """A mean and its interval under the marks of a row; where it goes on beyond the axis it ends in an arrow."""
         y = self.row_top(row) + at
         if np.isfinite(low):
             start, end = self.at_x(max(low, self.x.low)), self.at_x(min(high, self.x.high))
-            self.lines.append((f"M{start} {y}H{end}M{start} {y - 4}v8M{end} {y - 4}v8", "currentColor", "line"))
+            ends = [
+                f"M{x + inward} {y - 4}L{x} {y}L{x + inward} {y + 4}" if cut else f"M{x} {y - 4}v8"
+                for x, inward, cut in ((start, 6, low < self.x.low), (end, -6, high > self.x.high))
+            ]
+            self.lines.append((f"M{start} {y}H{end}{''.join(ends)}", "currentColor", "line"))
         self.lines.append((f"M{self.at_x(mean)} {y - 6}v12", "currentColor", "mean"))
 
 
@@ -165,9 +176,7 @@ def rounds_chart(trials: pd.DataFrame, width: int) -> Chart:
         legend=_network_legend(networks),
         note=_chance_note(chance, near),
     )
-    if chance is not None and near:
-        y = chart.at_y(100 * chance)
-        chart.lines.append((f"M{chart.left} {y}H{chart.right}", "currentColor", "chance"))
+    _draw_chance(chart, chance, near)
     looks = looks_of(networks)
     for network in networks:
         colour, marker = css(looks[network].colour), looks[network].marker
@@ -202,8 +211,7 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
         note=_chance_note(chance, near),
     )
     if chance is not None and near:
-        x = chart.at_x(100 * chance)
-        chart.lines.append((f"M{x} {chart.top}V{chart.bottom}", "currentColor", "chance"))
+        chart.across_rows(100 * chance, "chance")
     sideways = np.random.default_rng(0)  # so that equal errors do not hide each other
     looks = looks_of(statistics.network)
     for place, row in enumerate(_rows(statistics)):
@@ -231,8 +239,7 @@ def effects_chart(trials: pd.DataFrame) -> Chart:
         rows=names,
         note=_interaction_note(table),
     )
-    zero = chart.at_x(0)
-    chart.lines.append((f"M{zero} {_TOP}V{chart.bottom}", "currentColor", "zero"))
+    chart.across_rows(0, "zero")
     for place, row in enumerate(_rows(table)):
         chart.row_interval(place, 100 * row.ci_low, 100 * row.ci_high, 100 * row.difference, at=30)
         at = chart.at_x(100 * row.difference), chart.row_top(place) + 30
@@ -255,14 +262,17 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
     counted = kinds.value_counts()
     there = [kind for kind in KINDS if kind in counted.index]
     own = bool(is_own(trials).any())
+    chance, near = chance_in(trials)
+    note = pictures.collapse_note(_all_relu(trials) and not own)
     chart = Chart(
         title=pictures.COLLAPSE_TITLE,
         description=pictures.collapse_description({kind: int(counted[kind]) for kind in there}, own=own),
         x=_dead_axis(trials, dead),
-        y=_percent_axis(trials.test_error),
+        y=_percent_axis(trials.test_error, chance if near else None),
         legend=[(kind, css(KIND_COLOURS[kind]), KIND_MARKERS[kind]) for kind in there],
-        note=pictures.collapse_note(_all_relu(trials) and not own),
+        note=" ".join(filter(None, (note, _chance_note(chance, near)))),
     )
+    _draw_chance(chart, chance, near)
     sideways = np.random.default_rng(0)
     for kind in there:
         for row, count in zip(_rows(trials[kinds == kind]), dead[kinds == kind]):
@@ -270,6 +280,13 @@ def collapse_chart(trials: pd.DataFrame) -> Chart:
             look = css(KIND_COLOURS[kind]), KIND_MARKERS[kind]
             chart.marks.append(Mark(x, chart.at_y(100 * row.test_error), *look, pictures.dead_tip(row, kind)))
     return chart
+
+
+def _draw_chance(chart: Chart, chance: float | None, near: bool) -> None:
+    """The line of chance in a chart whose errors are at its side."""
+    if chance is not None and near:
+        y = chart.at_y(100 * chance)
+        chart.lines.append((f"M{chart.left} {y}H{chart.right}", "currentColor", "chance"))
 
 
 def _dead_axis(trials: pd.DataFrame, dead: pd.Series) -> Axis:
@@ -353,8 +370,9 @@ def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def _percent_axis(errors: pd.Series, chance: float | None = None) -> Axis:
-    """The axis of errors, which ends above the largest, and above chance where its line is drawn."""
-    return _linear(error_label(), 0, max(1.0, 100 * float(errors.max()), 100 * (chance or 0)), pad=0.04, keep_low=True)
+    """The axis of errors, which ends above the largest, and above chance where its line is drawn, or at 100 %."""
+    most = max(1.0, 100 * float(errors.max()), 100 * (chance or 0))
+    return _linear(error_label(), 0, min(100.0, 1.04 * most))
 
 
 def _chance_note(chance: float | None, near: bool) -> str:
@@ -362,12 +380,10 @@ def _chance_note(chance: float | None, near: bool) -> str:
     return "" if chance is None else pictures.chance_note(chance_line(chance), near)
 
 
-def _linear(
-    label: str, low: Number, high: Number, *, pad: float = 0.0, keep_low: bool = False, whole: bool = False
-) -> Axis:
+def _linear(label: str, low: Number, high: Number, *, pad: float = 0.0, whole: bool = False) -> Axis:
     """A linear axis with ticks at round numbers, and some room at its ends."""
     room = pad * ((high - low) or 1.0)
-    low, high = (low if keep_low else low - room), high + room
+    low, high = low - room, high + room
     high = high if high > low else low + 1
     places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(float(low), float(high))
     return Axis(

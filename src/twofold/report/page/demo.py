@@ -1,5 +1,6 @@
 """The demo: two images, digits drawn or others chosen, and what trained networks say of them, without a server."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,19 @@ from twofold.errors import DataError, SettingError, StoreError
 from twofold.networks import NETWORKS
 from twofold.report.page.encoding import image_of
 from twofold.report.page.html import render
-from twofold.report.text.demo import NONE_KEPT, NOT_OF_OWN, ROUNDED, cannot_run, invitation, no_demo, unnamed
+from twofold.report.text.demo import (
+    NONE_KEPT,
+    NOT_OF_OWN,
+    ROUNDED,
+    cannot_run,
+    invitation,
+    no_demo,
+    several_kept,
+    unnamed,
+)
 from twofold.report.text.names import statement
 from twofold.results import ModelStore
+from twofold.settings import option
 
 # More would make a page that no mail takes, and a list that nobody reads to its end.
 _MOST_CLASSES = 60
@@ -26,6 +37,14 @@ _MOST_CLASSES = 60
 _LEAST_EXAMPLES = 10
 
 Record = Mapping[str, Any]
+
+
+class SeveralKept(SettingError):
+    """Networks are kept for several questions or sets of images, and it was not said which are meant."""
+
+    def __init__(self, message: str, name: str, there: Sequence[str]) -> None:
+        super().__init__(message)
+        self.name, self.there = name, there
 
 
 def choose_models(
@@ -41,7 +60,8 @@ def choose_models(
         raise SettingError(f"no networks are kept that the demo can run: {left_out(records)}")
     if not sound:
         raise SettingError("no networks are kept for the demo; `twofold study --keep-models best` keeps some")
-    sound = _meant("data", _images_of(sound), data)
+    images = _images_of(sound)
+    sound = _meant("data", images, _full_name(images, data))
     relation = next((record["relation"] for record in sound if relation and _asks(record, relation)), relation)
     sound = _meant("relation", [(record["relation"], record) for record in sound], relation)
     return {
@@ -57,13 +77,21 @@ def _images_of(records: Sequence[Record]) -> list[tuple[str, Record]]:
     return list(zip(table.data, records, strict=True))
 
 
+def _full_name(images: Sequence[tuple[str, Record]], chosen: str | None) -> str | None:
+    """What the only images are called that were given so, or whose name begins so; else what was chosen."""
+    called = {each for each, record in images if chosen in (each, record["data"])}
+    called = called or {each for each, _ in images if chosen and each.startswith(chosen)}
+    return called.pop() if len(called) == 1 else chosen
+
+
 def _meant(name: str, called: Sequence[tuple[str, Record]], chosen: str | None) -> list[Record]:
     """Those of the records that are called as was chosen; all, where all are called alike and nothing was chosen."""
     there = list(dict.fromkeys(each for each, _ in called))
+    typed = " or ".join(f"{option(name)} {shlex.quote(each)}" for each in there)
     if chosen is None and len(there) > 1:
-        raise SettingError(f"`{name}` must be given: the networks kept have {', '.join(map(repr, there))}")
+        raise SeveralKept(f"`{name}` must be given: the networks kept are of several; type {typed}", name, there)
     if chosen is not None and chosen not in there:
-        raise SettingError(f"`{name}` (={chosen!r}) is none of the networks kept: {', '.join(map(repr, there))}")
+        raise SettingError(f"`{name}` (={chosen!r}) names no networks kept, or those of several; type {typed}")
     return [record for each, record in called if each == (chosen or there[0])]
 
 
@@ -125,6 +153,8 @@ def demo_or_reason(
         if not records:
             return None, NONE_KEPT if portable else NOT_OF_OWN
         return demo_data(models, choose_models(records), data_dir, note=left_out(records)), ""
+    except SeveralKept as error:
+        return None, several_kept(error.name, error.there)
     except (SettingError, DataError, StoreError) as error:
         return None, no_demo(error)
 

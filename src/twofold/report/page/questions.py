@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from twofold.analysis import told_classes
 from twofold.data import RELATIONS, Relation, find_relation, names_stored, unpacked
 from twofold.report.text import pictures
 from twofold.report.text.names import statement
@@ -89,17 +91,19 @@ def asked_in(table: pd.DataFrame, answers: Mapping[tuple[str, str], str]) -> lis
 
 def shown_questions(relations: Sequence[Relation]) -> list[ShownQuestion]:
     """The first of the relations as a page shows them."""
-    return [_shown(relation) for relation in relations[:_MOST_DRAWN]]
+    uses = Counter(relation.text for relation in relations)
+    return [_shown(relation, of_several=uses[relation.text] > 1) for relation in relations[:_MOST_DRAWN]]
 
 
-def _shown(relation: Relation) -> ShownQuestion:
+def _shown(relation: Relation, *, of_several: bool) -> ShownQuestion:
+    """A relation as a page shows it; its classes are told where it is asked `of_several` lists of them."""
     count = len(relation.class_names)
     side = float(min(max(_CELL * count, _LEAST), _MOST))
     cell = side / count
     named = [shortened(name, _LETTERS) for name in relation.class_names] if count <= _MOST_NAMED else []
     longest = max(map(len, named), default=0)
     return ShownQuestion(
-        title=statement(relation.text),
+        title=statement(relation.text) + (f" of {told_classes(relation.class_names)}" if of_several else ""),
         description=pictures.answers_description(relation),
         cells=_cells(relation.answers),
         side=side,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from twofold.analysis import classes_of, only_digits
+from twofold.data import listed_classes
 
 # More names than these nobody reads below a table.
 _MOST_NAMED = 100
@@ -29,4 +30,4 @@ def classes_notes(frame: pd.DataFrame) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed_classes(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,6 +1,9 @@
 """Why a page has no demo, or not of all networks."""
 
+import shlex
 from collections.abc import Sequence
+
+from twofold.settings import option
 
 NONE_KEPT = "No networks of these trials were kept; twofold study --keep-models best keeps some."
 
@@ -21,6 +24,13 @@ def cannot_run(names: Sequence[str]) -> str:
 def no_demo(why: Exception) -> str:
     """The demo cannot be made of the networks kept."""
     return f"There is no demo: {why}."
+
+
+def several_kept(name: str, there: Sequence[str]) -> str:
+    """No demo of networks that were kept for `there`: several questions or, where `name` is data, sets of images."""
+    what = "sets of images" if name == "data" else "questions"
+    command = f"twofold demo {option(name)} {shlex.quote(there[0])}"
+    return f"The networks kept are for several {what}, and a page can ask those for one: {command} makes such a page."
 
 
 def invitation(*, drawn: bool) -> str:

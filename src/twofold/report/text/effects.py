@@ -117,7 +117,10 @@ def _bare(row: Row) -> str:
 
 def _alone(row: Row, tests: int) -> str:
     """What to say of an interval that leaves out 0 where the corrected p-value is not small."""
-    if row["ci_low"] <= 0 <= row["ci_high"]:
-        return ""
+    return "" if row["ci_low"] <= 0 <= row["ci_high"] else f" T{leaves_out_0(tests)[1:]}"
+
+
+def leaves_out_0(tests: int) -> str:
+    """What to say of an interval that leaves out 0 where the p-value, corrected for so many tests, is not small."""
     corrected = f" corrected for {_COUNTS.get(tests, tests)} tests" if tests > 1 else ""
-    return f" The interval leaves out 0, but p{corrected} is not below 5 %."
+    return f"the interval leaves out 0, but p{corrected} is not below 5 %."

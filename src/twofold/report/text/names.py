@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from twofold.analysis import classes_told, only_digits
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
 from twofold.settings import SETTINGS, value_text, words
@@ -65,17 +66,23 @@ def setting_text(setting: Mapping[str, Any], between: str = ", ") -> str:
 
 def on_task(trials: pd.DataFrame) -> str:
     """What a title says of images and question where they are neither the paper's nor the default."""
-    data = "".join(f" on {value}" for value in unusual(trials, "data"))
-    return data + "".join(
-        f", “{shortened(statement(relation), _RELATION_LETTERS)}”" for relation in unusual(trials, "relation")
-    )
+    data, classes = unusual(trials, "data"), classes_told(trials)
+    told = f" on {trials.data.iloc[0]}" if data or classes else ""
+    told += f" ({classes})" if classes else ""
+    # Of digits everybody knows the paper's question.
+    asked = unusual(trials, "relation") if only_digits(trials) else only_value(trials, "relation", ())
+    return told + "".join(f", “{shortened(statement(relation), _RELATION_LETTERS)}”" for relation in asked)
 
 
 def unusual(trials: pd.DataFrame, name: str) -> list[str]:
     """The value of `data` or `relation` that all trials have, if it is neither the paper's nor the default."""
+    return only_value(trials, name, (SETTINGS[name].default, *([PAPERS_DATA] if name == "data" else [])))
+
+
+def only_value(trials: pd.DataFrame, name: str, but: Sequence[str]) -> list[str]:
+    """The value of `data` or `relation` that all trials have, unless it is one of these."""
     values = [str(value) for value in trials[name].unique()] if name in trials else []
-    usual = {SETTINGS[name].default, *([PAPERS_DATA] if name == "data" else [])}
-    return [] if len(values) != 1 or values[0] in usual else values
+    return [] if len(values) != 1 or values[0] in but else values
 
 
 def scope(networks: Sequence[str]) -> str:

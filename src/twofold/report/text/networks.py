@@ -106,7 +106,9 @@ def auxiliary_loss_text(side: str) -> str:
 
 
 def main_loss_text(relation: str) -> str:
-    """What stands at the main loss in a drawing: the question, in short lines."""
+    """What stands at the main loss in a drawing: the question, if there is one, in short lines."""
+    if not relation:
+        return "main loss"
     asked = textwrap.fill(f"{shortened(statement(relation), _QUESTION_LETTERS)}?", _QUESTION_LINE)
     return f"main loss:\n{asked}"
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from twofold.analysis import OUTLIER, Design, Findings, is_marked
 from twofold.networks import NETWORKS
-from twofold.report.text.effects import SIGNIFICANT
+from twofold.report.text.effects import SIGNIFICANT, leaves_out_0
 from twofold.report.text.names import PAPERS_DATA, setting_text
 from twofold.report.text.numbers import counted, listed, percent, signed
 from twofold.report.text.tables import Row, rows_of
@@ -96,12 +96,23 @@ def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
         yield f"Told apart at 5 % after correction: {len(differ)} of {len(tested)} pairs."
         if alike:
             yield f"Not shown to differ: {len(alike)} pairs (at most {max(map(_most, alike), key=float)} points, 95 %)."
+        yield from _apart_alone(alike, len(tested))
         return
     if differ:
         yield f"Told apart at 5 % after correction: {', '.join(differ)}."
     if alike:
         named = ", ".join(f"{_both(row)} (at most {_most(row)} points)" for row in alike)
         yield f"Not shown to differ (95 %): {named}."
+    yield from _apart_alone(alike, len(tested))
+
+
+def _apart_alone(alike: Sequence[Row], tests: int) -> Iterator[str]:
+    """What to say of pairs that are not shown to differ, though 0 lies outside their intervals."""
+    alone = [row for row in alike if not row["ci_low"] <= 0 <= row["ci_high"]]
+    if len(alone) > _MOST_PAIRS:
+        yield f"Of {len(alone)} of them {leaves_out_0(tests)}"
+    elif alone:
+        yield f"{listed([_both(row) for row in alone])}: {leaves_out_0(tests)}"
 
 
 def _both(row: Row) -> str:

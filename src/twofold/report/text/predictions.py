@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from twofold.report.text.names import statement
+from twofold.data import Relation
+from twofold.report.text.names import has_letters, statement
 from twofold.report.text.numbers import MISSING, counted, listed
 from twofold.report.text.tables import Column, TextTable
 
@@ -12,19 +13,30 @@ Row = Mapping[str, Any]
 # A relation between two classes that are named.
 _OF_CLASSES = {"<=": "{} ≤ {}", "<": "{} < {}", "==": "{} = {}", "same parity": "{} and {}, same parity"}
 
+_YES_NO = {True: "yes", False: "no"}
+
 # Probabilities that would be rounded to 100 %.
 _ALMOST_SURE = 0.995
 
 
 def answer_text(row: Row, relation: str) -> str:
-    """The answer, of the classes that were seen where the network names them: 7 ≤ 9: yes."""
+    """The answer, for the classes that were seen where the network names them: 7 ≤ 9: yes."""
     if row["answer"] is None:
         return MISSING
     asked = statement(relation)
     if row["left_class"] is not None:
-        template = _OF_CLASSES.get(relation, f"{asked} of {{}} and {{}}")
-        asked = template.format(row["left_class"], row["right_class"])
-    return f"{asked}: {'yes' if row['answer'] else 'no'}"
+        seen = "a = {} and b = {}" if has_letters(relation) else "{} and {}"
+        asked = _OF_CLASSES[relation] if relation in _OF_CLASSES else f"{_escaped(asked)}, for {seen}"
+        asked = asked.format(row["left_class"], row["right_class"])
+    return f"{asked}: {_YES_NO[row['answer']]}"
+
+
+def disagrees(row: Row, relation: Relation) -> bool:
+    """Whether the answer is another than that for the classes that the network sees."""
+    if row["answer"] is None or row["left_class"] is None:
+        return False
+    left, right = (relation.class_names.index(row[f"{side}_class"]) for side in ("left", "right"))
+    return bool(relation.answers[left, right]) != row["answer"]
 
 
 def probability_text(probability: float | None) -> str:
@@ -39,13 +51,17 @@ def distance_text(distance: float | None) -> str:
     return MISSING if distance is None else f"{distance:.3g}"
 
 
-def one_answer(row: Row, relation: str, threshold: float | None) -> Iterator[str]:
+def one_answer(row: Row, relation: Relation, threshold: float | None) -> Iterator[str]:
     """The lines about a single pair."""
+    answer = answer_text(row, relation.text)
     if threshold is None:
-        yield f"{answer_text(row, relation)}, {probability_text(row['probability'])}"
+        yield f"{answer}, {probability_text(row['probability'])}"
     else:
         distance, least = distance_text(row["distance"]), distance_text(threshold)
-        yield f"{answer_text(row, relation)} (distance {distance}, threshold {least})"
+        yield f"{answer} (distance {distance}, threshold {least})"
+    if disagrees(row, relation):
+        right_one = _YES_NO[not row["answer"]]
+        yield f"The network contradicts itself: for the classes that it sees, the answer is {right_one}."
     for side in ("left", "right"):
         seen, read = row[f"{side}_class"], row[f"{side}_read_as"]
         told = [] if seen is None else [f"{seen}, {probability_text(row[f'{side}_probability'])}"]
@@ -54,14 +70,16 @@ def one_answer(row: Row, relation: str, threshold: float | None) -> Iterator[str
             yield f"{row[side]}: {'; '.join(told)}"
 
 
-def answers_table(rows: Sequence[Row], network: str, relation: str, threshold: float | None) -> TextTable:
+def answers_table(rows: Sequence[Row], network: str, relation: Relation, threshold: float | None) -> TextTable:
     """A row for each pair."""
     columns = [
         Column("left", lambda row: row["left"], words=True),
         Column("right", lambda row: row["right"], words=True),
-        Column("answer", lambda row: answer_text(row, relation), words=True),
+        Column("answer", lambda row: answer_text(row, relation.text) + " †" * disagrees(row, relation), words=True),
     ]
     notes = [read] if (read := _read_as(rows)) else []
+    if any(disagrees(row, relation) for row in rows):
+        notes.append("†: the network contradicts itself: for the classes that it sees, the answer is the other one.")
     if threshold is None:
         columns.append(Column("probability", lambda row: probability_text(row["probability"])))
     else:
@@ -86,6 +104,10 @@ def inverted_warning(rows: Sequence[Row]) -> str:
         f"{which} {verb} like the negative of the study's images: light at the edge where they are dark, or the other "
         "way round; if so, the answer means nothing: invert the picture"
     )
+
+
+def _escaped(text: str) -> str:
+    return text.replace("{", "{{").replace("}", "}}")
 
 
 def _read_as(rows: Sequence[Row]) -> str:

@@ -65,6 +65,8 @@ function makePad(root, side) {
     const seen = root.querySelector(".seen");
     if (seen) paint(seen, image ?? empty());
     const chosen = root.querySelector(".chosen");
+    const refused = root.querySelector(".refused");
+    if (refused) refused.textContent = "";
     if (chosen) chosen.textContent = name ?? (label === null ? "none chosen" : demo.class_names[label]);
     root.querySelectorAll(".examples button").forEach((button) => {
       button.setAttribute("aria-pressed", button.shows === image && image !== null);
@@ -178,8 +180,10 @@ function holdsFor(first, second) {
 }
 
 // What was answered to images that were just picked is brought to where it is seen, unless it is there.
+// The images are above them, and the upper of both stays where there is no room for all.
 function bringAnswers() {
   if (pads.every((pad) => pad.image)) document.getElementById("answers").scrollIntoView({ block: "nearest" });
+  document.querySelector("#demo .drawing").scrollIntoView({ block: "nearest" });
 }
 
 function truth(first, second) {

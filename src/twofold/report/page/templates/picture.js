@@ -37,7 +37,7 @@ function takePictures(root, pad) {
       bringAnswers();
     } catch {
       pad.clear();
-      root.querySelector(".chosen").textContent = "This browser cannot read it as a picture.";
+      root.querySelector(".refused").textContent = "This browser cannot read it as a picture.";
     }
   };
   const input = root.querySelector(".own input");
