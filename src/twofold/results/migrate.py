@@ -82,6 +82,7 @@ def columns_of(version: str) -> Set[str]:
 def _lock(connection: sa.Connection) -> None:
     """Wait until no other process writes, or migrates, until the end of this transaction."""
     if connection.dialect.name == "postgresql":  # SQLite's transactions that write have begun with its lock
+        connection.execute(sa.text("SET LOCAL lock_timeout = 0"))  # migrating a large store takes long
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
 
 

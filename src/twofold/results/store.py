@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from twofold.data import Relation
 from twofold.data.relations import marked
-from twofold.results.claims import Claims, forgetting, portion
+from twofold.results.claims import Claims, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
     address_of,
@@ -40,12 +40,12 @@ LONG_COLUMNS = ("train_loss", "dead_units_trace")
 
 
 class Store:
-    """A database of trials: SQLite in a file, or any other that SQLAlchemy reaches.
+    """A database of trials: SQLite in a file, or PostgreSQL on a server.
 
-    `url` is an SQLAlchemy URL, or the path of an SQLite file. Opening makes the store where it is not there, and brings
-    one of an earlier version to the newest: `notes` says so, in sentences. Unless `create` is true, a store that is not
-    there is an error, and one that is stays as it is: columns that its version lacks are read as the defaults. Several
-    processes may use one store at once.
+    `url` is the URL of a PostgreSQL database, or the path of an SQLite file. Opening makes the store where it is not
+    there, and brings one of an earlier version to the newest: `notes` says so, in sentences. Unless `create` is true, a
+    store that is not there is an error, and one that is stays as it is: columns that its version lacks are read as the
+    defaults. Several processes may use one store at once.
 
     Raises `StoreError` where the database cannot be opened, is not one of ours, or is of a later version.
     """
@@ -74,7 +74,7 @@ class Store:
     @property
     def is_shared(self) -> bool:
         """Whether other processes may use it too: not a database in memory."""
-        return self._engine.url.database is not None or self._address.file is not None
+        return self._address.file is not None or self._engine.dialect.name == "postgresql"
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Store one complete trial, unless it is there already, and give up its claim.
@@ -199,10 +199,10 @@ class Store:
             while left:
                 some, left = left[:_KEYS_PER_QUERY], left[_KEYS_PER_QUERY:]
                 with writing(self._engine) as connection:
-                    taken = self._claims.taken(connection, some)
+                    taken = self._claims.taken(connection, some, owner)
                     stored = _present(connection, some, traced=traced)
                     free = [key for key in some if key not in taken and (key not in stored or wanted_again(key))]
-                    size = portion(len(free) + len(left), self._claims.runs(connection, owner))
+                    size = self._claims.portion(connection, owner, len(free) + len(left))
                     mine = self._claims.take(connection, free[:size], owner)
                     # What was stored, and its claim given up, since it was looked for.
                     late = {key for key in _present(connection, mine, traced=traced) if not wanted_again(key)}
