@@ -90,9 +90,9 @@ class Study(Settings):
         """Train the trials that are not in the store yet, and return the results of all.
 
         `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` the path of an
-        SQLite file or the URL of a PostgreSQL database. `trace` keeps the number of dead units after every epoch as well.
-        `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the folder
-        `models`, by default one beside the store.
+        SQLite file or the URL of a PostgreSQL database. `trace` keeps the number of dead units after every epoch as
+        well. `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the
+        folder `models`, by default one beside the store.
 
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """

@@ -37,9 +37,9 @@ _PATIENCE = {
 # make all others wait, and of one that waits.
 _LIMITS = {"idle_in_transaction_session_timeout": 30_000, "lock_timeout": 30_000}
 
-# What may pass by itself: classes of states (PostgreSQL's documentation, appendix A) of connections, what was undone for
-# another's sake, resources, what is not ready, an operator's doing, and the system; and of transactions that may only
-# read, as on a standby, or were idle for too long.
+# What may pass by itself: classes of states (PostgreSQL's documentation, appendix A) of connections, of what was undone
+# for another's sake, of resources, of what is not ready, of an operator's doing, and of the system; and states of
+# transactions that may only read, as on a standby, or were idle for too long.
 _PASSING = ("08", "40", "53", "55", "57", "58", "25006", "25P03", "25P04")
 
 # A connection that is refused has no state, only a text of the server's. These will be refused again.
