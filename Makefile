@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits check format bench bench-own clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits soak check format bench bench-own clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -44,6 +44,10 @@ campaign-drawn-digits: $(VENV)/.installed-browser
 	$(BIN)/twofold study --rounds 2 --epochs 15 --keep-models best --store drawn_digits.db
 	$(BIN)/twofold demo --store drawn_digits.db --out drawn_digits.html
 	$(BIN)/python -m benchmarks.drawn_digits drawn_digits.html --drawings 50
+
+# Runs that are killed, stopped and cut off at any moment, and stores that ten processes share.
+soak: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.soak
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

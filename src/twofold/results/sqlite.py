@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -43,6 +44,22 @@ def write_ahead(engine: sa.Engine, file: Path) -> bool:
         return True
     finally:
         raw.close()
+
+
+def fold(engine: sa.Engine) -> None:
+    """Close what is open, and bring what is beside a store's file into it, so that the file alone can be copied.
+
+    Where others use it they do that when they end.
+    """
+    engine.dispose()
+    with suppress(sqlite3.Error, sa.exc.SQLAlchemyError):
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA busy_timeout=0")
+            cursor.execute("PRAGMA journal_mode=DELETE")
+        finally:
+            raw.invalidate()
 
 
 def file_system_of(file: Path) -> str:

@@ -25,7 +25,7 @@ from twofold.results.database import (
     writing,
 )
 from twofold.results.schema import journal, networks, questions, trials
-from twofold.results.sqlite import write_ahead
+from twofold.results.sqlite import fold, write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -74,7 +74,7 @@ class Store:
     @property
     def is_shared(self) -> bool:
         """Whether other processes may use it too: not a database in memory."""
-        return self._address.file is not None or self._engine.dialect.name == "postgresql"
+        return self._address.file is not None or self._engine.dialect.name != "sqlite"
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Store one complete trial, unless it is there already, and give up its claim.
@@ -179,6 +179,16 @@ class Store:
         file = self._address.file
         with self._errors():
             return file is None or write_ahead(self._engine, file)
+
+    def rest(self) -> None:
+        """End what `share` began: what is open is closed, and a file is one file again, unless others use it now.
+
+        It opens again by itself when it is asked for something.
+        """
+        if self._address.file:
+            fold(self._engine)
+        elif self.is_shared:
+            self._engine.dispose()
 
     def claim(
         self,

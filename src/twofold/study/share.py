@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from functools import partial
 
 from twofold import shutdown
-from twofold.errors import StoreError
+from twofold.errors import StoreAway, StoreError
 from twofold.results import Store, new_owner
 from twofold.results.heartbeat import beating
 from twofold.results.patience import Patience
@@ -41,9 +41,18 @@ class Share:
         self._claimed: set[str] = set()
 
     def claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Claim a portion of the trials; what `Store.claim` returns. Raises `StoreError` where the store stays away."""
+        """Claim a portion of the trials; what `Store.claim` returns.
+
+        Where the store stays away, what was claimed before is trained to its end: there is nothing more to claim.
+        Raises `StoreError` where there is nothing of that either.
+        """
         claim = partial(self._store.claim, traced=self._traced, wanted_again=self._wanted_again)
-        mine, left = self._patience.with_(lambda: claim(keys, self._owner))
+        try:
+            mine, left = self._patience.with_(lambda: claim(keys, self._owner))
+        except StoreAway:
+            if self._claimed <= self._outbox.stored:
+                raise
+            return [], []
         self._claimed.update(mine)
         return mine, left
 
@@ -83,3 +92,4 @@ class Share:
             self._note(kept)
         with suppress(StoreError):  # then its beats stand still, and its claims are forgotten by others
             self._store.release_claims(self._owner)
+        self._store.rest()

@@ -1,0 +1,81 @@
+"""Kills, stops and cuts off runs, and has many processes share a store; prints what came of it as Markdown.
+
+    python -m tests.campaigns.soak [--seed 0] [--parts kills networks calls sqlite postgresql]
+
+Takes about ten minutes on two cores. The exit code is 1 where a promise was broken.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.campaigns.soak import kills, sharing
+
+PARTS = ("kills", "networks", "calls", "sqlite")
+RANDOM, NETWORKS, CALLS = 60, 20, 40
+PROCESSES, TRIALS, EPOCHS = 10, 200, 30
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)
+    wrong: list[str] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if set(asked.parts) - {"sqlite"}:
+            wrong += _kills(folder, asked.parts, chance)
+        if "sqlite" in asked.parts:
+            wrong += _sharing(folder / "sqlite", "SQLite", lambda name: str(folder / "sqlite" / f"{name}.db"))
+    for line in wrong:
+        print(f"wrong: {line}")
+    sys.exit(1 if wrong else 0)
+
+
+def _kills(folder: Path, parts: list[str], chance: random.Random) -> list[str]:
+    print("| killed | kills | came after the end | studies completed | trainings done again | what is wrong |")
+    print("|---|---|---|---|---|---|", flush=True)
+    wrong = []
+    for tally in _tallies(folder, parts, chance):
+        numbers = (tally.kind, tally.kills, tally.spent, tally.studies, tally.again, len(tally.wrong) or "nothing")
+        print(f"| {' | '.join(map(str, numbers))} |", flush=True)
+        wrong += [f"killed {tally.kind}: {line}" for line in tally.wrong]
+    print()
+    return wrong
+
+
+def _tallies(folder: Path, parts: list[str], chance: random.Random) -> Iterator[kills.Tally]:
+    other, seconds = kills.undisturbed(folder / "undisturbed", kills.STUDY)
+    if "kills" in parts:
+        yield kills.at_random(folder / "random", other, seconds, RANDOM, chance)
+    if "networks" in parts:
+        yield kills.while_writing_networks(folder / "networks", other, NETWORKS)
+    if "calls" in parts and shutil.which("strace"):
+        short, _ = kills.undisturbed(folder / "short", kills.SHORT)
+        yield kills.at_calls(folder / "calls", short, CALLS, chance)
+
+
+def _sharing(folder: Path, kind: str, url_of) -> list[str]:
+    sizes = {"processes": PROCESSES, "trials": TRIALS, "epochs": EPOCHS}
+    alone, stores = sharing.apart(folder / "apart", **sizes)
+    quiet = sharing.together(folder / "together", url_of("together"), **sizes, stores=stores)
+    rough = sharing.together(folder / "disturbed", url_of("disturbed"), **sizes, stores=stores, disturbed=True)
+    rows = [("a store each", f"{alone:.1f}", TRIALS, 0, "nothing")]
+    for what, came in (("one store", quiet), ("one killed, one stopped, one clock off", rough)):
+        rows.append((what, f"{came.seconds:.1f}", came.rows, came.again, "; ".join(came.wrong) or "nothing"))
+    print(f"| {PROCESSES} processes, {TRIALS} trials, {kind} | seconds | trials stored | done again | what is wrong |")
+    print("|---|---|---|---|---|")
+    print("\n".join(f"| {' | '.join(map(str, row))} |" for row in rows), flush=True)
+    print()
+    return [f"{kind}: {line}" for came in (quiet, rough) for line in came.wrong]
+
+
+if __name__ == "__main__":
+    main()

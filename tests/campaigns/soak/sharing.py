@@ -1,0 +1,98 @@
+"""Processes that train one study for one store, beside as many that each have a part of it and a store of their own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.campaigns.soak.compare import rows_apart, trained_again
+from tests.campaigns.soak.running import LOG, finish, start
+from tests.processes import launching
+
+from twofold.results import Store
+from twofold.results.claims import LIFETIME
+
+STUDY = ("study", "--networks", "NetWS", "--pairs", "1000", "--test-pairs", "100", "--workers", "1")
+
+
+@dataclass
+class Shared:
+    """What came of it: seconds, trials in the store, and how many trainings were done again."""
+
+    seconds: float
+    rows: int
+    again: int
+    wrong: list[str] = field(default_factory=list)
+
+
+def apart(folder: Path, processes: int, trials: int, epochs: int) -> tuple[float, list[str]]:
+    """The seconds that processes take with a store each, all at the same time; and the stores."""
+    each = trials // processes
+    folder.mkdir(parents=True)
+    stores = [str(folder / f"{number}.db") for number in range(processes)]
+    before = time.monotonic()
+    with launching() as launch:
+        runs = [
+            start(launch, folder, *_rounds(epochs, number * each, each), "--store", store)
+            for number, store in enumerate(stores)
+        ]
+        for run in runs:
+            finish(run)
+    return time.monotonic() - before, stores
+
+
+def together(
+    folder: Path, store: str, processes: int, trials: int, epochs: int, stores: list[str], *, disturbed: bool = False
+) -> Shared:
+    """Processes that begin at the same time with one study, and what came of it beside the `stores` of `apart`.
+
+    Where they are `disturbed`, one is killed, one is stopped for longer than a claim lasts, and one has a clock that
+    is two hours ahead.
+    """
+    folder.mkdir(parents=True)
+    study = (*_rounds(epochs, 0, trials), "--store", store)
+    before = time.monotonic()
+    with launching() as launch:
+        runs = [
+            start(launch, folder, *study, ahead=7200.0 * (disturbed and number == 2)) for number in range(processes)
+        ]
+        if disturbed:
+            _disturb(runs, folder / LOG)
+        for number, run in enumerate(runs):
+            if not (disturbed and number == 0):
+                finish(run)
+    seconds = time.monotonic() - before
+    rows = len(Store(store, create=False).read())
+    shared = Shared(seconds, rows, trained_again(folder / LOG))
+    expected = folder / "expected.db"
+    _merge(stores, expected)
+    shared.wrong += rows_apart(store, str(expected))
+    # Of the killed one and the stopped one a training may have been under way.
+    if shared.again > 2 * disturbed:
+        shared.wrong.append(f"{shared.again} trainings were done again")
+    return shared
+
+
+def _rounds(epochs: int, first: int, count: int) -> tuple[str, ...]:
+    return (*STUDY, "--epochs", str(epochs), "--rounds", f"{first}-{first + count - 1}")
+
+
+def _disturb(runs: list, log: Path) -> None:
+    """Kill the first, and stop the second, when training has begun."""
+    while not log.exists() or len(log.read_text().split()) < len(runs):
+        time.sleep(0.1)
+    runs[0].kill()
+    runs[0].communicate()
+    runs[1].send_signal(signal.SIGSTOP)
+    time.sleep(LIFETIME + 15)
+    runs[1].send_signal(signal.SIGCONT)
+
+
+def _merge(stores: list[str], into: Path) -> None:
+    """One store with the rows of all."""
+    one = Store(str(into))
+    for store in stores:
+        for row in Store(store, create=False).read().to_dict("records"):
+            one.add(row)
