@@ -13,7 +13,7 @@ _OF_EXTRAS = {
 }
 
 # Where a URL has a password: between a colon and the @ before the host, or in a parameter that is called so.
-_SECRET = re.compile(r"(?<=:)(?!//)\S+(?=@)|(?<=[?&])\w*(?:pas|pw|secret|token|key)\w*=[^\s&]+", re.IGNORECASE)
+_SECRET = re.compile(r"(:(?!//))\S+(?=@)|([?&]\w*(?:pas|pw|secret|token|key)\w*=)(?!\*\*\*)[^\s&]+", re.IGNORECASE)
 
 # Longer values are cut in errors.
 _LONGEST = 80
@@ -103,7 +103,7 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
 def hidden(text: str) -> str:
     """A text in which no password of a URL can be read, whether the URL is written right or not."""
-    return _SECRET.sub("***", text)
+    return _SECRET.sub(lambda match: f"{match[1] or match[2]}***", text)
 
 
 def shown(value: object) -> str:

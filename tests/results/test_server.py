@@ -107,9 +107,10 @@ def test_a_url_is_shown_without_what_is_secret(typed, shown):
     [
         (f"`postgresql://ada:{SECRET}@h/x` is no command", "`postgresql://ada:***@h/x` is no command"),
         (f"--store=ada:{SECRET}@h/x", "--store=ada:***@h/x"),
-        (f"postgresql:/h?sslmode=a&pasword={SECRET} x", "postgresql:/h?sslmode=a&*** x"),
+        (f"postgresql:/h?sslmode=a&pasword={SECRET} x", "postgresql:/h?sslmode=a&pasword=*** x"),
         ("file.py:Twin(share=[False, True]) at 12:30", "file.py:Twin(share=[False, True]) at 12:30"),
         ("https://x.org/a?page=2", "https://x.org/a?page=2"),
+        ("(=postgresql://ada:***@h/x?password=***) is", "(=postgresql://ada:***@h/x?password=***) is"),
     ],
 )
 def test_no_password_of_a_url_is_quoted(text, told):

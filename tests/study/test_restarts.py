@@ -1,4 +1,4 @@
-"""A study on PostgreSQL goes on by itself when its connection is cut, and when the server is killed and started again."""
+"""A study on PostgreSQL goes on by itself when its connection is cut, and when the server is killed and comes back."""
 
 import threading
 import time
