@@ -24,6 +24,9 @@ from twofold.results.sqlite import open_sqlite, uri_of
 
 DEFAULT_URL = "sqlite:///twofold.db"
 
+# Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
+_SERVER_LOCK = int.from_bytes(b"twofold", "big")
+
 # What pip calls the driver of PostgreSQL with the library of C that it needs.
 _DRIVER = "psycopg[binary]"
 
@@ -144,6 +147,17 @@ def writing(engine: sa.Engine, *, whole: bool = True) -> Iterator[sa.Connection]
     ):
         yield connection
         transaction.commit()
+
+
+def wait_for_others(connection: sa.Connection, *, patiently: bool = False) -> None:
+    """Wait, within a transaction that writes, for others that have called this, until they have ended.
+
+    Where there is a limit to the time that is waited for a lock, it is set aside `patiently`.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite's transactions that write have begun with its lock
+        if patiently:
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
 
 
 def insert_new(connection: sa.Connection, table: sa.Table) -> Any:

@@ -22,6 +22,7 @@ from twofold.results.database import (
     insert_new,
     insert_or_replace,
     open_engine,
+    wait_for_others,
     writing,
 )
 from twofold.results.schema import journal, networks, questions, trials
@@ -120,6 +121,7 @@ class Store:
         """
         here = questions.c.fingerprint == fingerprint
         with self._errors(), writing(self._engine) as connection:
+            wait_for_others(connection)
             known = dict(connection.execute(sa.select(questions.c.question, questions.c.relation).where(here)).all())
             if relation.identity not in known:
                 taken = relation.text in known.values()
