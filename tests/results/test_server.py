@@ -1,6 +1,5 @@
 """Stores in PostgreSQL, on a real server; URLs that are none of it; and passwords, which nobody gets to see."""
 
-import dataclasses
 import re
 import subprocess
 import sys
@@ -17,8 +16,9 @@ from tests.postgres import LOCKED, OWNER
 from twofold.data import find_relation
 from twofold.errors import StoreAway, StoreError, hidden
 from twofold.results import Store, models_folder, new_owner, server
-from twofold.results.database import address_of, errors_of, open_engine, writing
+from twofold.results.database import address_of, errors_of, open_engine, wait_for_others, writing
 from twofold.results.migrate import run
+from twofold.results.schema import questions
 from twofold.results.versions import NEWEST, look
 
 psycopg = pytest.importorskip("psycopg")
@@ -253,22 +253,18 @@ def test_ten_runs_share_the_trials_evenly(store, url, row, postgres):
     assert postgres.ask("SELECT count(*) FROM runs", name_of(url)) == [(0,)]
 
 
-def test_runs_that_begin_at_once_name_a_question_alike(url, store):
-    """Also two questions of one text, of which one has its hash added."""
-    same, other = (find_relation(text) for text in ("<=", "<"))
-    other = dataclasses.replace(other, text=same.text)
-    begun = threading.Barrier(8)
-
-    def name(relation):
-        own = Store(url)
-        begun.wait()
-        return own.name_question("f", relation)
-
-    with ThreadPoolExecutor(8) as runs:
-        names = list(runs.map(name, [same, other] * 4))
-    assert len(set(names[::2])) == len(set(names[1::2])) == 1
-    assert "<=" in {names[0], names[1]}
-    assert names[0] != names[1]
+def test_runs_that_begin_at_once_name_a_question_in_turn(url, store):
+    """The second waits for the first, and then knows its name."""
+    relation = find_relation("<=")
+    row = {"question": relation.identity, "fingerprint": "f", "relation": "as the first has it", "answers": ""}
+    with ThreadPoolExecutor(1) as runs:
+        with writing(store._engine) as connection:
+            wait_for_others(connection)
+            second = runs.submit(Store(url).name_question, "f", relation)
+            with pytest.raises(TimeoutError):
+                second.result(timeout=0.3)
+            connection.execute(sa.insert(questions), row)
+        assert second.result() == "as the first has it"
 
 
 def refused(action):
