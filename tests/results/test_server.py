@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +15,8 @@ from tests.postgres import LOCKED, OWNER
 from twofold.data import find_relation
 from twofold.errors import StoreAway, StoreError, hidden
 from twofold.results import Store, models_folder, new_owner, server
-from twofold.results.database import address_of, errors_of, open_engine, wait_for_others, writing
+from twofold.results.database import _SERVER_LOCK, address_of, errors_of, open_engine, writing
 from twofold.results.migrate import run
-from twofold.results.schema import questions
 from twofold.results.versions import NEWEST, look
 
 psycopg = pytest.importorskip("psycopg")
@@ -187,41 +185,64 @@ def test_tables_of_other_programs_may_be_beside_a_store(url, postgres, row):
     assert len(Store(url, create=False).read()) == 1
 
 
+# Starts processes that all begin at the same moment with a store, of which each prints a line, or what went wrong.
 AT_ONCE = """
-import os, sys
+import os, sys, time
 import psycopg, twofold.results.migrate
-from twofold.results import Store
+from twofold.results import Store, new_owner
 
-def open_when_told(url, told):
+def open_it(url):
+    Store(url)
+    return "open"
+
+def train(url):
+    owner, keys, left, store = new_owner(), [], [f"{number:03}" for number in range(200)], Store(url)
+    while left:
+        mine, left = store.claim(left, owner)
+        for key in mine:
+            time.sleep(0.01)
+            store.add(ROW | {"key": key})
+        keys += mine
+    store.release_claims(owner)
+    return " ".join(keys)
+
+def in_a_process(work, url, told):
     os.read(told, 1)  # until the parent closes its end, for all of them at once
     try:
-        Store(url)
+        line = work(url)
     except BaseException as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        line = f"{type(error).__name__}: {error}"
+    os.write(1, f"{line}\\n".encode())
     os._exit(0)
 
-for url in sys.argv[1:]:
+WORK, COUNT, ROW, *URLS = eval(sys.stdin.read())
+for url in URLS:
     told, tell = os.pipe()
     children = []
-    for _ in range(8):
+    for _ in range(COUNT):
         if (child := os.fork()) == 0:
             os.close(tell)
-            open_when_told(url, told)
+            in_a_process(globals()[WORK], url, told)
         children.append(child)
     os.close(tell)
     os.close(told)
     for child in children:
         os.waitpid(child, 0)
-print("all are open")
 """
+
+
+def at_once(work, count, row, *urls):
+    """The lines that so many processes at a time print, which do this work on a store after the other."""
+    given = repr((work, count, row, *urls))
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], input=given, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    return done.stdout.splitlines()
 
 
 def test_processes_that_start_together_share_the_making_of_the_tables(postgres, tmp_path):
     """Eight at a time, of each kind of database."""
     urls = [postgres.database(), postgres.database(), f"{tmp_path}/1.db", f"{tmp_path}/2.db"]
-    command = [sys.executable, "-c", AT_ONCE, *urls]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert (done.stdout, done.stderr) == ("all are open\n", "")
+    assert at_once("open_it", 8, {}, *urls) == 32 * ["open"]
     for each in urls:
         engine = open_engine(address_of(each))
         with engine.connect() as connection:
@@ -231,24 +252,10 @@ def test_processes_that_start_together_share_the_making_of_the_tables(postgres, 
 
 def test_ten_runs_share_the_trials_evenly(store, url, row, postgres):
     """All begin at once; each takes a moment for a trial; nothing is trained twice."""
-    keys, begun = [f"{number:03}" for number in range(200)], threading.Barrier(10)
-
-    def train(owner):
-        own, left, done = Store(url), keys, []
-        begun.wait()
-        while left:
-            mine, left = own.claim(left, owner)
-            for key in mine:
-                time.sleep(0.01)
-                own.add(row | {"key": key})
-            done += mine
-        own.release_claims(owner)
-        return done
-
-    with ThreadPoolExecutor(10) as runs:
-        trained = list(runs.map(train, [new_owner() for _ in range(10)]))
-    assert Counter(key for done in trained for key in done) == Counter(keys)
+    trained = [line.split() for line in at_once("train", 10, row, url)]
+    assert Counter(key for keys in trained for key in keys) == Counter(f"{number:03}" for number in range(200))
     assert max(map(len, trained)) <= 30
+    assert store.count() == 200
     assert postgres.ask("SELECT count(*) FROM claims", name_of(url)) == [(0,)]
     assert postgres.ask("SELECT count(*) FROM runs", name_of(url)) == [(0,)]
 
@@ -256,14 +263,13 @@ def test_ten_runs_share_the_trials_evenly(store, url, row, postgres):
 def test_runs_that_begin_at_once_name_a_question_in_turn(url, store):
     """The second waits for the first, and then knows its name."""
     relation = find_relation("<=")
-    row = {"question": relation.identity, "fingerprint": "f", "relation": "as the first has it", "answers": ""}
-    with ThreadPoolExecutor(1) as runs:
-        with writing(store._engine) as connection:
-            wait_for_others(connection)
-            second = runs.submit(Store(url).name_question, "f", relation)
-            with pytest.raises(TimeoutError):
-                second.result(timeout=0.3)
-            connection.execute(sa.insert(questions), row)
+    with ThreadPoolExecutor(1) as runs, psycopg.connect(url) as first:
+        first.execute("SELECT pg_advisory_xact_lock(%s)", [_SERVER_LOCK])
+        second = runs.submit(store.name_question, "f", relation)
+        with pytest.raises(TimeoutError):
+            second.result(timeout=0.3)
+        first.execute("INSERT INTO questions VALUES (%s, 'f', 'as the first has it', '')", [relation.identity])
+        first.commit()
         assert second.result() == "as the first has it"
 
 
