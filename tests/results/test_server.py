@@ -425,6 +425,15 @@ def test_a_server_that_is_not_ready_yet_is_away(says):
     assert server.may_pass(sa.exc.OperationalError("", {}, refused))
 
 
+def test_what_was_undone_for_anothers_sake_is_tried_again(postgres, url):
+    """And it is seldom, whatever the server's own default is: who waits sees what others have done."""
+    for error in (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+        assert server.may_pass(sa.exc.OperationalError("", {}, error("")))
+    postgres.ask(f"ALTER DATABASE {name_of(url)} SET default_transaction_isolation = 'serializable'")
+    with Store(url)._engine.connect() as connection:
+        assert connection.scalar(sa.text("SHOW transaction_isolation")) == "read committed"
+
+
 def test_a_server_that_is_killed_is_away_until_it_is_back(postgres, store, row):
     store.add(row)
     postgres.kill()

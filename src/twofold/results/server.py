@@ -100,9 +100,11 @@ def open_server(url: sa.URL) -> sa.Engine:
     """SQLAlchemy's engine for a database on a server. A connection that was cut is made anew when it is next wanted.
 
     The server's own default for transactions is not ours: who has waited for a lock has to see what was done meanwhile.
+    No statement is prepared: a pooler between us and the server may give the next one another connection.
     """
-    patience: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in url.query}
-    engine = sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=patience)
+    options: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    options["prepare_threshold"] = None
+    engine = sa.create_engine(url, pool_pre_ping=True, isolation_level="READ COMMITTED", connect_args=options)
     sa.event.listen(engine, "connect", _limit)
     return engine
 
