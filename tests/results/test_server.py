@@ -430,7 +430,8 @@ def test_what_was_undone_for_anothers_sake_is_tried_again(postgres, url):
     for error in (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
         assert server.may_pass(sa.exc.OperationalError("", {}, error("")))
     postgres.ask(f"ALTER DATABASE {name_of(url)} SET default_transaction_isolation = 'serializable'")
-    with Store(url)._engine.connect() as connection:
+    store = Store(url)
+    with store._engine.connect() as connection:
         assert connection.scalar(sa.text("SHOW transaction_isolation")) == "read committed"
 
 
