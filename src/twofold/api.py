@@ -452,7 +452,9 @@ def predict(
 
     Columns: `left` and `right`, the names; the `answer`, whether the relation holds, and its `probability`; of a
     network that names classes `left_class`, `left_probability` and those of the right; the `distance` of embeddings;
-    of pictures of digits how each was read, `left_read_as` and `right_read_as`; the `error` of a pair with a picture
+    of pictures of digits how each was read, `left_read_as` and `right_read_as`; of others whether each looks like the
+    negative of the study's images, `left_inverted` and `right_inverted`: its edge is light where theirs are dark, or
+    the other way round, and the answer then means nothing; the `error` of a pair with a picture
     that cannot be read, which has nothing else.
 
     Raises `DataError`, `SettingError`, `StoreError`, `NetworkError` or `ExtraError`, each with what to do about it.

@@ -13,32 +13,33 @@ import pytest
 
 from twofold.cli import main
 from twofold.cli.app import app
+from twofold.cli.mistakes import commands_of
 from twofold.cli.options import DEFAULT_STORE
 from twofold.data.download import PUBLISHED
 from twofold.results import DEFAULT_URL
 
-COMMANDS = [name for name in app.resolved_commands() if not name.startswith("-")]
+COMMANDS = commands_of(app)
 
 
 def arguments_of(name):
     """The arguments of a command, the fields of grouped options one by one."""
-    return list(app[name].assemble_argument_collection(parse_docstring=True).filter_by(show=True))
+    return list(COMMANDS[name].assemble_argument_collection(parse_docstring=True).filter_by(show=True))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name, capsys):
-    assert main([name, "--help"]) == 0
+    assert main([*name.split(), "--help"]) == 0
     assert f"Example: twofold {name}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_example_of_a_command_is_one(name):
     """It parses, as the shell would hand it over."""
-    example = next(line for line in app[name].help.splitlines() if "Example: " in line).split("Example: ")[1]
+    example = next(line for line in COMMANDS[name].help.splitlines() if "Example: " in line).split("Example: ")[1]
     words = shlex.split(example.split(">")[0])
-    assert words[:2] == ["twofold", name]
+    assert " ".join(words).startswith(f"twofold {name}")
     command, _, _ = app.parse_args(words[1:])
-    assert command is app[name].default_command
+    assert command is COMMANDS[name].default_command
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -71,7 +72,15 @@ def test_without_arguments_it_shows_its_help(capsys):
     assert main([]) == 0
     out, err = capsys.readouterr()
     assert "Usage: twofold COMMAND" in out
-    assert all(name in out for name in COMMANDS)
+    assert all(name.split()[0] in out for name in COMMANDS)
+    assert err == ""
+
+
+def test_a_group_without_a_command_shows_its_help(capsys):
+    assert main(["store"]) == 0
+    out, err = capsys.readouterr()
+    assert "Usage: twofold store COMMAND" in out
+    assert all(name.split()[1] in out for name in COMMANDS if name.startswith("store "))
     assert err == ""
 
 

@@ -105,7 +105,7 @@ def test_what_reads_a_store_reads_embeddings(trained, monkeypatch, capsys):
     assert main(["demo"]) == 2
     page = (trained / "report.html").read_text("utf-8")
     assert "contrastive margin" in page
-    assert (trained / "figures" / "sweep_contrastive_margin.svg").exists()
+    assert (trained / "figures" / "sweep_contrastive_margin_eq.svg").exists()
     capsys.readouterr()
     assert main(["results", "--contrastive-margin", "3", "--json"]) == 0
     chosen = json.loads(capsys.readouterr().out)

@@ -11,6 +11,7 @@ import pytest
 from twofold import Study
 from twofold.cli import main
 from twofold.cli.app import app
+from twofold.cli.mistakes import commands_of
 from twofold.errors import SettingError, StoreError, TwofoldError
 
 SIZES = ["--networks", "NetWSAL", "--rounds", "1", "--epochs", "1", "--pairs", "25", "--test-pairs", "20"]
@@ -36,8 +37,8 @@ def digits(file):
 
 def path_options():
     """Every option of every command that names a file or a folder; stores and data are text."""
-    for command in app.resolved_commands():
-        for argument in app[command].assemble_argument_collection() if not command.startswith("-") else ():
+    for command, its in commands_of(app).items():
+        for argument in its.assemble_argument_collection():
             if "Path" in str(argument.hint) or argument.name in ("--store", "--data"):
                 yield command, argument.name
 
@@ -47,9 +48,11 @@ def words_of(command, option, value):
     needs = {
         **{"study": STUDY[1:], "check": ["net.py:Net"], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []},
         **{"predict": ["0a1b", "a.png", "b.png"], "export": ["0a1b", "--to", "onnx"]},
+        "store merge": ["other.db"],
     }
-    data = ["--data", "mnist"] if option == "--data-dir" and command not in ("report", "demo") else []
-    return [command, *needs.get(command, []), *data, f"{option}={value}"]
+    lacks_data = command in ("report", "demo", "store check")
+    data = ["--data", "mnist"] if option == "--data-dir" and not lacks_data else []
+    return [*command.split(), *needs.get(command, []), *data, f"{option}={value}"]
 
 
 @pytest.mark.parametrize(("command", "option"), list(path_options()))

@@ -23,6 +23,7 @@ from tests.processes import wait_until
 import twofold
 from twofold.cli import main
 from twofold.cli.app import app
+from twofold.cli.mistakes import commands_of
 from twofold.cli.program import _TRAINING
 from twofold.native import handlers
 from twofold.results import Store
@@ -334,6 +335,6 @@ def test_a_command_run_by_another_program_leaves_its_signals_alone(capsys):
 
 
 def test_every_command_that_trains_says_how_to_go_on():
-    commands = {name: app[name].default_command for name in app if not name.startswith("-")}
+    commands = {name: command.default_command for name, command in commands_of(app).items()}
     training = {name for name, command in commands.items() if "run" in inspect.signature(command).parameters}
     assert training == set(_TRAINING)

@@ -322,3 +322,15 @@ def test_without_what_writes_onnx_the_remedy_is_told(folder, there, monkeypatch)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(TwofoldError, match=r"twofold export --to onnx needs ONNX.*pip install -e '\.\[onnx\]'"):
         twofold.export_model(papers(folder, "NetWS"), "onnx")
+
+
+@pytest.mark.parametrize("name", ["my-net.py", "class.py"])
+def test_a_file_whose_name_no_import_can_have_is_loaded_all_the_same(name, folder, there):
+    (there / name).write_text(NETWORKS, encoding="utf-8")
+    file = keep(there / "twofold.others", f"{there}/{name}:Normed(drop=0.2)")
+    state = twofold.export_model(file, "safetensors", network=f"{there}/{name}:Normed")[0]
+    with safe_open(state, "np") as opened:
+        recipe = opened.metadata()["load"]
+    names = {}
+    exec(recipe, names)
+    assert type(names["module"]).__name__ == "Normed"

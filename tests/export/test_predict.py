@@ -18,6 +18,7 @@ from tests.export.keeping import keep
 import twofold
 from twofold.cli import main
 from twofold.data import draw_pairs, load_images
+from twofold.data.form import Form, edge_range
 from twofold.errors import NetworkError
 from twofold.export.trained import open_kept
 from twofold.results import ModelStore
@@ -185,3 +186,61 @@ def test_a_network_that_diverged_is_told(here):
 def test_two_formats_exclude_each_other(here, capsys):
     assert main(["predict", str(named("NetWS")), "left", "right", "--json", "--csv"]) == 2
     assert "`--json` and `--csv` exclude each other" in capsys.readouterr().err
+
+
+def test_pictures_like_negatives_of_the_studys_images_are_named(here, capsys):
+    file = animals(here, "Seen", "0f", edge_range=[0.0, 12.0])
+    for number, (edge, ink) in enumerate([(0, 255), (255, 0), (130, 20), (20, 160)]):
+        pixels = np.full((40, 40, 3), edge, np.uint8)
+        pixels[10:30, 10:30] = ink
+        Image.fromarray(pixels).save(here / f"shape{number}.png")
+    (here / "shapes.csv").write_text("left,right\nshape0.png,shape1.png\nshape2.png,shape3.png\n", encoding="utf-8")
+    seen = ["--network", "nets.py:Seen"]
+    assert main(["predict", str(file), "shape0.png", "shape1.png", *seen]) == 0
+    out, err = capsys.readouterr()
+    assert out
+    assert err == (
+        "twofold: shape1.png looks like the negative of the study's images: light at the edge where they are dark, or "
+        "the other way round; if so, the answer means nothing: invert the picture\n"
+    )
+    table = twofold.predict(file, "shapes.csv", network="nets.py:Seen")
+    assert [list(table.left_inverted), list(table.right_inverted)] == [[False, False], [True, False]]
+    earlier = animals(here, "Seen", "0e")
+    assert main(["predict", str(earlier), "shape0.png", "shape1.png", *seen]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_where_the_edges_of_images_lie():
+    images = np.zeros((1000, 3, 6, 5))
+    images[:, :, 1:-1, 1:-1] = 200
+    images[0], images[1:4] = 255, 30
+    assert edge_range(images) == (0, 0)
+    images[1:20] = 30
+    assert edge_range(images) == (0, 30)
+    assert edge_range(images[:, 0]) == (0, 30)
+
+
+def test_pictures_come_to_the_scale_of_the_studys_pixels(here, capsys):
+    picture = str(here / "scale.png")
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (10, 10, 3)).astype(np.uint8)).save(picture)
+    usual, unit = (
+        Form.of({"image_size": [5, 5], "channels": 3, "data": "animals", "pool": 2, "pixel_range": [0.0, most]})
+        for most in (251.5, 0.98)
+    )
+    np.testing.assert_allclose(unit.image(picture)[0], usual.image(picture)[0] / 255, rtol=1e-6)
+    dark = Form.of({**vars(unit), "image_size": [5, 5], "edge_range": [0.0, 0.05], "pixel_range": [0.0, 0.98]})
+    assert [dark.is_inverted(np.full((5, 5), light)) for light in (0.02, 0.97, 0.5)] == [False, True, False]
+    file = animals(here, "Seen", "0d", pixel_range=[-2.1, 2.6])
+    assert main(["predict", str(file), picture, picture, "--network", "nets.py:Seen"]) == 4
+    assert "the study's pixels are not from 0 to 255, nor from 0 to 1: give arrays" in capsys.readouterr().err
+    assert main(["predict", str(file), "colour.npz", "--network", "nets.py:Seen", "--json"]) == 0
+
+
+def test_a_list_names_the_lines_of_its_file_and_files_of_home(here, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    (here / "home.csv").write_text("left,right\n\n~/left/0.png,right/0.bmp\n", encoding="utf-8")
+    assert main(["predict", str(named("NetBase")), "home.csv", "--json"]) == 0
+    (here / "lacks.csv").write_text("left,right\n\nleft/0.png,right/0.bmp\nleft/0.png,\n", encoding="utf-8")
+    capsys.readouterr()
+    assert main(["predict", str(named("NetBase")), "lacks.csv"]) == 4
+    assert "lacks.csv, row 4: it has no right" in capsys.readouterr().err

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from twofold.analysis.own import literal
 from twofold.data import load_images
 from twofold.networks import NETWORKS
+from twofold.networks.typed import literal
 from twofold.results import Store
 from twofold.study import factorial
 

@@ -9,7 +9,7 @@ from twofold.data import load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.study import Trial, factorial, fresh_rounds
-from twofold.study.plan import spare_validation_pairs
+from twofold.study.plan import in_short, spare_validation_pairs
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,17 @@ def test_fresh_rounds_are_none_of_the_search():
         fresh_rounds(50, searched=1001)
     with pytest.raises(SettingError, match=r"`confirm` \(=0\) must be at least 1"):
         fresh_rounds(0, searched=10)
+
+
+def test_what_a_plan_is_in_short():
+    networks, rates = ["NetBase", "NetAL"], [0.001 * number for number in range(1, 21)]
+    told = in_short(
+        factorial(load_images("mnist5k"), rounds=range(3, 9), network=networks, learning_rate=rates, epochs=5)
+    )
+    assert told == {
+        "network": networks,
+        "data": ["mnist5k"],
+        "round": [3, 8],
+        "learning_rate": rates[:8],
+        "epochs": [5],
+    }

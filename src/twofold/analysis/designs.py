@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis.own import literal
 from twofold.networks import NETWORKS, PAPERS
+from twofold.networks.typed import literal
 from twofold.results.cells import TYPES
 
 # Between the factors of an interaction.

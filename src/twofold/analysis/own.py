@@ -3,7 +3,6 @@
 Nothing is imported of the user's: what is typed is compared with the rows' sources and arguments.
 """
 
-import ast
 import math
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from twofold.networks import in_order
-from twofold.networks.typed import Typed, is_typed, parse
+from twofold.networks.typed import Typed, is_typed, literal, parse
 
 # How many digits of an identity tell two networks of one name apart.
 _DIGITS = 6
@@ -70,11 +69,6 @@ def typed_texts(trials: pd.DataFrame) -> list[str]:
     return texts
 
 
-def literal(value: Any) -> str:
-    """An argument as it is typed; a store has a tuple as its text."""
-    return value if isinstance(value, str) and _is_tuple(value) else repr(value)
-
-
 def _sources(trials: pd.DataFrame) -> Iterator[tuple[Any, Any]]:
     lacking = [None] * len(trials)
     return zip(*(trials.get(name, lacking) for name in ("source", "arguments")), strict=True)
@@ -115,10 +109,3 @@ def _calls(calls: list[Mapping[str, Any]]) -> Iterator[str]:
 def _call(arguments: Mapping[str, str]) -> str:
     given = ", ".join(f"{name}={text}" for name, text in arguments.items())
     return f"({given})" if given else ""
-
-
-def _is_tuple(text: str) -> bool:
-    try:
-        return text.startswith("(") and isinstance(ast.literal_eval(text), tuple)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False

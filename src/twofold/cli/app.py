@@ -20,6 +20,7 @@ from twofold.cli.power import power
 from twofold.cli.predict import predict
 from twofold.cli.report import report
 from twofold.cli.results import results
+from twofold.cli.store import store
 from twofold.cli.streams import with_safe_streams
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
@@ -43,7 +44,7 @@ app = App(
     result_action="return_value",
 )
 _READING = (results, analyse, power, report, demo, models, predict, export, networks)
-for _command in (study, grid, sweep, tune, *_READING, check, doctor):
+for _command in (study, grid, sweep, tune, *_READING, check, store, doctor):
     app.command(_command)
 
 

@@ -39,17 +39,33 @@ def one_line(text: str) -> str:
     return " ".join(text.split()).rstrip(".")
 
 
+def commands_of(app: App) -> dict[str, App]:
+    """The commands by their names in full: those of a group have its name before their own, as in "store merge"."""
+    found: dict[str, App] = {}
+    for name in _names_in(app):
+        group = {f"{name} {each}": app[name][each] for each in _names_in(app[name])}
+        found |= group or {name: app[name]}
+    return found
+
+
+def _names_in(app: App) -> list[str]:
+    return [name for name in app.resolved_commands() if not name.startswith("-")]
+
+
 class Mistakes:
     """What is wrong with the words of one command line."""
 
     def __init__(self, app: App, words: Sequence[str]) -> None:
-        self._app, self._words = app, words
-        self._commands = [name for name in app.resolved_commands() if not name.startswith("-")]
-        self._command = words[0] if words and words[0] in self._commands else ""
+        self._words, self._commands = words, commands_of(app)
+        self._top = _names_in(app)
+        self._command = next((name for name in (" ".join(words[:2]), *words[:1]) if name in self._commands), "")
+        # A group whose command is not known.
+        self._group = words[0] if not self._command and words[:1] and words[0] in self._top else ""
+        self._arguments_given = words[len(self._command.split()) :]
 
     def told(self, error: CycloptsError) -> str:
         """What is wrong, and where to look further."""
-        where = f"twofold {self._command} --help" if self._command else "twofold --help"
+        where = " ".join(["twofold", *filter(None, [self._command or self._group]), "--help"])
         told = self._told(error)
         return told if told.endswith("?") else f"{told}; see {where}"
 
@@ -74,23 +90,30 @@ class Mistakes:
             return f"`{error.token.keyword}={shown(error.token.value)}`: this option takes no value"
         if "--" in self._words:
             return "after -- no options are read; leave -- out"
-        if unknown := next(filter(self._is_unknown, self._words[1:]), ""):
+        if unknown := next(filter(self._is_unknown, self._arguments_given), ""):
             return self._unknown_option(unknown.partition("=")[0])
         if isinstance(error, UnusedCliTokensError):
             return self._too_many(error.unused_tokens or [])
         return one_line(str(error))
 
     def _unknown_command(self) -> str:
-        word, rest = self._words[0], self._words[1:]
+        """What is wrong with the word in the place of a command, of the program's or of a group's."""
+        before = f"{self._group} " if self._group else ""
+        word, *rest = self._words[len(before.split()) :]
+        names = [name.removeprefix(before) for name in self._commands if name.startswith(before)]
+        names = names if before else self._top
         if word == "help":
-            known = [name for name in rest if name in self._commands]
-            return f"`{word}` is no command; did you mean twofold {' '.join([*known[:1], '--help'])}?"
-        near = _nearest(word, [*self._commands, *_EVERYWHERE]) or next((w for w in rest[:1] if w in self._commands), "")
+            known = [name for name in rest if name in names]
+            return f"`{word}` is no command; did you mean twofold {before}{' '.join([*known[:1], '--help'])}?"
+        near = _nearest(word, [*names, *_EVERYWHERE]) or next((w for w in rest[:1] if w in names), "")
+        near = near or next((name for name in self._commands if name.endswith(f" {word}") and not before), "")
         having = [] if near in _EVERYWHERE else self._having(word.partition("=")[0])
+        having = [name for name in having if name.startswith(before)]
         if having:
             return f"`{word}` is an option of {_and(having)}; the command comes first: twofold {having[0]} {word}"
-        hint = f"did you mean twofold {near}?" if near else f"the commands are {_and(self._commands)}"
-        return f"`{_quoted(word)}` is no command; {hint}"
+        of = f" of {self._group}" if before else ""
+        hint = f"did you mean twofold {before}{near}?" if near else f"the commands{of} are {_and(names)}"
+        return f"`{_quoted(word)}` is no command{of}; {hint}"
 
     def _unknown_option(self, word: str) -> str:
         near = _nearest(word, self._options, only_alike=True)
@@ -121,7 +144,7 @@ class Mistakes:
         return [name for argument in self._arguments(command) for name in argument.names if name.startswith("-")]
 
     def _arguments(self, command: str) -> Iterable[Argument]:
-        return self._app[command].assemble_argument_collection()
+        return self._commands[command].assemble_argument_collection()
 
     def _having(self, word: str) -> list[str]:
         """The commands that have this option."""

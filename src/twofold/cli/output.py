@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,18 @@ def print_section(section: Section) -> None:
     if section.table is not None:
         print_table(section.table)
         console.print()
-    for sentence in section.sentences:
-        signs = in_signs_of(console.encoding, sentence)
-        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+    print_lines(section.sentences)
     console.print()
+
+
+def print_lines(lines: Iterable[str], *, hanging: int = 0) -> None:
+    """Print lines to standard output; a terminal breaks them between words, and what follows is set in by `hanging`."""
+    console = Console()
+    for line in lines:
+        signs = in_signs_of(console.encoding, line)
+        if console.is_terminal and hanging:
+            signs = textwrap.fill(signs, console.width, subsequent_indent=" " * hanging, break_on_hyphens=False)
+        console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
 
 def print_json(table: pd.DataFrame) -> None:
@@ -54,7 +63,7 @@ def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
     Of a network of one's own `dead_units` is null; `dead_layers` has them.
     """
-    rows = _records(with_factors(table))
+    rows = records_of(with_factors(table))
     for row in rows:
         branches = row.pop("dead_first"), row.pop("dead_second")
         row["dead_units"] = None if branches == (None, None) else list(branches)
@@ -63,7 +72,7 @@ def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def print_records(table: pd.DataFrame) -> None:
     """Print a table of statistics as one JSON array; what is missing or not a number is null."""
-    json.dump(_records(table), sys.stdout, indent=1)
+    json.dump(records_of(table), sys.stdout, indent=1)
     print()
 
 
@@ -72,7 +81,7 @@ def print_answers(table: pd.DataFrame, record: Mapping[str, Any], *, as_json: bo
     from twofold.report.terminal.tables import drawn  # other commands have no use for these
     from twofold.report.text.predictions import answers_table, one_answer
 
-    rows, threshold = _records(table), record.get("distance_threshold")
+    rows, threshold = records_of(table), record.get("distance_threshold")
     if as_json:
         print_records(table)
     elif as_csv:
@@ -85,7 +94,7 @@ def print_answers(table: pd.DataFrame, record: Mapping[str, Any], *, as_json: bo
 
 def print_findings(found: Findings) -> None:
     """Print the findings as one JSON object: an array for each statistic, or null and in `reasons` why not."""
-    tables = {name: _records(table) for name, table in found.tables.items()}
+    tables = {name: records_of(table) for name, table in found.tables.items()}
     left_out = dict.fromkeys(found.reasons)
     json.dump({"settings": found.settings, **tables, **left_out, "reasons": found.reasons}, sys.stdout, indent=1)
     print()
@@ -107,7 +116,8 @@ def print_examined(found: "Sequence[Finding]", *, as_json: bool, wrong: str, rig
     return 1 if count else 0
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table; what is missing or not a number is None."""
     # As objects, so that whole numbers stay whole and what is missing can be None.
     records = table.astype(object).where(table.notna(), None).to_dict("records")
     return [{str(name): value for name, value in record.items()} for record in records]

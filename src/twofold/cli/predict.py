@@ -42,8 +42,9 @@ def predict(
     Example: twofold predict 0a1b2c seven.png nine.jpg
     """
     from twofold.api import predict as answers
-    from twofold.cli.output import print_answers, say
+    from twofold.cli.output import print_answers, records_of, say
     from twofold.errors import DataError, SettingError
+    from twofold.report.text.predictions import inverted_warning
     from twofold.results import ModelStore
 
     if json and csv:
@@ -51,6 +52,8 @@ def predict(
     file = kept_file(model, models, store)
     table = answers(file, left, right, network)
     print_answers(table, ModelStore(file.parent).record(file.stem), as_json=json, as_csv=csv)
+    if warning := inverted_warning(records_of(table)):
+        say(f"twofold: {warning}")
     damaged = table.error.dropna()
     for error in damaged:
         say(f"twofold: {error}")

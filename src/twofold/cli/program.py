@@ -45,6 +45,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _sentence(words: Sequence[str]) -> str:
     """What is said when a signal ends the program."""
+    if words[:2] == ["store", "merge"]:
+        return "stopped; what was taken is stored, and the same command goes on from there"
     if words and words[0] in _TRAINING:
         return "stopped; what was complete is stored, and the same command goes on from there"
     return "stopped"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def _of_list(path: Path) -> list[Pair]:
             raise DataError(f"{path} is larger than {_MOST_BYTES // 1024**2} MiB; a row has two paths alone")
         text = path.read_bytes().decode("utf-8-sig")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+        rows = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise DataError(f"cannot read {path} ({cause_of(error)}); make it readable") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -89,15 +91,16 @@ def _of_list(path: Path) -> list[Pair]:
     if not rows:
         raise DataError(f"{path} names no pair; give each one a row below the line left,right")
     pairs = []
-    for number, row in enumerate(rows, 2):
+    for number, row in rows:
         cells = {str(name).strip().casefold(): cell for name, cell in row.items()}
         lacking = next((side for side in _APART if not str(cells.get(side) or "").strip()), None)
         if lacking is not None:
             raise DataError(
                 f"{path}, row {number}: it has no {lacking}; give each pair a row below the line left,right"
             )
-        names = (printable(cells["left"].strip()), printable(cells["right"].strip()))
-        pairs.append(Pair(names, (str(path.parent / names[0]), str(path.parent / names[1]))))
+        left, right = (cells[side].strip() for side in _APART)
+        found = [str(path.parent / os.path.expanduser(each)) for each in (left, right)]
+        pairs.append(Pair((printable(left), printable(right)), (found[0], found[1])))
     return pairs
 
 

@@ -18,6 +18,7 @@ from jaxtyping import Bool, Int
 
 from twofold.data.expressions import Expression
 from twofold.data.images import DIGIT_NAMES
+from twofold.data.reading import MOST_CLASSES
 from twofold.errors import SettingError, cause_of, shown, unknown_choice
 from twofold.settings import Settings, check_names
 
@@ -43,6 +44,9 @@ _MARK = re.compile(r" #[0-9a-f]{6}$")
 
 # What an expression has that says anything of a pair: one of its classes.
 _OF_BOTH = re.compile(r"(?<!\w)[ab](?!\w)")
+
+# What tells a table of answers: see `Relation.identity`.
+_IDENTITY = re.compile(r"([0-9]{1,4})-[0-9a-f]{32}")
 
 # Classes of which so many pairs are asked of a function, twice, take a second or two.
 _MOST_CLASSES = 1000
@@ -207,6 +211,33 @@ def unpacked(text: str, answers: str, class_names: Sequence[str]) -> Relation:
     count = len(class_names)
     bits = np.unpackbits(np.frombuffer(base64.b64decode(answers), np.uint8), count=count**2)
     return Relation(text, bits.astype(bool).reshape(count, count), tuple(class_names))
+
+
+def unpacked_table(text: str, question: str, answers: str) -> Relation:
+    """The relation of packed answers among classes without names. Raises `ValueError` unless `question` tells it."""
+    relation = unpacked(text, answers, numbered(_classes_of(question)))
+    if relation.identity != question:
+        raise ValueError(f"the answers of the relation {shown(text)} are not those of its hash")
+    if text in RELATIONS and relation != _named(text, relation.class_names):
+        raise ValueError(f"the answers of the relation {text} are another's")
+    return relation
+
+
+def name_of_table(question: str) -> str:
+    """The first of the names in `RELATIONS` whose table has this `Relation.identity`, or nothing.
+
+    Raises `ValueError` where the text tells no table.
+    """
+    classes = numbered(_classes_of(question))
+    return next((name for name in RELATIONS if _named(name, classes).identity == question), "")
+
+
+def _classes_of(question: str) -> int:
+    """Of how many classes the table is that a `Relation.identity` tells."""
+    found = _IDENTITY.fullmatch(question)
+    if found is None or not 1 < int(found[1]) <= MOST_CLASSES:
+        raise ValueError(f"{shown(question)} tells no table of answers")
+    return int(found[1])
 
 
 def answered_by_distance() -> list[str]:

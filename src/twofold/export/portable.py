@@ -6,10 +6,12 @@ import io
 import json
 import re
 from collections.abc import Mapping
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
 from twofold import __version__
+from twofold.data.form import white_of
 from twofold.errors import SettingError, needing, unknown_choice
 from twofold.export.trained import Kept
 from twofold.networks import find_network
@@ -48,7 +50,7 @@ TOLD = (
     "torch_version",
 )
 _PREPARATION = (
-    "images as the study read them, with pixels from 0 to 255: brought to `size`, averaged over "
+    "images as the study read them, {}: brought to `size`, averaged over "
     "squares of `pool` x `pool` pixels, and then (pixels - `pixel_mean`) / `pixel_deviation`"
 )
 
@@ -130,7 +132,9 @@ def told_of(kept: Kept) -> dict[str, Any]:
     told = {name: record[name] for name in TOLD if record.get(name) is not None}
     if record.get("distance_threshold") is not None:
         told["answer_below_threshold"] = kept.answer_below_threshold
-    return {**told, "preparation": _PREPARATION, "exported_by": __version__}
+    white = white_of(record)
+    scale = "on the scale of its pixels" if white is None else f"with pixels from 0 to {white:g}"
+    return {**told, "preparation": _PREPARATION.format(scale), "exported_by": __version__}
 
 
 def as_text(told: Mapping[str, Any]) -> dict[str, str]:
@@ -164,7 +168,10 @@ def _made(kept: Kept, module: Any, to: str) -> list[str]:
         return [f"from {home} import PairModule", f"module = PairModule({given})"]
     home, _, name = str(kept.record["source"]).rpartition(":")
     written = ", ".join(f"{name}={text}" for name, text in kept.record["arguments"].items())
-    return [
-        f"from {Path(home).stem if home.endswith('.py') else home} import {name.partition('.')[0]}",
-        f"module = {name}({written})",
-    ]
+    module = Path(home).stem if home.endswith(".py") else home
+    outer = name.partition(".")[0]
+    if all(part.isidentifier() and not iskeyword(part) for part in module.split(".")):
+        imported = f"from {module} import {outer}"
+    else:  # a file whose name no import statement can have
+        imported = f"import runpy; {outer} = runpy.run_path({Path(home).name!r})[{outer!r}]"
+    return [imported, f"module = {name}({written})"]

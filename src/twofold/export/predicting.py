@@ -39,9 +39,11 @@ def _prepared(pair: Pair, form: Form) -> tuple[Row, Float[np.ndarray, "2 ..."] |
     row: Row = {
         "left": pair.names[0], "right": pair.names[1], "answer": None, "probability": None,
         "left_class": None, "left_probability": None, "right_class": None, "right_probability": None,
-        "distance": None, "left_read_as": None, "right_read_as": None, "error": None,
+        "distance": None, "left_read_as": None, "right_read_as": None,
+        "left_inverted": None, "right_inverted": None, "error": None,
     }  # fmt: skip
-    images, read_as = [], {}
+    images = []
+    told_of: Row = {}
     for side, name, picture in zip(("left", "right"), pair.names, pair.pictures):
         try:
             image, read = form.image(picture)
@@ -49,8 +51,8 @@ def _prepared(pair: Pair, form: Form) -> tuple[Row, Float[np.ndarray, "2 ..."] |
             told = str(error)
             return {**row, "error": told if isinstance(picture, str) and name in told else f"{name}: {told}"}, None
         images.append(image)
-        read_as[f"{side}_read_as"] = read or None
-    return {**row, **read_as}, np.stack(images)
+        told_of |= {f"{side}_read_as": read or None, f"{side}_inverted": form.is_inverted(image)}
+    return {**row, **told_of}, np.stack(images)
 
 
 def _told(kept: Kept, images: Float[np.ndarray, "n 2 ..."]) -> Iterator[Row]:

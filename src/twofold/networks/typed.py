@@ -69,6 +69,18 @@ def parse(text: str) -> Typed:
     return Typed(found["home"].strip(), found["name"], values, tuple(factors))
 
 
+def literal(value: Any) -> str:
+    """An argument as it is typed; a store has a tuple as its text."""
+    return value if isinstance(value, str) and _is_tuple(value) else repr(value)
+
+
+def _is_tuple(text: str) -> bool:
+    try:
+        return text.startswith("(") and isinstance(ast.literal_eval(text), tuple)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return False
+
+
 def check_levels(name: str, levels: Sequence[Any]) -> None:
     """Raise `SettingError` unless a factor has levels, and no level twice."""
     if not levels:

@@ -13,14 +13,14 @@ import secrets
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from twofold.results.database import insert_new, writing
-from twofold.results.processes import has_ended, this_process
+from twofold.results.processes import has_ended, number_of, this_process
 from twofold.results.schema import claims, runs
 
 # Seconds between two beats of a run, and those for which a run's beats stand still before it is forgotten.
@@ -84,17 +84,33 @@ class Claims:
         others = sa.select(sa.func.count()).where(runs.c.owner != owner)
         return 1 + connection.scalars(others).one()
 
-    def beat(self, owner: str, held: Iterable[str], *, trials: int, done: int) -> None:
-        """Say that `owner` is alive, and has done so many of its trials.
+    def beat(
+        self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say that `owner` is alive, and has done so many of its trials, which are those of a `plan` (see `Run`).
 
         Where it was forgotten, for it had been stopped, what it still trains (`held`) and nobody else has taken since
         is claimed anew. A signal may cut this short, which is as if it had not been begun.
         """
-        told = {"beats": runs.c.beats + 1, "trials": trials, "done": done}
+        told = {"trials": trials, "done": done, "plan": plan}
+        again = {"beats": runs.c.beats + 1, "beat_at": sa.func.now()}
         with writing(self._engine, whole=False) as connection:
-            known = connection.execute(sa.update(runs).where(runs.c.owner == owner).values(told))
+            known = connection.execute(sa.update(runs).where(runs.c.owner == owner).values(told | again))
             if not known.rowcount:
+                connection.execute(insert_new(connection, runs), _of_this_process(owner) | told)
                 self.take(connection, list(held), owner)
+
+    def running(self, connection: sa.Connection) -> list[Run]:
+        """The runs that there are, the earliest first."""
+        claimed = sa.select(sa.func.count()).where(claims.c.owner == runs.c.owner).scalar_subquery()
+        now = sa.func.now()
+        query = sa.select(runs, claimed.label("claimed"), now.label("now")).order_by(runs.c.began_at, runs.c.owner)
+        return [_run(row) for row in connection.execute(query)]
+
+    def without_run(self, connection: sa.Connection) -> int:
+        """How many trials are claimed by runs that are not there."""
+        lost = claims.c.owner.not_in(sa.select(runs.c.owner))
+        return connection.scalars(sa.select(sa.func.count()).select_from(claims).where(lost)).one()
 
     def release(self, owner: str) -> None:
         """Forget a run, and all that it has claimed."""
@@ -116,6 +132,46 @@ class Claims:
             if watched[run.owner].still >= LIFETIME or has_ended(run.process):
                 with writing(self._engine) as connection:
                     _forget(connection, run.owner, beats=run.beats)
+
+
+class Run(NamedTuple):
+    """A run that trains for a store, as it last told of itself.
+
+    `process` is its number on its `host`, where that is known. It `began` and last gave a `sign` of life so many
+    seconds ago, by the database's clock. Of its `trials` so many are `done`, and it has `claimed` others. `plan` are
+    values of what it trains, by their names (see `twofold.study.share`); None of a run that has just begun. `ended` is
+    true where its process is known to have ended.
+    """
+
+    host: str
+    process: str
+    began: float
+    sign: float
+    trials: int
+    done: int
+    claimed: int
+    plan: Mapping[str, Any] | None
+    ended: bool
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether others who need its trials may take them."""
+        return self.ended or self.sign >= LIFETIME
+
+
+def _run(row: Any) -> Run:
+    began, sign = ((row.now - at).total_seconds() for at in (row.began_at, row.beat_at))
+    return Run(
+        host=row.host,
+        process=number_of(row.process),
+        began=max(0.0, began),
+        sign=max(0.0, sign),
+        trials=row.trials,
+        done=row.done,
+        claimed=row.claimed,
+        plan=row.plan,
+        ended=has_ended(row.process),
+    )
 
 
 def portion(left: int, runs: int) -> int:

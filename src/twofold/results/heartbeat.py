@@ -12,13 +12,14 @@ from twofold.results.claims import BEAT_EVERY
 
 @contextmanager
 def beating(beat: Callable[[], None]) -> Iterator[None]:
-    """Call `beat` every few seconds. A store that is away hears of the next one."""
+    """Call `beat` at once and every few seconds. A store that is away hears of the next one."""
     ended = threading.Event()
 
     def go_on() -> None:
-        while not ended.wait(BEAT_EVERY):
+        while not ended.is_set():
             with suppress(StoreError):
                 beat()
+            ended.wait(BEAT_EVERY)
 
     thread = threading.Thread(target=go_on, name="heartbeat", daemon=True)
     thread.start()

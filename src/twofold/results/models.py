@@ -39,7 +39,9 @@ class Model:
 
     The record is what the results store knows of the trial (settings, errors as fractions, versions) and what its
     images have to be: `image_size` ([height, width]), and `pixel_mean` and `pixel_deviation`, by which pixels are
-    shifted and then divided (0 and 1 unless the trial normalises).
+    shifted and then divided (0 and 1 unless the trial normalises). `edge_range` is what `twofold.data.form.edge_range`
+    says of the training images, `pixel_range` their least and their largest pixel; what earlier versions kept has
+    neither.
     """
 
     variables: Variables
@@ -69,13 +71,7 @@ class ModelStore:
 
         The file appears whole or not at all. Raises `StoreError` where it cannot be written.
         """
-        path = self.path(record["key"])
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        content = save(_tensors(variables), {"format": _FORMAT, "record": json.dumps(dict(record))})
-        self.make_folder()
-        with _errors("write", path):
-            write_whole(path, content, partial)
-        return path
+        return self._write(_tensors(variables), record)
 
     def present(self, keys: Iterable[str]) -> set[str]:
         """Those of the keys whose networks are kept."""
@@ -86,7 +82,25 @@ class ModelStore:
 
         Raises `StoreError` where a file is none of ours.
         """
-        return [_read(path)[0] for path in sorted(self.folder.glob(f"*{_ENDING}"))]
+        return [_read(path)[0] for path in self.files()]
+
+    def files(self) -> list[Path]:
+        """The files of all networks kept, in the order of their keys."""
+        return sorted(self.folder.glob(f"*{_ENDING}"))
+
+    def unfinished(self) -> list[Path]:
+        """What is left of files that were being written when a run was killed, or are being written now."""
+        return sorted(self.folder.glob("*.partial"))
+
+    def take(self, key: str, other: ModelStore, changes: Mapping[str, Any]) -> None:
+        """Keep a network of another store, with these changes of its record, unless one of the key is kept here.
+
+        Raises `StoreError` where the other file cannot be read, or this one written.
+        """
+        if self.path(key).is_file():
+            return
+        record, tensors = _read(other._existing(key), with_tensors=True)
+        self._write(tensors, {**record, **changes})
 
     def record(self, key: str) -> dict[str, Any]:
         """The record of the network kept under a key. Raises `StoreError` as `load` does."""
@@ -107,6 +121,15 @@ class ModelStore:
     def path(self, key: str) -> Path:
         """The file of the network kept under a key."""
         return self.folder / f"{key}{_ENDING}"
+
+    def _write(self, tensors: dict[str, np.ndarray], record: Mapping[str, Any]) -> Path:
+        path = self.path(record["key"])
+        partial = path.with_suffix(f".{os.getpid()}.partial")
+        content = save(tensors, {"format": _FORMAT, "record": json.dumps(dict(record))})
+        self.make_folder()
+        with _errors("write", path):
+            write_whole(path, content, partial)
+        return path
 
     def _existing(self, key: str) -> Path:
         path = self.path(key)

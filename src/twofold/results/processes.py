@@ -25,10 +25,15 @@ def this_process() -> str:
     return f"{here}:{os.getpid()}:{began}" if here and began != _HIDDEN else ""
 
 
+def number_of(process: str) -> str:
+    """The number of a process that called itself so (`this_process`); empty where it is not known."""
+    _, _, rest = process.partition(":")
+    return rest.partition(":")[0]
+
+
 def has_ended(process: str) -> bool:
     """Whether the process that called itself so (`this_process`) has ended; false where that is not known."""
-    here, _, rest = process.partition(":")
-    number, _, began = rest.partition(":")
+    here, number, began = process.partition(":")[0], number_of(process), process.rpartition(":")[2]
     if not here or here != _here() or not number.isdecimal():
         return False
     try:

@@ -94,8 +94,8 @@ questions = sa.Table(
     sa.Column("answers", sa.Text, nullable=False),
 )
 
-# The runs that train for this store now, each with the process that it is in and the number of its beats: see
-# `twofold.results.claims`. Times are the database's.
+# The runs that train for this store now, each with the process that it is in, the number of its beats (see
+# `twofold.results.claims`), when the last one was, and what it trains, for people. Times are the database's.
 runs = sa.Table(
     "runs",
     metadata,
@@ -106,6 +106,8 @@ runs = sa.Table(
     sa.Column("trials", sa.Integer, nullable=False),
     sa.Column("done", sa.Integer, nullable=False),
     sa.Column("beats", sa.Integer, nullable=False),
+    sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("plan", sa.JSON(none_as_null=True)),
 )
 
 claims = sa.Table(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
 from twofold.data import Relation
 from twofold.data.relations import marked
-from twofold.results.claims import Claims, forgetting
+from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
     address_of,
@@ -25,7 +26,7 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
-from twofold.results.schema import journal, networks, questions, trials
+from twofold.results.schema import journal, metadata, networks, questions, runs, trials
 from twofold.results.sqlite import fold, write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
@@ -38,6 +39,18 @@ _KEYS_PER_QUERY = 500
 
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
 LONG_COLUMNS = ("train_loss", "dead_units_trace")
+
+
+class Question(NamedTuple):
+    """What a relation of rows is told by, the images that it is asked of, its text in rows, and its packed answers.
+
+    These are what a database has, which may be anything.
+    """
+
+    question: Any
+    fingerprint: Any
+    relation: Any
+    answers: Any
 
 
 class Store:
@@ -60,7 +73,7 @@ class Store:
             self._engine = open_engine(self._address, create=create)
             weakref.finalize(self, self._engine.dispose)  # else connections would be left to Python to close
             try:
-                self._columns = self._open(create=create)
+                self._tables, self._columns = self._open(create=create)
             except BaseException:
                 self._engine.dispose()  # a database in SQLite's WAL mode has two files beside it while it is open
                 raise
@@ -71,6 +84,18 @@ class Store:
         """The folder that its file is in; where it has none, the one that the program runs in."""
         file = self._address.file
         return file.parent if file else Path.cwd()
+
+    def is_same(self, other: Store) -> bool:
+        """Whether another is the same database, by whatever name."""
+        one, two = self._address.file, other._address.file
+        if one and two:
+            return one.samefile(two)
+        return self._engine.url == other._engine.url and self.is_shared
+
+    def unfinished(self) -> list[Path]:
+        """Files beside it that were being written when a run was killed, or are being written now."""
+        file = self._address.file
+        return [] if file is None else sorted(file.parent.glob(f"{glob.escape(file.name)}.*.partial"))
 
     @property
     def is_shared(self) -> bool:
@@ -132,11 +157,70 @@ class Store:
 
     def answers(self) -> dict[tuple[str, str], str]:
         """The packed answers of rows' relations, by their `question` and `fingerprint`; earlier rows have none."""
-        if trials.c.question not in self._columns:  # a store of an earlier version that stays as it is
+        return {(row.question, row.fingerprint): row.answers for row in self.questions()}
+
+    def questions(self) -> list[Question]:
+        """What rows' relations mean."""
+        if questions.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(questions).order_by(questions.c.question))
+            return [Question(row.question, row.fingerprint, row.relation, row.answers) for row in rows]
+
+    def descriptions(self) -> dict[str, Any]:
+        """What `describe` was given, by the identities of the networks."""
+        if networks.name not in self._tables:
             return {}
         with self._errors(), self._engine.connect() as connection:
-            rows = connection.execute(sa.select(questions)).all()
-        return {(row.question, row.fingerprint): row.answers for row in rows}
+            return dict(connection.execute(sa.select(networks.c.identity, networks.c.description)).all())
+
+    def cells(self, keys: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+        """What the database holds of every trial, or those of `keys`, in the order of keys, however wrong it may be.
+
+        See `twofold.results.raw_cells`. No transaction is open meanwhile.
+        """
+        every, key = _cells(self._columns).order_by(trials.c.key), trials.c.key
+        if keys is not None:
+            for some in _slices(sorted(keys)):
+                yield from self._rows(every.where(key.in_(some)))
+            return
+        page = self._rows(every.limit(_KEYS_PER_QUERY))
+        while page:
+            yield from page
+            last = sa.literal(page[-1]["key"], sa.types.NullType())
+            page = self._rows(every.where(key > last).limit(_KEYS_PER_QUERY))
+
+    def take(
+        self, rows: Sequence[Mapping[str, Any]], is_new: Callable[[Mapping[str, Any] | None, Mapping[str, Any]], bool]
+    ) -> None:
+        """Store those of a few complete trials of another store that `is_new` says, all or none.
+
+        It is given what the database holds of the trial, or None, and the row. What it does is done before.
+        """
+        with self._errors(), writing(self._engine) as connection:
+            here = _cells(self._columns).where(trials.c.key.in_([row["key"] for row in rows]))
+            there = {row["key"]: dict(row) for row in connection.execute(here).mappings()}
+            new = [dict(row) for row in rows if is_new(there.get(row["key"]), row)]
+            if new:
+                connection.execute(insert_or_replace(connection, trials, _first_with_trace), new)
+            for row in new:
+                connection.execute(forgetting(row["key"]))
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong with the file itself; of another database nothing is asked."""
+        if self._engine.dialect.name != "sqlite":
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA quick_check(20)").scalars().all()
+        lines = [line for text in found for line in str(text).splitlines()]
+        return [line for line in lines if line != "ok" and not line.startswith("***")]  # which is a heading
+
+    def claimed_by_nobody(self) -> int:
+        """How many trials are claimed by runs that are no more known."""
+        if runs.name not in self._tables:
+            return 0
+        with self._errors(), self._engine.connect() as connection:
+            return self._claims.without_run(connection)
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
         """Those of the keys whose trials are stored; with `traced`, only those that kept a trace of dead units."""
@@ -226,10 +310,22 @@ class Store:
                     return claimed, left
         return [], []
 
-    def beat(self, owner: str, held: Iterable[str], *, trials: int, done: int) -> None:
-        """Say, every few seconds, that `owner` lives, still trains `held`, and has done so many of its trials."""
+    def beat(
+        self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
+    ) -> None:
+        """Say, every few seconds, that `owner` lives, still trains `held`, and has done so many of its trials.
+
+        `plan` says in short what those are: see `Run`.
+        """
         with self._errors():
-            self._claims.beat(owner, held, trials=trials, done=done)
+            self._claims.beat(owner, held, trials=trials, done=done, plan=plan)
+
+    def running(self) -> list[Run]:
+        """The runs that train for this store, the earliest first; a store of an earlier version knows of none."""
+        if runs.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return self._claims.running(connection)
 
     def release_claims(self, owner: str) -> None:
         """Give up what `owner` claimed and did not finish."""
@@ -256,8 +352,8 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return list(connection.scalars(query))
 
-    def _open(self, *, create: bool) -> list[sa.ColumnElement]:
-        """Make or migrate the store if need be, and return what to select for each column of a trial."""
+    def _open(self, *, create: bool) -> tuple[Set[str], list[sa.ColumnElement]]:
+        """Make or migrate the store if need be; return its tables, and what to select for each column of a trial."""
         file = self._address.file
         check_this = partial(check, shown_url=self.url, create=create, sharing=file is None)
         with self._engine.connect() as connection:
@@ -267,11 +363,20 @@ class Store:
             from twofold.results.migrate import upgrade  # imports Alembic, which a store up to date does not need
 
             self.notes += upgrade(self._engine, check_this, file)
-            return list(trials.c)
-        return [column if column.name in found.columns else _default(column) for column in trials.c]
+            return metadata.tables.keys(), list(trials.c)
+        return found.tables, [column if column.name in found.columns else _default(column) for column in trials.c]
+
+    def _rows(self, query: sa.Select) -> list[dict[str, Any]]:
+        with self._errors(), self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def _errors(self) -> AbstractContextManager[None]:
         return errors_of(self._address)
+
+
+def _cells(columns: Iterable[sa.ColumnElement]) -> sa.Select:
+    """What selects of trials what the database holds, as it is."""
+    return sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
 
 
 def _present(connection: sa.Connection, keys: Iterable[str], *, traced: bool) -> set[str]:

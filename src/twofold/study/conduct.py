@@ -55,7 +55,7 @@ def conduct(
 
     @functools.cache
     def trainer() -> "Trainer":
-        ending.enter_context(share.going_on(len(trials), len(trials) - len(missing)))
+        ending.enter_context(share.going_on(trials, len(trials) - len(missing)))
         from twofold.study.trainer import Trainer
 
         return Trainer(digits, share.claim, outbox, devices(), trace=trace, note=listener.note)

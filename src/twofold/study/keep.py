@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from twofold.data import Images, Source, draw_pairs, pixel_scale
+from twofold.data.form import edge_range
 from twofold.errors import unknown_choice
 from twofold.networks import Network
 from twofold.results import ModelStore, Store
@@ -109,8 +110,15 @@ class Keeper:
         self._best[setting] = (rank, trial.key)
         return True
 
+    @functools.cached_property
+    def _ranges(self) -> tuple[list[float], list[float]]:
+        """Of the training images: where their edges lie, and their pixels."""
+        images = self._digits.load().train_images
+        return list(edge_range(images)), [float(images.min()), float(images.max())]
+
     def _record(self, trial: Trial, row: Mapping[str, Any]) -> dict[str, Any]:
-        mean, deviation = _scale(self._digits.load(), trial)
+        images = self._digits.load()
+        mean, deviation = _scale(images, trial)
         task = self._digits.task
         return {
             **{name: value for name, value in row.items() if name not in LONG_COLUMNS},
@@ -121,6 +129,8 @@ class Keeper:
             "answers": trial.asked.packed,
             "pixel_mean": mean,
             "pixel_deviation": deviation,
+            "edge_range": self._ranges[0],
+            "pixel_range": self._ranges[1],
             "kept": self._keep,
             **_own(trial.architecture),
         }

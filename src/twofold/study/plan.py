@@ -2,12 +2,12 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twofold.data import Images, Relation, Source, check_enough, find_relation
 from twofold.errors import SettingError
-from twofold.settings import SETTINGS, check_whole, several
+from twofold.settings import COMPARED, SETTINGS, check_whole, several
 from twofold.study.trial import Trial
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
@@ -19,6 +19,9 @@ _MOST_FRESH_ROUNDS = 100_000
 
 # No study has so many trials, which would take weeks; more are a slip of the keyboard, and would fill the memory.
 _MOST_TRIALS = 500_000
+
+# Of what differs in a plan so many values are told.
+_MOST_TOLD = 8
 
 
 def factorial(
@@ -63,6 +66,31 @@ def factorial(
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)
     return list(trials.values())
+
+
+def in_short(trials: Sequence[Trial]) -> dict[str, list[Any]]:
+    """What tells a plan from others, for people: values by their names, of each name the first few.
+
+    Networks, images and rounds (the first and the last), and the settings that are not all at their defaults. What a
+    network does not use is left out.
+    """
+    rounds = [trial.round for trial in trials]
+    told: dict[str, list[Any]] = {
+        "network": _distinct(trial.network for trial in trials),
+        "data": _distinct(trial.data for trial in trials),
+        "round": [min(rounds), max(rounds)],
+    }
+    for name in COMPARED:
+        declared = SETTINGS[name]
+        values = _distinct(getattr(trial, name) for trial in trials)
+        used = [value for value in values if not declared.of_network or value != declared.unused]
+        if name not in told and used not in ([], [declared.default]):
+            told[name] = used
+    return {name: values[:_MOST_TOLD] for name, values in told.items()}
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
 
 
 def fresh_rounds(count: int, searched: int) -> range:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
+from typing import Any
 
 from twofold import shutdown
 from twofold.errors import StoreAway, StoreError
@@ -12,6 +13,8 @@ from twofold.results import Store, new_owner
 from twofold.results.heartbeat import beating
 from twofold.results.patience import Patience
 from twofold.study.outbox import Outbox
+from twofold.study.plan import in_short
+from twofold.study.trial import Trial
 
 _TAKES_TURNS = (
     "the store is on a file system over a network: runs that share it take turns, and a reader waits for them; "
@@ -57,11 +60,11 @@ class Share:
         return mine, left
 
     @contextmanager
-    def going_on(self, trials: int, stored: int) -> Iterator[None]:
+    def going_on(self, trials: Sequence[Trial], stored: int) -> Iterator[None]:
         """While this lasts the run gives signs of life; at the end it gives up its claims, however it ends.
 
-        `trials` is how many the run is to see stored, of which some are `stored` when it begins. Where a `StoreError`
-        comes, what was finished and is not stored is written as a store of its own, and the error says so.
+        `trials` are those that the run is to see stored, of which some are `stored` when it begins. Where a
+        `StoreError` comes, what was finished and is not stored is written as a store of its own, and the error says so.
         """
         shutdown.register(self._end)
         if not self._store.share():
@@ -77,15 +80,16 @@ class Share:
             shutdown.unregister(self._end)
             self._end()
 
-    def _signs_of_life(self, trials: int, stored: int) -> AbstractContextManager[None]:
+    def _signs_of_life(self, trials: Sequence[Trial], stored: int) -> AbstractContextManager[None]:
         if not self._store.is_shared:
             return nullcontext()
-        return beating(lambda: self._beat(trials, stored))
+        plan = in_short(trials)
+        return beating(lambda: self._beat(len(trials), stored, plan))
 
-    def _beat(self, trials: int, before: int) -> None:
+    def _beat(self, trials: int, before: int, plan: Mapping[str, Any]) -> None:
         stored = self._outbox.stored.copy()
         held = self._claimed.copy() - stored
-        self._store.beat(self._owner, held, trials=trials, done=before + len(stored))
+        self._store.beat(self._owner, held, trials=trials, done=before + len(stored), plan=plan)
 
     def _end(self) -> None:
         if kept := self._outbox.rescue():

@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
+from typing import Any
 
 from twofold.data import Relation, answered_by_distance, find_relation
+from twofold.data.relations import name_of_table
 from twofold.errors import SettingError
 from twofold.networks import Network, find_network
 from twofold.settings import FIRST, SETTINGS, Settings, check_whole, settings_class
@@ -71,22 +74,39 @@ class Trial(Settings):
         setting that is new changes no key of a trial that was trained without it. A relation is in it by its name, or
         where its table of answers has none, by the table.
         """
-        identity = {
-            name: getattr(self, name)
-            for name, declared in SETTINGS.items()
-            if declared.role != "images" and (declared.since == FIRST or getattr(self, name) != declared.default)
-        }
-        network = self.identity or self.network
         relation = self.asked.name or self.asked.identity
-        identity.update(
-            network=network, relation=relation, round=self.round, fingerprint=self.fingerprint, version=_KEY_VERSION
-        )
-        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+        return _key(vars(self), network=self.identity or self.network, relation=relation)
 
     @property
     def architecture(self) -> Network:
         """The trial's network."""
         return find_network(self.network, self.identity)
+
+
+def key_of_row(row: Mapping[str, Any]) -> str:
+    """The key that a row's settings give, without its network or relation being at hand.
+
+    Raises `ValueError` where its `question` tells no table of answers.
+    """
+    relation = row["relation"] if row["question"] is None else name_of_table(row["question"]) or row["question"]
+    return _key(row, network=row["identity"] or row["network"], relation=relation)
+
+
+def _key(values: Mapping[str, Any], *, network: str, relation: str) -> str:
+    """The key of settings, a round and a fingerprint; see `Trial.key`."""
+    identity = {
+        name: values[name]
+        for name, declared in SETTINGS.items()
+        if declared.role != "images" and (declared.since == FIRST or values[name] != declared.default)
+    }
+    identity.update(
+        network=network,
+        relation=relation,
+        round=values["round"],
+        fingerprint=values["fingerprint"],
+        version=_KEY_VERSION,
+    )
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:

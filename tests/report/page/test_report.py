@@ -5,6 +5,7 @@ import shlex
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.report.synthetic import fill
 
@@ -251,3 +252,11 @@ def test_auxiliary_weights_share_the_networks_that_have_none(tmp_path):
         page.text.count("Auxiliary losses are not shown to change the test error") == 3
     )  # the whole page's answer, and each setting's
     assert np.isfinite(effects(table[(table.aux_weight != 0.1)]).difference).all()
+
+
+def test_images_of_one_name_that_are_others_are_each_on_the_page(study):
+    others = study.assign(key=study.key + "o", fingerprint="another", test_error=study.test_error / 2)
+    page = page_of(pd.concat([study, others], ignore_index=True))
+    assert f"trials {2 * len(study)}" in page.text or f"{2 * len(study)} trials" in page.text
+    lead = page.text[: page.text.index("Setting by setting")]
+    assert "#anothe" in lead

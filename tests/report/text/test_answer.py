@@ -54,7 +54,8 @@ def test_what_is_not_shown_is_called_so_with_how_much_it_may_be():
 def test_many_networks_that_are_not_told_from_the_best_are_counted():
     table = pd.concat([trials_of((0.1,) * 4, noise=0.02), trials_of((0.1,) * 4, noise=0.02).assign(network="Fifth")])
     table = table.drop_duplicates(["network", "round"]).reset_index(drop=True)
-    table.loc[table.network == "Fifth", "test_error"] += 0.0003
+    fifth = table.network == "Fifth"
+    table.loc[fifth, "test_error"] += np.where(table.loc[fifth, "round"] % 2, 0.001, -0.0004)
     assert re.search(r"not shown to err less than any of the other 4 networks \(by at most \d\.\d\d", answer(table)[1])
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from twofold.analysis import (
     AnalysisError,
     agreement,
+    as_trials,
     choice,
     collapse,
     effects,
@@ -90,7 +91,8 @@ def report_page(
     }
     if table.empty:
         return render("report.html", **common, trials=0)
-    table = _once_each(table)
+    # What has one name and is something else gets a name of its own first, so that it is not taken for the same.
+    table = _once_each(as_trials(table))
     varied = varying_settings(table)
     ranking = _ranking(table) if varied else None
     groups = _by_setting(table, varied, ranking)

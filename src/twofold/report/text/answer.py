@@ -85,7 +85,7 @@ def answer(trials: pd.DataFrame) -> list[str]:
 def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mapping[str, Any], error: str) -> str:
     """Which of so many settings is best by an error, and how sure that is; `ranking` is that of `choice`, if any."""
     if ranking is None:
-        return f"The store holds {count} settings, in none of which all networks have a round in common."
+        return f"The store holds {count} settings, and no two of them have a round in common in which all networks are."
     best: Any = ranking.iloc[0]
     others = int((ranking.chosen == "as good").sum())
     return (

@@ -70,6 +70,24 @@ def answers_table(rows: Sequence[Row], network: str, relation: str, threshold: f
     return TextTable(f"What {network} says of {counted(len(rows), 'pair')}", columns, rows, notes)
 
 
+def inverted_warning(rows: Sequence[Row]) -> str:
+    """What is to be known of pictures that look like negatives of the study's images; empty where none does."""
+    looks = {row[side]: row[f"{side}_inverted"] for row in rows for side in ("left", "right")}
+    inverted = [name for name, so in looks.items() if so]
+    if not inverted:
+        return ""
+    which = (
+        inverted[0]
+        if len(inverted) == 1
+        else f"{len(inverted)} of {counted(len(looks), 'picture')}, such as {inverted[0]},"
+    )
+    verb = "looks" if len(inverted) == 1 else "look"
+    return (
+        f"{which} {verb} like the negative of the study's images: light at the edge where they are dark, or the other "
+        "way round; if so, the answer means nothing: invert the picture"
+    )
+
+
 def _read_as(rows: Sequence[Row]) -> str:
     """How drawings of digits were read."""
     ways = [row[f"{side}_read_as"] for row in rows for side in ("left", "right") if row[f"{side}_read_as"]]

@@ -17,6 +17,8 @@ def upgrade() -> None:
         sa.Column("trials", sa.Integer, nullable=False),
         sa.Column("done", sa.Integer, nullable=False),
         sa.Column("beats", sa.Integer, nullable=False),
+        sa.Column("beat_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+        sa.Column("plan", sa.JSON),
     )
     op.drop_table("claims")
     op.create_table(
