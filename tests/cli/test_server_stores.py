@@ -43,6 +43,8 @@ COMMANDS = {
     "predict": ["predict", "0a1b2c", "a.png", "a.png"],
     "export": ["export", "0a1b2c", "--to", "safetensors"],
     "networks": ["networks"],
+    "running": ["store", "running"],
+    "check": ["store", "check"],
 }
 
 
@@ -93,6 +95,8 @@ def test_no_password_is_shown_where_a_store_is_typed_amiss(told):
         ["analyse", "--csv", url],
         ["predict", url, "a.png", "b.png"],
         ["store", url],
+        ["store", "merge", url],
+        ["store", "check", url],
     ):
         assert told(*words)[0] > 0
 
@@ -128,8 +132,14 @@ def test_all_that_reads_works_on_a_server_and_shows_no_password(lab, postgres, t
         ["models"],
         ["predict", models[0]["key"], "a.png", "a.png"],
         ["export", models[0]["key"], "--to", "safetensors"],
+        ["store", "running"],
+        ["store", "check"],
+        ["store", "merge", url, "--store", "here.db"],
+        ["store", "merge", "here.db"],
+        ["doctor"],
     ):
         assert told(*words)[0] == 0, words
+    assert "4 trials" in told("results", "--store", "here.db")[1]
     assert {path.name for path in folder.iterdir()} >= {"report.html", "demo.html", "twofold.models", "figures"}
     for path in folder.rglob("*"):
         assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
