@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 
 import pytest
@@ -234,6 +235,21 @@ def test_portions_bring_all_runs_to_their_end_together(left, runs):
         size = portion(left, runs)
         assert 1 <= size <= max(1, left / runs / 2)
         left -= size
+
+
+def test_runs_that_begin_at_once_end_together(row):
+    """Ten runs that take equally long for each of 200 trials, and know of each other only when all have begun."""
+    store, owners = Store("sqlite://"), [new_owner() for _ in range(10)]
+    mine, done = {owner: [] for owner in owners}, Counter()
+    left = {owner: [str(number) for number in range(200)] for owner in owners}
+    while any(left.values()) or any(mine.values()):
+        for owner in owners:
+            if not mine[owner]:
+                mine[owner], left[owner] = store.claim(left[owner], owner)
+            if mine[owner]:
+                store.add(row | {"key": mine[owner].pop()})
+                done[owner] += 1
+    assert set(done.values()) <= {19, 20, 21}
 
 
 CLAIM_ALL = """
