@@ -136,7 +136,6 @@ def test_all_that_reads_works_on_a_server_and_shows_no_password(lab, postgres, t
         ["store", "check"],
         ["store", "merge", url, "--store", "here.db"],
         ["store", "merge", "here.db"],
-        ["doctor"],
     ):
         assert told(*words)[0] == 0, words
     assert "4 trials" in told("results", "--store", "here.db")[1]

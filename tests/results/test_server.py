@@ -196,7 +196,7 @@ def open_it(url):
     return "open"
 
 def train(url):
-    owner, keys, left, store = new_owner(), [], [f"{number:03}" for number in range(200)], Store(url)
+    owner, keys, left, store = new_owner(), [], [f"{number:03}" for number in range(100)], Store(url)
     while left:
         mine, left = store.claim(left, owner)
         for key in mine:
@@ -253,8 +253,8 @@ def test_processes_that_start_together_share_the_making_of_the_tables(postgres, 
 def test_ten_runs_share_the_trials_and_train_nothing_twice(store, url, row, postgres):
     """All begin at once, and each takes a moment for a trial."""
     trained = [line.split() for line in at_once("train", 10, row, url)]
-    assert Counter(key for keys in trained for key in keys) == Counter(f"{number:03}" for number in range(200))
-    assert store.count() == 200
+    assert Counter(key for keys in trained for key in keys) == Counter(f"{number:03}" for number in range(100))
+    assert store.count() == 100
     assert postgres.ask("SELECT count(*) FROM claims", name_of(url)) == [(0,)]
     assert postgres.ask("SELECT count(*) FROM runs", name_of(url)) == [(0,)]
 
