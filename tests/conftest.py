@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from jaxtyping import install_import_hook
+from tests.postgres import Server, running
 from tests.processes import Launch, launching
 
 # Before anything of twofold is imported: every shape and type in a signature is checked at every call; but not where
@@ -45,6 +46,13 @@ def launch() -> Iterator[Launch]:
     """Starts processes as `Popen` does, and sees to it that none outlives the test."""
     with launching() as launched:
         yield launched
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A PostgreSQL server of the tests' own; skips where none can be had."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -89,10 +89,10 @@ class Study(Settings):
     ) -> StudyResult:
         """Train the trials that are not in the store yet, and return the results of all.
 
-        `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` an SQLAlchemy
-        URL or the path of an SQLite file. `trace` keeps the number of dead units after every epoch as well.
-        `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the folder
-        `models`, by default one beside the store.
+        `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` the path of an
+        SQLite file or the URL of a PostgreSQL database. `trace` keeps the number of dead units after every epoch as
+        well. `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the
+        folder `models`, by default one beside the store.
 
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """

@@ -22,6 +22,7 @@ _EXTRAS = {
     "tune": "twofold tune",
     "torch": "networks as PyTorch modules",
     "onnx": "twofold export --to onnx",
+    "postgres": "stores in a PostgreSQL database",
     "cuda": "training on a GPU of NVIDIA's",
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 # What each extra installs, as people call it, and its modules that we import.
@@ -10,6 +11,9 @@ _OF_EXTRAS = {
     "tune": ("Optuna", ("optuna",)),
     "onnx": ("ONNX", ("onnx", "onnxscript")),
 }
+
+# Where a URL has a password: between a colon and the @ before the host, or in a parameter that is called so.
+_SECRET = re.compile(r"(:(?!//))\S+(?=@)|([?&]\w*(?:pas|pw|secret|token|key)\w*=)(?!\*\*\*)[^\s&]+", re.IGNORECASE)
 
 # Longer values are cut in errors.
 _LONGEST = 80
@@ -99,12 +103,18 @@ def needing(extra: str, what: str) -> Iterator[None]:
         ) from error
 
 
+def hidden(text: str) -> str:
+    """A text in which no password of a URL can be read, whether the URL is written right or not."""
+    return _SECRET.sub(lambda match: f"{match[1] or match[2]}***", text)
+
+
 def shown(value: object) -> str:
-    """A value as it is quoted in errors: cut where it is so long that nobody would read it."""
+    """A value as it is quoted in errors: without passwords, and cut where it is so long that nobody would read it."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
+    text = hidden(text)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
 
 

@@ -161,7 +161,7 @@ def test_where_there_is_no_store_at_all_the_command_is_named():
 
 @pytest.mark.parametrize(
     ("typed", "meant"),
-    [("sqlite://x.db", "sqlite:///x.db"), ("postgres://h/x", "postgresql://"), ("mysq://h/x", "mysql://")],
+    [("sqlite://x.db", "sqlite:///x.db"), ("postgres://h/x", "postgresql://"), ("sqlit:///x.db", "sqlite:///")],
 )
 def test_a_url_that_is_almost_one_is_told_as_it_should_be(typed, meant):
     assert f"did you mean {meant}?" in refused(typed, create=True)

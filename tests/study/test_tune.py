@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twofold.data import load_images
-from twofold.errors import SettingError
+from twofold.errors import SettingError, StoreAway
 from twofold.networks import NETWORKS
 from twofold.results import Store
+from twofold.results.patience import Patience
 from twofold.study import factorial
 from twofold.study.listener import Silence
 from twofold.study.tune import Search, SearchSpace, _batch_size, _Journal, tune
@@ -110,13 +111,37 @@ def test_an_interrupted_proposal_is_finished_and_nothing_is_trained_twice(search
 
 def test_a_proposal_that_was_never_made_in_full_is_given_up(search, conducted, tmp_path, monkeypatch):
     store = Store(str(tmp_path / "s.db"))
-    storage = optuna.storages.JournalStorage(_Journal(store))
+    storage = optuna.storages.JournalStorage(_Journal(store, Patience(print)))
     study = optuna.create_study(storage=storage, study_name=search.name)
     study.ask()  # without a setting, as by a run that is killed just then
     monkeypatch.setattr("twofold.study.tune._MAKING", timedelta(0))
     found, _ = conducted(search, store, 4)
     assert len(found.proposals) == 2
     assert study.get_trials()[0].state is optuna.trial.TrialState.FAIL
+
+
+def test_an_entry_is_written_once_wherever_the_connection_is_cut(tmp_path, monkeypatch):
+    """When the transaction ends, which has written it, and before."""
+    store, notes = Store(str(tmp_path / "s.db")), []
+    journal, append, faults = _Journal(store, Patience(notes.append)), store.append_journal, ["after", "before", ""]
+
+    def cut(entries):
+        fault = faults.pop(0)
+        if fault != "before":
+            append(entries)
+        if fault:
+            raise StoreAway("cut", "it was cut")
+
+    monkeypatch.setattr(store, "append_journal", cut)
+    journal.append_logs([{"op": 1}])
+    assert journal.read_logs(0) == [{"op": 1}]
+    journal.append_logs([{"op": 1}])  # another of the same kind
+    assert journal.read_logs(0) == [{"op": 1}, {"op": 1}]
+    assert notes == 2 * [
+        "it was cut; trying again for 10 minutes: what is trained waits in memory",
+        "the store is back",
+    ]
+    assert faults == []
 
 
 def test_the_search_starts_from_the_papers_setting_where_the_space_has_it(search, conducted, tmp_path):

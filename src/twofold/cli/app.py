@@ -25,7 +25,7 @@ from twofold.cli.streams import with_safe_streams
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
-from twofold.errors import SettingError, TwofoldError
+from twofold.errors import SettingError, TwofoldError, hidden
 
 app = App(
     name="twofold",
@@ -58,9 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_text(words)
         code: int | None = app(words)
     except CycloptsError as error:
-        print(f"twofold: {Mistakes(app, words).told(error)}", file=sys.stderr)
+        print(f"twofold: {hidden(Mistakes(app, words).told(error))}", file=sys.stderr)
         return SettingError.exit_code
     except TwofoldError as error:
-        print(f"twofold: {one_line(Mistakes(app, words).named(str(error)))}", file=sys.stderr)
+        print(f"twofold: {hidden(one_line(Mistakes(app, words).named(str(error))))}", file=sys.stderr)
         return error.exit_code
     return code or 0

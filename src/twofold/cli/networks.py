@@ -104,9 +104,10 @@ def _stored(store: str, names: list[str] | None) -> "list[NetworkFacts]":
     from twofold.report.text.networks import facts_of_own
     from twofold.results import Store
 
-    table = told_apart(Store(store, create=False).described())
+    opened = Store(store, create=False)
+    table = told_apart(opened.described())
     wanted = table if names is None else table[named(table, names)]
     if wanted.empty:
         there = ", ".join(table.network) or "none"
-        raise SettingError(f"`store` (={store}) has no trials of such networks of your own; it has {there}")
+        raise SettingError(f"`store` (={opened.url}) has no trials of such networks of your own; it has {there}")
     return [facts_of_own(name, described) for name, described in zip(wanted.network, wanted.description)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
 
 # A constant here, since the store's own would bring in SQLAlchemy for every help text; a test holds them together.
 DEFAULT_STORE = "sqlite:///twofold.db"
+
+# Where this is set, it is the store of all commands that are not given one: what is typed, all users of a machine see.
+STORE_VARIABLE = "TWOFOLD_STORE"
 
 
 def _whole(type_: Any, tokens: Sequence[Token]) -> Any:
@@ -93,11 +97,22 @@ def _file_to_write(type_: Any, tokens: Sequence[Token]) -> Path:
     return _path(type_, tokens)
 
 
+def _store(type_: Any, tokens: Sequence[Token]) -> str:
+    """A store as it is typed, or set in the environment, where what is empty is not set."""
+    return tokens[0].value or ("" if tokens[0].keyword != STORE_VARIABLE else DEFAULT_STORE)
+
+
+def default_store() -> str:
+    """The store of a command that is not given one."""
+    return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
+
+
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
 PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
 
-StoreUrl = Annotated[str, Parameter(help="The results store: an SQLAlchemy URL, or the path of an SQLite file.")]
+STORE_HELP = "The results store: the path of an SQLite file, or the URL of a PostgreSQL database"
+StoreUrl = Annotated[str, Parameter(converter=_store, help=f"{STORE_HELP}.", env_var=STORE_VARIABLE)]
 Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
 DATA_DIR = Parameter(
     converter=_path,

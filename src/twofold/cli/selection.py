@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DEFAULT_STORE, PATH, ROUNDS, SEVERAL, SOME_NETWORKS, WHICH, Given
+from twofold.cli.options import (
+    DEFAULT_STORE,
+    PATH,
+    ROUNDS,
+    SEVERAL,
+    SOME_NETWORKS,
+    STORE_HELP,
+    STORE_VARIABLE,
+    WHICH,
+    Given,
+    default_store,
+)
 from twofold.settings import round_numbers, several
 
 if TYPE_CHECKING:
@@ -19,8 +30,7 @@ if TYPE_CHECKING:
 StoreOption = Annotated[
     str | None,
     Parameter(
-        help="The results store: an SQLAlchemy URL, or the path of an SQLite file, for example --store mine.db; by "
-        f"default {DEFAULT_STORE}.",
+        help=f"{STORE_HELP}, for example --store mine.db; by default {DEFAULT_STORE}, or what {STORE_VARIABLE} says.",
         group=WHICH,
     ),
 ]
@@ -145,7 +155,7 @@ def read_table(
     from twofold.results.table_file import read_csv
 
     if csv is None:
-        table, _ = read_store(DEFAULT_STORE if store is None else store, which, settings, histories=histories)
+        table, _ = read_store(default_store() if store is None else store, which, settings, histories=histories)
         return as_trials(table, ("network", "round"))
     if store is not None:
         raise SettingError("`store` and `csv` exclude each other; give one of them")

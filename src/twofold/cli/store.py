@@ -21,8 +21,8 @@ def merge(
     others: Annotated[
         list[str],
         Parameter(
-            help="Stores to take trials from, each an SQLAlchemy URL or the path of an SQLite file, for example "
-            "twofold-rescued.db. They are only read.",
+            help="Stores to take trials from, each the path of an SQLite file or the URL of a PostgreSQL database, for "
+            "example twofold-rescued.db. They are only read.",
             **SEVERAL,
         ),
     ],

@@ -12,6 +12,7 @@ import platform
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ LIFETIME = 60.0
 
 # A portion is a fourth of a run's share of what is left, and not so large that one who comes later finds nothing to do.
 _PARTS, _LARGEST_PORTION = 4, 64
+
+# How many trials a run claims first: it cannot know of those that begin when it does.
+_FIRST_PORTION = 4
 
 # The most beats that a run begins with: half of what a whole number of SQL holds.
 _MOST_BEATS = 2**30
@@ -47,6 +51,7 @@ class Claims:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._watched: dict[str, _Watched] = {}
+        self._claimed: Counter[str] = Counter()  # how many trials owners have claimed by this object
 
     def take(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> list[str]:
         """Claim those of the trials that nobody has, and return them; at the end of the transaction it is so."""
@@ -58,13 +63,23 @@ class Claims:
         connection.execute(insert_new(connection, claims), rows)
         mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
         taken = set(connection.scalars(mine))
+        self._claimed[owner] += len(taken)
         return [key for key in keys if key in taken]
 
-    def taken(self, connection: sa.Connection, keys: Sequence[str]) -> set[str]:
-        """Those of the trials that are claimed."""
-        return set(connection.scalars(sa.select(claims.c.key).where(claims.c.key.in_(keys))))
+    def taken(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> set[str]:
+        """Those of the trials that others than `owner` have claimed.
 
-    def runs(self, connection: sa.Connection, owner: str) -> int:
+        Its own it may not know of: where a connection is cut, it may not hear that they were claimed.
+        """
+        others = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner != owner)
+        return set(connection.scalars(others))
+
+    def portion(self, connection: sa.Connection, owner: str, left: int) -> int:
+        """How many of the trials that are left `owner` should claim at once: no more than it has claimed before."""
+        most = max(_FIRST_PORTION, self._claimed[owner])
+        return min(most, portion(left, self._runs(connection, owner)))
+
+    def _runs(self, connection: sa.Connection, owner: str) -> int:
         """How many runs there are, with `owner`, which may not have begun."""
         others = sa.select(sa.func.count()).where(runs.c.owner != owner)
         return 1 + connection.scalars(others).one()

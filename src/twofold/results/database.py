@@ -9,7 +9,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,46 +19,42 @@ from sqlalchemy.dialects import postgresql, sqlite
 from twofold import shutdown
 from twofold.errors import SettingError, StoreAway, StoreError, cause_of
 from twofold.paths import SQLITE, typed_path
+from twofold.results import server
 from twofold.results.sqlite import open_sqlite, uri_of
 
 DEFAULT_URL = "sqlite:///twofold.db"
 
-# The kinds of databases that SQLAlchemy knows by itself.
-_KINDS = ("sqlite", "postgresql", "mysql", "mariadb", "mssql", "oracle")
+# Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
+_SERVER_LOCK = int.from_bytes(b"twofold", "big")
 
-# What pip calls drivers that are imported under another name; those of PostgreSQL need a library of C beside them,
-# which these have.
-_PACKAGES = {
-    "psycopg": "psycopg[binary]",
-    "psycopg2": "psycopg2-binary",
-    "MySQLdb": "mysqlclient",
-    "mysql": "mysql-connector-python",
-    "pymysql": "PyMySQL",
-}
+# What pip calls the driver of PostgreSQL with the library of C that it needs.
+_DRIVER = "psycopg[binary]"
 
 
 @dataclass(frozen=True)
 class Address:
     """Where a store is: for SQLAlchemy, for people (without a password), and its file where it is one."""
 
-    url: sa.URL
+    url: sa.URL = field(repr=False)
     shown: str
     file: Path | None = None
 
 
 def address_of(store: str | os.PathLike[str]) -> Address:
-    """What a store's name means: an SQLAlchemy URL, or the path of an SQLite file.
+    """What a store's name means: the URL of a PostgreSQL database, or the path of an SQLite file.
 
-    What stands in a path, or after sqlite:///, is the file's name, whatever characters it has. Raises `StoreError`
-    where the text is neither.
+    What stands in a path, or after sqlite:///, is the file's name, whatever characters it has; but a text that was
+    meant as a URL is no path. Raises `StoreError` where the text is neither.
     """
     if not isinstance(store, str | os.PathLike) or not str(store).strip():
         raise StoreError(f"`store` (={store!r}) must be a URL or the path of a file, for example results.db")
     text = os.fspath(store)
     kind, colon, rest = text.partition("://")
     if isinstance(store, os.PathLike) or not colon or "/" in kind:
+        if isinstance(store, str):
+            _check_meant_as_file(text)
         return _memory() if text == ":memory:" else _file(text, "")
-    if kind not in ("sqlite", "sqlite+pysqlite"):
+    if kind.lower() not in ("sqlite", "sqlite+pysqlite"):
         return _server(text)
     if rest in ("", "/", "/:memory:"):
         return _memory()
@@ -73,7 +69,7 @@ def open_engine(address: Address, *, create: bool = True) -> sa.Engine:
     """SQLAlchemy's engine for a database; nothing is opened until something is asked of it."""
     if address.url.get_backend_name() == "sqlite":
         return open_sqlite(address.file, create=create)
-    return sa.create_engine(address.url, pool_pre_ping=True)  # a connection that was cut is made anew
+    return server.open_server(address.url)
 
 
 def check_file(address: Address, *, create: bool) -> None:
@@ -153,6 +149,17 @@ def writing(engine: sa.Engine, *, whole: bool = True) -> Iterator[sa.Connection]
         transaction.commit()
 
 
+def wait_for_others(connection: sa.Connection, *, patiently: bool = False) -> None:
+    """Wait, within a transaction that writes, for others that have called this, until they have ended.
+
+    Where there is a limit to the time that is waited for a lock, it is set aside `patiently`.
+    """
+    if connection.dialect.name == "postgresql":  # SQLite's transactions that write have begun with its lock
+        if patiently:
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
+
+
 def insert_new(connection: sa.Connection, table: sa.Table) -> Any:
     """The statement that inserts rows, but none whose primary key is there."""
     return _insert(connection)(table).on_conflict_do_nothing()
@@ -179,23 +186,30 @@ def errors_of(address: Address) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        package = _driver(address.url, error)
         raise StoreError(
-            f"the store {address.shown} needs the Python package {package}; install it with: "
-            f"pip install {shlex.quote(package)}"
+            f"the store {address.shown} needs the Python package {_DRIVER}; install it with: pip install '{_DRIVER}'"
         ) from error
-    except sa.exc.NoSuchModuleError as error:
-        near = difflib.get_close_matches(address.url.get_backend_name(), _KINDS, n=1)
-        hint = f"; did you mean {near[0]}://?" if near else ""
-        raise unusable(address.shown, f"{cause_of(error)}{hint}") from error
     except sa.exc.SQLAlchemyError as error:
-        cause = cause_of(getattr(error, "orig", None) or error)
-        raise (away if _may_pass(error) else unusable)(address.shown, cause) from error
+        raise _told(address.shown, error) from error
 
 
-def unusable(shown: str, cause: str) -> StoreError:
+def _told(shown: str, error: sa.exc.SQLAlchemyError) -> StoreError:
+    """The error for what SQLAlchemy raised."""
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        passes = getattr(cause, "sqlite_errorname", "").startswith(_PASSING_IN_SQLITE)
+        return (away if passes else unusable)(shown, cause_of(cause))
+    if isinstance(error, sa.exc.DBAPIError) and isinstance(cause, Exception):
+        told = server.cause_in(cause)
+        if "password" in told:
+            return unusable(shown, told, "give the right password by PGPASSWORD or in ~/.pgpass")
+        return (away if server.may_pass(error) else unusable)(shown, told)
+    return (away if isinstance(error, sa.exc.TimeoutError) else unusable)(shown, cause_of(error))
+
+
+def unusable(shown: str, cause: str, remedy: str = "name another with --store, for example results.db") -> StoreError:
     """The error for a store that cannot be used."""
-    return StoreError(f"cannot use the store {shown} ({cause}); name another with --store, for example results.db")
+    return StoreError(f"cannot use the store {shown} ({cause}); {remedy}")
 
 
 def away(shown: str, cause: str) -> StoreAway:
@@ -213,29 +227,8 @@ _IN_WORDS = {
     "database or disk is full": "the disk is full",
 }
 
-# What may pass by itself: in SQLite, and of PostgreSQL the classes of states (its documentation, appendix A) of
-# connections, what was rolled back, resources, what is not ready, an operator's doing, and the system.
+# What may pass by itself.
 _PASSING_IN_SQLITE = tuple(f"SQLITE_{name}" for name in ("BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN"))
-_PASSING_ON_SERVERS = ("08", "40", "53", "55", "57", "58")
-
-
-def _may_pass(error: sa.exc.SQLAlchemyError) -> bool:
-    """Whether the same, tried again later, may succeed."""
-    if not isinstance(error, sa.exc.DBAPIError):
-        return isinstance(error, sa.exc.TimeoutError)
-    if isinstance(error.orig, sqlite3.Error):
-        return getattr(error.orig, "sqlite_errorname", "").startswith(_PASSING_IN_SQLITE)
-    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-    if state:
-        return state.startswith(_PASSING_ON_SERVERS)
-    return error.connection_invalidated or isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
-
-
-def _driver(url: sa.URL, error: ImportError) -> str:
-    """The package to install for a driver that could not be imported. psycopg without its library names no module."""
-    module = error.name or url.drivername.partition("+")[2] or "psycopg"
-    module = module.partition(".")[0]
-    return _PACKAGES.get(module, module)
 
 
 def _memory() -> Address:
@@ -255,11 +248,17 @@ def _file(name: str, before: str) -> Address:
     return Address(sa.URL.create("sqlite", database=str(file)), f"{before}{file}", file)
 
 
+def _check_meant_as_file(text: str) -> None:
+    """Raise `StoreError` for a path that was meant as a URL: it may have a password, and is no file that there is."""
+    meant = server.mistyped(text)
+    if meant and not os.path.exists(os.path.dirname(text) or text):
+        raise unusable(meant, f"a URL is {server.FORM} or sqlite:///FILE; a file of that name in this folder is ./NAME")
+
+
 def _server(text: str) -> Address:
     try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
-        kind, _, rest = text.partition("://")
-        shown = f"{kind}://{rest.rpartition('@')[2]}"  # nothing before an @, which may be a password
-        raise unusable(shown, cause_of(error)) from error
-    return Address(url, url.render_as_string(hide_password=True))
+        url = server.url_of(text)
+    except ValueError as error:
+        kind = text.partition("://")[0]
+        raise unusable(f"{kind if kind.replace('+', '').isalnum() else ''}://***", str(error)) from None
+    return Address(url, server.shown(url))

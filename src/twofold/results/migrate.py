@@ -19,11 +19,8 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from twofold.errors import StoreError, cause_of
-from twofold.results.database import writing
+from twofold.results.database import wait_for_others, writing
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
-
-# Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
-_SERVER_LOCK = int.from_bytes(b"twofold", "big")
 
 # The operations that scripts import (`from alembic import op`) are those of one migration at a time.
 _one_at_a_time = threading.Lock()
@@ -40,7 +37,7 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None], file: Path | N
     copy = None
     try:
         with writing(engine) as connection:
-            _lock(connection)
+            wait_for_others(connection, patiently=True)  # migrating a large store takes long
             found = look(connection)
             check(found)
             if found.is_current:
@@ -77,12 +74,6 @@ def columns_of(version: str) -> Set[str]:
         columns = look(connection).columns
     engine.dispose()
     return columns
-
-
-def _lock(connection: sa.Connection) -> None:
-    """Wait until no other process writes, or migrates, until the end of this transaction."""
-    if connection.dialect.name == "postgresql":  # SQLite's transactions that write have begun with its lock
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SERVER_LOCK)))
 
 
 def _copy(file: Path, version: str) -> Path:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from twofold.data import Relation
 from twofold.data.relations import marked
-from twofold.results.claims import Claims, Run, forgetting, portion
+from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
     address_of,
@@ -23,6 +23,7 @@ from twofold.results.database import (
     insert_new,
     insert_or_replace,
     open_engine,
+    wait_for_others,
     writing,
 )
 from twofold.results.schema import journal, metadata, networks, questions, runs, trials
@@ -53,12 +54,12 @@ class Question(NamedTuple):
 
 
 class Store:
-    """A database of trials: SQLite in a file, or any other that SQLAlchemy reaches.
+    """A database of trials: SQLite in a file, or PostgreSQL on a server.
 
-    `url` is an SQLAlchemy URL, or the path of an SQLite file. Opening makes the store where it is not there, and brings
-    one of an earlier version to the newest: `notes` says so, in sentences. Unless `create` is true, a store that is not
-    there is an error, and one that is stays as it is: columns that its version lacks are read as the defaults. Several
-    processes may use one store at once.
+    `url` is the URL of a PostgreSQL database, or the path of an SQLite file. Opening makes the store where it is not
+    there, and brings one of an earlier version to the newest: `notes` says so, in sentences. Unless `create` is true, a
+    store that is not there is an error, and one that is stays as it is: columns that its version lacks are read as the
+    defaults. Several processes may use one store at once.
 
     Raises `StoreError` where the database cannot be opened, is not one of ours, or is of a later version.
     """
@@ -145,6 +146,7 @@ class Store:
         """
         here = questions.c.fingerprint == fingerprint
         with self._errors(), writing(self._engine) as connection:
+            wait_for_others(connection)
             known = dict(connection.execute(sa.select(questions.c.question, questions.c.relation).where(here)).all())
             if relation.identity not in known:
                 taken = relation.text in known.values()
@@ -293,10 +295,10 @@ class Store:
             while left:
                 some, left = left[:_KEYS_PER_QUERY], left[_KEYS_PER_QUERY:]
                 with writing(self._engine) as connection:
-                    taken = self._claims.taken(connection, some)
+                    taken = self._claims.taken(connection, some, owner)
                     stored = _present(connection, some, traced=traced)
                     free = [key for key in some if key not in taken and (key not in stored or wanted_again(key))]
-                    size = portion(len(free) + len(left), self._claims.runs(connection, owner))
+                    size = self._claims.portion(connection, owner, len(free) + len(left))
                     mine = self._claims.take(connection, free[:size], owner)
                     # What was stored, and its claim given up, since it was looked for.
                     late = {key for key in _present(connection, mine, traced=traced) if not wanted_again(key)}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from twofold.data import Images, Source
 from twofold.errors import SettingError, unknown_choice
 from twofold.networks import find_network
 from twofold.results import Store
+from twofold.results.patience import Patience
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
 from twofold.settings import Search as Space
 from twofold.study.conduct import conduct
@@ -218,7 +220,8 @@ def tune(
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
-    storage = optuna.storages.JournalStorage(_Journal(store))
+    patience = Patience(listener.note)
+    storage = optuna.storages.JournalStorage(_Journal(store, patience))
     for search in searches:
         _check(search, budget)
     studies = [optuna.create_study(storage=storage, study_name=s.name, load_if_exists=True) for s in searches]
@@ -233,7 +236,8 @@ def tune(
             keeper = keeper_of(every) if keeper_of else None
             conduct(every, digits, store, devices=devices, listener=progress, trace=trace, keeper=keeper)
             for proposal, trials in zip(batch, planned, strict=True):
-                errors = store.read([trial.key for trial in trials]).validation_error
+                keys = [trial.key for trial in trials]
+                errors = patience.with_(partial(store.read, keys)).validation_error
                 study.tell(proposal.number, float(errors.mean()), skip_if_finished=True)
     return [_found(search, study) for search, study in zip(searches, studies, strict=True)]
 
@@ -251,14 +255,27 @@ class _Journal(BaseJournalBackend):
     Optuna's own tables cannot lie in the same database as ours: both have one of the name `trials`.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, patience: Patience) -> None:
+        self._store, self._patience = store, patience
+        self._read = 0  # how many entries Optuna has read; it reads after all that it appends
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
-        return self._store.read_journal(log_number_from)
+        logs = self._patience.with_(lambda: self._store.read_journal(log_number_from))
+        self._read = max(self._read, log_number_from + len(logs))
+        return logs
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        self._store.append_journal(logs)
+        tried = False
+
+        def append() -> None:
+            nonlocal tried
+            # Where a connection was cut it may be that they were written, and we were not told.
+            written = self._store.read_journal(self._read) if tried else []
+            tried = True
+            if not all(entry in written for entry in logs):
+                self._store.append_journal(logs)
+
+        self._patience.with_(append)
 
 
 class _Progress:
