@@ -18,10 +18,17 @@ from twofold.networks import NETWORKS
 from twofold.networks.paper import init_network
 from twofold.networks.protocol import Variables
 from twofold.results import ModelStore, models_folder
+from twofold.settings import SETTINGS
 
 RECORD = {
+    **{name: declared.default for name, declared in SETTINGS.items()},
     "key": "k",
     "network": "NetWS",
+    "round": 0,
+    "validation_pairs": 250,
+    "auxiliary_losses": False,
+    "diverged": False,
+    "test_error": 0.25,
     "image_size": [14, 14],
     "pixel_mean": 0.1 + 0.2,
     "pixel_deviation": 1 / 3,

@@ -39,6 +39,7 @@ _OTHERS = "or an expression over the classes a and b such as 'abs(a - b) <= 1', 
 # A function in a file, as it is typed.
 _FUNCTION = re.compile(r"(?P<file>.+\.py):\s*(?P<name>[^\W\d]\w*)\s*")
 
+_IDENTITY = re.compile(r"[1-9]\d{0,3}-[0-9a-f]{32}", re.ASCII)
 _MARK = re.compile(r" #[0-9a-f]{6}$")
 
 # What an expression has that says anything of a pair: one of its classes.
@@ -129,7 +130,7 @@ def is_meant(typed: str, text: str, question: str | None, class_names: Sequence[
         return True
     with suppress(SettingError):
         told = question or find_relation(text).identity
-        return find_relation(typed, tuple(class_names) or numbered(int(told.partition("-")[0]))).identity == told
+        return find_relation(typed, tuple(class_names) or numbered(classes_of(told))).identity == told
     return False
 
 
@@ -187,6 +188,16 @@ def asked_of(settings: Settings, classes: int) -> Relation:
     """What settings ask: the relation that those of a trial carry, or the one of that text among so many classes."""
     carried = getattr(settings, "asked", None)
     return carried if isinstance(carried, Relation) else find_relation(settings.relation, numbered(classes))
+
+
+def is_identity(text: str) -> bool:
+    """Whether a text has the form of a `Relation.identity`."""
+    return _IDENTITY.fullmatch(text) is not None
+
+
+def classes_of(identity: str) -> int:
+    """How many classes there are, of a `Relation.identity`."""
+    return int(identity.partition("-")[0])
 
 
 def numbered(classes: int) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from twofold.errors import StoreError, cause_of
+from twofold.files import put_in_place
 from twofold.results.database import writing
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
@@ -96,7 +97,9 @@ def _copy(file: Path, version: str) -> Path:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
         shutil.copymode(file, partial)
-        return partial.rename(_free_name(file, version))
+        copy = _free_name(file, version)
+        put_in_place(partial, copy)
+        return copy
     except (OSError, sqlite3.Error) as error:
         if partial.is_file():
             partial.unlink()

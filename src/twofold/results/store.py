@@ -24,6 +24,7 @@ from twofold.results.database import (
     open_engine,
     writing,
 )
+from twofold.results.rows import as_given, check_question, described, values_of
 from twofold.results.schema import journal, networks, questions, trials
 from twofold.results.sqlite import write_ahead
 from twofold.results.versions import check, look
@@ -100,7 +101,7 @@ class Store:
 
         of_trials = [trials.c[name] for name in ("network", "identity", "source", "arguments")]
         query = (
-            sa.select(*of_trials, networks.c.description)
+            sa.select(*as_given([*of_trials, networks.c.description], self._engine.dialect.name))
             .select_from(trials.join(networks, networks.c.identity == trials.c.identity))
             .order_by(trials.c.finished_at, trials.c.key)
         )
@@ -109,7 +110,8 @@ class Store:
             rows: Sequence[sa.Row] = []
             if trials.c.identity in self._columns:
                 rows = connection.execute(query).all()
-        distinct = {(row.network, row.identity): tuple(row) for row in rows}
+        text = self._engine.dialect.name == "sqlite"
+        distinct = {(row.network, row.identity): described(row, self.url, text=text) for row in rows}
         return pd.DataFrame(list(distinct.values()), columns=[*(column.name for column in of_trials), "description"])
 
     def name_question(self, fingerprint: str, relation: Relation) -> str:
@@ -134,6 +136,8 @@ class Store:
             return {}
         with self._errors(), self._engine.connect() as connection:
             rows = connection.execute(sa.select(questions)).all()
+        for row in rows:
+            check_question(row, self.url)
         return {(row.question, row.fingerprint): row.answers for row in rows}
 
     def present(self, keys: Iterable[str], *, traced: bool = False) -> set[str]:
@@ -155,15 +159,18 @@ class Store:
         import pandas as pd
 
         columns = [c for c in self._columns if histories or c.name not in LONG_COLUMNS]
+        names = [column.name for column in columns]
+        given = as_given(columns, self._engine.dialect.name)
         rows: list[sa.Row] = []
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                rows += connection.execute(sa.select(*columns).order_by(trials.c.finished_at, trials.c.key))
+                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
             else:
                 for some in _slices(wanted):
-                    rows += connection.execute(sa.select(*columns).where(trials.c.key.in_(some)))
-        table = pd.DataFrame([tuple(row) for row in rows], columns=[c.name for c in columns])
+                    rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
+        values = values_of(names, rows, self.url, text=self._engine.dialect.name == "sqlite")
+        table = pd.DataFrame(list(zip(*values.values(), strict=True)), columns=names)
         for name in ("validation_error", "digit_error", "distance_threshold", "true_share", "one_image_error"):
             table[name] = table[name].astype(float)
         if wanted is None:
