@@ -11,8 +11,8 @@ _OF_EXTRAS = {
     "onnx": ("ONNX", ("onnx", "onnxscript")),
 }
 
-# Longer values are cut in errors.
-_LONGEST = 80
+# Longer values are cut in errors, and longer texts of other programs, which may quote whole files.
+_LONGEST, _LONGEST_CAUSE = 80, 400
 
 
 class TwofoldError(Exception):
@@ -98,12 +98,13 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
 
 def shown(value: object) -> str:
-    """A value as it is quoted in errors: cut where it is so long that nobody would read it."""
+    """A value as it is quoted in errors: in one line, and cut where it is so long that nobody would read it."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
 
 
 def counted(number: int, noun: str) -> str:
@@ -113,4 +114,5 @@ def counted(number: int, noun: str) -> str:
 
 def cause_of(error: Exception) -> str:
     """What a library's or the system's error says, in one line, to be quoted in an error of ours."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    line = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    return line if len(line) <= _LONGEST_CAUSE else f"{line[:_LONGEST_CAUSE]}…"

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from twofold.errors import StoreError, cause_of
 from twofold.files import put_in_place
@@ -48,7 +49,13 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None], file: Path | N
                 return []
             if found.version and file:
                 copy = _copy(file.resolve(), found.version)
-            run(connection, found.stamped or "base", "head")
+            try:
+                run(connection, found.stamped or "base", "head")
+            except (AssertionError, LookupError, CommandError) as error:  # of Alembic, about what it finds
+                raise StoreError(
+                    f"the store{f' {file}' if file else ''} has not what its version {found.version} has "
+                    f"({cause_of(error)}); name another with --store"
+                ) from error
     except BaseException:
         if copy:
             copy.unlink()

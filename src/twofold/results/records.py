@@ -96,7 +96,7 @@ def _are_names(value: Any) -> bool:
 
 
 def _are_texts_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(is_text, value.values()))
+    return value is None or (isinstance(value, dict) and all(map(is_text, value.values())))
 
 
 def _are_shapes(value: Any) -> bool:

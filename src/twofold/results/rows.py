@@ -37,7 +37,7 @@ def values_of(
     return {name: _values(name, given, keys, shown_url, text) for name, given in zip(names, cells, strict=True)}
 
 
-def described(row: Any, shown_url: str, *, text: bool) -> tuple[Any, ...]:
+def description_of(row: Any, shown_url: str, *, text: bool) -> tuple[Any, ...]:
     """A network of one's own with its description, as the database gives them. Raises `StoreError`."""
     *cells, description = row
     try:
@@ -47,7 +47,7 @@ def described(row: Any, shown_url: str, *, text: bool) -> tuple[Any, ...]:
             check_value(name, value)
         check_description(description)
     except DataError as error:
-        raise damaged(shown_url, f"in the network {shown(row[1])}", error) from error
+        raise damaged(shown_url, f"of the network {shown(row[1])} {error}") from error
     return (*cells, description)
 
 
@@ -59,7 +59,18 @@ def check_question(row: Any, shown_url: str) -> None:
         if not packs(row.answers, classes_of(row.question)):
             raise DataError(f"`answers` (={shown(row.answers)}) are not those of its classes")
     except DataError as error:
-        raise damaged(shown_url, f"in the relation {shown(row.relation)}", error) from error
+        raise damaged(shown_url, f"of the relation {shown(row.relation)} {error}") from error
+
+
+def entry_of(cell: Any, shown_url: str, *, text: bool) -> dict[str, Any]:
+    """An entry of the search journal. Raises `StoreError` where it is none."""
+    try:
+        entry = of_json(cell) if text else cell
+        if not isinstance(entry, dict):
+            raise DataError(f"(={shown(entry)}) must be names and values")
+    except DataError as error:
+        raise damaged(shown_url, f"in the journal of searches `entry` {error}") from error
+    return entry
 
 
 def of_json(text: Any) -> Any:
@@ -70,11 +81,9 @@ def of_json(text: Any) -> Any:
         raise DataError(f"(={shown(text)}) must be JSON") from error
 
 
-def damaged(shown_url: str, where: str, error: Exception) -> StoreError:
+def damaged(shown_url: str, what: str) -> StoreError:
     """The error for a row of a store that no run of ours has written."""
-    return StoreError(
-        f"the store {shown_url} is damaged: {where}, {error}; restore a copy of the store, or delete that row"
-    )
+    return StoreError(f"the store {shown_url} is damaged: {what}; restore a copy of it, or delete that row")
 
 
 def _values(name: str, given: Sequence[Any], keys: Sequence[Any], shown_url: str, text: bool) -> list[Any]:
@@ -88,7 +97,7 @@ def _values(name: str, given: Sequence[Any], keys: Sequence[Any], shown_url: str
                 value = None if cell is None else read(name, cell)
                 check_value(name, value)
             except DataError as error:
-                raise damaged(shown_url, f"in the trial {shown(key)}", error) from error
+                raise damaged(shown_url, f"in the trial {shown(key)}, {error}") from error
             known[at] = value
         values.append(known[at])
     return values

@@ -24,7 +24,7 @@ from twofold.results.database import (
     open_engine,
     writing,
 )
-from twofold.results.rows import as_given, check_question, described, values_of
+from twofold.results.rows import as_given, check_question, description_of, entry_of, values_of
 from twofold.results.schema import journal, networks, questions, trials
 from twofold.results.sqlite import write_ahead
 from twofold.results.versions import check, look
@@ -111,7 +111,7 @@ class Store:
             if trials.c.identity in self._columns:
                 rows = connection.execute(query).all()
         text = self._engine.dialect.name == "sqlite"
-        distinct = {(row.network, row.identity): described(row, self.url, text=text) for row in rows}
+        distinct = {(row.network, row.identity): description_of(row, self.url, text=text) for row in rows}
         return pd.DataFrame(list(distinct.values()), columns=[*(column.name for column in of_trials), "description"])
 
     def name_question(self, fingerprint: str, relation: Relation) -> str:
@@ -247,9 +247,11 @@ class Store:
 
     def read_journal(self, start: int = 0) -> list[dict[str, Any]]:
         """The entries of the search journal from the one of this number on; the first has number 0."""
-        query = sa.select(journal.c.entry).where(journal.c.number >= start).order_by(journal.c.number)
+        entry = as_given([journal.c.entry], self._engine.dialect.name)
+        query = sa.select(*entry).where(journal.c.number >= start).order_by(journal.c.number)
         with self._errors(), self._engine.connect() as connection:
-            return list(connection.scalars(query))
+            cells = list(connection.scalars(query))
+        return [entry_of(cell, self.url, text=self._engine.dialect.name == "sqlite") for cell in cells]
 
     def _open(self, *, create: bool) -> list[sa.ColumnElement]:
         """Make or migrate the store if need be, and return what to select for each column of a trial."""

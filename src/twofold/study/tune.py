@@ -24,9 +24,10 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from twofold.data import Images, Source
-from twofold.errors import SettingError, unknown_choice
+from twofold.errors import SettingError, cause_of, unknown_choice
 from twofold.networks import find_network
 from twofold.results import Store
+from twofold.results.rows import damaged
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
 from twofold.settings import Search as Space
 from twofold.study.conduct import conduct
@@ -218,10 +219,9 @@ def tune(
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
-    storage = optuna.storages.JournalStorage(_Journal(store))
     for search in searches:
         _check(search, budget)
-    studies = [optuna.create_study(storage=storage, study_name=s.name, load_if_exists=True) for s in searches]
+    studies = _studies(store, [search.name for search in searches])
     left = sum(budget - s.cost * len(_counted(study)) for s, study in zip(searches, studies, strict=True))
     progress = _Progress(listener, left)
     for search, study in zip(searches, studies, strict=True):
@@ -236,6 +236,15 @@ def tune(
                 errors = store.read([trial.key for trial in trials]).validation_error
                 study.tell(proposal.number, float(errors.mean()), skip_if_finished=True)
     return [_found(search, study) for search, study in zip(searches, studies, strict=True)]
+
+
+def _studies(store: Store, names: Sequence[str]) -> list[optuna.Study]:
+    """Optuna's studies of these names, with what the store's journal says of them. Raises `StoreError`."""
+    try:
+        storage = optuna.storages.JournalStorage(_Journal(store))
+        return [optuna.create_study(storage=storage, study_name=name, load_if_exists=True) for name in names]
+    except (LookupError, TypeError, ValueError, AttributeError) as error:  # of entries that Optuna did not write
+        raise damaged(store.url, f"Optuna cannot read the journal of searches ({cause_of(error)})") from error
 
 
 class _Proposal(NamedTuple):
