@@ -8,13 +8,12 @@ import subprocess
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import jax
+import numpy as np
 import pytest
 from tests.mutations.readers import row_of
 
 from twofold import cache
 from twofold.errors import SettingError, StoreAway, StoreError
-from twofold.networks.paper import init_network
 from twofold.networks.protocol import Variables
 from twofold.report.figures.files import Drawing, write_figures
 from twofold.report.page.html import write_page
@@ -97,9 +96,9 @@ def test_a_store_that_is_not_there_yet(disk):
 
 
 def test_kept_networks(disk):
-    network = Variables(init_network(jax.random.key(0), weight_sharing=True))
-    models, record = ModelStore(disk.folder / "m"), {**row_of(0), "network": "NetWS"}
-    record |= {"image_size": [14, 14], "pixel_mean": 0.0, "pixel_deviation": 1.0}
+    network = Variables({"weight": np.ones((100, 100), np.float32)}, {})
+    models, record = ModelStore(disk.folder / "m"), {**row_of(0), "network": "Twin", "identity": "a" * 64}
+    record |= {"image_size": [14, 14], "pixel_mean": 0.0, "pixel_deviation": 1.0, "class_names": None}
     models.add(network, record)
     with disk.full():
         with pytest.raises(StoreAway, match=r"cannot write .*\(.*\); name another folder with --models"):

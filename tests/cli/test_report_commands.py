@@ -1,6 +1,7 @@
 """twofold models, report and demo, as users run them, with nothing kept, with something, and by mistake."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,21 @@ def test_networks_may_be_kept_elsewhere(capsys):
     assert main(["models", "--models", "elsewhere", "--json"]) == 0
     assert main(["demo", "--models", "elsewhere"]) == 0
     assert "NetWS" in Path("demo.html").read_text()
+
+
+def test_a_bad_file_among_the_networks_is_told_of_and_the_others_are_listed_and_shown(folder, tmp_path, capsys):
+    good, bad, *_ = (folder / "twofold.models").iterdir()
+    (tmp_path / "some").mkdir()
+    shutil.copy(good, tmp_path / "some")
+    (tmp_path / "some" / bad.name).write_bytes(bad.read_bytes()[:-1])
+    for command, shows in (("models", f"1 network in {tmp_path / 'some'}"), ("report", "")):
+        assert in_kept(folder, command, "--models", str(tmp_path / "some")) == 0
+        out, err = capsys.readouterr()
+        assert shows in out
+        (told,) = [line for line in err.splitlines() if bad.name in line]
+        assert "is no model that this twofold can read" in told
+        assert "delete it, or name another --models" in told
+    assert 'href="#demo"' in Path("report.html").read_text()
 
 
 def test_models_says_how_to_keep_some(capsys):

@@ -68,7 +68,7 @@ class Reader:
     read: Callable[[Path], Any]
     wrong: Callable[[Path, random.Random], None]
     use: Callable[[Any], object] = lambda read: None
-    few: int = 300
+    few: int = 150
 
 
 def mutate(path: Path, reader: Reader, seed: int) -> None:
@@ -142,21 +142,22 @@ def row_of(number: int, **others: Any) -> dict[str, Any]:
         "distance_threshold": None, "dead_first": 0, "dead_second": 10, "diverged": False, "train_loss": [1.5, 0.3],
         "dead_units_trace": [[0, 9], [0, 10]], "class_names": None, "identity": None, "source": None, "arguments": None,
         "dead_layers": None, "torch_version": None, "seconds": 1.25, "twofold_version": "0.2.0",
-        "jax_version": "0.10.2", "engine": "native", "device": "cpu: some processor", "finished_at": f"2026-01-02T03:04:{number:02}.678+00:00",
-        **others,
+        "jax_version": "0.10.2", "engine": "native", "device": "cpu: some processor",
+        "finished_at": f"2026-01-02T03:04:{number:02}.678+00:00", **others,
     }  # fmt: skip
 
 
 _OWN_NETWORK = {
     "network": _OWN, "identity": "a" * 64, "source": "file.py:Twin", "arguments": {"share": True},
-    "weight_sharing": None, "dead_first": None, "dead_second": None, "dead_layers": {"dense": [1, 10]}, "dead_units_trace": None,
+    "weight_sharing": None, "dead_first": None, "dead_second": None, "dead_layers": {"dense": [1, 10]},
+    "dead_units_trace": None,
 }  # fmt: skip
 _DESCRIPTION = {
     "calls": [
         {"layer": "dense", "operation": "linear", "inputs": [-1], "of": "both", "input_shape": [196],
          "output_shape": [2], "parameters": 394, "again": None},
     ],
-    "outputs": [[2]], "answer": "logits", "classes": None, "embeddings": False,
+    "outputs": [0], "answer": "logits", "classes": None, "embeddings": False,
 }  # fmt: skip
 
 
@@ -382,7 +383,7 @@ def _wrong_archive(path: Path, draw: random.Random) -> None:
             np.save(buffer, draw.choice([*values, *odd]))
             members[name] = buffer.getvalue()
         case 4:
-            members[name] = bytes(10_000_000)
+            members[name] = bytes(1_000_000)
     with (
         warnings.catch_warnings(),
         zipfile.ZipFile(path, "w", draw.choice((zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED))) as archive,
@@ -477,16 +478,16 @@ def _pair_archive(folder: Path) -> Path:
 
 
 READERS: dict[str, Reader] = {
-    "a store": Reader(_store, _read_store, _wrong_store, _use_store, few=100),
-    "a store of the first version": Reader(_first_store, _read_store, _wrong_store, _use_store, few=100),
-    "a store to write to": Reader(_store, _write_store, _wrong_store, few=100),
+    "a store": Reader(_store, _read_store, _wrong_store, _use_store, few=60),
+    "a store of the first version": Reader(_first_store, _read_store, _wrong_store, _use_store, few=60),
+    "a store to write to": Reader(_store, _write_store, _wrong_store, few=60),
     "a table of trials": Reader(_table, read_csv, _wrong_table, _use_table),
-    "a kept network": Reader(_model, _read_model, _wrong_model, few=150),
-    "images in an archive": Reader(_archive, _read_archive, _wrong_archive),
+    "a kept network": Reader(_model, _read_model, _wrong_model, few=60),
+    "images in an archive": Reader(_archive, _read_archive, _wrong_archive, few=60),
     "images in IDX": Reader(_idx, _read_idx, _wrong_idx),
     "a table of pictures": Reader(_pictures, _read_pictures, _wrong_table),
     "a list of pairs": Reader(_list, _read_pairs, _wrong_table),
-    "an archive of pairs": Reader(_pair_archive, _read_pairs, _wrong_archive),
+    "an archive of pairs": Reader(_pair_archive, _read_pairs, _wrong_archive, few=60),
     "a PNG": Reader(_picture("png"), _read_picture, _wrong_sides),
     "a JPEG": Reader(_picture("jpg"), _read_picture, _wrong_sides),
     "a GIF": Reader(_picture("gif"), _read_picture, _wrong_sides),

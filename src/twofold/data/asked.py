@@ -96,8 +96,9 @@ def _of_list(path: Path) -> list[Pair]:
             raise DataError(
                 f"{path}, row {number}: it has no {lacking}; give each pair a row below the line left,right"
             )
-        names = (printable(cells["left"].strip()), printable(cells["right"].strip()))
-        pairs.append(Pair(names, (str(path.parent / names[0]), str(path.parent / names[1]))))
+        given = [cells[side].strip() for side in _APART]
+        pictures = [str(path.parent / name) for name in given]
+        pairs.append(Pair((printable(given[0]), printable(given[1])), (pictures[0], pictures[1])))
     return pairs
 
 

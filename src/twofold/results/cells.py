@@ -76,17 +76,17 @@ def check_value(name: str, value: Any) -> None:
         return
     must_be, fits = _SOUND[TYPES[name]]
     if not fits(value):
-        raise _wrong(name, shown(value), must_be)
+        raise _wrong(name, value, must_be)
     if TYPES[name] is float:
-        _check_fraction(name, value, shown(value))
+        _check_fraction(name, value, value)
     if name == "class_names" and not _are_names(value):
-        raise _wrong(name, shown(value), "names separated by commas")
+        raise _wrong(name, value, "names separated by commas")
     if name == "question" and not is_identity(value):
-        raise _wrong(name, shown(value), "what tells a relation")
+        raise _wrong(name, value, "what tells a relation")
     if name == "dead_units_trace" and not all(_are_counts(each) for each in value):
-        raise _wrong(name, shown(value), "a pair of counts for each epoch")
+        raise _wrong(name, value, "a pair of counts for each epoch")
     if name == "dead_layers" and not all(_are_counts(each) and len(each) == 2 for each in value.values()):
-        raise _wrong(name, shown(value), "a pair of counts for each layer")
+        raise _wrong(name, value, "a pair of counts for each layer")
     if name in SETTINGS:
         try:
             SETTINGS[name].checked(value)
@@ -143,11 +143,11 @@ def _float(name: str, text: str, decimal: str) -> float:
     return number
 
 
-def _check_fraction(name: str, number: float, text: str) -> None:
+def _check_fraction(name: str, number: float, given: Any) -> None:
     if name.endswith("_error") and not 0 <= number <= 1:
-        raise _wrong(name, text, "a fraction between 0 and 1; divide percents by 100")
+        raise _wrong(name, given, "a fraction between 0 and 1; divide percents by 100")
     if not math.isfinite(number):
-        raise _wrong(name, text, "a finite number")
+        raise _wrong(name, given, "a finite number")
 
 
 def _str(name: str, text: str, decimal: str) -> str:
@@ -229,5 +229,5 @@ def _plain_number(match: re.Match[str], decimal: str) -> str:
     return match[0].replace(decimal, ".")
 
 
-def _wrong(name: str, text: str, must_be: str) -> DataError:
-    return DataError(f"`{name}` (={text!r}) must be {must_be}")
+def _wrong(name: str, value: Any, must_be: str) -> DataError:
+    return DataError(f"`{name}` (={shown(repr(value)) if isinstance(value, str) else shown(value)}) must be {must_be}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from twofold.data.reading import LEAST_CLASSES, MOST_CLASSES
 from twofold.errors import DataError, shown
-from twofold.networks.calls import Call
+from twofold.networks.calls import BOTH, LEFT, RIGHT, Call
 from twofold.results.cells import TYPES, check_value
 from twofold.settings import FIRST, SETTINGS
 
@@ -52,12 +52,16 @@ def check_description(description: Any) -> None:
         raise DataError("it does not say what the network answers")
     if not description.get("embeddings") and "answer" not in description:
         raise DataError("it does not say what the network answers")
-    for call in description["calls"]:
+    for place, call in enumerate(description["calls"]):
         if not isinstance(call, dict) or call.keys() != _CALL.keys():
             raise DataError("a call of a layer is none")
         for name, fits in _CALL.items():
             if not fits(call[name]):
                 raise DataError(f"`{name}` (={shown(call[name])}) of a layer cannot be")
+        if max([*call["inputs"], -1 if call["again"] is None else call["again"]]) >= place:
+            raise DataError("a layer takes what comes after it")
+    if not all(_is_count(place) and place < len(description["calls"]) for place in description["outputs"]):
+        raise DataError(f"`outputs` (={shown(description['outputs'])}) are none of its calls")
 
 
 def packs(answers: Any, classes: int) -> bool:
@@ -125,7 +129,7 @@ _OF_CALL: Mapping[str, Callable[[Any], bool]] = {
     "layer": is_text,
     "operation": is_text,
     "inputs": _is_list_of(lambda value: value == -1 or _is_count(value)),
-    "of": is_text,
+    "of": lambda value: value in (LEFT, RIGHT, BOTH),
     "input_shape": _is_list_of(_is_count),
     "output_shape": _is_list_of(_is_count),
     "parameters": _is_count,

@@ -62,6 +62,7 @@ def look(connection: sa.Connection) -> Standing:
     tables = set(inspector.get_table_names())
     columns = {c["name"] for c in inspector.get_columns(trials.name)} if trials.name in tables else set()
     stamped = connection.scalar(sa.select(_STAMP.c.version_num)) if _STAMP.name in tables else None
+    stamped = None if stamped is None else str(stamped)  # SQLite may have anything there
     return Standing(tables, columns, stamped, _foreign(connection) if connection.dialect.name == "sqlite" else "")
 
 
