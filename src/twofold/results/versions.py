@@ -43,7 +43,9 @@ class Standing:
     @property
     def version(self) -> str | None:
         """The store's version, None where there is no store yet. One of the first version has no number."""
-        return (self.stamped or FIRST) if trials.name in self.tables else None
+        if trials.name not in self.tables:
+            return None
+        return FIRST if self.stamped is None else self.stamped
 
     @property
     def is_current(self) -> bool:
