@@ -30,15 +30,16 @@ _PARTIAL = re.compile(r"\.twofold-[0-9a-f]{16}\.partial|[0-9a-f]{64}\.\d+\.parti
 def write_whole(file: Path, content: bytes) -> None:
     """Write a file whole or not at all, and not cut short by a signal; its folder is there. Raises `OSError`.
 
-    Of a link its target is written. A pipe, a device, or what a process has open (/dev/stdout) is written as it is, and
-    its reader may leave.
+    Of a link its target is written. What is there and is no file, such as a pipe, is replaced by one.
     """
-    if is_stream(file):
-        with suppress(BrokenPipeError), file.open("ab") as stream:  # at its end, where it is a file of the shell's
-            stream.write(content)
-        return
     with shutdown.critical, writing_whole(file) as part:
         part.write(content)
+
+
+def write_stream(file: Path, content: bytes) -> None:
+    """Write to what `is_stream` as it is; its reader may leave. Raises `OSError`."""
+    with suppress(BrokenPipeError), file.open("ab") as stream:  # at its end, where it is a file of the shell's
+        stream.write(content)
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def writing_whole(file: Path) -> Iterator[IO[bytes]]:
             yield part
             with shutdown.critical:  # else a signal may take it away meanwhile
                 part.flush()
-                if before:
+                if before and stat.S_ISREG(before.st_mode):
                     _give_rights(part.fileno(), before)
                 put_in_place(Path(part.name), target)
     finally:

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from twofold.errors import SettingError, cause_of
-from twofold.files import clear_partial, is_stream, status_of, write_whole
+from twofold.files import clear_partial, is_stream, status_of, write_stream, write_whole
 from twofold.paths import SQLITE, nearest_folder, try_folder
 from twofold.report.text.told import replaced, wrote
 
@@ -46,7 +46,7 @@ def check_file(file: Path, name: str = "out") -> None:
 def write_file(file: Path, content: bytes) -> str:
     """Write a file whole or not at all, and say so; its folder is made if it lacks. Raises `OSError`."""
     if is_stream(file):
-        write_whole(file, content)
+        write_stream(file, content)
         return wrote(file)
     folder = Path(os.path.realpath(file)).parent
     folder.mkdir(parents=True, exist_ok=True)

@@ -243,7 +243,13 @@ def _studies(store: Store, names: Sequence[str]) -> list[optuna.Study]:
     try:
         storage = optuna.storages.JournalStorage(_Journal(store))
         return [optuna.create_study(storage=storage, study_name=name, load_if_exists=True) for name in names]
-    except (AssertionError, LookupError, TypeError, ValueError, AttributeError) as error:  # of entries that Optuna did not write
+    except (
+        AssertionError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # of entries that Optuna did not write
         raise damaged(store.url, f"Optuna cannot read the journal of searches ({cause_of(error)})") from error
 
 
