@@ -57,6 +57,7 @@ def test_a_bad_file_among_the_networks_is_told_of_and_the_others_are_listed_and_
     (tmp_path / "some").mkdir()
     shutil.copy(good, tmp_path / "some")
     (tmp_path / "some" / bad.name).write_bytes(bad.read_bytes()[:-1])
+    (tmp_path / "some" / "k.pickle.safetensors").write_bytes(b"\x80\x04N.")
     for command, shows in (("models", f"1 network in {tmp_path / 'some'}"), ("report", "")):
         assert in_kept(folder, command, "--models", str(tmp_path / "some")) == 0
         out, err = capsys.readouterr()
@@ -121,8 +122,5 @@ def test_mistakes_are_told_in_one_line(folder, capsys):
     Path("a-folder").mkdir()
     assert "`--out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
     assert "did you mean best?" in fails(["study", "--keep-models", "bets"], 2, capsys)
-    Path("twofold.models").mkdir()
-    Path("twofold.models/k.safetensors").write_bytes(b"\x80\x04N.")
-    assert "k.safetensors is no model" in fails(["models"], 3, capsys)
     Path("file").write_text("")
     assert "cannot make file/m" in fails(["study", "--keep-models", "all", "--models", "file/m"], 3, capsys)
