@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits soak check format bench bench-own clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -65,6 +65,10 @@ bench: $(VENV)/.installed-test
 # Networks of one's own beside PyTorch.
 bench-own: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/own_networks.py
+
+# Ten thousand wrong files for each reader of files that may come from anybody.
+mutations: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.mutations
 
 clean:
 	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

@@ -5,13 +5,12 @@ changed bit may crash the program or, worse, change its numbers.
 """
 
 import hashlib
-import os
 from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
 
-from twofold.paths import write_whole
+from twofold.files import clear_partial, write_whole
 
 _HASH = hashlib.sha256
 _HASH_SIZE = _HASH().digest_size
@@ -51,10 +50,10 @@ def keep(name: str, content: bytes, most: int) -> None:
     file = place_of(name)
     if file is None:
         return
-    partial = file.with_name(f"{file.name}.{os.getpid()}.partial")
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, _HASH(content).digest() + content, partial)
+        write_whole(file, _HASH(content).digest() + content)
+        clear_partial(file.parent)
         _forget(file.parent, most)
 
 

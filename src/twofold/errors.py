@@ -15,8 +15,8 @@ _OF_EXTRAS = {
 # Where a URL has a password: between a colon and the @ before the host, or in a parameter that is called so.
 _SECRET = re.compile(r"(:(?!//))\S+(?=@)|([?&]\w*(?:pas|pw|secret|token|key)\w*=)(?!\*\*\*)[^\s&]+", re.IGNORECASE)
 
-# Longer values are cut in errors.
-_LONGEST = 80
+# Longer values are cut in errors, and longer texts of other programs, which may quote whole files.
+_LONGEST, _LONGEST_CAUSE = 80, 400
 
 
 class TwofoldError(Exception):
@@ -109,13 +109,14 @@ def hidden(text: str) -> str:
 
 
 def shown(value: object) -> str:
-    """A value as it is quoted in errors: without passwords, and cut where it is so long that nobody would read it."""
+    """A value as it is quoted in errors: in one line, without passwords, and cut where nobody would read all of it."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
     text = hidden(text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
+    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
 
 
 def counted(number: int, noun: str) -> str:
@@ -125,4 +126,5 @@ def counted(number: int, noun: str) -> str:
 
 def cause_of(error: Exception) -> str:
     """What a library's or the system's error says, in one line, to be quoted in an error of ours."""
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    line = (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0]
+    return line if len(line) <= _LONGEST_CAUSE else f"{line[:_LONGEST_CAUSE]}…"

@@ -1,11 +1,9 @@
-"""Paths as users give them; whether a folder can be written, and how a file is."""
+"""Paths as users give them, and whether a folder can be written."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twofold import shutdown
 from twofold.errors import SettingError
 
 # So many bytes are written to see whether a folder takes any: about a figure's.
@@ -54,17 +52,3 @@ def nearest_folder(folder: Path) -> Path:
             continue
         return place
     return folder
-
-
-def write_whole(file: Path, content: bytes, beside: Path, ready: Callable[[Path], None] = lambda part: None) -> None:
-    """Write a file whole or not at all: it is written `beside` first, made `ready`, and then takes its name.
-
-    Who reads meanwhile, or after a crash, finds the old file or the new one. Raises `OSError`.
-    """
-    with shutdown.critical:
-        try:
-            beside.write_bytes(content)
-            ready(beside)
-            beside.replace(file)
-        finally:
-            beside.unlink(missing_ok=True)

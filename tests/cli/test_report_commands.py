@@ -1,6 +1,7 @@
 """twofold models, report and demo, as users run them, with nothing kept, with something, and by mistake."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,22 @@ def test_networks_may_be_kept_elsewhere(capsys):
     assert main(["models", "--models", "elsewhere", "--json"]) == 0
     assert main(["demo", "--models", "elsewhere"]) == 0
     assert "NetWS" in Path("demo.html").read_text()
+
+
+def test_a_bad_file_among_the_networks_is_told_of_and_the_others_are_listed_and_shown(folder, tmp_path, capsys):
+    good, bad, *_ = (folder / "twofold.models").iterdir()
+    (tmp_path / "some").mkdir()
+    shutil.copy(good, tmp_path / "some")
+    (tmp_path / "some" / bad.name).write_bytes(bad.read_bytes()[:-1])
+    (tmp_path / "some" / "k.pickle.safetensors").write_bytes(b"\x80\x04N.")
+    for command, shows in (("models", f"1 network in {tmp_path / 'some'}"), ("report", "")):
+        assert in_kept(folder, command, "--models", str(tmp_path / "some")) == 0
+        out, err = capsys.readouterr()
+        assert shows in out
+        (told,) = [line for line in err.splitlines() if bad.name in line]
+        assert "is no model that this twofold can read" in told
+        assert "delete it, or name another --models" in told
+    assert 'href="#demo"' in Path("report.html").read_text()
 
 
 def test_models_says_how_to_keep_some(capsys):
@@ -105,8 +122,5 @@ def test_mistakes_are_told_in_one_line(folder, capsys):
     Path("a-folder").mkdir()
     assert "`--out` (=a-folder) cannot be written" in fails(["report", *store, "-o", "a-folder"], 2, capsys)
     assert "did you mean best?" in fails(["study", "--keep-models", "bets"], 2, capsys)
-    Path("twofold.models").mkdir()
-    Path("twofold.models/k.safetensors").write_bytes(b"\x80\x04N.")
-    assert "k.safetensors is no model" in fails(["models"], 3, capsys)
     Path("file").write_text("")
     assert "cannot make file/m" in fails(["study", "--keep-models", "all", "--models", "file/m"], 3, capsys)

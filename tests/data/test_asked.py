@@ -1,5 +1,7 @@
 """Pairs of pictures that somebody asks about: two, folders, lists and arrays; and the form of a network's images."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from twofold.data import load_images, npz
 from twofold.data.asked import find_pairs
 from twofold.data.form import Form
+from twofold.data.pictures import read_picture
 from twofold.errors import DataError, SettingError, TwofoldError
 
 
@@ -148,3 +151,16 @@ def test_colours_sizes_and_channels_come_into_the_form(tmp_path):
         colour_form.image(np.zeros((4, 16, 12)))
     with pytest.raises(DataError, match="NaN or infinite"):
         grey_form.image(np.full((16, 12), np.nan))
+
+
+def test_a_pipe_among_the_pictures_keeps_nobody_waiting(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(DataError, match=r"pipe\.png is no file; name a picture"):
+        read_picture(str(tmp_path / "pipe.png"))
+
+
+def test_an_archive_that_is_none_is_refused(tmp_path):
+    np.save(tmp_path / "pairs.npy", np.zeros((2, 2, 8, 8)))
+    (tmp_path / "pairs.npy").rename(tmp_path / "pairs.npz")
+    with pytest.raises(DataError, match=r"pairs\.npz as an \.npz file of numbers \(it is no archive\)"):
+        find_pairs(tmp_path / "pairs.npz")

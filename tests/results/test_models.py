@@ -1,7 +1,10 @@
 """The model store: what goes in comes out, and nothing but a model of ours is taken for one."""
 
+import functools
 import json
+import os
 import pickle
+import re
 import resource
 import signal
 import struct
@@ -11,6 +14,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from twofold.errors import StoreError
@@ -18,10 +22,17 @@ from twofold.networks import NETWORKS
 from twofold.networks.paper import init_network
 from twofold.networks.protocol import Variables
 from twofold.results import ModelStore, models_folder
+from twofold.settings import SETTINGS
 
 RECORD = {
+    **{name: declared.default for name, declared in SETTINGS.items()},
     "key": "k",
     "network": "NetWS",
+    "round": 0,
+    "validation_pairs": 250,
+    "auxiliary_losses": False,
+    "diverged": False,
+    "test_error": 0.25,
     "image_size": [14, 14],
     "pixel_mean": 0.1 + 0.2,
     "pixel_deviation": 1 / 3,
@@ -35,6 +46,7 @@ def store(tmp_path):
     return ModelStore(tmp_path / "kept")
 
 
+@functools.cache
 def network_of(name):
     return Variables(init_network(jax.random.key(3), weight_sharing=NETWORKS[name].weight_sharing))
 
@@ -168,3 +180,75 @@ def test_a_folder_that_takes_no_files_is_refused_before_anything_is_trained(tmp_
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert list((tmp_path / "kept").iterdir()) == []
+
+
+def kept(store, key):
+    return store.add(network_of("NetWS"), {**RECORD, "key": key})
+
+
+def flipped(path):
+    """One bit of a weight is another."""
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+
+
+def without_digest(path, change):
+    """The file as an earlier version wrote it, with other weights."""
+    with safe_open(path, "np") as file:
+        tensors = {name: change(file.get_tensor(name)) for name in file.keys()}  # noqa: SIM118
+        record = file.metadata()["record"]
+    save_file(tensors, path, metadata(record=record))
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+BAD = {
+    "empty": (lambda path: path.write_bytes(b""), "is no model"),
+    "truncated": (lambda path: path.write_bytes(path.read_bytes()[:-1]), "is no model"),
+    "a bit of a weight": (flipped, "it is damaged"),
+    "weights that are NaN": (lambda path: without_digest(path, lambda weight: weight * np.nan), "are not finite"),
+    "another trial's": (lambda path: path.rename(path.with_stem("z")), "is the network of the trial b; call it b"),
+    "a pipe": (a_pipe, "it is no file"),
+    "a folder": (a_folder, "it is no file"),
+    "a head beyond all bounds": (lambda path: path.write_bytes(b"\xff" * 8 + bytes(100)), "does not begin as one"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_file_is_told_of_and_does_not_count_and_the_others_do(store, kind):
+    spoil, told = BAD[kind]
+    for key in "abc":
+        kept(store, key)
+    assert store.present("abc") == {*"abc"}
+    spoil(store.path("b"))
+    assert [record["key"] for record in store.records()] == ["a", "c"]
+    (note,) = store.notes
+    assert told in note
+    assert "\n" not in note
+    assert re.search(r"delete it, or name another --models|call it b", note)
+    assert store.present("abc") == {"a", "c"}
+    if spoil is not a_folder:
+        kept(store, "b")
+        assert store.present("abc") == {*"abc"}
+
+
+def test_what_an_earlier_version_kept_has_no_digest_and_is_whole(store):
+    without_digest(kept(store, "a"), lambda weight: weight)
+    assert store.present("a") == {"a"}
+    assert [record["key"] for record in store.records()] == ["a"]
+    assert store.notes == []
+
+
+def test_a_network_that_diverged_may_have_weights_that_are_not_finite(store):
+    path = store.add(network_of("NetWS"), {**RECORD, "key": "a", "diverged": True})
+    without_digest(path, lambda weight: weight * np.nan)
+    assert store.present("a") == {"a"}

@@ -10,7 +10,7 @@ import pandas as pd
 from twofold.analysis.classes import classes_of, images_told_apart
 from twofold.analysis.own import named, told_apart
 from twofold.data import Reading, classes_text, names_stored
-from twofold.data.relations import check_written, is_function, is_meant, numbered, unmarked, with_mark
+from twofold.data.relations import check_written, class_count, is_function, is_meant, numbered, unmarked, with_mark
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
@@ -208,7 +208,7 @@ def _is_asked(function: str, _: str, question: str | None, class_names: Sequence
     """Whether a function of the user's has the answers of a row's relation."""
     if question is None:
         return False
-    names = tuple(class_names) or numbered(int(question.partition("-")[0]))
+    names = tuple(class_names) or numbered(class_count(question))
     return ask([function], names)[function].identity == question
 
 

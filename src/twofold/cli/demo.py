@@ -37,6 +37,8 @@ def demo(
     check_file(out)
     kept = find_models(models, store)
     records = kept.records()
+    for left_aside in kept.notes:
+        say(left_aside)
     chosen, note = choose_models(records, relation=relation, data=data), left_out(records)
     say(write_page(out, demo_page(demo_data(kept, chosen, data_dir, note=note))))
     if note:

@@ -26,6 +26,8 @@ def models(
 
     kept = find_models(models, store)
     records = [{**record, "file": str(kept.path(record["key"]))} for record in kept.records()]
+    for note in kept.notes:
+        say(note)
     if json:
         print(json_module.dumps(records, indent=1))
     elif not records:

@@ -56,6 +56,8 @@ def report(
     kept = find_models(models, store)
     portable = bool(table.network.isin(list(NETWORKS)).any()) or table.empty
     demo, reason = demo_or_reason(kept, set(table.key), data_dir, portable=portable)
+    for note in kept.notes:
+        say(note)
     opened = Store(store, create=False)
     page = report_page(
         table,

@@ -106,7 +106,9 @@ def _of_list(path: Path) -> list[Pair]:
 
 def _of_arrays(path: Path) -> list[Pair]:
     try:
-        with np.load(path, allow_pickle=False) as content:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("it is no archive")
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             if _TOGETHER in content and any(side in content for side in _APART):
                 raise DataError(f"{path} has images, and left or right too; keep images, or left and right")
             wanted = (_TOGETHER,) if _TOGETHER in content else _APART

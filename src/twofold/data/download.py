@@ -1,21 +1,17 @@
 """Fetching published data sets, once. The only code here that uses a network."""
 
-import contextlib
 import re
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
 import pooch
 
-from twofold import shutdown
 from twofold.cache import place_of
 from twofold.errors import DataError, cause_of
+from twofold.files import clear_partial, writing_whole
 
 # Seconds without an answer after which a mirror counts as unreachable.
 _TIMEOUT = 20
@@ -165,29 +161,13 @@ def _is_there(target: Path, sha256: str) -> bool:
 
 
 def _fetch(url: str, sha256: str, target: Path) -> None:
-    with _part_beside(target) as part:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    clear_partial(target.parent)
+    with writing_whole(target) as part:
         _get(url, part)
-        part.close()
-        with shutdown.critical:  # else a signal may take the part away meanwhile
-            if pooch.file_hash(part.name) != sha256:
-                raise _AnotherFile
-            Path(part.name).replace(target)
-
-
-@contextlib.contextmanager
-def _part_beside(target: Path) -> Iterator[IO[bytes]]:
-    """What a file is written to before it is put in its place; it is gone afterwards, whatever happens."""
-    with shutdown.critical:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = tempfile.NamedTemporaryFile(prefix=".twofold-", dir=target.parent, delete=False)  # noqa: SIM115
-        remove = partial(Path(part.name).unlink, missing_ok=True)
-        shutdown.register(remove)
-    try:
-        with part:
-            yield part
-    finally:
-        shutdown.unregister(remove)
-        remove()
+        part.flush()
+        if pooch.file_hash(part.name) != sha256:
+            raise _AnotherFile
 
 
 def _get(url: str, part: IO[bytes]) -> None:

@@ -77,5 +77,6 @@ def check_wanted(wanted: Sequence[str], names: Sequence[str]) -> None:
 
 
 def printable(text: str) -> str:
-    """A text as it can be printed: bytes of a file's name that are no text are shown as question marks."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """A text as it can be printed in a line: of a file's name what is no text, or breaks lines, is a question mark."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "?" for sign in whole)

@@ -22,7 +22,7 @@ def read_npz(path: Path) -> Raw:
     try:
         if not zipfile.is_zipfile(path):
             raise DataError(f"{path} is no .npz file; {_SAVE}")
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             lacking = [key for key in _WANTED if key not in content]
             if lacking:
                 found = ", ".join(content) or "nothing"

@@ -5,6 +5,7 @@ are rounded to 8, CMYK and YCbCr become red, green and blue. A picture whose thr
 """
 
 import os
+import stat
 import warnings
 from collections.abc import Sequence
 
@@ -69,6 +70,8 @@ def read_picture(path: str, size: tuple[int, int] | None = None) -> Picture:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow about files that it reads all the same
         try:
+            if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would keep us waiting
+                raise DataError(f"{printable(path)} is no file; name a picture")
             with Image.open(path, formats=_formats()) as image:
                 _check(path, image)
                 turned = ImageOps.exif_transpose(image)

@@ -40,6 +40,7 @@ _OTHERS = "or an expression over the classes a and b such as 'abs(a - b) <= 1', 
 # A function in a file, as it is typed.
 _FUNCTION = re.compile(r"(?P<file>.+\.py):\s*(?P<name>[^\W\d]\w*)\s*")
 
+_IDENTITY = re.compile(r"[1-9]\d{0,3}-[0-9a-f]{32}", re.ASCII)
 _MARK = re.compile(r" #[0-9a-f]{6}$")
 
 # What an expression has that says anything of a pair: one of its classes.
@@ -133,7 +134,7 @@ def is_meant(typed: str, text: str, question: str | None, class_names: Sequence[
         return True
     with suppress(SettingError):
         told = question or find_relation(text).identity
-        return find_relation(typed, tuple(class_names) or numbered(int(told.partition("-")[0]))).identity == told
+        return find_relation(typed, tuple(class_names) or numbered(class_count(told))).identity == told
     return False
 
 
@@ -193,6 +194,11 @@ def asked_of(settings: Settings, classes: int) -> Relation:
     return carried if isinstance(carried, Relation) else find_relation(settings.relation, numbered(classes))
 
 
+def is_identity(text: str) -> bool:
+    """Whether a text has the form of a `Relation.identity`."""
+    return _IDENTITY.fullmatch(text) is not None
+
+
 def numbered(classes: int) -> tuple[str, ...]:
     """The names of so many classes that have none."""
     return tuple(map(str, range(classes)))
@@ -215,7 +221,7 @@ def unpacked(text: str, answers: str, class_names: Sequence[str]) -> Relation:
 
 def unpacked_table(text: str, question: str, answers: str) -> Relation:
     """The relation of packed answers among classes without names. Raises `ValueError` unless `question` tells it."""
-    relation = unpacked(text, answers, numbered(_classes_of(question)))
+    relation = unpacked(text, answers, numbered(class_count(question)))
     if relation.identity != question:
         raise ValueError(f"the answers of the relation {shown(text)} are not those of its hash")
     if text in RELATIONS and relation != _named(text, relation.class_names):
@@ -228,12 +234,12 @@ def name_of_table(question: str) -> str:
 
     Raises `ValueError` where the text tells no table.
     """
-    classes = numbered(_classes_of(question))
+    classes = numbered(class_count(question))
     return next((name for name in RELATIONS if _named(name, classes).identity == question), "")
 
 
-def _classes_of(question: str) -> int:
-    """Of how many classes the table is that a `Relation.identity` tells."""
+def class_count(question: str) -> int:
+    """Of how many classes the table is that a `Relation.identity` tells. Raises `ValueError` where it tells none."""
     found = _IDENTITY.fullmatch(question)
     if found is None or not 1 < int(found[1]) <= MOST_CLASSES:
         raise ValueError(f"{shown(question)} tells no table of answers")

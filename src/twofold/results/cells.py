@@ -1,14 +1,19 @@
 """What a cell of a table of trials holds, whoever wrote it: of which type it is follows from its column's name."""
 
 import ast
+import csv
 import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import sqlalchemy as sa
 
-from twofold.errors import DataError, SettingError
+from twofold.data.reading import LEAST_CLASSES, MOST_CLASSES, names_of_text
+from twofold.data.relations import is_identity
+from twofold.errors import DataError, SettingError, shown
+from twofold.paths import is_text
 from twofold.results.schema import trials
 from twofold.settings import SETTINGS, plain
 
@@ -59,10 +64,34 @@ def value_of(name: str, cell: Any, decimal: str = ".") -> Any:
     if _FAILED.fullmatch(text):
         raise _wrong(name, text, "a value, not a spreadsheet's error")
     value = _READ[kind](name, text, decimal)
-    try:
-        return SETTINGS[name].checked(value) if name in SETTINGS else value
-    except SettingError as error:
-        raise DataError(str(error)) from error
+    check_value(name, value)
+    return SETTINGS[name].checked(value) if name in SETTINGS else value
+
+
+def check_value(name: str, value: Any) -> None:
+    """Raise `DataError` unless a column of that name may hold this value, as a store gives it."""
+    if value is None:
+        if name not in _NULLABLE:
+            raise DataError(f"`{name}` must have a value, and has none")
+        return
+    must_be, fits = _SOUND[TYPES[name]]
+    if not fits(value):
+        raise _wrong(name, value, must_be)
+    if TYPES[name] is float:
+        _check_fraction(name, value, value)
+    if name == "class_names" and not _are_names(value):
+        raise _wrong(name, value, "names separated by commas")
+    if name == "question" and not is_identity(value):
+        raise _wrong(name, value, "what tells a relation")
+    if name == "dead_units_trace" and not all(_are_counts(each) for each in value):
+        raise _wrong(name, value, "a pair of counts for each epoch")
+    if name == "dead_layers" and not all(_are_counts(each) and len(each) == 2 for each in value.values()):
+        raise _wrong(name, value, "a pair of counts for each layer")
+    if name in SETTINGS:
+        try:
+            SETTINGS[name].checked(value)
+        except SettingError as error:
+            raise DataError(str(error)) from error
 
 
 def decimal_sign(cells: Iterable[str]) -> str:
@@ -110,9 +139,15 @@ def _float(name: str, text: str, decimal: str) -> float:
             f"a number with {decimal!r} before its decimals, as others of the table, and no sign between thousands",
         )
     number = float(_plain_number(match, decimal))
-    if name.endswith("_error") and not 0 <= number <= 1:
-        raise _wrong(name, text, "a fraction between 0 and 1; divide percents by 100")
+    _check_fraction(name, number, text)
     return number
+
+
+def _check_fraction(name: str, number: float, given: Any) -> None:
+    if name.endswith("_error") and not 0 <= number <= 1:
+        raise _wrong(name, given, "a fraction between 0 and 1; divide percents by 100")
+    if not math.isfinite(number):
+        raise _wrong(name, given, "a finite number")
 
 
 def _str(name: str, text: str, decimal: str) -> str:
@@ -144,6 +179,39 @@ def _beginning(text: str) -> str:
     return text if len(text) < 40 else f"{text[:40]}…"
 
 
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or _is_whole(value)
+
+
+def _are_counts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_whole, value))
+
+
+def _are_names(text: str) -> bool:
+    try:
+        return LEAST_CLASSES <= len(names_of_text(text)) <= MOST_CLASSES
+    except csv.Error:
+        return False
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and all(each is None or _is_number(each) or isinstance(each, list) for each in value)
+
+
+# Of each type of Python's in words, and whether a value is one that a store may give.
+_SOUND: dict[type, tuple[str, Callable[[Any], bool]]] = {
+    bool: ("True or False", lambda value: isinstance(value, bool)),
+    int: (f"a whole number of at most {_LARGEST}", _is_whole),
+    float: ("a number", _is_number),
+    str: ("a text", lambda value: isinstance(value, str) and is_text(value)),
+    list: ("a list of numbers", _is_list),
+    dict: ("names and values", lambda value: isinstance(value, dict)),
+}
+
 _READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list, dict: _dict}
 
 
@@ -161,5 +229,5 @@ def _plain_number(match: re.Match[str], decimal: str) -> str:
     return match[0].replace(decimal, ".")
 
 
-def _wrong(name: str, text: str, must_be: str) -> DataError:
-    return DataError(f"`{name}` (={text!r}) must be {must_be}")
+def _wrong(name: str, value: Any, must_be: str) -> DataError:
+    return DataError(f"`{name}` (={shown(repr(value)) if isinstance(value, str) else shown(value)}) must be {must_be}")

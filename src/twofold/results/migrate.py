@@ -17,8 +17,10 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 
 from twofold.errors import StoreError, cause_of
+from twofold.files import put_in_place
 from twofold.results.database import wait_for_others, writing
 from twofold.results.versions import MIGRATIONS, NEWEST, STAMP, Standing, look
 
@@ -44,7 +46,13 @@ def upgrade(engine: sa.Engine, check: Callable[[Standing], None], file: Path | N
                 return []
             if found.version and file:
                 copy = _copy(file.resolve(), found.version)
-            run(connection, found.stamped or "base", "head")
+            try:
+                run(connection, found.stamped or "base", "head")
+            except (AssertionError, LookupError, CommandError) as error:  # of Alembic, about what it finds
+                raise StoreError(
+                    f"the store{f' {file}' if file else ''} has not what its version {found.version} has "
+                    f"({cause_of(error)}); name another with --store"
+                ) from error
     except BaseException:
         if copy:
             copy.unlink()
@@ -87,7 +95,9 @@ def _copy(file: Path, version: str) -> Path:
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(partial)) as target:
             source.backup(target)
         shutil.copymode(file, partial)
-        return partial.rename(_free_name(file, version))
+        copy = _free_name(file, version)
+        put_in_place(partial, copy)
+        return copy
     except (OSError, sqlite3.Error) as error:
         if partial.is_file():
             partial.unlink()

@@ -6,10 +6,12 @@ anywhere can be opened without running what is in it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +21,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from twofold.data import Task
-from twofold.errors import SettingError, StoreAway, StoreError, cause_of
+from twofold.errors import DataError, SettingError, StoreAway, StoreError, cause_of, shown
+from twofold.files import clear_partial, write_whole
 from twofold.networks import find_network
-from twofold.paths import try_folder, typed_path, write_whole
+from twofold.paths import try_folder, typed_path
 from twofold.results.database import address_of
+from twofold.results.records import checked_record
 
 if TYPE_CHECKING:
     from twofold.networks.protocol import Variables
@@ -30,7 +34,8 @@ if TYPE_CHECKING:
 # In the metadata of every file: what else its metadata and tensors are called depends on it.
 _FORMAT = "twofold model 1"
 _ENDING = ".safetensors"
-_RECORD_NEEDS = ("key", "network", "image_size", "pixel_mean", "pixel_deviation")
+# Longer heads of files than this are not read, nor files that are larger: no network of ours has so many weights.
+_MOST_HEAD, _MOST_BYTES = 16 * 1024**2, 8 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,22 @@ class Model:
 
 
 class ModelStore:
-    """A folder of trained networks."""
+    """A folder of trained networks.
+
+    `notes` says in sentences which of its files `records` has left out, and what to do about each.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = typed_path("models", folder)
+        self.notes: list[str] = []
+        self._sound: dict[Path, tuple[int, ...]] = {}  # files that were read whole, as they were then
 
     def make_folder(self) -> None:
         """Make the folder if it lacks. Raises `StoreError` where that cannot be done, or it cannot be written."""
-        with _errors("make", self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._make()
         with _errors("write to", self.folder):
             try_folder(self.folder)
+        clear_partial(self.folder)
 
     def add(self, variables: Variables, record: Mapping[str, Any]) -> Path:
         """Keep a network under its record's `key`, in place of an earlier one, and return the file.
@@ -74,15 +84,24 @@ class ModelStore:
         return self._write(_tensors(variables), record)
 
     def present(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys whose networks are kept."""
-        return {key for key in keys if self.path(key).is_file()}
+        """Those of the keys whose networks are kept, in files that are whole and undamaged."""
+        return {key for key in keys if self._is_sound(key)}
 
     def records(self) -> list[dict[str, Any]]:
-        """The records of all networks kept, in the order of their keys; weights are not read.
+        """The records of all networks kept, in the order of their keys.
 
-        Raises `StoreError` where a file is none of ours.
+        A file that is none of ours, or is damaged, is left out, and `notes` says so: so all is read, weights too.
         """
-        return [_read(path)[0] for path in self.files()]
+        self.notes.clear()
+        records = []
+        for path in self.files():
+            try:
+                record, _ = _read(path, with_tensors=True)
+                _check_name(path, record)
+                records.append(record)
+            except StoreError as error:
+                self.notes.append(str(error))
+        return records
 
     def files(self) -> list[Path]:
         """The files of all networks kept, in the order of their keys."""
@@ -123,13 +142,28 @@ class ModelStore:
         return self.folder / f"{key}{_ENDING}"
 
     def _write(self, tensors: dict[str, np.ndarray], record: Mapping[str, Any]) -> Path:
-        path = self.path(record["key"])
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        content = save(tensors, {"format": _FORMAT, "record": json.dumps(dict(record))})
-        self.make_folder()
+        path, text = self.path(record["key"]), json.dumps(dict(record))
+        content = save(tensors, {"format": _FORMAT, "record": text, "digest": _digest(text, tensors)})
+        self._make()
         with _errors("write", path):
-            write_whole(path, content, partial)
+            write_whole(path, content)
         return path
+
+    def _make(self) -> None:
+        with _errors("make", self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _is_sound(self, key: str) -> bool:
+        path = self.path(key)
+        with suppress(OSError, StoreError):
+            status = path.stat()
+            now = (status.st_ino, status.st_size, status.st_mtime_ns)
+            if self._sound.get(path) != now:
+                record, _ = _read(path, with_tensors=True)
+                _check_name(path, record)
+                self._sound[path] = now
+            return True
+        return False
 
     def _existing(self, key: str) -> Path:
         path = self.path(key)
@@ -180,10 +214,12 @@ def _variables(path: Path, record: Mapping[str, Any], tensors: dict[str, np.ndar
     try:
         structure = find_network(record["network"]).structure()
     except SettingError as error:
-        raise _no_model(path, f"there is no network {record['network']}") from error
-    shapes, definition = jax.tree_util.tree_flatten_with_path(
-        jax.eval_shape(lambda: structure.init(jax.random.key(0), task).parameters)
-    )
+        raise _no_model(path, f"there is no network {shown(record['network'])}") from error
+    try:
+        made = jax.eval_shape(lambda: structure.init(jax.random.key(0), task).parameters)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise _no_model(path, f"there is no such network for images of {height}x{width}") from error
+    shapes, definition = jax.tree_util.tree_flatten_with_path(made)
     leaves = [jnp.asarray(_tensor(path, tensors, _name(place), shape.shape)) for place, shape in shapes]
     return Variables(jax.tree.unflatten(definition, leaves))
 
@@ -192,10 +228,9 @@ def _of_own(path: Path, record: Mapping[str, Any], tensors: Mapping[str, np.ndar
     """What a network of one's own computes with, by the names in its module."""
     from twofold.networks.protocol import Variables
 
-    try:
-        shapes = [{name: tuple(shape) for name, shape in record[kind].items()} for kind in ("parameters", "buffers")]
-    except (KeyError, AttributeError, TypeError) as error:
-        raise _no_model(path, "its record does not say what the network computes with") from error
+    if not {"parameters", "buffers"} <= record.keys():
+        raise _no_model(path, "its record does not say what the network computes with")
+    shapes = [{name: tuple(shape) for name, shape in record[kind].items()} for kind in ("parameters", "buffers")]
     return Variables(*({name: _tensor(path, tensors, name, shape) for name, shape in of.items()} for of in shapes))
 
 
@@ -209,23 +244,58 @@ def _tensor(path: Path, tensors: Mapping[str, np.ndarray], name: str, shape: tup
 
 
 def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """The record of a file, and its arrays if they are asked for."""
+    """The record of a file, and its arrays if they are asked for: then its digest is compared, too."""
     try:
+        _check_head(path)
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()} if with_tensors else {}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, OverflowError) as error:  # of NumPy, about odd shapes
         raise _no_model(path, cause_of(error)) from error
     if metadata.get("format") != _FORMAT:
-        raise _no_model(path, f"its format is {metadata.get('format', 'not given')}, not {_FORMAT}")
+        raise _no_model(path, f"its format is {shown(metadata.get('format', 'not given'))}, not {_FORMAT}")
+    # What earlier versions kept has no digest.
+    text, digest = metadata.get("record", ""), metadata.get("digest")
+    if with_tensors and digest is not None and digest != _digest(text, tensors):
+        raise _no_model(path, "it is damaged: its weights or its record are not those that were written")
     try:
-        record = json.loads(metadata["record"])
-        lacking = [name for name in _RECORD_NEEDS if name not in record]
-    except (KeyError, ValueError, TypeError) as error:
+        record = checked_record(json.loads(text))
+    except (ValueError, RecursionError) as error:
         raise _no_model(path, "its record cannot be read") from error
-    if lacking:
-        raise _no_model(path, f"its record has no `{lacking[0]}`")
+    except DataError as error:
+        raise _no_model(path, f"in its record {error}") from error
+    if not (record.get("identity") or record["diverged"] or all(np.isfinite(each).all() for each in tensors.values())):
+        raise _no_model(path, "its weights are not finite")
     return record, tensors
+
+
+def _check_name(path: Path, record: Mapping[str, Any]) -> None:
+    """Raise `StoreError` unless a file of a folder is called as its trial."""
+    if path.stem != record["key"]:
+        raise StoreError(
+            f"{path} is the network of the trial {shown(record['key'])}; call it {shown(record['key'])}{_ENDING}"
+        )
+
+
+def _check_head(path: Path) -> None:
+    """Raise `ValueError` for what is no file, or too large a one, before any memory is taken."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no file")
+    if status.st_size > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES // 1024**3} GiB")
+    with path.open("rb") as file:
+        if int.from_bytes(file.read(8), "little") > _MOST_HEAD:
+            raise ValueError("it does not begin as one")
+
+
+def _digest(record: str, tensors: Mapping[str, np.ndarray]) -> str:
+    """The hash of all that a file holds."""
+    known = hashlib.sha256(record.encode())
+    for name, tensor in sorted(tensors.items()):
+        known.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
+        known.update(np.ascontiguousarray(tensor).data)
+    return known.hexdigest()
 
 
 def _no_model(path: Path, cause: str) -> StoreError:

@@ -14,6 +14,9 @@ import sqlalchemy as sa
 # Seconds that a process waits for another that writes, instead of failing.
 _BUSY = 20
 
+# The most bytes of a cell, and of a row: the losses of a million epochs take 20 MB.
+_LONGEST_CELL = 32 * 1024**2
+
 # File systems over a network, which give processes on several machines no memory to share.
 _OVER_A_NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "lustre", "gpfs", "beegfs", "ceph", "afs", "glusterfs")
 
@@ -85,8 +88,18 @@ def uri_of(file: Path, options: str) -> str:
 
 def _connect(uri: str) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, check_same_thread=False, isolation_level=None)
+    # A file may be anybody's (https://sqlite.org/security.html): what stands in its schema is not run, and no cell is
+    # larger than ours may be. Bytes that are no text are told from texts by who reads the cell.
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_CELL)
+    connection.text_factory = _text
     connection.execute("PRAGMA synchronous=FULL")  # what is committed is there after a loss of power
     return connection
+
+
+def _text(content: bytes) -> str:
+    return content.decode(errors="surrogateescape")
 
 
 def _mode(file: Path, *, create: bool) -> str:

@@ -26,6 +26,7 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
+from twofold.results.rows import as_given, check_question, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, questions, runs, trials
 from twofold.results.sqlite import fold, write_ahead
 from twofold.results.versions import check, look
@@ -126,7 +127,7 @@ class Store:
 
         of_trials = [trials.c[name] for name in ("network", "identity", "source", "arguments")]
         query = (
-            sa.select(*of_trials, networks.c.description)
+            sa.select(*as_given([*of_trials, networks.c.description], self._engine.dialect.name))
             .select_from(trials.join(networks, networks.c.identity == trials.c.identity))
             .order_by(trials.c.finished_at, trials.c.key)
         )
@@ -135,7 +136,8 @@ class Store:
             rows: Sequence[sa.Row] = []
             if trials.c.identity in self._columns:
                 rows = connection.execute(query).all()
-        distinct = {(row.network, row.identity): tuple(row) for row in rows}
+        text = self._engine.dialect.name == "sqlite"
+        distinct = {(row.network, row.identity): description_of(row, self.url, text=text) for row in rows}
         return pd.DataFrame(list(distinct.values()), columns=[*(column.name for column in of_trials), "description"])
 
     def name_question(self, fingerprint: str, relation: Relation) -> str:
@@ -157,7 +159,10 @@ class Store:
 
     def answers(self) -> dict[tuple[str, str], str]:
         """The packed answers of rows' relations, by their `question` and `fingerprint`; earlier rows have none."""
-        return {(row.question, row.fingerprint): row.answers for row in self.questions()}
+        known = self.questions()
+        for each in known:
+            check_question(each, self.url)
+        return {(each.question, each.fingerprint): each.answers for each in known}
 
     def questions(self) -> list[Question]:
         """What rows' relations mean."""
@@ -241,15 +246,18 @@ class Store:
         import pandas as pd
 
         columns = [c for c in self._columns if histories or c.name not in LONG_COLUMNS]
+        names = [column.name for column in columns]
+        given = as_given(columns, self._engine.dialect.name)
         rows: list[sa.Row] = []
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                rows += connection.execute(sa.select(*columns).order_by(trials.c.finished_at, trials.c.key))
+                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
             else:
                 for some in _slices(wanted):
-                    rows += connection.execute(sa.select(*columns).where(trials.c.key.in_(some)))
-        table = pd.DataFrame([tuple(row) for row in rows], columns=[c.name for c in columns])
+                    rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
+        values = values_of(names, rows, self.url, text=self._engine.dialect.name == "sqlite")
+        table = pd.DataFrame(list(zip(*values.values(), strict=True)), columns=names)
         for name in ("validation_error", "digit_error", "distance_threshold", "true_share", "one_image_error"):
             table[name] = table[name].astype(float)
         if wanted is None:
@@ -348,9 +356,11 @@ class Store:
 
     def read_journal(self, start: int = 0) -> list[dict[str, Any]]:
         """The entries of the search journal from the one of this number on; the first has number 0."""
-        query = sa.select(journal.c.entry).where(journal.c.number >= start).order_by(journal.c.number)
+        entry = as_given([journal.c.entry], self._engine.dialect.name)
+        query = sa.select(*entry).where(journal.c.number >= start).order_by(journal.c.number)
         with self._errors(), self._engine.connect() as connection:
-            return list(connection.scalars(query))
+            cells = list(connection.scalars(query))
+        return [entry_of(cell, self.url, text=self._engine.dialect.name == "sqlite") for cell in cells]
 
     def _open(self, *, create: bool) -> tuple[Set[str], list[sa.ColumnElement]]:
         """Make or migrate the store if need be; return its tables, and what to select for each column of a trial."""

@@ -30,6 +30,9 @@ _MARKS = {
 # How the files of spreadsheets begin: those that are archives, and Excel's older ones.
 _SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
+# A hundred thousand trials with histories of a hundred epochs take half of this.
+_MOST_BYTES = 512 * 1024**2
+
 # The limit of cells is one for all threads.
 _one_at_a_time = threading.Lock()
 
@@ -45,7 +48,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     are texts. Raises `DataError` where there is no such file, it is none of that kind, or a cell has lost its value.
     """
     try:
-        table = _table(_rows(_text(path.read_bytes())))
+        with path.open("rb") as file:  # which may be a pipe
+            content = file.read(_MOST_BYTES + 1)
+        table = _table(_rows(_text(content)))
     except OSError as error:
         raise DataError(
             f"cannot read {path} ({cause_of(error)}); `twofold results --csv > {path}` makes one"
@@ -62,6 +67,8 @@ def read_csv(path: Path) -> pd.DataFrame:
 
 
 def _text(content: bytes) -> str:
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES // 1024**2} MiB; leave columns out, or split it")
     if content.startswith(_SPREADSHEETS):
         raise ValueError("it is a spreadsheet's own file; save it as CSV")
     for mark, encoding in _MARKS.items():

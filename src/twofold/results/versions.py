@@ -12,7 +12,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from twofold.errors import StoreError
+from twofold.errors import StoreError, shown
 from twofold.results.schema import metadata, trials
 
 # A file a version, in order: 0001_first.py.
@@ -24,19 +24,28 @@ FIRST, NEWEST = VERSIONS[0], VERSIONS[-1]
 STAMP = "twofold_version"
 _STAMP = sa.table(STAMP, sa.column("version_num", sa.String))
 
+# Where SQLite has what there is in a file.
+_SCHEMA = sa.table("sqlite_master", *(sa.column(name, sa.String) for name in ("type", "name", "tbl_name", "sql")))
+
 
 @dataclass(frozen=True)
 class Standing:
-    """What a database has: its tables, the columns of `trials`, and the number of its version where it has one."""
+    """What a database has: its tables, the columns of `trials`, and the number of its version where it has one.
+
+    `foreign` is something in our tables that no version has put there: a trigger, or code in the place of a table.
+    """
 
     tables: Set[str]
     columns: Set[str]
     stamped: str | None
+    foreign: str = ""
 
     @property
     def version(self) -> str | None:
         """The store's version, None where there is no store yet. One of the first version has no number."""
-        return (self.stamped or FIRST) if trials.name in self.tables else None
+        if trials.name not in self.tables:
+            return None
+        return FIRST if self.stamped is None else self.stamped
 
     @property
     def is_current(self) -> bool:
@@ -55,7 +64,18 @@ def look(connection: sa.Connection) -> Standing:
     tables = set(inspector.get_table_names())
     columns = {c["name"] for c in inspector.get_columns(trials.name)} if trials.name in tables else set()
     stamped = connection.scalar(sa.select(_STAMP.c.version_num)) if _STAMP.name in tables else None
-    return Standing(tables, columns, stamped)
+    stamped = None if stamped is None else str(stamped)  # SQLite may have anything there
+    return Standing(tables, columns, stamped, _foreign(connection) if connection.dialect.name == "sqlite" else "")
+
+
+def _foreign(connection: sa.Connection) -> str:
+    """What SQLite would run when our tables are read or written."""
+    query = sa.select(_SCHEMA.c.type, _SCHEMA.c.name).where(
+        _SCHEMA.c.tbl_name.in_([*metadata.tables, STAMP]),
+        _SCHEMA.c.type.in_(["trigger", "view"]) | _SCHEMA.c.sql.ilike("create virtual%"),
+    )
+    found = connection.execute(query).first()
+    return "" if found is None else f"the {found.type} {shown(found.name)}"
 
 
 def check(found: Standing, shown_url: str, *, create: bool, sharing: bool) -> None:
@@ -63,14 +83,18 @@ def check(found: Standing, shown_url: str, *, create: bool, sharing: bool) -> No
 
     A database server may be shared with other programs (`sharing`); a file that holds only tables of others is theirs.
     """
+    if found.foreign:
+        raise StoreError(
+            f"{shown_url} is no store of twofold: {found.foreign} is none of ours; name another with --store"
+        )
     if found.version is None:
         if not create or (found.has_others and not sharing) or _STAMP.name in found.tables:
             raise StoreError(f"{shown_url} is no store of twofold: it has no table `trials`; name another with --store")
         return
     if found.version not in VERSIONS:
         raise StoreError(
-            f"the store {shown_url} has version {found.version}, and this twofold knows versions up to {NEWEST}; "
-            "install a newer twofold, or name another store with --store"
+            f"the store {shown_url} has version {shown(found.version)}, and this twofold knows versions up to "
+            f"{NEWEST}; install a newer twofold, or name another store with --store"
         )
     wanted = _columns_of(found.version)
     lacking = [c.name for c in trials.c if c.name in wanted and c.name not in found.columns]

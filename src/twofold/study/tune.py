@@ -25,10 +25,11 @@ from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from twofold.data import Images, Source
-from twofold.errors import SettingError, unknown_choice
+from twofold.errors import SettingError, cause_of, unknown_choice
 from twofold.networks import find_network
 from twofold.results import Store
 from twofold.results.patience import Patience
+from twofold.results.rows import damaged
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
 from twofold.settings import Search as Space
 from twofold.study.conduct import conduct
@@ -221,10 +222,9 @@ def tune(
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
     patience = Patience(listener.note)
-    storage = optuna.storages.JournalStorage(_Journal(store, patience))
     for search in searches:
         _check(search, budget)
-    studies = [optuna.create_study(storage=storage, study_name=s.name, load_if_exists=True) for s in searches]
+    studies = _studies(_Journal(store, patience), [search.name for search in searches])
     left = sum(budget - s.cost * len(_counted(study)) for s, study in zip(searches, studies, strict=True))
     progress = _Progress(listener, left)
     for search, study in zip(searches, studies, strict=True):
@@ -257,6 +257,7 @@ class _Journal(BaseJournalBackend):
 
     def __init__(self, store: Store, patience: Patience) -> None:
         self._store, self._patience = store, patience
+        self.url = store.url
         self._read = 0  # how many entries Optuna has read; it reads after all that it appends
 
     def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
@@ -276,6 +277,21 @@ class _Journal(BaseJournalBackend):
                 self._store.append_journal(logs)
 
         self._patience.with_(append)
+
+
+def _studies(journal: _Journal, names: Sequence[str]) -> list[optuna.Study]:
+    """Optuna's studies of these names, with what the store's journal says of them. Raises `StoreError`."""
+    try:
+        storage = optuna.storages.JournalStorage(journal)
+        return [optuna.create_study(storage=storage, study_name=name, load_if_exists=True) for name in names]
+    except (
+        AssertionError,
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # of entries that Optuna did not write
+        raise damaged(journal.url, f"Optuna cannot read the journal of searches ({cause_of(error)})") from error
 
 
 class _Progress:

@@ -85,7 +85,8 @@ def _written(folder: Path, stem: str, drawing: Drawing) -> list[str]:
     if all(_carries(file, digest) for file in files):
         return [unchanged(files[0], files[1].name)]
     figure = drawing.figure()
-    return [write_file(file, file_of(figure, ending, digest)) for file, ending in zip(files, _FORMATS)]
+    contents = [file_of(figure, ending, digest) for ending in _FORMATS]  # all, before any of the old ones goes
+    return [write_file(file, content) for file, content in zip(files, contents)]
 
 
 def file_of(figure: Any, ending: str, digest: str) -> bytes:

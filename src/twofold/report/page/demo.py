@@ -113,7 +113,7 @@ def demo_data(
 
     some = next(iter(records.values()))
     digits = load_images(some["data"], data_dir, reading_of(some))
-    if digits.fingerprint != some["fingerprint"]:
+    if digits.fingerprint != some.get("fingerprint"):
         raise DataError(f"the images of {some['data']} are not those that the networks kept were trained on")
     drawn = is_digits(digits.class_names) and digits.task.channels == 1
     form = Form.of(some)

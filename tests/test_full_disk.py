@@ -1,0 +1,144 @@
+"""A disk that is full, at every place that is written: one sentence, nothing damaged, and with room it goes on."""
+
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.mutations.readers import row_of
+
+from twofold import cache
+from twofold.errors import SettingError, StoreAway, StoreError
+from twofold.networks.protocol import Variables
+from twofold.report.figures.files import Drawing, write_figures
+from twofold.report.page.html import write_page
+from twofold.results import ModelStore, Store
+
+SIZE = 2 * 1024**2
+
+
+class SmallDisk:
+    """A file system of two MiB of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def full(self):
+        """Without room meanwhile."""
+        filler = self.folder / "filler"
+        with filler.open("wb", buffering=0) as file:
+            while file.write(bytes(4096)) == 4096 and os.statvfs(self.folder).f_bavail:
+                pass
+        yield
+        filler.unlink()
+
+
+class Limit:
+    """A limit to the size of files, which every system has."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def full(self):
+        """With room for a thousand bytes meanwhile."""
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture(params=["a small disk", "a limit"])
+def disk(request, tmp_path):
+    if request.param == "a limit":
+        yield Limit(tmp_path)
+        return
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", tmp_path], capture_output=True, check=False
+    )
+    if os.geteuid() != 0 or mounted.returncode:
+        pytest.skip("only root, and not in every container, may mount a small disk")
+    yield SmallDisk(tmp_path)
+    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir() if path.name != "filler")
+
+
+def test_the_store(disk):
+    store = Store(disk.folder / "t.db")
+    store.add(row_of(0))
+    long = row_of(1, train_loss=[0.5] * 40_000)
+    with disk.full(), pytest.raises(StoreAway, match=r"t\.db \(.*\); try again"):
+        store.add(long)
+    assert store.present([row_of(0)["key"], long["key"]]) == {row_of(0)["key"]}
+    store.add(long)
+    assert store.present([long["key"]]) == {long["key"]}
+    with closing(sqlite3.connect(disk.folder / "t.db")) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_store_that_is_not_there_yet(disk):
+    with disk.full(), pytest.raises(StoreError, match=r"t\.db"):
+        Store(disk.folder / "t.db")
+    assert Store(disk.folder / "t.db").count() == 0
+
+
+def test_kept_networks(disk):
+    network = Variables({"weight": np.ones((100, 100), np.float32)}, {})
+    models, record = ModelStore(disk.folder / "m"), {**row_of(0), "network": "Twin", "identity": "a" * 64}
+    record |= {"image_size": [14, 14], "pixel_mean": 0.0, "pixel_deviation": 1.0, "class_names": None}
+    models.add(network, record)
+    with disk.full():
+        with pytest.raises(StoreAway, match=r"cannot write .*\(.*\); name another folder with --models"):
+            models.add(network, {**record, "round": 7})
+        with pytest.raises(StoreAway, match=r"cannot write to .*\(.*\); name another folder with --models"):
+            models.make_folder()
+    assert [kept["round"] for kept in models.records()] == [0]
+    models.add(network, {**record, "round": 7})
+    assert [kept["round"] for kept in models.records()] == [7]
+    assert len(names(disk.folder / "m")) == 1
+
+
+def test_a_page(disk):
+    page = disk.folder / "page.html"
+    write_page(page, "old")
+    with disk.full(), pytest.raises(SettingError, match=r"`out` .* cannot be written \(.*\); name another file"):
+        write_page(page, "new" * 100_000)
+    assert page.read_text() == "old"
+    assert names(disk.folder) == ["page.html"]
+    assert write_page(page, "new") == f"replaced {page}"
+
+
+def test_figures(tmp_path, made_up):
+    disk = Limit(tmp_path)  # drawing takes long, and both kinds of disks say the same
+    (rows, others) = (made_up(2, seed=seed, networks=["NetWS"]) for seed in (1, 2))
+    write_figures(disk.folder, {"f": Drawing("study:figure2", rows)})
+    before = {name: (disk.folder / name).read_bytes() for name in names(disk.folder)}
+    drawing = {"f": Drawing("study:figure2", others)}
+    with disk.full(), pytest.raises(SettingError, match=r"cannot be written \(.*\); name another folder"):
+        write_figures(disk.folder, drawing)
+    assert {name: (disk.folder / name).read_bytes() for name in names(disk.folder)} == before
+    assert write_figures(disk.folder, drawing)[0].startswith("replaced")
+
+
+def test_the_cache(disk, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(disk.folder))
+    cache.keep("some/kept", b"old", most=9)
+    with disk.full():
+        cache.keep("some/kept", b"new" * 2000, most=9)
+    assert cache.read_kept("some/kept") == b"old"
+    assert names(disk.folder / "twofold" / "some") == ["kept"]
+    cache.keep("some/kept", b"new", most=9)
+    assert cache.read_kept("some/kept") == b"new"
