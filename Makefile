@@ -80,11 +80,8 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 
-# The PostgreSQL server is Debian's, where there is none yet and we may install it; elsewhere its tests skip and say why.
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[test]'
-	command -v initdb || ls /usr/lib/postgresql/*/bin/initdb || { [ "$$(id -u)" = 0 ] && command -v apt-get \
-		&& apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql; } || true
 	touch $@
 
 $(VENV)/.installed-wheel: pyproject.toml | $(BIN)/python
