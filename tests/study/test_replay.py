@@ -107,7 +107,7 @@ def plain(width=8, sizes=(1, 2)):
 
 def test_networks_of_ones_own_are_trained_again_by_the_class_that_is_named(tmp_path):
     (tmp_path / "net.py").write_text(PLAIN)
-    (tmp_path / "other.py").write_text(PLAIN.replace("/ 20", "/ 10"))
+    (tmp_path / "other.py").write_text(PLAIN.replace("sum(1)", "mean(1)"))
     typed, path = f"{tmp_path}/net.py:plain(width=[4], sizes=(2, 3))", tmp_path / "own.db"
     Study(networks=typed, rounds=1, epochs=1, pairs=50, test_pairs=20, validation_pairs=0).run(
         store=path, progress=False, keep_models="all"
