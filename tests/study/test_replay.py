@@ -88,3 +88,32 @@ def test_what_cannot_be_trained_again_is_told(tmp_path, trained):
 def test_numbers_that_cannot_be_are_refused(path, how):
     with pytest.raises(SettingError, match="must be at least 0"):
         checked(path, **how)
+
+
+PLAIN = """
+import jax
+
+
+def plain(width=8, sizes=(1, 2)):
+    def init(key):
+        return {"w": jax.random.normal(key, (392, width)) / 20}
+
+    def apply(parameters, pairs):
+        return jax.nn.sigmoid((pairs.reshape(len(pairs), -1) @ parameters["w"]).sum(1))
+
+    return init, apply
+"""
+
+
+def test_networks_of_ones_own_are_trained_again_by_the_class_that_is_named(tmp_path):
+    (tmp_path / "net.py").write_text(PLAIN)
+    (tmp_path / "other.py").write_text(PLAIN.replace("sum(1)", "mean(1)"))
+    typed, path = f"{tmp_path}/net.py:plain(width=[4], sizes=(2, 3))", tmp_path / "own.db"
+    Study(networks=typed, rounds=1, epochs=1, pairs=50, test_pairs=20, validation_pairs=0).run(
+        store=path, progress=False, keep_models="all"
+    )
+    assert (checked(path).left_out, checked(path).faults) == (1, 0)
+    (again,) = checked(path, networks=[f"{tmp_path}/net.py:plain"]).again
+    assert (again.skipped, again.wrong, again.to_the_bit) == ("", (), True)
+    (changed,) = checked(path, networks=[f"{tmp_path}/other.py:plain"]).again
+    assert changed.skipped == f"{tmp_path}/other.py:plain computes something else now than what was trained"

@@ -25,7 +25,7 @@ _AT_ONCE = 50
 
 
 class Refused(NamedTuple):
-    """A trial of another store that was not taken, or whose kept network was not.
+    """A trial of another store that was not taken, or, where it is `kept_only`, whose kept network was not.
 
     Where two rows contradict each other, `ours` and `theirs` are these, and `wrong` is empty.
     """
@@ -33,6 +33,7 @@ class Refused(NamedTuple):
     theirs: Mapping[str, Any]
     wrong: str = ""
     ours: Mapping[str, Any] | None = None
+    kept_only: bool = False
 
     @property
     def made_alike(self) -> bool:
@@ -58,6 +59,11 @@ class Merged:
     def contradicting(self) -> int:
         """How many trials have other outcomes here and there."""
         return sum(each.ours is not None for each in self.refused)
+
+    @property
+    def damaged(self) -> int:
+        """How many trials are not whole and right, here or there."""
+        return sum(each.ours is None and not each.kept_only for each in self.refused)
 
 
 def merge(
@@ -88,7 +94,7 @@ def merge(
 
 def _opened(other: str | Path) -> Store:
     """A store to take trials from. Raises `StoreError` where it is none that can be read."""
-    if str(other).lower().endswith(".csv"):
+    if "://" not in str(other) and str(other).lower().endswith(".csv"):
         raise StoreError(f"{other} is a table, which lacks the losses of epochs; merge the store that it was made from")
     try:
         return Store(other, create=False)
@@ -170,4 +176,5 @@ class _Merging:
         except StoreAway:
             raise
         except StoreError as error:
-            self._told.refused.append(Refused(row, f"its kept network was not taken: {error}"))
+            wrong = f"its kept network was not taken: {error}"
+            self._told.refused.append(Refused(row, wrong, kept_only=True))

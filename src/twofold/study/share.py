@@ -42,6 +42,7 @@ class Share:
         self._traced, self._wanted_again = traced, wanted_again
         self._owner = new_owner()
         self._claimed: set[str] = set()
+        self._over = False
 
     def claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
         """Claim a portion of the trials; what `Store.claim` returns.
@@ -87,11 +88,14 @@ class Share:
         return beating(lambda: self._beat(len(trials), stored, plan))
 
     def _beat(self, trials: int, before: int, plan: Mapping[str, Any]) -> None:
+        if self._over:  # the run is forgotten, while the program comes to its end
+            return
         stored = self._outbox.stored.copy()
         held = self._claimed.copy() - stored
         self._store.beat(self._owner, held, trials=trials, done=before + len(stored), plan=plan)
 
     def _end(self) -> None:
+        self._over = True
         if kept := self._outbox.rescue():
             self._note(kept)
         with suppress(StoreError):  # then its beats stand still, and its claims are forgotten by others

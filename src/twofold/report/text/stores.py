@@ -26,8 +26,10 @@ def merged_text(merged: Merged) -> str:
         parts.append(f"{counted(merged.kept, 'kept network')} taken")
     if merged.contradicting:
         parts.append(f"{merged.contradicting} with other numbers here, and not taken")
-    if rest := len(merged.refused) - merged.contradicting:
-        parts.append(f"{rest} damaged, and not taken")
+    if merged.damaged:
+        parts.append(f"{merged.damaged} damaged, and not taken")
+    if lost := sum(each.kept_only for each in merged.refused):
+        parts.append(f"{counted(lost, 'kept network')} damaged, and not taken")
     return f"{merged.store}: {', '.join(parts)}"
 
 
@@ -38,7 +40,7 @@ def refused_lines(merged: Merged) -> Iterator[str]:
     if any(each.ours is not None and not each.made_alike for each in merged.refused):
         yield "Other processors, versions or operations round in another way, which changes errors by a point."
     if any(each.made_alike for each in merged.refused):
-        yield "Of trials that say that they were made alike one is wrong: `twofold store check --replay` finds which."
+        yield "Of two rows made alike, as they say, one is wrong: train that trial in a new store to see which."
 
 
 def merged_rows(found: Sequence[Merged]) -> list[dict[str, Any]]:
