@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.processes import Launch, launching
@@ -16,10 +17,12 @@ PROGRAM = [
 ]
 
 
-def start(launch: Launch, *arguments: str, cwd: Path, **variables: str) -> subprocess.Popen:
+def start(
+    launch: Launch, *arguments: str, cwd: Path, program: Sequence[str] = PROGRAM, **variables: str
+) -> subprocess.Popen:
     """Start the program in a folder, by `launch`, with these variables beside those of this process."""
     return launch(
-        [*PROGRAM, *arguments],
+        [*program, *arguments],
         cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -29,10 +32,12 @@ def start(launch: Launch, *arguments: str, cwd: Path, **variables: str) -> subpr
     )
 
 
-def run(*arguments: str, cwd: Path, timeout: float = 300, **variables: str) -> subprocess.CompletedProcess:
+def run(
+    *arguments: str, cwd: Path, timeout: float = 300, program: Sequence[str] = PROGRAM, **variables: str
+) -> subprocess.CompletedProcess:
     """Run the program in a folder to its end, which has to come within `timeout` seconds."""
     with launching() as launch:
-        process = start(launch, *arguments, cwd=cwd, **variables)
+        process = start(launch, *arguments, cwd=cwd, program=program, **variables)
         out, err = process.communicate(timeout=timeout)
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 

@@ -144,7 +144,7 @@ BAD_STORES = {
         "no store at none.db; `twofold study --store none.db` makes one",
     ),
     "no folder": (["study", "--store", "no/where.db"], "there is no folder no; make it first"),
-    "no driver": (["study", "--store", "nosuchbase://h/x"], "Can't load plugin"),
+    "no driver": (["study", "--store", "nosuchbase://h/x"], "stores are SQLite files and PostgreSQL databases"),
     "another program's": (["study", "--store", "other.db"], "no table `trials`"),
     "another program's, to read": (["results", "--store", "other.db"], "no table `trials`"),
     "another file": (["results", "--store", "text.db"], "file is not a database"),

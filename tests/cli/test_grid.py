@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.cli.watched import kill_when_some_are_trained, trained, watched_store
+from tests.cli.watched import WATCHED, kill_when_some_are_stored, stored, trained
 
 SMALL = ["--pairs", "50", "--test-pairs", "50", "--validation-pairs", "60", "--epochs", "1", "--optimizer", "sgd"]
 # Steps so large that the loss of every network leaves the floating-point numbers.
@@ -80,24 +80,23 @@ def test_a_mistake_is_told_in_one_line_before_anything_is_trained(run, arguments
     assert err.count("\n") == 1
 
 
-def test_a_killed_grid_goes_on_where_it_stopped(run, start, tmp_path):
-    watched_store(tmp_path / "twofold.db")
-    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rate", "0.001"]
-    before = kill_when_some_are_trained(start(*arguments, cwd=tmp_path), tmp_path / "twofold.db")
+def test_a_killed_grid_goes_on_where_it_stopped(start, tmp_path):
+    arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "20", "--learning-rate", "0.001", "--workers", "1"]
+    before = kill_when_some_are_stored(start(*arguments, cwd=tmp_path, program=WATCHED), tmp_path)
     assert 0 < len(before) < 20
-    code, _, err = run(*arguments)
-    assert code == 0
+    again = start(*arguments, cwd=tmp_path, program=WATCHED)
+    _, err = again.communicate(timeout=300)
+    assert again.returncode == 0
     assert f"{len(before)} of 20 trials are in the store already" in err
-    after = trained(tmp_path / "twofold.db")
-    assert len(after) == len(set(after)) == 20
+    assert len(stored(tmp_path)) == len(set(trained(tmp_path))) == 20
+    assert len(trained(tmp_path)) <= 21  # one was under way when it was killed
 
 
-def test_two_runs_at_once_share_the_cells(run, start, tmp_path):
-    watched_store(tmp_path / "twofold.db")
+def test_two_runs_at_once_share_the_cells(start, tmp_path):
     arguments = ["grid", *SMALL, "--networks", "NetWS", "--rounds", "8", *RATES, "--json", "--quiet", "--workers", "1"]
-    both = [start(*arguments, "--out", f"figures{number}", cwd=tmp_path) for number in range(2)]
+    both = [start(*arguments, "--out", f"figures{number}", cwd=tmp_path, program=WATCHED) for number in range(2)]
     answers = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0], answers
     keys = [[row["key"] for row in json.loads(out)] for out, _ in answers]
     assert keys[0] == keys[1]
-    assert sorted(trained(tmp_path / "twofold.db")) == sorted(keys[0])
+    assert sorted(trained(tmp_path)) == sorted(keys[0])

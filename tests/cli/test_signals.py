@@ -303,8 +303,9 @@ def test_a_download_that_has_only_made_its_file_leaves_none(mirror, watching, tm
     """A signal comes when the file was made, and before anything else is done."""
     making = (
         "def wait(made): say(made.name); signals._ending.wait(); return made\n"
-        "make = download.tempfile.NamedTemporaryFile\n"
-        "download.tempfile.NamedTemporaryFile = lambda **options: wait(make(**options))"
+        "from twofold import files\n"
+        "make = files._new_partial\n"
+        "files._new_partial = lambda folder: wait(make(folder))"
     )
     process = watching(DOWNLOADING.format(mirror=mirror, folder=str(tmp_path), first=making))
     assert Path(process.stdout.readline().strip()).is_file()

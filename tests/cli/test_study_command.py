@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.program import PROGRAM, long_study, run, small_study
+from tests.cli.watched import WATCHED, trained
 from tests.processes import wait_until
 
 from twofold.cli import main
-from twofold.results import Store
 
 # What the issue that asked for this command promises of a row.
 PROMISED = {
@@ -38,12 +38,6 @@ PROMISED = {
 def sql(path: Path, statement: str) -> list[tuple]:
     with closing(sqlite3.connect(path, timeout=60)) as connection, connection:
         return connection.execute(statement).fetchall()
-
-
-def count_insertions(path: Path) -> None:
-    """From now on the store keeps in the table `inserted` which trials were written, and how often."""
-    sql(path, "create table inserted (key text)")
-    sql(path, "create trigger note after insert on trials begin insert into inserted values (new.key); end")
 
 
 def has_a_trial(path: Path) -> bool:
@@ -143,30 +137,25 @@ def test_a_killed_run_is_gone_on_with_at_once(start, tmp_path):
     process.kill()
     process.communicate(timeout=60)
     there = len(sql(store, "select * from trials"))
-    count_insertions(store)
-    again = run(*long_study(rounds=there + 2), "--json", cwd=tmp_path)
+    again = run(*long_study(rounds=there + 2), "--json", cwd=tmp_path, program=WATCHED)
     assert again.returncode == 0
     assert f"{there} of {there + 2} trials are in the store already; training the other 2" in again.stderr
     assert "waiting" not in again.stderr
     assert [row["round"] for row in json.loads(again.stdout)] == list(range(there + 2))
-    assert len(sql(store, "select * from inserted")) == 2
+    assert len(trained(tmp_path)) == 2
     assert sql(store, "select * from claims") == []
 
 
 def test_two_runs_on_one_store_train_no_trial_twice(start, tmp_path):
     """They begin together, on the same trials; both end with all the results."""
-    store = tmp_path / "twofold.db"
-    Store(str(store))
-    count_insertions(store)
     sizes = ["--epochs", "1", "--pairs", "100", "--test-pairs", "50", "--workers", "1"]
     arguments = ["study", "--networks", "NetWS", "--rounds", "8", *sizes, "--json", "--quiet", "--out"]
-    both = [start(*arguments, f"figures{number}", cwd=tmp_path) for number in (1, 2)]
+    both = [start(*arguments, f"figures{number}", cwd=tmp_path, program=WATCHED) for number in (1, 2)]
     outputs = [process.communicate(timeout=300) for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1]
     assert len(json.loads(outputs[0][0])) == 8
-    assert sql(store, "select key from inserted group by key having count(*) > 1") == []
-    assert len(sql(store, "select key from inserted")) == 8
+    assert sorted(trained(tmp_path)) == sorted(row["key"] for row in json.loads(outputs[0][0]))
 
 
 def test_the_program_is_what_the_console_script_runs():

@@ -1,30 +1,36 @@
-"""A results store that counts how often each trial is stored."""
+"""A program that notes what it trains, and what of it is stored."""
 
 import sqlite3
+import sys
 from contextlib import closing
 
+from tests.campaigns.soak import worker
 from tests.processes import wait_until
 
-from twofold.results import Store
+LOG = "trained.log"
+
+# The program, which writes the key of every trial to the log in its folder when it is trained.
+WATCHED = [sys.executable, worker.__file__, LOG, "0"]
 
 
-def watched_store(path):
-    """An empty store in the file `path` in which the database itself notes every row that is written."""
-    Store(str(path))
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("create table watched (key text)")
-        database.execute("create trigger watch after insert on trials begin insert into watched values (new.key); end")
+def trained(folder):
+    """The keys of the trials that were trained in a folder, each as often as it was."""
+    return (folder / LOG).read_text().split()
 
 
-def trained(path):
-    """The keys of the trials that were stored, each as often as it was."""
-    with closing(sqlite3.connect(path)) as database, database:
-        return [key for (key,) in database.execute("select key from watched")]
+def stored(folder):
+    """The keys of the trials in the store of a folder, which may still be made."""
+    path = folder / "twofold.db"
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(path, timeout=60)) as database:
+        there = database.execute("select 1 from sqlite_master where name = 'trials'").fetchall()
+        return [key for (key,) in database.execute("select key from trials")] if there else []
 
 
-def kill_when_some_are_trained(process, path):
-    """Kill the process, as a power cut would, as soon as it has stored a trial but not all."""
-    wait_until(process, lambda: trained(path))
+def kill_when_some_are_stored(process, folder):
+    """Kill the process, as a power cut would, as soon as it has stored a trial but not all; what is stored."""
+    wait_until(process, lambda: stored(folder))
     process.kill()
     process.communicate()
-    return trained(path)
+    return stored(folder)

@@ -12,7 +12,7 @@ from twofold.settings import SETTINGS
 
 # Of a row of the store, what a record of a network that was never trained can have.
 _ROW = {"seed": 0, "round": 0, "auxiliary_losses": False, "weight_sharing": None, "diverged": False, "kept": "all"}
-_ERRORS = {"train_error": 0.5, "validation_error": 0.5, "test_error": 0.5, "digit_error": None}
+_ERRORS = {"validation_pairs": 0, "train_error": 0.5, "validation_error": 0.5, "test_error": 0.5, "digit_error": None}
 
 
 def keep(folder, text, *, size=(14, 14), channels=1, classes=10, key="", **others):

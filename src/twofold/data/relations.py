@@ -132,7 +132,7 @@ def is_meant(typed: str, text: str, question: str | None, class_names: Sequence[
         return alike and (question or "").partition("-")[2].startswith(mark[0].removeprefix(" #"))
     if "".join(typed.split()) in ("".join(text.split()), "".join(_MARK.sub("", text).split())):
         return True
-    with suppress(SettingError):
+    with suppress(SettingError, ValueError):
         told = question or find_relation(text).identity
         return find_relation(typed, tuple(class_names) or numbered(class_count(told))).identity == told
     return False
