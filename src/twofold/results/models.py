@@ -294,7 +294,7 @@ def _digest(record: str, tensors: Mapping[str, np.ndarray]) -> str:
     known = hashlib.sha256(record.encode())
     for name, tensor in sorted(tensors.items()):
         known.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
-        known.update(np.ascontiguousarray(tensor).data)
+        known.update(tensor.tobytes())
     return known.hexdigest()
 
 
