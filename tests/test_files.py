@@ -140,3 +140,13 @@ def test_a_file_system_without_locks_and_without_folders_to_flush_is_written_all
     (tmp_path / "part").write_bytes(b"other")
     put_in_place(tmp_path / "part", tmp_path / "file")
     assert (tmp_path / "file").read_bytes() == b"other"
+
+
+def test_a_device_is_never_replaced(tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to("/dev/null")
+    for name in (Path("/dev/null"), link):
+        with pytest.raises(OSError, match="it is a device"):
+            write_whole(name, b"content")
+    assert Path("/dev/null").is_char_device()
+    assert link.is_symlink()

@@ -52,6 +52,8 @@ def keep(name: str, content: bytes, most: int) -> None:
         return
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_symlink():  # whatever it leads to is not ours
+            file.unlink()
         write_whole(file, _HASH(content).digest() + content)
         clear_partial(file.parent)
         _forget(file.parent, most)

@@ -7,6 +7,7 @@ by its name and by the lock that it no longer has, and is cleared by the next wh
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -46,10 +47,13 @@ def write_stream(file: Path, content: bytes) -> None:
 def writing_whole(file: Path) -> Iterator[IO[bytes]]:
     """A file to write to, which takes this name when all is written; it is gone where that fails, or a signal comes.
 
-    It has the rights of an ordinary new file, or those of the one that it replaces. Raises `OSError`.
+    It has the rights of an ordinary new file, or those of the one that it replaces. Raises `OSError`, and for a device
+    too, which is never replaced.
     """
     target = Path(os.path.realpath(file))
     before = status_of(target)
+    if before and (stat.S_ISCHR(before.st_mode) or stat.S_ISBLK(before.st_mode)):
+        raise OSError(errno.EINVAL, "it is a device", str(target))
     with shutdown.critical:
         part = _new_partial(target.parent)
         remove = Path(part.name).unlink

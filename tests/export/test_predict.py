@@ -178,7 +178,7 @@ def test_embeddings_answer_by_their_distance(here, capsys):
 
 
 def test_a_network_that_diverged_is_told(here):
-    file = animals(here, "Seen", "dd", pixel_deviation=float("nan"))
+    file = animals(here, "Seen", "dd", pixel_deviation=1e-38)
     with pytest.raises(NetworkError, match="gives numbers that are not finite"):
         twofold.predict(file, "colour.npz", network=f"{here}/nets.py:Seen")
 

@@ -268,7 +268,8 @@ class Forgetter(Silence):
         self.path, self.seen = path, []
 
     def advance(self, epochs):
-        before = claims(self.path)
+        if not (before := claims(self.path)):
+            return  # between two portions
         with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
             connection.execute("delete from claims")
             connection.execute("delete from runs")

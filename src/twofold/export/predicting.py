@@ -57,7 +57,9 @@ def _prepared(pair: Pair, form: Form) -> tuple[Row, Float[np.ndarray, "2 ..."] |
 
 def _told(kept: Kept, images: Float[np.ndarray, "n 2 ..."]) -> Iterator[Row]:
     record = kept.record
-    said = kept.outputs((images - record["pixel_mean"]) / record["pixel_deviation"])
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        scaled = (images - record["pixel_mean"]) / record["pixel_deviation"]
+    said = kept.outputs(scaled)
     if not all(np.isfinite(each).all() for each in said if each is not None):
         raise NetworkError(
             f"{record['network']} gives numbers that are not finite: it diverged in its training; name another network"
