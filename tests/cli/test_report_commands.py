@@ -99,7 +99,7 @@ def test_mistakes_are_told_in_one_line(folder, capsys):
     assert "`--models` (=nowhere) is no folder" in fails(["models", "--models", "nowhere"], 2, capsys)
     Store()
     assert "twofold study --keep-models best" in fails(["demo"], 2, capsys)
-    assert "`--relation` (='<') is none of the networks kept: '<='" in fails(
+    assert "`--relation` (='<') names no networks kept, or those of several; type --relation '<='" in fails(
         ["demo", *store, "--relation", "<"], 2, capsys
     )
     Path("a-folder").mkdir()
