@@ -115,12 +115,13 @@ def test_a_store_that_has_lost_its_version_is_left_as_it_is(path):
 @pytest.mark.parametrize("entry", ["[1]", "7", "{", '{"op_code": 0}', '{"op_code": 99, "worker_id": 1}'])
 def test_a_journal_that_nobody_wrote_so_is_refused(path, entry):
     optuna = pytest.importorskip("optuna")
-    from twofold.study.tune import _studies
+    from twofold.results.patience import Patience
+    from twofold.study.tune import _Journal, _studies
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     change(path, "UPDATE search_journal SET entry = ?", entry)
     with pytest.raises(StoreError, match=r"t.db is damaged: .*journal of searches"):
-        _studies(Store(path), ["a"])
+        _studies(_Journal(Store(path), Patience(print)), ["a"])
 
 
 def test_a_description_that_is_none_is_refused(path):
