@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.processes import PATIENCE
+from tests.processes import PATIENCE, Launch, launching
 
 # Where Debian keeps the programs of a server, which are not on the path.
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -44,8 +44,8 @@ _QUICK = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "16MB", "
 class Server:
     """A running server; `database` makes one in it, for each who asks."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
-        self._binaries, self._folder, self._numbers = binaries, folder, count(1)
+    def __init__(self, binaries: Path, folder: Path, start: Launch) -> None:
+        self._binaries, self._folder, self._start, self._numbers = binaries, folder, start, count(1)
         self._log = folder / "log"
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -119,7 +119,7 @@ class Server:
         user = {"user": _ORDINARY, "extra_groups": []} if os.geteuid() == 0 else {}
         with self._log.open("ab") as log:
             output = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
-            return subprocess.Popen([self._binaries / program, *arguments], cwd=self._folder, **output, **user)
+            return self._start([self._binaries / program, *arguments], cwd=self._folder, **output, **user)
 
 
 @contextmanager
@@ -131,11 +131,12 @@ def running() -> Iterator[Server]:
     try:
         if os.geteuid() == 0:
             shutil.chown(folder, _ORDINARY)
-        server = Server(_binaries(), folder)
-        try:
-            yield server
-        finally:
-            server.stop()
+        with launching() as start:
+            server = Server(_binaries(), folder, start)
+            try:
+                yield server
+            finally:
+                server.stop()
     finally:
         shutil.rmtree(folder)
 

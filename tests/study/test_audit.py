@@ -139,7 +139,7 @@ def test_kept_networks_that_are_wrong(tmp_path):
     says = [
         "is no model",
         "its record is of another trial",
-        "weights are no numbers",
+        "its weights are not finite",
         "no trial of the store has its key",
     ]
-    assert all(each in fault.wrong for each, fault in zip(says, found, strict=True))
+    assert all(each in fault.wrong for each, fault in zip(says, found, strict=True)), [f.wrong for f in found]

@@ -116,7 +116,7 @@ class ModelStore:
 
         Raises `StoreError` where the other file cannot be read, or this one written.
         """
-        if self.path(key).is_file():
+        if self._is_sound(key):
             return
         record, tensors = _read(other._existing(key), with_tensors=True)
         self._write(tensors, {**record, **changes})

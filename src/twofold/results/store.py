@@ -216,7 +216,10 @@ class Store:
         if self._engine.dialect.name != "sqlite":
             return []
         with self._errors(), self._engine.connect() as connection:
-            found = connection.exec_driver_sql("PRAGMA quick_check(20)").scalars().all()
+            try:
+                found = connection.exec_driver_sql("PRAGMA quick_check(20)").scalars().all()
+            except sa.exc.DatabaseError as error:  # damage that it does not get past
+                found = [str(error.orig)]
         lines = [line for text in found for line in str(text).splitlines()]
         return [line for line in lines if line != "ok" and not line.startswith("***")]  # which is a heading
 

@@ -168,7 +168,7 @@ class _Merging:
 
     def _take_kept(self, row: Mapping[str, Any]) -> None:
         key = row["key"]
-        if not self._their_kept.present([key]) or self._kept.present([key]):
+        if not self._their_kept.path(key).is_file() or self._kept.present([key]):
             return
         try:
             self._kept.take(key, self._their_kept, {"relation": row["relation"]})
