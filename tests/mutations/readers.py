@@ -481,7 +481,7 @@ READERS: dict[str, Reader] = {
     "a store": Reader(_store, _read_store, _wrong_store, _use_store, few=60),
     "a store of the first version": Reader(_first_store, _read_store, _wrong_store, _use_store, few=60),
     "a store to write to": Reader(_store, _write_store, _wrong_store, few=60),
-    "a table of trials": Reader(_table, read_csv, _wrong_table, _use_table),
+    "a table of trials": Reader(_table, read_csv, _wrong_table, _use_table, few=20),
     "a kept network": Reader(_model, _read_model, _wrong_model, few=60),
     "images in an archive": Reader(_archive, _read_archive, _wrong_archive, few=60),
     "images in IDX": Reader(_idx, _read_idx, _wrong_idx),

@@ -19,8 +19,10 @@ def fill(url, *, rounds=20, networks=tuple(NETWORKS), epochs=8, seed=0, **axes):
     draws = np.random.default_rng(0)
     settings = {"network": list(networks), "epochs": epochs, "seed": seed, **axes}
     plan = factorial(load_images("mnist5k"), rounds=range(rounds), **settings)
+    store.share()  # a flush to the disk for each trial, and not several
     for place, trial in enumerate(plan):
         store.add(row_of(trial, draws, place))
+    store.rest()
     return store
 
 
