@@ -10,14 +10,17 @@ import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests import postgres
 from tests.campaigns.soak import kills, sharing
 
-PARTS = ("kills", "networks", "calls", "sqlite")
+PARTS = ("kills", "networks", "calls", "sqlite", "postgresql")
 RANDOM, NETWORKS, CALLS = 60, 20, 40
 PROCESSES, TRIALS, EPOCHS = 10, 200, 30
+GONE = 3.0  # seconds for which the server is killed
 
 
 def main() -> None:
@@ -30,10 +33,15 @@ def main() -> None:
     wrong: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if set(asked.parts) - {"sqlite"}:
+        if set(asked.parts) & {"kills", "networks", "calls"}:
             wrong += _kills(folder, asked.parts, chance)
         if "sqlite" in asked.parts:
-            wrong += _sharing(folder / "sqlite", "SQLite", lambda name: str(folder / "sqlite" / f"{name}.db"))
+            wrong += _sharing(folder / "sqlite", "SQLite", lambda name: str(folder / f"{name}.db"), lambda: None)
+        if "postgresql" in asked.parts:
+            with postgres.running() as server:
+                wrong += _sharing(
+                    folder / "postgresql", "PostgreSQL", lambda name: server.database(), lambda: _restart(server)
+                )
     for line in wrong:
         print(f"wrong: {line}")
     sys.exit(1 if wrong else 0)
@@ -62,11 +70,17 @@ def _tallies(folder: Path, parts: list[str], chance: random.Random) -> Iterator[
         yield kills.at_calls(folder / "calls", short, CALLS, chance)
 
 
-def _sharing(folder: Path, kind: str, url_of) -> list[str]:
+def _restart(server: postgres.Server) -> None:
+    server.kill()
+    time.sleep(GONE)
+    server.start()
+
+
+def _sharing(folder: Path, kind: str, url_of: Callable[[str], str], then: Callable[[], None]) -> list[str]:
     sizes = {"processes": PROCESSES, "trials": TRIALS, "epochs": EPOCHS}
     alone, stores = sharing.apart(folder / "apart", **sizes)
     quiet = sharing.together(folder / "together", url_of("together"), **sizes, stores=stores)
-    rough = sharing.together(folder / "disturbed", url_of("disturbed"), **sizes, stores=stores, disturbed=True)
+    rough = sharing.together(folder / "disturbed", url_of("disturbed"), **sizes, stores=stores, disturbed=then)
     rows = [("a store each", f"{alone:.1f}", TRIALS, 0, "nothing")]
     for what, came in (("one store", quiet), ("one killed, one stopped, one clock off", rough)):
         rows.append((what, f"{came.seconds:.1f}", came.rows, came.again, "; ".join(came.wrong) or "nothing"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,24 +45,30 @@ def apart(folder: Path, processes: int, trials: int, epochs: int) -> tuple[float
 
 
 def together(
-    folder: Path, store: str, processes: int, trials: int, epochs: int, stores: list[str], *, disturbed: bool = False
+    folder: Path,
+    store: str,
+    processes: int,
+    trials: int,
+    epochs: int,
+    stores: list[str],
+    *,
+    disturbed: Callable[[], None] | None = None,
 ) -> Shared:
     """Processes that begin at the same time with one study, and what came of it beside the `stores` of `apart`.
 
-    Where they are `disturbed`, one is killed, one is stopped for longer than a claim lasts, and one has a clock that
-    is two hours ahead.
+    Where they are `disturbed`, one is killed, one is stopped for longer than a claim lasts, one has a clock that is two
+    hours ahead, and in the middle that is called.
     """
     folder.mkdir(parents=True)
     study = (*_rounds(epochs, 0, trials), "--store", store)
     before = time.monotonic()
     with launching() as launch:
-        runs = [
-            start(launch, folder, *study, ahead=7200.0 * (disturbed and number == 2)) for number in range(processes)
-        ]
+        ahead = [0.0, 0.0, 7200.0 if disturbed else 0.0] + [0.0] * (processes - 3)
+        runs = [start(launch, folder, *study, ahead=each) for each in ahead]
         if disturbed:
-            _disturb(runs, folder / LOG)
+            _disturb(runs, folder / LOG, disturbed)
         for number, run in enumerate(runs):
-            if not (disturbed and number == 0):
+            if not (disturbed and number == 0):  # which was killed
                 finish(run)
     seconds = time.monotonic() - before
     rows = len(Store(store, create=False).read())
@@ -70,7 +77,7 @@ def together(
     _merge(stores, expected)
     shared.wrong += rows_apart(store, str(expected))
     # Of the killed one and the stopped one a training may have been under way.
-    if shared.again > 2 * disturbed:
+    if shared.again > 2 * (disturbed is not None):
         shared.wrong.append(f"{shared.again} trainings were done again")
     return shared
 
@@ -79,13 +86,14 @@ def _rounds(epochs: int, first: int, count: int) -> tuple[str, ...]:
     return (*STUDY, "--epochs", str(epochs), "--rounds", f"{first}-{first + count - 1}")
 
 
-def _disturb(runs: list, log: Path) -> None:
+def _disturb(runs: list, log: Path, then: Callable[[], None]) -> None:
     """Kill the first, and stop the second, when training has begun."""
     while not log.exists() or len(log.read_text().split()) < len(runs):
         time.sleep(0.1)
     runs[0].kill()
     runs[0].communicate()
     runs[1].send_signal(signal.SIGSTOP)
+    then()
     time.sleep(LIFETIME + 15)
     runs[1].send_signal(signal.SIGCONT)
 
