@@ -30,9 +30,9 @@ def faults(store: Path, other: Path) -> list[str]:
     return found + _models_apart(models_folder(store), models_folder(other))
 
 
-def rows_apart(store: str, other: str) -> list[str]:
-    """What differs between the rows of two stores, however they are named."""
-    rows, expected = (_rows(each) for each in (store, other))
+def rows_apart(store: str, *others: str) -> list[str]:
+    """What differs between the rows of a store and those of others together, however they are named."""
+    rows, expected = _rows(store), pd.concat([_rows(each) for each in others]).sort_index()
     if list(rows.index) != list(expected.index):
         lacking, more = expected.index.difference(rows.index), rows.index.difference(expected.index)
         twice = rows.index.duplicated().sum()

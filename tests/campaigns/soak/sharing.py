@@ -73,9 +73,7 @@ def together(
     seconds = time.monotonic() - before
     rows = len(Store(store, create=False).read())
     shared = Shared(seconds, rows, trained_again(folder / LOG))
-    expected = folder / "expected.db"
-    _merge(stores, expected)
-    shared.wrong += rows_apart(store, str(expected))
+    shared.wrong += rows_apart(store, *stores)
     # Of the killed one and the stopped one a training may have been under way.
     if shared.again > 2 * (disturbed is not None):
         shared.wrong.append(f"{shared.again} trainings were done again")
@@ -96,11 +94,3 @@ def _disturb(runs: list, log: Path, then: Callable[[], None]) -> None:
     then()
     time.sleep(LIFETIME + 15)
     runs[1].send_signal(signal.SIGCONT)
-
-
-def _merge(stores: list[str], into: Path) -> None:
-    """One store with the rows of all."""
-    one = Store(str(into))
-    for store in stores:
-        for row in Store(store, create=False).read().to_dict("records"):
-            one.add(row)
