@@ -2,7 +2,7 @@
 
     python -m tests.campaigns.soak [--seed 0] [--parts kills networks calls sqlite postgresql]
 
-Takes about ten minutes on two cores. The exit code is 1 where a promise was broken.
+Takes about half an hour on two cores. The exit code is 1 where a promise was broken.
 """
 
 import argparse
