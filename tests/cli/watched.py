@@ -9,8 +9,13 @@ from tests.processes import wait_until
 
 LOG = "trained.log"
 
-# The program, which writes the key of every trial to the log in its folder when it is trained.
-WATCHED = [sys.executable, worker.__file__, LOG, "0"]
+
+def watched(ahead=0.0):
+    """The program, which writes the key of every trial to the log in its folder; its clock is seconds `ahead`."""
+    return [sys.executable, worker.__file__, LOG, str(ahead)]
+
+
+WATCHED = watched()
 
 
 def trained(folder):

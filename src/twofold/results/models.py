@@ -96,9 +96,7 @@ class ModelStore:
         records = []
         for path in self.files():
             try:
-                record, _ = _read(path, with_tensors=True)
-                _check_name(path, record)
-                records.append(record)
+                records.append(_sound_record(path))
             except StoreError as error:
                 self.notes.append(str(error))
         return records
@@ -159,8 +157,7 @@ class ModelStore:
             status = path.stat()
             now = (status.st_ino, status.st_size, status.st_mtime_ns)
             if self._sound.get(path) != now:
-                record, _ = _read(path, with_tensors=True)
-                _check_name(path, record)
+                _sound_record(path)
                 self._sound[path] = now
             return True
         return False
@@ -269,12 +266,14 @@ def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], di
     return record, tensors
 
 
-def _check_name(path: Path, record: Mapping[str, Any]) -> None:
-    """Raise `StoreError` unless a file of a folder is called as its trial."""
+def _sound_record(path: Path) -> dict[str, Any]:
+    """The record of a file that is whole, and called as its trial. Raises `StoreError` for another."""
+    record, _ = _read(path, with_tensors=True)
     if path.stem != record["key"]:
         raise StoreError(
             f"{path} is the network of the trial {shown(record['key'])}; call it {shown(record['key'])}{_ENDING}"
         )
+    return record
 
 
 def _check_head(path: Path) -> None:

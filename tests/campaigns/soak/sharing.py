@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.campaigns.soak.compare import rows_apart, trained_again
-from tests.campaigns.soak.running import LOG, finish, start
+from tests.campaigns.soak.running import finish, start
+from tests.cli.watched import LOG
 from tests.processes import launching
 
 from twofold.results import Store
