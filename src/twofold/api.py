@@ -30,6 +30,7 @@ from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_nu
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.asking import ask
 from twofold.study.conduct import conduct
+from twofold.study.connection import LOCAL, check_cluster
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
 from twofold.training.devices import check_workers, prepare_devices
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     import jax
     from matplotlib.figure import Figure
 
+    from twofold.study.cluster import Cluster
     from twofold.study.tune import Found, Search
 
 
@@ -86,6 +88,7 @@ class Study(Settings):
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
     ) -> StudyResult:
         """Train the trials that are not in the store yet, and return the results of all.
 
@@ -94,18 +97,21 @@ class Study(Settings):
         well. `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the
         folder `models`, by default one beside the store.
 
-        Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
+        `cluster` trains on a cluster of Ray's (the extra `cluster`; docs/cluster.md): "local" starts one of this
+        machine for as long as the study runs, "auto" takes the one that this machine is part of, and an address
+        another; `workers` are then those of each node.
+
+        Raises `SettingError`, `DataError`, `StoreError` or `ClusterError`, each with what to do about it.
         """
-        check_workers(workers)
+        _check_running(workers, cluster)
         check_keep(keep_models)
         trials = self.trials()
         unused = self._check_used(store, trials)
         opened = Store(store)
         keeper = self._keeper(keep_models, opened, store, models)(trials)
-        with _listener(opened, progress) as listener:
+        with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
             if unused:
                 listener.note(unused)
-            devices = _devices(workers, listener)
             conduct(trials, self._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return StudyResult(study=self, store=opened, trials=trials)
 
@@ -120,6 +126,7 @@ class Study(Settings):
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
         **space: Any,
     ) -> TuneResult:
         """Search for the settings with the lowest validation error: for each network, or `together` for all of them.
@@ -135,7 +142,7 @@ class Study(Settings):
         with needing("tune", "tuning"):
             from twofold.study.tune import SearchSpace, tune
         budget = check_whole("budget", budget, least=1)
-        check_workers(workers)
+        _check_running(workers, cluster)
         check_keep(keep_models)
         chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
         start = self._startable(chosen)
@@ -144,13 +151,13 @@ class Study(Settings):
         check_used(self._networks, [*asked, *self._of_networks])
         searches = start._searches(SearchSpace.of(chosen), together)
         opened = Store(store)
-        with _listener(opened, progress) as listener:
+        with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
             found = tune(
                 searches,
                 budget=budget,
                 digits=self._source,
                 store=opened,
-                devices=_devices(workers, listener),
+                devices=devices,
                 listener=listener,
                 seed=several(self.seed)[0],
                 trace=trace,
@@ -296,16 +303,36 @@ def _listener(store: Store, progress: bool) -> Iterator[Listener]:
         yield listener
 
 
-def _devices(workers: int | None, listener: Listener) -> Callable[[], Sequence[jax.Device]]:
-    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them."""
+def _check_running(workers: int | None, cluster: str | None) -> None:
+    """Raise `SettingError` or `ExtraError` for what cannot be trained on; nothing is started for it."""
+    check_cluster(cluster)
+    if cluster in (None, LOCAL):
+        check_workers(workers)
+    elif workers is not None:
+        check_whole("workers", workers, least=1)
 
-    @functools.cache
-    def devices() -> Sequence[jax.Device]:
-        from twofold.training.devices import use_devices
 
-        return use_devices(workers, listener.note)
+@contextlib.contextmanager
+def _devices(
+    workers: int | None, cluster: str | None, listener: Listener
+) -> Iterator[Callable[[], Sequence[jax.Device] | Cluster]]:
+    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them.
 
-    return devices
+    They are those of this machine, or a cluster, which is left at the end.
+    """
+    with contextlib.ExitStack() as ending:
+
+        @functools.cache
+        def devices() -> Sequence[jax.Device] | Cluster:
+            if cluster is not None:
+                from twofold.study.cluster import Cluster
+
+                return ending.enter_context(Cluster(cluster, workers, listener.note))
+            from twofold.training.devices import use_devices
+
+            return use_devices(workers, listener.note)
+
+        yield devices
 
 
 @dataclass(frozen=True)
@@ -379,6 +406,7 @@ class TuneResult:
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Train the best setting of each search, and the study's own, in `rounds` rounds that no search saw.
 
@@ -390,8 +418,8 @@ class TuneResult:
         start = fresh.trials()
         every = list({trial.key: trial for trial in [*best, *start]}.values())
         keeper = self.study._keeper(keep_models, self.store, self.store.url, models)(every)
-        with _listener(self.store, progress) as listener:
-            devices = _devices(workers, listener)
+        _check_running(workers, cluster)
+        with _listener(self.store, progress) as listener, _devices(workers, cluster, listener) as devices:
             source = self.study._source
             conduct(every, source, self.store, devices=devices, listener=listener, trace=trace, keeper=keeper)
         return _read(self.store, best), _read(self.store, start)

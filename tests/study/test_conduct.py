@@ -16,10 +16,10 @@ from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store, heartbeat, new_owner
 from twofold.study import conduct as conduct_module
-from twofold.study import factorial, trainer
+from twofold.study import factorial, machine
 from twofold.study.conduct import conduct
 from twofold.study.listener import Silence
-from twofold.study.trainer import device_name
+from twofold.study.machine import device_name
 
 DIGITS = load_images("mnist5k")
 # What a row says of how it was made, beside what came out.
@@ -309,11 +309,11 @@ def test_a_processor_is_named():
 def test_the_precision_of_nvidias_is_refused_elsewhere_in_a_line(kind, capability, has):
     told = {"platform": "tpu" if "TPU" in kind else "gpu", "device_kind": kind}
     device = create_autospec(jax.Device, instance=True, **told, compute_capability=capability)
-    trainer._check_precision(plan(), device)
+    machine._check_precision(plan(), device)
     if has:
-        trainer._check_precision(plan(precision="tf32"), device)
+        machine._check_precision(plan(precision="tf32"), device)
     else:
         with pytest.raises(
             SettingError, match=rf"^`precision` \(=tf32\) needs a GPU of NVIDIA's .* here is .*{kind}; use f"
         ):
-            trainer._check_precision(plan(precision="tf32"), device)
+            machine._check_precision(plan(precision="tf32"), device)

@@ -309,6 +309,13 @@ class RunOptions:
     workers: Annotated[
         int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
     ] = None
+    cluster: Annotated[
+        str | None,
+        Parameter(
+            help="Train on a Ray cluster: local (one of this machine), auto (the one that this machine is part of), or "
+            "an address, for example --cluster 10.0.0.1:6379; --workers is then for each node (docs/cluster.md)."
+        ),
+    ] = None
     store: StoreUrl = DEFAULT_STORE
     trace: Annotated[bool, Parameter(help="Keep the number of dead units after every epoch.", **FLAG)] = False
     keep_models: Annotated[
@@ -324,7 +331,7 @@ class RunOptions:
 
     def running(self) -> dict[str, Any]:
         """The options as `twofold.Study.run` takes them."""
-        names = ("workers", "store", "trace", "keep_models", "models")
+        names = ("workers", "cluster", "store", "trace", "keep_models", "models")
         return {**{name: getattr(self, name) for name in names}, "progress": not self.quiet}
 
 

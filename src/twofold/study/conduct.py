@@ -21,6 +21,7 @@ from twofold.study.trial import Trial
 if TYPE_CHECKING:
     import jax
 
+    from twofold.study.cluster import Cluster
     from twofold.study.trainer import Trainer
 
 # Seconds between two looks at what another run trains for us.
@@ -32,14 +33,15 @@ def conduct(
     digits: Images | Source,
     store: Store,
     *,
-    devices: Callable[[], "Sequence[jax.Device]"],
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
     listener: Listener | None = None,
     trace: bool = False,
     keeper: Keeper | None = None,
 ) -> None:
     """Train those of the trials that the store lacks, on all the devices, and store each when it is complete.
 
-    `devices` is called when there is something to train, and not before. With `trace`, a stored trial that lacks the
+    `devices` is called when there is something to train, and not before; it gives those of this machine, or a cluster.
+    With `trace`, a stored trial that lacks the
     epoch-by-epoch trace of dead units counts as lacking, as does with a `keeper` one whose network should have been
     kept. Several runs may share a store: each trial is trained by the run that claims it first, and the others wait for
     its row. An interruption loses at most the trials of the cohort under way. Where the store goes away, what is
@@ -58,7 +60,8 @@ def conduct(
         ending.enter_context(share.going_on(trials, len(trials) - len(missing)))
         from twofold.study.trainer import Trainer
 
-        return Trainer(digits, share.claim, outbox, devices(), trace=trace, note=listener.note)
+        kept = keeper is not None and keeper.keeps
+        return Trainer(digits, share.claim, outbox, devices(), trace=trace, kept=kept, note=listener.note)
 
     def lacking() -> list[Trial]:
         return patience.with_(lambda: _missing(trials, store, trace, keeper))

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Finished(NamedTuple):
-    """A trial that is trained: its row, but for the name of its question, and its network."""
+    """A trial that is trained: its row, but for the name of its question, and its network, where it may be kept."""
 
     trial: Trial
     row: dict[str, Any]
-    variables: Variables
+    variables: Variables | None
     listener: Listener
 
 
@@ -78,7 +78,7 @@ class Outbox:
                 self._store.describe(trial.identity, trial.architecture.description)
                 self._described.add(trial.identity)
             row = row | {"relation": self._named[trial.asked]}
-            if self._keeper:
+            if self._keeper and variables is not None:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
                 self._keeper.offer(trial, row, variables)
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
@@ -98,7 +98,7 @@ class Outbox:
         with shutdown.critical:
             for trial, row, variables, _ in self._waiting:
                 row = row | {"relation": store.name_question(trial.fingerprint, trial.asked)}
-                if self._keeper:
+                if self._keeper and variables is not None:
                     self._keeper.copy(trial, row, variables, models)
                 if trial.identity:
                     store.describe(trial.identity, trial.architecture.description)

@@ -9,13 +9,13 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -36,6 +36,11 @@ from twofold.study.conduct import conduct
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener
 from twofold.study.trial import Trial
+
+if TYPE_CHECKING:
+    import jax
+
+    from twofold.study.cluster import Cluster
 
 # How much of the devices' time a batch of proposals may leave unused.
 _MOST_IDLE = 0.1
@@ -207,7 +212,7 @@ def tune(
     budget: int,
     digits: Images | Source,
     store: Store,
-    devices: Callable[[], Sequence[Any]],
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
     listener: Listener,
     seed: int = 0,
     trace: bool = False,
@@ -216,8 +221,8 @@ def tune(
     """Conduct each search until it has used `budget` trainings, or as many as make up whole proposals.
 
     What earlier runs of the same search found counts. Proposals that a killed run left unfinished are finished first.
-    `devices` is called when there is something to train; a batch of proposals is as many as occupy them. `trace` and
-    the keeper that `keeper_of` gives for a batch are those of `conduct`.
+    `devices`, as in `conduct`, is called when there is something to train; a batch of proposals is as many as occupy
+    them. `trace` and the keeper that `keeper_of` gives for a batch are those of `conduct`.
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
@@ -339,7 +344,7 @@ def _counted(study: optuna.Study) -> list[FrozenTrial]:
 
 
 def _batches(
-    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sequence[Any]], seed: int
+    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sized], seed: int
 ) -> Iterator[list[_Proposal]]:
     """Proposals to train side by side: what was left unfinished, then new ones, `most` in all.
 
