@@ -147,7 +147,7 @@ class Cluster:
             except ray.exceptions.RayTaskError as error:
                 said = self._failed(member, error.cause)
             except ray.exceptions.RayError as error:
-                said = self._lost(member, cause_of(error))
+                said = self._lost(member, _why(error))
             else:
                 if then is not None:
                     then(said)
@@ -310,9 +310,22 @@ class AtWork:
         cohorts.give_back(cohort, member.id, lost_by=lost.why)
         if lost.why:
             self._cluster.tell(
-                f"the node {member.name} is lost ({lost.why}); {counted(len(cohort.trials), 'trial')} that it trained "
-                "begin again elsewhere"
+                f"the node {member.name} is lost: {lost.why}; what it trained ({counted(len(cohort.trials), 'trial')}) "
+                "begins again elsewhere"
             )
+
+
+def _why(error: Exception) -> str:
+    """What happened to a node, of what Ray says of its own parts."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.OutOfMemoryError) or "OOM" in str(error):
+        return "it ran out of memory"
+    if isinstance(error, exceptions.ActorDiedError):
+        return "its process has ended"
+    if isinstance(error, exceptions.ActorUnavailableError):
+        return "it does not answer"
+    return cause_of(error)
 
 
 def _own(trials: Sequence[Trial]) -> OwnNetworks:

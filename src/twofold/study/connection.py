@@ -75,7 +75,7 @@ def _connect(ray: Any, cluster: str, cores: int) -> None:
         _check_answers(address["host"], int(address["port"]))
     try:
         ray.init(address=cluster, **quiet, **(alone if cluster == LOCAL else {}))
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError, ray.exceptions.RayError) as error:
+    except Exception as error:  # of any kind, and some of none in particular
         raise ClusterError(f"`cluster` (={cluster}): {_why(error)}") from error
 
 
