@@ -1,8 +1,6 @@
 """A cluster of Ray's on this machine: a head that trains nothing, and nodes of one core."""
 
 import contextlib
-import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +16,7 @@ class RayCluster:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(initialize_head=True, head_node_args=_node(cores=0))
-        self._others = [self.add()]
+        self.first = self.add()
 
     @property
     def address(self) -> str:

@@ -71,7 +71,9 @@ def test_what_nodes_are_lost_by_is_given_up():
     cohorts = Cohorts(groups)
     for node in ("a", "b"):
         cohorts.give_back(cohorts.next(node, lambda most: 2), node, lost_by="out of memory")
-    with pytest.raises(ClusterError, match=r"^NetWS in round 0 was given up: 3 nodes that trained it were lost, the last "):
+    with pytest.raises(
+        ClusterError, match=r"^NetWS in round 0 was given up: 3 nodes that trained it were lost, the last "
+    ):
         cohorts.give_back(cohorts.next("c", lambda most: 2), "c", lost_by="out of memory")
 
 
