@@ -49,6 +49,7 @@ def print_heading(text: str) -> None:
     console = Console()
     signs = in_signs_of(console.encoding, text)
     rule = in_signs_of(console.encoding, "─" * min(cell_len(signs), console.width))
+    console.print()
     for line in (signs, rule):
         console.print(line, style="bold", markup=False, highlight=False, soft_wrap=not console.is_terminal)
     console.print()

@@ -6,10 +6,13 @@ from typing import Any
 from twofold.analysis import FRESH, Section
 from twofold.report.text.names import setting_text
 from twofold.report.text.numbers import counted, listed
-from twofold.settings import FIRST_FRESH_ROUND, option, words
+from twofold.settings import FIRST_FRESH_ROUND, SETTINGS, option, words
 
 # A screen or a page of more sections is read by nobody to its end.
 MOST_SECTIONS = 12
+
+# Where more settings than these differ, a section's name has the values that are not the defaults.
+_MOST_SETTINGS = 2
 
 _STAGES = {True: f"rounds from {FIRST_FRESH_ROUND} on", False: f"rounds below {FIRST_FRESH_ROUND}"}
 
@@ -21,7 +24,12 @@ _CHOSEN_ON = (
 
 def section_text(told: Mapping[str, Any]) -> str:
     """What tells a section from the others: mnist, relation <, rounds from 1000 on."""
-    setting = setting_text({name: value for name, value in told.items() if name != FRESH})
+    settings = {name: value for name, value in told.items() if name != FRESH}
+    if len(settings) > _MOST_SETTINGS:
+        settings = {
+            name: value for name, value in settings.items() if name == "data" or value != SETTINGS[name].default
+        }
+    setting = setting_text(settings)
     stage = _STAGES[bool(told[FRESH])] if FRESH in told else ""
     return ", ".join(filter(None, (setting, stage)))
 
