@@ -61,7 +61,7 @@ def conduct(
         from twofold.study.trainer import Trainer
 
         kept = keeper is not None and keeper.keeps
-        return Trainer(digits, share.claim, outbox, devices(), trace=trace, kept=kept, note=listener.note)
+        return Trainer(digits, share.claimed, outbox, devices(), trace=trace, kept=kept, note=listener.note)
 
     def lacking() -> list[Trial]:
         return patience.with_(lambda: _missing(trials, store, trace, keeper))

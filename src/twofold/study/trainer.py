@@ -29,7 +29,7 @@ class Trainer:
     def __init__(
         self,
         digits: Images | Source,
-        claim: Callable[[Sequence[str]], tuple[list[str], list[str]]],
+        claimed: Callable[[Sequence[str]], Iterator[str]],
         outbox: Outbox,
         devices: "Sequence[jax.Device] | Cluster",
         *,
@@ -37,7 +37,7 @@ class Trainer:
         kept: bool,
         note: Callable[[str], None],
     ) -> None:
-        self._task, self._claim, self._outbox, self._trace = digits.task, claim, outbox, trace
+        self._task, self._claimed_keys, self._outbox, self._trace = digits.task, claimed, outbox, trace
         self._class_names = stored_names(digits.class_names)
         images = digits.load()
         if shared := images.shared_count():
@@ -71,12 +71,9 @@ class Trainer:
         return keys
 
     def _claimed(self, trials: Sequence[Trial]) -> Iterator[Trial]:
-        """Those of the trials that this run is to train, a portion after another, as their turn comes."""
+        """Those of the trials that this run is to train, as their turn comes."""
         by_key = {trial.key: trial for trial in trials}
-        left = list(by_key)
-        while left:
-            mine, left = self._claim(left)
-            yield from (by_key[key] for key in mine)
+        return (by_key[key] for key in self._claimed_keys(list(by_key)))
 
     def _row(self, trained: Trained) -> dict[str, Any]:
         chance = self._chance(trained.trial.asked, trained.trial.balance)
