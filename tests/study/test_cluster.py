@@ -29,7 +29,13 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def ray_cluster():
+def ray():
+    """Ray itself, which comes with the extra `test`."""
+    return pytest.importorskip("ray")
+
+
+@pytest.fixture(scope="module")
+def ray_cluster(ray):
     """A cluster of a head that trains nothing and a node of one core."""
     with running() as cluster:
         yield cluster
@@ -63,8 +69,7 @@ def test_a_node_is_lost_and_another_comes_and_the_rows_are_those_of_one_machine(
 
 def test_a_network_of_ones_own_travels_with_all_that_its_file_imports(ray_cluster, tmp_path, monkeypatch):
     """What the nodes would have to read is gone before they are asked."""
-    torch = pytest.importorskip("torch")
-    del torch
+    pytest.importorskip("torch")
     folder = tmp_path / "mine"
     (folder / "parts").mkdir(parents=True)
     (folder / "parts" / "layers.py").write_text(
@@ -139,7 +144,7 @@ def test_a_node_with_other_versions_is_not_used(ray_cluster, tmp_path):
     assert "is not used: it has jax 0.0.1, and this machine jax " in refused
 
 
-def test_ctrl_c_keeps_what_is_complete_and_leaves_no_process(launch, tmp_path):
+def test_ctrl_c_keeps_what_is_complete_and_leaves_no_process(ray, launch, tmp_path):
     mark = f"TWOFOLD_TEST_MARK={tmp_path}"
     sizes = ["--epochs", "100", "--pairs", "100", "--test-pairs", "50"]
     study = ["study", "--networks", "NetWS", "--rounds", "40", *sizes, "--cluster", "local", "--workers", "1"]
@@ -191,7 +196,7 @@ def test_without_ray_the_remedy_is_told(monkeypatch):
         check_cluster("local")
 
 
-def test_where_nothing_answers_that_is_told(tmp_path, monkeypatch, capsys):
+def test_where_nothing_answers_that_is_told(ray, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     code = main(["study", "--networks", "NetWS", "--rounds", "1", "--cluster", "127.0.0.1:1", "--quiet"])
     (line,) = capsys.readouterr().err.splitlines()
@@ -199,7 +204,7 @@ def test_where_nothing_answers_that_is_told(tmp_path, monkeypatch, capsys):
     assert line.startswith("twofold: `--cluster` (=127.0.0.1:1): nothing answers there (Connection refused)")
 
 
-def test_what_is_stored_needs_no_cluster(tmp_path):
+def test_what_is_stored_needs_no_cluster(ray, tmp_path):
     """Nothing is connected where nothing is to train."""
     small = {"networks": "NetWS", "rounds": 1, "epochs": 1, "pairs": 100, "test_pairs": 50}
     store = tmp_path / "own.db"
