@@ -8,6 +8,9 @@ from typing import Any
 # Bytes for what processes of one node share.
 _SHARED_MEMORY = 2**27
 
+# Trainings are not to wait for all else on the machine.
+_CONFIGURED = {"worker_niceness": 0}
+
 
 class RayCluster:
     """Starts and kills nodes; each is some processes, which know nothing of this one's folders or modules."""
@@ -15,7 +18,7 @@ class RayCluster:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        self._cluster = Cluster(initialize_head=True, head_node_args=_node(cores=0))
+        self._cluster = Cluster(initialize_head=True, head_node_args={**_node(cores=0), "_system_config": _CONFIGURED})
         self.first = self.add()
 
     @property

@@ -70,7 +70,12 @@ def _connect(ray: Any, cluster: str, cores: int) -> None:
     # Ray's words are for those who write programs for it; what users should know we say ourselves.
     quiet = {"log_to_driver": False, "logging_level": logging.CRITICAL + 1}
     ray._private.worker._worker_logs_enabled = False
-    alone = {"num_cpus": cores, "object_store_memory": _SHARED_MEMORY, "include_dashboard": False}
+    alone = {
+        "num_cpus": cores,
+        "object_store_memory": _SHARED_MEMORY,
+        "include_dashboard": False,
+        "_system_config": {"worker_niceness": 0},  # as without a cluster, and not behind all else
+    }
     if address := _ADDRESS.fullmatch(cluster):
         _check_answers(address["host"], int(address["port"]))
     try:
