@@ -61,10 +61,14 @@ class Claims:
         # In one order for all, so that no two wait for each other.
         rows = [{"key": key, "owner": owner} for key in sorted(keys)]
         connection.execute(insert_new(connection, claims), rows)
-        mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
-        taken = set(connection.scalars(mine))
+        taken = self.held(connection, keys, owner)
         self._claimed[owner] += len(taken)
         return [key for key in keys if key in taken]
+
+    def held(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> set[str]:
+        """Those of the trials that `owner` has claimed."""
+        mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
+        return set(connection.scalars(mine))
 
     def taken(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> set[str]:
         """Those of the trials that others than `owner` have claimed.

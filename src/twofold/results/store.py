@@ -321,6 +321,11 @@ class Store:
                     return claimed, left
         return [], []
 
+    def held(self, keys: Sequence[str], owner: str) -> set[str]:
+        """Those of the trials that `owner` has claimed, and has still."""
+        with self._errors(), self._engine.connect() as connection:
+            return {key for some in _slices(list(keys)) for key in self._claims.held(connection, some, owner)}
+
     def beat(
         self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
     ) -> None:

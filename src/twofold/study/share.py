@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
@@ -15,6 +16,9 @@ from twofold.results.patience import Patience
 from twofold.study.outbox import Outbox
 from twofold.study.plan import in_short
 from twofold.study.trial import Trial
+
+# Seconds between two looks at whether what was claimed is this run's still: a training may be shorter.
+_LOOK_EVERY = 1.0
 
 _TAKES_TURNS = (
     "the store is on a file system over a network: runs that share it take turns, and a reader waits for them; "
@@ -42,14 +46,27 @@ class Share:
         self._traced, self._wanted_again = traced, wanted_again
         self._owner = new_owner()
         self._claimed: set[str] = set()
+        self._looked = 0.0  # when the store was last asked what of it this run has still
         self._over = False
 
-    def claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
-        """Claim a portion of the trials; what `Store.claim` returns.
+    def claimed(self, keys: Sequence[str]) -> Iterator[str]:
+        """Those of the trials that this run is to train: a portion is claimed after another, as its turn comes.
 
-        Where the store stays away, what was claimed before is trained to its end: there is nothing more to claim.
-        Raises `StoreError` where there is nothing of that either.
+        What others have taken meanwhile, for this run was stopped, is theirs. Where the store stays away, what was
+        claimed before is trained to its end: there is nothing more to claim. Raises `StoreError` where there is
+        nothing of that either.
         """
+        left = list(keys)
+        while left:
+            mine, left = self._claim(left)
+            while mine:
+                mine, lost = self._still_mine(mine)
+                left = lost + left  # whoever took them may end before they are trained
+                if mine:
+                    yield mine.pop(0)
+
+    def _claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+        """Claim a portion of the trials; what `Store.claim` returns."""
         claim = partial(self._store.claim, traced=self._traced, wanted_again=self._wanted_again)
         try:
             mine, left = self._patience.with_(lambda: claim(keys, self._owner))
@@ -58,7 +75,22 @@ class Share:
                 raise
             return [], []
         self._claimed.update(mine)
+        self._looked = time.monotonic()
         return mine, left
+
+    def _still_mine(self, keys: list[str]) -> tuple[list[str], list[str]]:
+        """Those of the trials which this run has claimed still, and the others; as it was a moment ago."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY:
+            return keys, []
+        self._looked = now
+        try:
+            held = self._store.held(keys, self._owner)
+        except StoreAway:
+            return keys, []
+        lost = [key for key in keys if key not in held]
+        self._claimed.difference_update(lost)
+        return [key for key in keys if key in held], lost
 
     @contextmanager
     def going_on(self, trials: Sequence[Trial], stored: int) -> Iterator[None]:
