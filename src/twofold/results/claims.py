@@ -61,14 +61,10 @@ class Claims:
         # In one order for all, so that no two wait for each other.
         rows = [{"key": key, "owner": owner} for key in sorted(keys)]
         connection.execute(insert_new(connection, claims), rows)
-        taken = self.held(connection, keys, owner)
+        mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
+        taken = set(connection.scalars(mine))
         self._claimed[owner] += len(taken)
         return [key for key in keys if key in taken]
-
-    def held(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> set[str]:
-        """Those of the trials that `owner` has claimed."""
-        mine = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner == owner)
-        return set(connection.scalars(mine))
 
     def taken(self, connection: sa.Connection, keys: Sequence[str], owner: str) -> set[str]:
         """Those of the trials that others than `owner` have claimed.
@@ -90,11 +86,11 @@ class Claims:
 
     def beat(
         self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
-    ) -> None:
+    ) -> bool:
         """Say that `owner` is alive, and has done so many of its trials, which are those of a `plan` (see `Run`).
 
         Where it was forgotten, for it had been stopped, what it still trains (`held`) and nobody else has taken since
-        is claimed anew. A signal may cut this short, which is as if it had not been begun.
+        is claimed anew, and the answer is true. A signal may cut this short, which is as if it had not been begun.
         """
         told = {"trials": trials, "done": done, "plan": plan}
         again = {"beats": runs.c.beats + 1, "beat_at": sa.func.now()}
@@ -103,6 +99,7 @@ class Claims:
             if not known.rowcount:
                 connection.execute(insert_new(connection, runs), _of_this_process(owner) | told)
                 self.take(connection, list(held), owner)
+        return not known.rowcount
 
     def running(self, connection: sa.Connection) -> list[Run]:
         """The runs that there are, the earliest first."""

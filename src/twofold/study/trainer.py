@@ -41,7 +41,7 @@ class Trainer:
         trace: bool,
         note: Callable[[str], None],
     ) -> None:
-        self._task, self._keys, self._outbox, self._devices = digits.task, claimed, outbox, devices
+        self._task, self._claimed_keys, self._outbox, self._devices = digits.task, claimed, outbox, devices
         self._class_names = stored_names(digits.class_names)
         self._trace = trace
         images = digits.load()
@@ -76,7 +76,7 @@ class Trainer:
     def _claimed(self, trials: Sequence[Trial]) -> Iterator[Trial]:
         """Those of the trials that this run is to train, as their turn comes."""
         by_key = {trial.key: trial for trial in trials}
-        return (by_key[key] for key in self._keys(list(by_key)))
+        return (by_key[key] for key in self._claimed_keys(list(by_key)))
 
     def _row(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         chance = _asked(self._chance(trial.asked, trial.balance))
