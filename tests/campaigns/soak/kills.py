@@ -29,7 +29,7 @@ CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,?rename,renameat,rename
 
 
 class Undisturbed(NamedTuple):
-    """A study, its store where nobody disturbed it, and the seconds that it took when programs had been compiled."""
+    """A study, its store where nobody disturbed it, and the seconds that it took at last."""
 
     study: tuple[str, ...]
     store: Path
@@ -64,9 +64,9 @@ class Tally:
             self.wrong.append(f"{again} trainings were done again after {kills} kills")
 
 
-def undisturbed(folder: Path, study: tuple[str, ...]) -> Undisturbed:
-    """What comes of a study that nobody disturbs."""
-    for _ in range(2):
+def undisturbed(folder: Path, study: tuple[str, ...], *, times: int = 2) -> Undisturbed:
+    """What comes of a study that nobody disturbs; done twice, the second time with programs that were compiled."""
+    for _ in range(times):
         before = time.monotonic()
         _complete(_empty(folder), study)
     return Undisturbed(study, folder / STORE, time.monotonic() - before)
