@@ -1,6 +1,7 @@
 """A disk that is full, at every place that is written: one sentence, nothing damaged, and with room it goes on."""
 
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -167,15 +168,14 @@ ROOM = 1_500_000
 def story(tmp_path_factory):
     """A disk that became full under a study, which ended; and the same command when there was room.
 
-    Another disk, where compiled programs are kept, is full all the time.
+    Then another disk is full, where compiled programs and the list of fonts are kept.
     """
     small, cache = SmallDisk(tmp_path_factory.mktemp("small"), ROOM), SmallDisk(tmp_path_factory.mktemp("cache"), 4096)
     elsewhere = tmp_path_factory.mktemp("elsewhere")
-    variables = {"XDG_CACHE_HOME": str(cache.folder), "TMPDIR": str(elsewhere), "TWOFOLD_STORE_PATIENCE": "0.5"}
+    first = run(*STUDY, cwd=small.folder, TMPDIR=str(elsewhere), TWOFOLD_STORE_PATIENCE="1")
+    small.grow(10 * ROOM)
     with cache.full():
-        first = run(*STUDY, cwd=small.folder, **variables, TWOFOLD_NATIVE="0")
-        small.grow(10 * ROOM)
-        second = run(*STUDY, cwd=small.folder, **variables, TWOFOLD_NATIVE="0")
+        second = run(*STUDY, cwd=small.folder, XDG_CACHE_HOME=str(cache.folder), TWOFOLD_NATIVE="0")
     yield small, elsewhere, first, second
     small.unmount()
     cache.unmount()
@@ -184,14 +184,22 @@ def story(tmp_path_factory):
 def test_a_study_whose_disk_becomes_full_ends_in_one_line(story):
     _, elsewhere, first, _ = story
     assert first.returncode == 3, first.stderr
-    assert first.stderr == ""
+    last = first.stderr.splitlines()[-1]
+    cause = (
+        r"cannot write twofold\.models/\w+\.safetensors \(No space left on device\); name another folder with --models"
+    )
+    assert re.fullmatch(
+        rf"twofold: {cause}; \d finished trials? kept in \S+; `twofold store merge \S+` stores what is there", last
+    )
+    assert "Traceback" not in first.stderr
     assert [path.name for path in elsewhere.iterdir()] == ["twofold-rescued.db"]
 
 
 def test_the_same_command_goes_on_when_there_is_room(story):
     small, _, _, second = story
     assert second.returncode == 0, second.stderr
-    assert second.stderr == ""
+    said = [line for line in second.stderr.splitlines() if not re.match(r"\d of 6 trials", line)]
+    assert said == ["wrote figures/figure2.png", "wrote figures/figure2.svg"]
     found = audit(Store(small.folder / "twofold.db", create=False), ModelStore(small.folder / "twofold.models"))
     assert (found.trials, found.kept, found.faults) == (6, 6, [])
 
@@ -205,7 +213,9 @@ def test_what_is_drawn_on_a_full_disk_is_one_line(story, words, made, monkeypatc
     with small.full():
         assert main(words) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert line == ""
+        assert re.fullmatch(
+            r"twofold: `--out` \(=\S+\) cannot be written \(No space left on device\); name another \w+", line
+        )
         assert not (small.folder / made).exists()
     assert main(words) == 0
     assert (small.folder / made).exists()

@@ -155,7 +155,7 @@ def _killed_at(call: Call, place: Path, study: tuple[str, ...]) -> bool:
     with launching() as launch:
         inject = f"inject={call.name}:signal=KILL:when={call.number}"
         process = _start(launch, place, study, "-e", f"trace={call.name}", "-e", inject)
-        process.communicate(timeout=120)
+        process.communicate(timeout=600)
     return process.returncode != 0
 
 
