@@ -123,10 +123,15 @@ class ModelStore:
         """The record of the network kept under a key. Raises `StoreError` as `load` does."""
         return _read(self._existing(key))[0]
 
-    def load(self, key: str) -> Model:
-        """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged."""
+    def load(self, key: str, *, of_trial: bool = False) -> Model:
+        """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged.
+
+        Any name will do for a file, unless it has to be the key of its trial (`of_trial`).
+        """
         path = self._existing(key)
         record, tensors = _read(path, with_tensors=True)
+        if of_trial:
+            _check_name(path, record)
         return Model(_variables(path, record, tensors), record)
 
     def remove(self, key: str) -> None:
@@ -269,11 +274,15 @@ def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], di
 def _sound_record(path: Path) -> dict[str, Any]:
     """The record of a file that is whole, and called as its trial. Raises `StoreError` for another."""
     record, _ = _read(path, with_tensors=True)
-    if path.stem != record["key"]:
-        raise StoreError(
-            f"{path} is the network of the trial {shown(record['key'])}; call it {shown(record['key'])}{_ENDING}"
-        )
+    _check_name(path, record)
     return record
+
+
+def _check_name(path: Path, record: Mapping[str, Any]) -> None:
+    """Raise `StoreError` unless a file is called as its trial."""
+    if path.stem != record["key"]:
+        key = shown(record["key"])
+        raise StoreError(f"{path} is the network of the trial {key}; call it {key}{_ENDING}")
 
 
 def _check_head(path: Path) -> None:
