@@ -22,7 +22,8 @@ from twofold.analysis import (
     explained,
     kind_of,
 )
-from twofold.analysis.collapse import _wilson, branch_units
+from twofold.analysis.collapse import branch_units
+from twofold.analysis.rates import wilson
 from twofold.data import load_images
 
 Made = Callable[..., pd.DataFrame]
@@ -63,7 +64,7 @@ def test_rates_and_errors_by_hand() -> None:
 def test_wilson_intervals_are_scipys(n: int, share: float) -> None:
     count = round(share * n)
     theirs = stats.binomtest(count, n).proportion_ci(method="wilson")
-    assert _wilson(count, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert wilson(count / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_wilson_interval_by_its_formula() -> None:

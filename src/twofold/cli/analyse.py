@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, PATH, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, PATH, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -20,6 +20,7 @@ def analyse(
         PATH,
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
+    equivalence_margin: Margin = None,
     store: StoreOption = None,
     csv: CsvOption = None,
     which: Which = _ALL,
@@ -43,7 +44,7 @@ def analyse(
     if figures is not None:
         check_folder(figures, "figures")
     table = read_table(store, csv, which, settings, histories=figures is not None)
-    found = findings(table)
+    found = findings(table, equivalence_margin)
     if json:
         print_findings(found)
     else:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -20,6 +20,7 @@ def power(
             help="The difference to find, for example --difference 0.01, one point; by default the one observed."
         ),
     ] = None,
+    equivalence_margin: Margin = None,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
     store: StoreOption = None,
     csv: CsvOption = None,
@@ -34,8 +35,8 @@ def power(
     from twofold.cli.output import print_records, print_section
     from twofold.report.terminal.findings import power_section
 
-    plan = power_table(read_table(store, csv, which, settings), difference)
+    plan = power_table(read_table(store, csv, which, settings), difference, equivalence_margin)
     if json:
         print_records(plan)
     else:
-        print_section(power_section(plan))
+        print_section(power_section(plan, equivalence_margin))

@@ -75,12 +75,13 @@ def report_page(
     demo_note: str = "",
     networks: Sequence[NetworkFacts] = (),
     relations: Sequence[Relation] = (),
+    equivalence_margin: float | None = None,
 ) -> str:
     """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
     None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of
-    `relations` their tables of answers.
+    `relations` their tables of answers. With an `equivalence_margin` (a fraction) comparisons have verdicts.
     """
     common = {
         "title": title,
@@ -94,15 +95,15 @@ def report_page(
     # What has one name and is something else gets a name of its own first, so that it is not taken for the same.
     table = _once_each(as_trials(table))
     varied = varying_settings(table)
-    ranking = _ranking(table) if varied else None
+    ranking = _ranking(table, equivalence_margin) if varied else None
     groups = _by_setting(table, varied, ranking)
     return render(
         "report.html",
         **common,
         trials=len(table),
         task=task_sentence(table),
-        answer=_overall_answer(table, groups, ranking, varied),
-        sections=[_section(setting, trials) for setting, trials in groups[:_MOST_SECTIONS]],
+        answer=_overall_answer(table, groups, ranking, varied, equivalence_margin),
+        sections=[_section(setting, trials, equivalence_margin) for setting, trials in groups[:_MOST_SECTIONS]],
         left_out=max(0, len(groups) - _MOST_SECTIONS),
         heatmaps=_heatmaps(table, varied),
         choice=None
@@ -123,13 +124,13 @@ def _once_each(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(same, keep="last").reset_index(drop=True)
 
 
-def _ranking(table: pd.DataFrame) -> pd.DataFrame | None:
+def _ranking(table: pd.DataFrame, margin: float | None) -> pd.DataFrame | None:
     """The settings from the best on, by validation error where every trial has one, else by test error.
 
     None where no round has all the networks in any of them.
     """
     try:
-        ranking = choice(table, f"{_ranked_by(table)}_error")
+        ranking = choice(table, f"{_ranked_by(table)}_error", equivalence_margin=margin)
     except AnalysisError:
         return None
     return None if ranking["mean"].isna().all() else ranking
@@ -151,25 +152,27 @@ def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | 
     return [(dict(zip(varied, setting)), groups[setting].reset_index(drop=True)) for setting in ranked]
 
 
-def _overall_answer(table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str]) -> list[str]:
+def _overall_answer(
+    table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str], margin: float | None
+) -> list[str]:
     setting, trials = groups[0]
     if not varied:
-        return answer(trials)
+        return answer(trials, margin)
     first = answer_of_settings(len(groups), ranking, setting, _ranked_by(table))
-    return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials)]
+    return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials, margin)]
 
 
-def _section(setting: _Setting, trials: pd.DataFrame) -> Section:
+def _section(setting: _Setting, trials: pd.DataFrame, margin: float | None) -> Section:
     charts = (_or_none(effects_chart, trials), strip_chart(trials), collapse_chart(trials), curves_chart(trials))
     tables = (
         statistics.summary_table(summary(trials)),
-        _or_none(_effects, trials),
-        _differences(trials),
+        _or_none(lambda trials: _effects(trials, margin), trials),
+        _differences(trials, margin),
         statistics.collapse_table(collapse(trials)),
     )
     return Section(
         heading=setting_text(setting),
-        answer=answer(trials),
+        answer=answer(trials, margin),
         rounds=[rounds_chart(trials, width) for width in (WIDE, NARROW)],
         charts=[chart for chart in charts if chart is not None],
         tables=[table for table in tables if table is not None],
@@ -185,12 +188,12 @@ def _or_none(make: Callable[[pd.DataFrame], T], trials: pd.DataFrame) -> T | Non
         return None
 
 
-def _effects(trials: pd.DataFrame) -> TextTable:
-    return statistics.effects_table(effects(trials), in_words=False)
+def _effects(trials: pd.DataFrame, margin: float | None) -> TextTable:
+    return statistics.effects_table(effects(trials, margin), in_words=False)
 
 
-def _differences(trials: pd.DataFrame) -> TextTable | None:
-    differences = paired_differences(trials)
+def _differences(trials: pd.DataFrame, margin: float | None) -> TextTable | None:
+    differences = paired_differences(trials, margin)
     return statistics.differences_table(differences) if len(differences) else None
 
 
