@@ -13,7 +13,6 @@ import numpy as np
 import scipy
 
 from twofold.analysis import holm, mean_interval, outlier_limit
-from twofold.analysis.contrasts import t_interval
 from twofold.analysis.equivalence import p_equivalent
 from twofold.analysis.simultaneous import half_widths
 
@@ -229,9 +228,7 @@ def equivalence(repeats: int) -> Iterator[str]:
         "six pairs, sd 0.5 points": (6, lambda random, shape: random.normal(0, 0.005, shape)),
         "5 % of rounds collapse in one of the two": (
             1,
-            lambda random, shape: (
-                random.normal(0, 0.005, shape) + 0.3 * ((random.random(shape) < 0.05) - 0.05)
-            ),
+            lambda random, shape: random.normal(0, 0.005, shape) + 0.3 * ((random.random(shape) < 0.05) - 0.05),
         ),
         "5 % of rounds collapse in either": (
             1,
@@ -257,8 +254,8 @@ def outliers(repeats: int) -> Iterator[str]:
     """Outliers: how often rounds that did not collapse have one, and how many collapsed rounds are found."""
     yield "## Outliers\n"
     yield (
-        "Percent of studies of one network, none of whose rounds collapsed, with an outlier; in brackets by Rosner's test "
-        "alone, without the quarter of the way to chance.\n"
+        "Percent of studies of one network, none of whose rounds collapsed, with an outlier; in brackets by Rosner's "
+        "test alone, without the quarter of the way to chance.\n"
     )
     yield from _head("rounds without a collapse", [f"{n} rounds" for n in ROUNDS])
     calm: dict[str, Draw] = {name: DRAWS[name][0] for name in list(DRAWS)[:3]} | {
