@@ -99,9 +99,9 @@ def test_without_a_margin_there_are_no_verdicts(made_up: Made) -> None:
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, -0.01, 5.0, float("nan")])
 def test_a_margin_is_a_fraction(made_up: Made, margin: float) -> None:
-    with pytest.raises(SettingError, match="`equivalence_margin` .* must be a fraction"):
+    with pytest.raises(SettingError, match=r"`equivalence_margin` .* must be a fraction"):
         paired_differences(made_up(3), margin)
-    with pytest.raises(SettingError, match="`equivalence_margin` .* must be a fraction"):
+    with pytest.raises(SettingError, match=r"`equivalence_margin` .* must be a fraction"):
         power_table(made_up(3), 0.01, margin)
 
 

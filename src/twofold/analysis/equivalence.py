@@ -38,10 +38,10 @@ def with_verdicts(rows: pd.DataFrame, equivalence_margin: float | None) -> pd.Da
     `equivalence_margin` is the margin, `p_equivalent` the p-value of two one-sided tests, corrected over the rows (Holm
     1979). `verdict` is "equivalent" where that is below 5 %; else, where `p_holm` is, "better" (negative: fewer errors)
     or "worse"; else "not decided", or "" with fewer than 2 rounds. So "equivalent" on the one hand, "better" or "worse"
-    on the other, is said of any row by mistake in 5 of 100 studies at most. `rounds_to_decide` are the rounds that would
-    decide an undecided row at 80 % power, were the true difference and its standard deviation those observed, in a test
-    at 5 % over the number of rows; more than there are, and enough for a sign-flip test. It is missing for the others,
-    and where it would take more than ten million.
+    on the other, is said of any row by mistake in 5 of 100 studies at most. `rounds_to_decide` are the rounds that
+    would decide an undecided row at 80 % power, were the true difference and its standard deviation those observed, in
+    a test at 5 % over the number of rows; more than there are, and enough for a sign-flip test. It is missing for the
+    others, and where it would take more than ten million.
 
     Raises `SettingError` for a margin outside (0, 1).
     """

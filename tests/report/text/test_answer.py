@@ -28,7 +28,7 @@ def trials_of(means, noise=1e-6, rounds=10):
 def test_gains_are_told_with_their_sizes():
     (first, second) = answer(trials_of((0.20, 0.18, 0.08, 0.06)))
     assert first.startswith(
-        "Auxiliary losses lower the test error by 12.00 points (95 % interval 12.00 to 12.00 points). Weight sharing lowers "
+        "Auxiliary losses lower the test error by 12.00 points (95 % interval 12.00 to 12.00 points). Weight sharing "
     )
     assert "lowers the test error by 2.00 points (95 % interval 2.00 to 2.00 points)" in first
     assert "Changes are means over 10 rounds." in first
