@@ -15,7 +15,7 @@ from twofold.analysis.equivalence import EQUIVALENT, NOT_DECIDED, WORSE, p_equiv
 from twofold.analysis.power import check_margin
 from twofold.analysis.rates import mean_interval, wilson
 from twofold.analysis.simultaneous import half_widths
-from twofold.analysis.trials import AnalysisError, as_trials, for_every_value, varying_settings
+from twofold.analysis.trials import AnalysisError, as_trials, for_every_value, pairs_counted, varying_settings
 
 # What a setting is beside the others.
 BEST, NOT_WORSE, FEWER_ROUNDS = "best", "not shown to be worse", "fewer rounds"
@@ -62,11 +62,11 @@ def choice(
     common = _in_common(wide)
     common = common[common.mean().sort_values(kind="stable").index]
     others = wide.drop(columns=list(common))
-    rows = []
+    rows, pairs = [], pairs_counted(trials, select_on)
     for setting in [*common, *others.mean().sort_values(kind="stable").index]:
         errors = (common if setting in common else others)[setting].dropna()
         mean = errors.mean()
-        rows.append((*setting, len(errors), mean, *mean_interval(mean, errors.std(ddof=1), len(errors))))
+        rows.append((*setting, len(errors), mean, *mean_interval(mean, errors.std(ddof=1), len(errors), pairs)))
     frame = pd.DataFrame(rows, columns=[*columns, "rounds", "mean", "ci_low", "ci_high"])
     # Settings with fewer rounds, which stand last, are not compared.
     compared = _against_first(common.to_numpy(float), equivalence_margin).reindex(frame.index)

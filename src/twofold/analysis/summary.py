@@ -12,7 +12,7 @@ from twofold.analysis.contrasts import contrast, holm
 from twofold.analysis.equivalence import with_verdicts
 from twofold.analysis.rates import mean_interval
 from twofold.analysis.simultaneous import half_widths
-from twofold.analysis.trials import as_trials, by_round
+from twofold.analysis.trials import as_trials, by_round, pairs_counted
 from twofold.networks import in_order
 
 
@@ -36,7 +36,7 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
     for group, of_group in trials.groupby(list(by), sort=False, dropna=False):
         errors = of_group[value].to_numpy(float)
         chance = {name: of_group[name].mean() for name in CHANCE}
-        numbers = {**_describe(errors, _pairs(of_group, value)), **_others(errors, of_group.collapsed)}
+        numbers = {**_describe(errors, pairs_counted(of_group, value)), **_others(errors, of_group.collapsed)}
         rows.append({**dict(zip(by, group)), **numbers, **_counts(of_group), **chance})
     result = pd.DataFrame(rows)
     if order:
@@ -61,12 +61,6 @@ def paired_differences(table: pd.DataFrame, equivalence_margin: float | None = N
         rows.append({**row, "all_low": row["difference"] - half[a, b], "all_high": row["difference"] + half[a, b]})
     result = pd.DataFrame(rows, columns=None if rows else ["first", "second", "difference", "p"])
     return with_verdicts(result.assign(p_holm=holm(result["p"])), equivalence_margin)
-
-
-def _pairs(trials: pd.DataFrame, value: str) -> float:
-    """The pairs on which the errors of some trials were counted, the fewest of a trial; NaN where nothing tells."""
-    column = value.replace("_error", "_pairs")
-    return float(trials[column].min()) if column != value and column in trials else np.nan
 
 
 def _others(errors: np.ndarray, dead: pd.Series) -> dict[str, object]:
