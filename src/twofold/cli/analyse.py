@@ -30,7 +30,7 @@ def analyse(
 
     For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
     that collapsed, and the paper's numbers beside ours. Where the store holds several settings, errors and collapse
-    rates of each, until options choose one.
+    rates of each, until options choose one. With a margin: what is better, worse or equivalent, and what is open.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """

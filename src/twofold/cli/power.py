@@ -29,6 +29,8 @@ def power(
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
 
+    With a margin, how many tell them apart or show that they are equivalent.
+
     Example: twofold power --difference 0.01 --data mnist
     """
     from twofold.analysis import power_table
