@@ -162,8 +162,8 @@ def means(repeats: int, methods: Sequence[str] = tuple(METHODS)) -> Iterator[str
     """Intervals of means: how often each method's hold, and how wide they are."""
     yield "## Intervals of a mean error\n"
     yield (
-        "Percent of 95 % intervals that hold the true mean; in brackets the mean width in points. Bootstrap-t and betting: "
-        "a tenth of the studies.\n"
+        "Percent of 95 % intervals that hold the true mean; in brackets the mean width in points. Bootstrap-t and "
+        "betting: a tenth of the studies.\n"
     )
     for name, (draw, truth) in DRAWS.items():
         yield f"### {name}\n"

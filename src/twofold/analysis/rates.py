@@ -22,7 +22,11 @@ def mean_interval(mean: float, sd: float, rounds: int, pairs: float = np.nan) ->
     Where `pairs`, the test pairs of a round, are known, the interval is no narrower than that of as many single pairs:
     rounds cannot vary less than counting, and five rounds without an error would else have no doubt left.
 
-    COVERAGE
+    In simulations it covers the mean of healthy rounds in 95.0-95.9 % from 5 rounds on. Of errors of 0.2 % it covers
+    96-97 % from 10 rounds on and 98 % with 5, of 0.02 % 95-97 %: it is wide there, where Student's covers 62 %. Where
+    5 % of rounds collapse it covers 91 % with 50 or 100 rounds and but 50-69 % with 5 to 20, and where a fifth do
+    67 % with 5, 87 % with 10 and 91 % with 20: so few rounds may show no collapse, and then nothing in them tells of it
+    (docs/statistics.md).
     """
     if rounds < 2:
         return np.nan, np.nan
