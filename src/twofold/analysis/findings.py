@@ -17,7 +17,9 @@ from twofold.analysis.trials import (
     AnalysisError,
     as_trials,
     require_distinct,
+    require_drawn_alike,
     settings_of,
+    telling_sections,
     varying_settings,
     without_unused,
 )
@@ -45,12 +47,14 @@ def findings(table: pd.DataFrame, equivalence_margin: float | None = None) -> Fi
     """Every statistic that the table allows; with a margin (a fraction) differences and effects have verdicts.
 
     Raises `AnalysisError` where the table is empty, lacks `network`, `round` or `test_error`, or has two trials of one
-    network, round and setting, `SettingError` for a margin outside (0, 1).
+    network, round and setting, or would pool what was not drawn alike (`twofold.analysis.sections`), `SettingError`
+    for a margin outside (0, 1).
     """
     check_margin(equivalence_margin)
     trials = as_trials(table)
     varied = varying_settings(trials)
     require_distinct(trials, varied)
+    require_drawn_alike([name for name in telling_sections(trials) if name not in varied])
     used = without_unused(trials)
     statistics: dict[str, Callable[[], pd.DataFrame]] = {
         "summary": lambda: summary(used, ["network", *varied]),
