@@ -23,7 +23,10 @@ def outlier_limit(errors: np.ndarray, chance: float = np.nan) -> float:
     an outlier has gone a quarter of the way, or more, from the median of the other rounds to `chance`, the error of the
     best constant answer (NaN where it is not known): of rounds that all err on a few pairs none has gone wrong.
 
-    Where more than half of the rounds went wrong, it is the others that are rare, and none is an outlier.
+    In simulations 0.0-0.1 % of studies of healthy rounds have an outlier, and 0.7-1.4 % of those whose errors spread
+    over a quarter of the way to chance. Of collapsed rounds it finds 93-100 % from 10 rounds on; with 5, of which a
+    fifth collapse, 41 % (docs/statistics.md). Where more than half of the rounds went wrong, it is the others that are
+    rare, and none is an outlier.
     """
     rounds = len(errors)
     if rounds < _FEWEST:
