@@ -10,7 +10,7 @@ from twofold.analysis import by_round, contrast, holm, summary, with_verdicts
 from twofold.report.terminal.tables import drawn, rich_table
 from twofold.report.text import notes, statistics
 from twofold.report.text.chance import chance_notes
-from twofold.report.text.equivalence import verdict_columns, verdict_notes
+from twofold.report.text.equivalence import verdict_notes
 from twofold.report.text.names import heading, scope
 from twofold.report.text.numbers import MISSING, counted, percent
 from twofold.report.text.tables import Column, TextTable, rows_of, value_column
@@ -71,9 +71,7 @@ def comparison_table(
         Column("start %", lambda row: percent(row["start"])),
         statistics.DIFFERENCE,
         statistics.DIFFERENCE_INTERVAL,
-        statistics.P,
-        *([statistics.HOLM] if len(rows) > 1 else []),
-        *verdict_columns(rows),
+        *statistics.tests_columns(rows),
     ]
     title = notes.COMPARISON.format(rounds=counted(len(ours), "fresh round"))
     below = [*verdict_notes(rows), *chance_notes(summary(found))]

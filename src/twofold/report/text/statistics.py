@@ -99,7 +99,7 @@ def _one_digit(name: str) -> Callable[[Row], str]:
 
 def differences_table(differences: pd.DataFrame) -> TextTable:
     """The rows of `twofold.analysis.paired_differences`."""
-    columns = [Column("networks", pair_text, words=True), DIFFERENCE, SD, _ALL_PAIRS, *_tests(differences)]
+    columns = [Column("networks", pair_text, words=True), DIFFERENCE, SD, _ALL_PAIRS, *tests_columns(differences)]
     verdicts = list(verdict_notes(differences))
     below = [
         notes.DIFFERENCES,
@@ -111,14 +111,14 @@ def differences_table(differences: pd.DataFrame) -> TextTable:
     return over_rounds("Paired differences of the test error", columns, differences, below)
 
 
-def _tests(frame: pd.DataFrame) -> list[Column]:
-    """The p-values; or with verdicts, beside which there is no room in 80 columns for more, the corrected one."""
+def tests_columns(frame: pd.DataFrame) -> list[Column]:
+    """The p-values; with verdicts the corrected one alone, for more has no room in 80 columns."""
     return [HOLM, *verdict_columns(frame)] if "verdict" in frame else [P, HOLM]
 
 
 def effects_table(effects: pd.DataFrame, *, in_words: bool = True) -> TextTable:
     """The rows of `twofold.analysis.effects`, and what they say in words, if that stands nowhere else."""
-    columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, *_tests(effects)]
+    columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, *tests_columns(effects)]
     few = [note for _, of_design in families(effects) for note in notes.too_few_note(of_design)]
     sentences = effect_sentences(effects) if in_words else []
     below = [*sentences, *verdict_notes(effects), *dict.fromkeys(few), *notes.missing_notes(effects)]
