@@ -59,8 +59,8 @@ def with_verdicts(rows: pd.DataFrame, equivalence_margin: float | None) -> pd.Da
     verdict = np.where(rounds > 1, verdict, "")
     tests = int((rounds > 1).sum())
     needed = [
-        _needed(*row, tests, equivalence_margin) if word == NOT_DECIDED else pd.NA
-        for *row, word in zip(difference, sd, rounds, verdict, strict=True)
+        _needed(mean, deviation, n, tests, equivalence_margin) if word == NOT_DECIDED else pd.NA
+        for mean, deviation, n, word in zip(difference, sd, rounds, verdict, strict=True)
     ]
     return rows.assign(
         equivalence_margin=equivalence_margin,

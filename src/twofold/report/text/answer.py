@@ -107,7 +107,7 @@ def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mappin
 
 def _beside_best(ranking: pd.DataFrame) -> str:
     """How many settings are not told from the best, and how much worse they may be."""
-    told = []
+    told: list[str] = []
     for verdict in (EQUIVALENT, NOT_DECIDED, NOT_WORSE):
         those = ranking[ranking.chosen == verdict]
         if len(those) or (verdict == NOT_WORSE and not told):
