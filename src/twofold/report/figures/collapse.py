@@ -62,7 +62,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                     (dead + sideways)[chosen], 100 * table.test_error[chosen], s=24, alpha=0.7, linewidths=0,
                     color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind],
                 )  # fmt: skip
-            _draw_limit(axes, limits[network])
+            _draw_limit(axes, float(limits.get(network, np.nan)))
             axes.set(title=panel_name(network))
             _dead_axis(axes, dead if own.any() else None, int(branch_units(table).max()))
         panels[0].set(ylabel=error_label(), ylim=(0, 108 * max(table.test_error.max(), limits.fillna(0).max())))
