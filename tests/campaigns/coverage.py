@@ -201,7 +201,11 @@ _TRUE = {
 def pairs(repeats: int) -> Iterator[str]:
     """Simultaneous intervals: in how many studies all six hold."""
     yield "## Intervals of all six differences between four networks\n"
-    yield "Percent of studies in which all six intervals hold; in brackets, were each Student's 95 % interval.\n"
+    repeats //= 5  # each study draws the distribution of its largest |t|
+    yield (
+        f"{repeats:,} studies a cell. Percent of studies in which all six intervals hold; in brackets, were each "
+        "Student's 95 % interval.\n"
+    )
     yield from _head("networks", [f"{n} rounds" for n in _FEWER])
     first, second = np.triu_indices(4, 1)
     for name, draw in FOUR.items():
@@ -317,7 +321,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     lines = [line for part in given.parts for line in PARTS[part](given.repeats)]
-    text = "\n".join(lines)
+    text = "\n".join(["# Coverage of intervals and errors of tests, by simulation\n", *lines])
     if given.out is None:
         print(text)
     else:
