@@ -358,14 +358,15 @@ class StudyResult:
         """Mean, standard deviation, interval and more of each network's and setting's test error, as fractions."""
         return summary(without_unused(self.table), ["network", *varying_settings(self.table)])
 
-    def choice(self, select_on: str = "validation") -> pd.DataFrame:
+    def choice(self, select_on: str = "validation", equivalence_margin: float | None = None) -> pd.DataFrame:
         """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.
 
-        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses.
+        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses. Differences
+        of less than the `equivalence_margin` (a fraction) do not matter, where it is given.
         """
         self.study.check_selection(select_on)
         varied = [name for name in COMPARED if name in _SEARCHED or name in varying_settings(self.table)]
-        return choice(self.table, SELECT_ON[select_on], by=varied)
+        return choice(self.table, SELECT_ON[select_on], by=varied, equivalence_margin=equivalence_margin)
 
     def figure(self) -> Figure:
         """The test error of every round: the paper's Figure 2.

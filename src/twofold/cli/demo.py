@@ -23,7 +23,7 @@ def demo(
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
 ) -> None:
-    """Write a page to draw two digits on, or choose two images, which asks the best of the kept networks about them.
+    """Write a demo: draw two digits, or choose two images, and it asks the best of the kept networks about them.
 
     It is one HTML file, which needs no server. Keep networks first: twofold study --keep-models best
 

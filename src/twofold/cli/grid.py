@@ -4,7 +4,17 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from twofold.cli.options import NOTHING, Confirm, Given, Networks, Rounds, RunOptions, several_values, with_options
+from twofold.cli.options import (
+    NOTHING,
+    Confirm,
+    Given,
+    Margin,
+    Networks,
+    Rounds,
+    RunOptions,
+    several_values,
+    with_options,
+)
 
 _SELECTION = Group("How a setting is chosen", sort_key=4)
 _RUN = RunOptions()
@@ -33,6 +43,7 @@ def grid(
             group=_SELECTION,
         ),
     ] = None,
+    equivalence_margin: Annotated[Margin, Parameter(group=_SELECTION)] = None,
     settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
@@ -65,7 +76,7 @@ def grid(
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
     study.check_selection(select_on)
     result = study.run(**run.running())
-    tables, every_choice = [result.table], result.choice(select_on)
+    tables, every_choice = [result.table], result.choice(select_on, equivalence_margin)
     alike = sections(result.table, by_stage=False)
     for place, (told, table) in enumerate(alike):
         chosen = only(every_choice, told)

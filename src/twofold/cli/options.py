@@ -107,6 +107,16 @@ def default_store() -> str:
     return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
+def _fraction_of_points(type_: Any, tokens: Sequence[Token]) -> float:
+    """A number of percentage points as the fraction that all errors are."""
+    points = _numbers(type_, tokens)
+    if not 0 < points < 100:
+        raise OptionError(
+            f"`{tokens[0].keyword}` (={tokens[0].value}) must be points between 0 and 100, as 1 for 1 point"
+        )
+    return points / 100
+
+
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
 PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
@@ -114,6 +124,14 @@ _CONVERTERS = {int: WHOLE, float: NUMBER}
 STORE_HELP = "The results store: the path of an SQLite file, or the URL of a PostgreSQL database"
 StoreUrl = Annotated[str, Parameter(converter=_store, help=f"{STORE_HELP}.", env_var=STORE_VARIABLE)]
 Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
+Margin = Annotated[
+    float | None,
+    Parameter(
+        converter=_fraction_of_points,
+        help="Differences of fewer points do not matter, for example --equivalence-margin 1: what is compared is then "
+        "better, worse, equivalent (two one-sided tests) or not decided.",
+    ),
+]
 DATA_DIR = Parameter(
     converter=_path,
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "

@@ -4,7 +4,18 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import NOTHING, WHOLE, Confirm, Given, Networks, Rounds, RunOptions, ranges, with_options
+from twofold.cli.options import (
+    NOTHING,
+    WHOLE,
+    Confirm,
+    Given,
+    Margin,
+    Networks,
+    Rounds,
+    RunOptions,
+    ranges,
+    with_options,
+)
 
 _RUN = RunOptions()
 
@@ -26,15 +37,16 @@ def tune(
             "numbered from 1000: for example --confirm 20, or --confirm for 50; by default not at all."
         ),
     ] = None,
+    equivalence_margin: Margin = None,
     settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
     """Search optimizer, learning rate, batch size, epochs and auxiliary weight for the lowest validation error.
 
-    Each network is searched for by itself, from the paper's setting on. Every training is stored, and so is the
-    search: the same command goes on where it was stopped, with a larger --budget it searches further. Figures show
-    the course of the searches, the importance of each setting, and the error against the auxiliary weight. Needs
-    Optuna (in the folder of the clone: pip install -e '.[tune]').
+    Each network is searched for by itself, from the setting of the study on, by default the paper's. Every training is
+    stored, and so is the search: the same command goes on where it was stopped, with a larger --budget it searches
+    further. Figures show the course of the searches, the importance of each setting, and the error against the
+    auxiliary weight. Needs Optuna (in the folder of the clone: pip install -e '.[tune]').
 
     Example: twofold tune --together --budget 300 --optimizer adam sgd --confirm 50
     """
@@ -64,10 +76,10 @@ def tune(
         print_table(best_settings_table(best, result.start, len(judged), confirmed=confirmed, chance=chance))
     tables = [result.table]
     if fresh_count:
-        ours, papers = result.confirm(fresh_count, **{k: v for k, v in run.running().items() if k != "store"})
-        tables += [ours, papers]
+        ours, start = result.confirm(fresh_count, **{k: v for k, v in run.running().items() if k != "store"})
+        tables += [ours, start]
         if not run.json:
-            print_table(comparison_table(ours, papers, together=together))
+            print_table(comparison_table(ours, start, together=together, equivalence_margin=equivalence_margin))
     if run.json:
         print_json(pd.concat(tables, ignore_index=True).drop_duplicates("key"))
     proposals = {scope(found.networks): found.proposals for found in result.found}
