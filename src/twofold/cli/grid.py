@@ -61,7 +61,7 @@ def grid(
     fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, searched))
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
     study.check_selection(select_on)
-    result = study.run(**run.running())
+    result = study.run(**run.running(), command="grid")
     table, chosen = result.table, result.choice(select_on)
     if not run.json:
         for each in grid_tables(table):
@@ -69,7 +69,7 @@ def grid(
         print_table(choice_table(chosen, select_on, table))
     if fresh_count:
         setting = {name: chosen[name].tolist()[0] for name in COMPARED if name in chosen}
-        fresh = study.confirmation(setting, fresh_count).run(**run.running()).table
+        fresh = study.confirmation(setting, fresh_count).run(**run.running(), command="confirmation").table
         if run.json:
             table = pd.concat([table, fresh], ignore_index=True)
         else:

@@ -15,6 +15,9 @@ def results(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
+    plans: Annotated[
+        bool, Parameter(help="List the plans instead: what runs were asked to train, and how much is done.", **FLAG)
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
@@ -32,6 +35,9 @@ def results(
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
+    if plans:
+        _list_plans(store, as_json=json)
+        return
     table, url = read_store(store, which, settings)
     if json:
         print_json(table)
@@ -41,3 +47,22 @@ def results(
         say(f"no trials in {url} yet; `twofold study` makes some")
     else:
         print_table(settings_table(table))
+
+
+def _list_plans(store: str, *, as_json: bool) -> None:
+    """Print the plans of a store as a table or one JSON array."""
+    import json
+
+    from twofold.cli.output import print_table, say
+    from twofold.report.terminal.tables import drawn
+    from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
+    from twofold.results import Store
+
+    opened = Store(store, create=False)
+    recorded = opened.plans()
+    if as_json:
+        print(json.dumps(plan_rows(recorded), indent=1))
+    elif recorded:
+        print_table(drawn(plans_table(recorded, opened.url, opened.without_plan())))
+    else:
+        say(no_plans_text(opened.url, opened.count()))

@@ -26,7 +26,7 @@ def study(
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.study import summary_table
 
-    result = train(plan(networks, rounds, settings.given(), run), run)
+    result = train(plan(networks, rounds, settings.given(), run), run, "study")
     if not run.json:
         print_table(summary_table(result.table))
     for line in write_figures(run.out, study_figures(result.table, some_classes=run.classes is not None)):

@@ -40,7 +40,7 @@ def sweep(
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "
             "(or --aux-weight, --learning-rate, --batch-size, --epochs)"
         )
-    result = train(plan(networks, rounds, given, run), run)
+    result = train(plan(networks, rounds, given, run), run, "sweep")
     if not run.json:
         print_table(summary_table(result.table))
     for line in write_figures(run.out, sweep_figures(result.table, swept, some_classes=run.classes is not None)):

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from twofold import __version__
 from twofold.data import Relation
 from twofold.data.relations import marked
+from twofold.results import plans as planning
 from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
@@ -26,8 +28,9 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
+from twofold.results.plans import Plan, Recorded
 from twofold.results.rows import as_given, check_question, description_of, entry_of, values_of
-from twofold.results.schema import journal, metadata, networks, questions, runs, trials
+from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
 from twofold.results.sqlite import fold, write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
@@ -342,6 +345,40 @@ class Store:
         """Give up what `owner` claimed and did not finish."""
         with self._errors():
             self._claims.release(owner)
+
+    def record(self, plan: Plan, keys: Sequence[str]) -> int:
+        """Record what a run is to train, and these trials of it, and return the plan's number.
+
+        The keys are those of all its trials; of a search those that it has come to.
+        """
+        with self._errors(), writing(self._engine) as connection:
+            return planning.record(connection, plan, keys, version=__version__)
+
+    def take_plan(self, theirs: Recorded, keys: Sequence[str]) -> bool:
+        """Record a plan of another store with its trials; whether it was not here."""
+        with self._errors(), writing(self._engine) as connection:
+            return planning.take(connection, theirs, keys)
+
+    def plans(self) -> list[Recorded]:
+        """The plans that runs have recorded, in the order of their numbers; a store of an earlier version has none."""
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.recorded(connection, self.url)
+
+    def keys_of_plan(self, number: int) -> list[str]:
+        """The keys of a plan's trials, stored or not."""
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.keys_of(connection, number)
+
+    def without_plan(self) -> int:
+        """How many trials no plan has: an earlier version stored them, or they were taken of a store without plans."""
+        if plans.name not in self._tables:
+            return self.count()
+        with self._errors(), self._engine.connect() as connection:
+            return planning.without_plan(connection)
 
     def append_journal(self, entries: Sequence[dict[str, Any]]) -> None:
         """Write the entries at the end of the search journal, all or none; several processes may write at once."""
