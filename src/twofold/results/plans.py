@@ -158,9 +158,7 @@ def check_content(content: Any) -> None:
 
 def _check_names(what: str, given: Any, known: set[str], needed: set[str]) -> None:
     if not isinstance(given, dict) or not needed <= given.keys() <= known:
-        raise DataError(
-            f"{what} (={shown(given)}) must have {', '.join(sorted(needed))}, and at most {len(known)} names"
-        )
+        raise DataError(f"{what} (={shown(given)}) must have {', '.join(sorted(needed))}, and nothing unknown")
 
 
 def _check_values(name: str, given: Any) -> None:

@@ -117,8 +117,8 @@ claims = sa.Table(
     sa.Column("owner", sa.String(32), nullable=False, index=True),
 )
 
-# What runs were asked to train (see `twofold.results.plans`). A number is never given twice, also not after its plan was
-# deleted: people write numbers down.
+# What runs were asked to train (see `twofold.results.plans`). A number is never given twice, not even after its plan
+# was deleted: people write numbers down.
 plans = sa.Table(
     "plans",
     metadata,

@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from twofold.data import Images, Source
 from twofold.errors import SettingError, cause_of, unknown_choice
 from twofold.networks import find_network
-from twofold.results import Plan, Store
+from twofold.results import Store
 from twofold.results.patience import Patience
 from twofold.results.rows import damaged
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
@@ -219,8 +219,8 @@ def tune(
 
     What earlier runs of the same search found counts. Proposals that a killed run left unfinished are finished first.
     `devices` is called when there is something to train; a batch of proposals is as many as occupy them. `trace` and
-    the keeper that `keeper_of` gives for a batch are those of `conduct`. The plan that `content` says in words is recorded
-    first, with the trials that were come to before, and each batch when it is proposed.
+    the keeper that `keeper_of` gives for a batch are those of `conduct`. The plan that `content` says in words is
+    recorded first, with the trials that were come to before, and each batch when it is proposed.
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
