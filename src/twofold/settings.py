@@ -12,6 +12,7 @@ import os
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, dataclass_transform
@@ -498,6 +499,11 @@ def rounds_text(rounds: range) -> str:
     ascending = rounds if rounds.step > 0 else rounds[::-1]
     step = f"/{ascending.step}" if ascending.step > 1 and len(ascending) > 1 else ""
     return f"{ascending[0]}-{ascending[-1]}{step}"
+
+
+def moment(at: datetime) -> str:
+    """A moment as stores write it, in which later ones come later in the order of texts too."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def check_whole(name: str, value: object, *, least: int | float, most: int | float = math.inf) -> int:

@@ -5,15 +5,20 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, StoreUrl
-from twofold.cli.selection import find_models
+from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, NOTHING, Given, StoreUrl, selections, with_options
+from twofold.cli.selection import Which, find_records
+
+_ALL = Which()
 
 
+@with_options(settings=selections())
 def models(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, an object per network.", **FLAG)] = False,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
+    which: Which = _ALL,
+    settings: Given = NOTHING,
 ) -> None:
     """List the trained networks that `twofold study --keep-models` has kept, each with its settings and errors.
 
@@ -24,8 +29,8 @@ def models(
     from twofold.cli.output import print_table, say
     from twofold.report.terminal.study import models_table
 
-    kept = find_models(models, store)
-    records = [{**record, "file": str(kept.path(record["key"]))} for record in kept.records()]
+    kept, chosen = find_records(models, store, which, settings)
+    records = [{**record, "file": str(kept.path(record["key"]))} for record in chosen]
     for note in kept.notes:
         say(note)
     if json:

@@ -36,7 +36,7 @@ def results(
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
     if plans:
-        _list_plans(store, as_json=json)
+        _list_plans(store, which, settings, as_json=json, as_csv=csv)
         return
     table, url = read_store(store, which, settings)
     if json:
@@ -49,17 +49,22 @@ def results(
         print_table(settings_table(table))
 
 
-def _list_plans(store: str, *, as_json: bool) -> None:
-    """Print the plans of a store as a table or one JSON array."""
+def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_csv: bool) -> None:
+    """Print the plans of a store, all or those that were run since a moment, as a table or one JSON array."""
     import json
 
     from twofold.cli.output import print_table, say
+    from twofold.errors import SettingError
     from twofold.report.terminal.tables import drawn
     from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
     from twofold.results import Store
 
+    chosen = {**which.chosen(settings), "plan": which.plan, "csv": as_csv or None}
+    for name, value in chosen.items():
+        if value is not None:
+            raise SettingError(f"`plans` and `{name}` exclude each other: plans are listed all, or those run `since`")
     opened = Store(store, create=False)
-    recorded = opened.plans()
+    recorded = [each for each in opened.plans() if which.since is None or each.last_at >= which.since]
     if as_json:
         print(json.dumps(plan_rows(recorded), indent=1))
     elif recorded:

@@ -19,6 +19,7 @@ from twofold.paths import is_text
 from twofold.results.database import insert_new, wait_for_others
 from twofold.results.rows import as_given, damaged, of_json
 from twofold.results.schema import plan_trials, plans, trials
+from twofold.settings import moment
 
 # What runs are called that train: the commands, and the second part of a grid or a search, in rounds of its own.
 COMMANDS = ("study", "grid", "sweep", "tune", "confirmation")
@@ -62,7 +63,7 @@ def record(connection: sa.Connection, plan: Plan, keys: Sequence[str], *, versio
     A plan that is there was run again: its last time is now, and of a search the trainings that it may use are these.
     """
     wait_for_others(connection)  # of two runs of one plan that begin at once, one records it
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = moment(datetime.now(UTC))
     told = {"trials": plan.trials, "content": dict(plan.content), "last_at": now}
     number = connection.scalar(sa.select(plans.c.number).where(plans.c.identity == plan.identity))
     if number is None:
@@ -94,16 +95,19 @@ def take(connection: sa.Connection, theirs: Recorded, keys: Sequence[str]) -> bo
     return here is None
 
 
-def recorded(connection: sa.Connection, shown_url: str) -> list[Recorded]:
-    """The plans of a store in the order of their numbers. Raises `StoreError` for one that no run has recorded."""
+def recorded(connection: sa.Connection, shown_url: str, *, counted: bool) -> list[Recorded]:
+    """The plans of a store in the order of their numbers, `counted` with how many of their trials are stored.
+
+    Raises `StoreError` for one that no run has recorded.
+    """
     text = connection.dialect.name == "sqlite"
     query = sa.select(*as_given(list(plans.c), connection.dialect.name)).order_by(plans.c.number)
-    done = connection.execute(
+    done = (
         sa.select(plan_trials.c.plan, sa.func.count())
         .join(trials, trials.c.key == plan_trials.c.key)
         .group_by(plan_trials.c.plan)
     )
-    counts = {row[0]: row[1] for row in done}
+    counts = {row[0]: row[1] for row in connection.execute(done)} if counted else {}
     return [_recorded(row, counts.get(row.number, 0), shown_url, text=text) for row in connection.execute(query)]
 
 

@@ -243,9 +243,17 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return connection.scalars(sa.select(sa.func.count()).select_from(trials)).one()
 
-    def read(self, keys: Iterable[str] | None = None, *, histories: bool = False) -> pd.DataFrame:
+    def read(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        histories: bool = False,
+        plan: int | None = None,
+        since: str | None = None,
+    ) -> pd.DataFrame:
         """A data frame with a row per stored trial: those of `keys`, in that order, or all, as they finished.
 
+        Of all those of a `plan`, by its number, or that finished `since` a moment of UTC in ISO 8601, may be chosen.
         With `histories` it has the columns `train_loss` (a list, one number per epoch) and `dead_units_trace`
         (a list of [first, second], or None) as well.
         """
@@ -258,7 +266,8 @@ class Store:
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
+                query = sa.select(*given).where(*self._chosen(plan, since))
+                rows += connection.execute(query.order_by(trials.c.finished_at, trials.c.key))
             else:
                 for some in _slices(wanted):
                     rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
@@ -359,12 +368,15 @@ class Store:
         with self._errors(), writing(self._engine) as connection:
             return planning.take(connection, theirs, keys)
 
-    def plans(self) -> list[Recorded]:
-        """The plans that runs have recorded, in the order of their numbers; a store of an earlier version has none."""
+    def plans(self, *, counted: bool = True) -> list[Recorded]:
+        """The plans that runs have recorded, in the order of their numbers; a store of an earlier version has none.
+
+        Unless they are to be `counted`, nothing is done of any: it takes a second where a million trials are.
+        """
         if plans.name not in self._tables:
             return []
         with self._errors(), self._engine.connect() as connection:
-            return planning.recorded(connection, self.url)
+            return planning.recorded(connection, self.url, counted=counted)
 
     def keys_of_plan(self, number: int) -> list[str]:
         """The keys of a plan's trials, stored or not."""
@@ -415,6 +427,12 @@ class Store:
             self.notes += upgrade(self._engine, check_this, file)
             return metadata.tables.keys(), list(trials.c)
         return found.tables, [column if column.name in found.columns else _default(column) for column in trials.c]
+
+    def _chosen(self, plan: int | None, since: str | None) -> list[sa.ColumnElement[bool]]:
+        """The conditions that trials are a plan's, and finished since a moment."""
+        has_plans = plans.name in self._tables
+        of_plan = [] if plan is None else [planning.in_plan(plan) if has_plans else sa.false()]
+        return of_plan + ([] if since is None else [trials.c.finished_at >= since])
 
     def _rows(self, query: sa.Select) -> list[dict[str, Any]]:
         with self._errors(), self._engine.connect() as connection:

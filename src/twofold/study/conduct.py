@@ -43,9 +43,10 @@ def conduct(
 
     `devices` is called when there is something to train, and not before. With `trace`, a stored trial that lacks the
     epoch-by-epoch trace of dead units counts as lacking, as does with a `keeper` one whose network should have been
-    kept. A `plan` that these trials are of is recorded first, also where there is nothing to train. Several runs may
-    share a store: each trial is trained by the run that claims it first, and the others wait for its row. An interruption loses at most the trials of the cohort under way. Where the store goes away, what is
-    trained waits for it in memory; where it stays away, that is written as another store.
+    kept. A `plan` that these trials are of is recorded first, even where there is nothing to train. Several runs may
+    share a store: each trial is trained by the run that claims it first, and the others wait for its row. An
+    interruption loses at most the trials of the cohort under way. Where the store goes away, what is trained waits for
+    it in memory; where it stays away, that is written as another store.
 
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """

@@ -19,7 +19,7 @@ from twofold.errors import DataError, SettingError, counted
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure
-from twofold.settings import of_role
+from twofold.settings import moment, of_role
 from twofold.study.listener import Listener
 from twofold.study.outbox import Finished, Outbox
 from twofold.study.trial import Trial
@@ -199,7 +199,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "jax_version": jax.__version__,
         "device": device_name(device),
         "engine": handlers.engine(),
-        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "finished_at": moment(datetime.now(UTC)),
     }
 
 
