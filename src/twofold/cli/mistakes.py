@@ -44,7 +44,8 @@ def commands_of(app: App) -> dict[str, App]:
     found: dict[str, App] = {}
     for name in _names_in(app):
         group = {f"{name} {each}": app[name][each] for each in _names_in(app[name])}
-        found |= group or {name: app[name]}
+        itself = {name: app[name]} if not group or app[name].default_command else {}
+        found |= itself | group
     return found
 
 

@@ -18,7 +18,7 @@ from twofold.errors import DataError, shown
 from twofold.paths import is_text
 from twofold.results.database import insert_new, wait_for_others
 from twofold.results.rows import as_given, damaged, of_json
-from twofold.results.schema import plan_trials, plans, trials
+from twofold.results.schema import claims, plan_trials, plans, trials
 from twofold.settings import moment
 
 # What runs are called that train: the commands, and the second part of a grid or a search, in rounds of its own.
@@ -26,7 +26,7 @@ COMMANDS = ("study", "grid", "sweep", "tune", "confirmation")
 
 # What a plan's content may have: its studies and what these have, a search and what it has, and what names meant.
 _STUDY = {"networks", "rounds", "classes", "settings"}
-_SEARCH = {"budget", "together", "space"}
+_SEARCH = {"budget", "together", "space", "names"}
 _CONTENT = {"studies", "search", "identities"}
 
 
@@ -128,13 +128,41 @@ def in_plan(number: int) -> sa.ColumnElement[bool]:
     return trials.c.key.in_(sa.select(plan_trials.c.key).where(plan_trials.c.plan == number))
 
 
+def in_others(connection: sa.Connection, keys: Sequence[str], number: int) -> set[str]:
+    """Those of a few keys that other plans have too."""
+    others = sa.select(plan_trials.c.key).where(plan_trials.c.key.in_(keys), plan_trials.c.plan != number)
+    return set(connection.scalars(others))
+
+
+def having(connection: sa.Connection, keys: Sequence[str]) -> set[int]:
+    """The plans that have one of a few keys."""
+    return set(connection.scalars(sa.select(plan_trials.c.plan).where(plan_trials.c.key.in_(keys)).distinct()))
+
+
+def under_way(connection: sa.Connection, owners: Sequence[str]) -> dict[int, str]:
+    """The plans of which these runs have claimed trials, each with one of the runs."""
+    claimed = (
+        sa.select(plan_trials.c.plan, sa.func.min(claims.c.owner))
+        .join(claims, claims.c.key == plan_trials.c.key)
+        .where(claims.c.owner.in_(owners))
+        .group_by(plan_trials.c.plan)
+    )
+    return {row[0]: row[1] for row in connection.execute(claimed)}
+
+
+def remove(connection: sa.Connection, number: int | None = None) -> None:
+    """Delete a plan, or all, within a transaction that writes; its trials stay."""
+    connection.execute(sa.delete(plan_trials).where(sa.true() if number is None else plan_trials.c.plan == number))
+    connection.execute(sa.delete(plans).where(sa.true() if number is None else plans.c.number == number))
+
+
 def check_content(content: Any) -> None:
     """Raise `DataError` unless this says what a plan trains, as a plan file does.
 
     It has `studies`, each with the names of its `networks`, its `rounds` as one text, the `settings` that are not at
     their defaults (one value, or a list of several) and perhaps the `classes`; a `search` with its `budget`, whether it
-    is for all networks `together`, and the `space` of settings; and `identities`: of what has a name of its own (a
-    network, a relation, images) the hash that it had.
+    is for all networks `together`, the `space` of settings, and the `names` that Optuna has for it; and `identities`:
+    of what has a name of its own (a network, a relation, images) the hash that it had.
     """
     _check_names("its content", content, _CONTENT, {"studies"})
     studies = content["studies"]
@@ -154,6 +182,8 @@ def check_content(content: Any) -> None:
             raise DataError(f"`budget` (={shown(content['search']['budget'])}) must be a whole number of at least 1")
         if type(content["search"].get("together", False)) is not bool:
             raise DataError(f"`together` (={shown(content['search']['together'])}) must be True or False")
+        if not _are_texts(content["search"].get("names", [])):
+            raise DataError(f"`names` (={shown(content['search']['names'])}) must be a list of texts")
         _check_values("space", content["search"].get("space", {}))
     identities = content.get("identities", {})
     if not isinstance(identities, dict) or not _are_texts(list(identities.values())):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from twofold import __version__
 from twofold.data import Relation
 from twofold.data.relations import marked
+from twofold.errors import StoreError
 from twofold.results import plans as planning
 from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
@@ -31,7 +32,7 @@ from twofold.results.database import (
 from twofold.results.plans import Plan, Recorded
 from twofold.results.rows import as_given, check_question, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
-from twofold.results.sqlite import fold, write_ahead
+from twofold.results.sqlite import fold, vacuum, write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -392,6 +393,64 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return planning.without_plan(connection)
 
+    def in_other_plans(self, keys: Sequence[str], number: int) -> set[str]:
+        """Those of the keys that other plans than the one of this number have too."""
+        with self._errors(), self._engine.connect() as connection:
+            return {key for some in _slices(list(keys)) for key in planning.in_others(connection, some, number)}
+
+    def check_idle(self, keys: Sequence[str] | None = None, *, plan: int | None = None) -> None:
+        """Raise `StoreError` where a run that lives trains one of these trials, or others of a plan that has one.
+
+        Without keys no run may live.
+        """
+        if plans.name not in self._tables:
+            return
+        with self._errors(), self._engine.connect() as connection:
+            self._check_idle(connection, keys, plan)
+
+    def delete(
+        self,
+        keys: Sequence[str],
+        *,
+        plan: int | None = None,
+        whole: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Delete trials, and the `plan` of this number, in one transaction, within which `before` is called first.
+
+        With `whole` all trials are deleted, all plans, and what searches have written down. Raises `StoreError` where
+        a run trains any of it now.
+        """
+        with self._errors(), writing(self._engine, whole=False) as connection:
+            self._check_idle(connection, None if whole else keys, plan)
+            before()
+            for some in _slices(list(keys)):
+                connection.execute(sa.delete(trials).where(trials.c.key.in_(some)))
+            if whole:
+                connection.execute(sa.delete(trials))
+                connection.execute(sa.delete(journal))
+            if whole or plan is not None:
+                planning.remove(connection, None if whole else plan)
+
+    def size(self) -> int:
+        """How many bytes the database takes; of a server's, the table of trials."""
+        server = "SELECT pg_total_relation_size('trials')"
+        file = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        with self._errors(), self._engine.connect() as connection:
+            text = file if self._engine.dialect.name == "sqlite" else server
+            return int(connection.scalars(sa.text(text)).one())
+
+    def shrink(self) -> int:
+        """Give the room of what was deleted back to the disk, and return how many bytes that was.
+
+        A file is written anew by SQLite, whole or not at all (VACUUM), which needs as much room again meanwhile, and
+        that nobody else uses it: where either lacks it stays as large, and later trials fill it. A server does so by
+        itself.
+        """
+        file = self._address.file
+        with self._errors():
+            return vacuum(self._engine, file) if file else 0
+
     def append_journal(self, entries: Sequence[dict[str, Any]]) -> None:
         """Write the entries at the end of the search journal, all or none; several processes may write at once."""
         number = sa.select(sa.func.coalesce(sa.func.max(journal.c.number), -1) + 1)
@@ -427,6 +486,20 @@ class Store:
             self.notes += upgrade(self._engine, check_this, file)
             return metadata.tables.keys(), list(trials.c)
         return found.tables, [column if column.name in found.columns else _default(column) for column in trials.c]
+
+    def _check_idle(self, connection: sa.Connection, keys: Sequence[str] | None, plan: int | None) -> None:
+        living = self._claims.living(connection)
+        if not living:
+            return
+        if keys is None:
+            raise _trained(next(iter(living.values())), "for this store")
+        busy = planning.under_way(connection, list(living))
+        for some in [[], *_slices(list(keys))]:
+            of_plans = busy.keys() & {*planning.having(connection, some), *([] if plan is None else [plan])}
+            claimed = self._claims.owners_of(connection, some) & living.keys()
+            if of_plans or claimed:
+                run = living[busy[min(of_plans)] if of_plans else min(claimed)]
+                raise _trained(run, f"plan {min(of_plans)}" if of_plans else "one of these trials")
 
     def _chosen(self, plan: int | None, since: str | None) -> list[sa.ColumnElement[bool]]:
         """The conditions that trials are a plan's, and finished since a moment."""
@@ -466,6 +539,14 @@ def _default(column: sa.Column) -> sa.ColumnElement:
     """What a store of an earlier version has in place of a column that it lacks."""
     value = SETTINGS[column.name].default if column.name in SETTINGS else None
     return sa.literal(value, column.type).label(column.name)
+
+
+def _trained(run: Run, what: str) -> StoreError:
+    """The error for what cannot be deleted, since a run trains it."""
+    return StoreError(
+        f"{run.host or 'another machine'} ({run.process}) trains {what} now; wait until it has ended, or stop it "
+        "(`twofold store running` shows it)"
+    )
 
 
 def _slices(keys: list[str]) -> Iterator[list[str]]:

@@ -84,7 +84,8 @@ def plan_of(command: str, trials: Sequence[Trial], content: Mapping[str, Any]) -
 
 def plan_of_search(names: Sequence[str], budget: int, content: Mapping[str, Any]) -> Plan:
     """The plan of searches of these names, each of so many trainings: with a larger budget it is the same plan."""
-    return Plan(_identity("tune", names), "tune", budget * len(names), content)
+    said = {**content, "search": {**content["search"], "names": list(names)}}
+    return Plan(_identity("tune", names), "tune", budget * len(names), said)
 
 
 def study_in_words(

@@ -230,7 +230,8 @@ def tune(
     studies = _studies(_Journal(store, patience), [search.name for search in searches])
     left = sum(budget - s.cost * len(_counted(study)) for s, study in zip(searches, studies, strict=True))
     progress = _Progress(listener, left)
-    plan = None if content is None else plan_of_search([search.name for search in searches], budget, content)
+    names = [search.name for search in searches]
+    plan = None if content is None else plan_of_search(names, budget, content)
     if plan:
         proposed = [proposal for search, study in zip(searches, studies) for proposal in _proposed(search, study)]
         goes_on = any(budget // s.cost > len(_complete(study)) for s, study in zip(searches, studies, strict=True))
@@ -248,6 +249,13 @@ def tune(
                 errors = patience.with_(partial(store.read, keys)).validation_error
                 study.tell(proposal.number, float(errors.mean()), skip_if_finished=True)
     return [_found(search, study) for search, study in zip(searches, studies, strict=True)]
+
+
+def forget(store: Store, names: Sequence[str]) -> None:
+    """Have Optuna forget the searches of these names: what they proposed, and what came of it."""
+    journal = _Journal(store, Patience(lambda _: None))
+    for study in _studies(journal, names):
+        optuna.delete_study(study_name=study.study_name, storage=optuna.storages.JournalStorage(journal))
 
 
 class _Proposal(NamedTuple):
