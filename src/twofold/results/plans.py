@@ -117,10 +117,20 @@ def without_plan(connection: sa.Connection) -> int:
     return connection.scalars(sa.select(sa.func.count()).select_from(trials).where(~known)).one()
 
 
-def keys_of(connection: sa.Connection, number: int) -> list[str]:
-    """The keys of a plan's trials, stored or not, in their order."""
+def lost(connection: sa.Connection) -> list[Any]:
+    """The numbers, or whatever stands there, of plans that are not there, and have trials."""
+    numbers = sa.select(plan_trials.c.plan).where(plan_trials.c.plan.not_in(sa.select(plans.c.number))).distinct()
+    return list(connection.scalars(numbers))
+
+
+def keys_of(connection: sa.Connection, number: int, shown_url: str) -> list[str]:
+    """The keys of a plan's trials, stored or not, in their order. Raises `StoreError` where one is no text."""
     query = sa.select(plan_trials.c.key).where(plan_trials.c.plan == number).order_by(plan_trials.c.key)
-    return list(connection.scalars(query))
+    keys = list(connection.scalars(query))
+    for key in keys:
+        if not _is_text(key):
+            raise damaged(shown_url, f"of the plan {number} the key {shown(key)} is none")
+    return keys
 
 
 def in_plan(number: int) -> sa.ColumnElement[bool]:

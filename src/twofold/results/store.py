@@ -384,7 +384,14 @@ class Store:
         if plans.name not in self._tables:
             return []
         with self._errors(), self._engine.connect() as connection:
-            return planning.keys_of(connection, number)
+            return planning.keys_of(connection, number, self.url)
+
+    def plans_lost(self) -> list[Any]:
+        """The numbers, or whatever stands there, of plans that are not there, and have trials."""
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.lost(connection)
 
     def without_plan(self) -> int:
         """How many trials no plan has: an earlier version stored them, or they were taken of a store without plans."""

@@ -16,7 +16,7 @@ from twofold.results import ModelStore, Recorded, Store
 
 @dataclass(frozen=True)
 class Removal:
-    """What is to be deleted: so many trials, of these keys, the files of kept networks, and a plan that goes as a whole.
+    """What is to be deleted: so many trials, of these keys, the files of kept networks, and a plan if it goes as well.
 
     `spared` is how many trials of the plan stay since other plans have them too. With `whole` the store is emptied,
     and there are no keys.

@@ -88,6 +88,11 @@ def plan_of_search(names: Sequence[str], budget: int, content: Mapping[str, Any]
     return Plan(_identity("tune", names), "tune", budget * len(names), said)
 
 
+def is_of(plan: Plan, keys: Sequence[str]) -> bool:
+    """Whether these are the keys of a plan's trials; a search is told by something else, and has those of any."""
+    return "search" in plan.content or _identity(plan.command, keys) == plan.identity
+
+
 def study_in_words(
     networks: Sequence[Network],
     rounds: range,

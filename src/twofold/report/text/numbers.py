@@ -91,13 +91,9 @@ def size_text(count: int) -> str:
     """A number of bytes in the unit that suits it."""
     if count < 1000:
         return f"{count} B"
-    return (
-        f"{count / 1e3:.0f} kB"
-        if count < 999_500
-        else f"{count / 1e6:.1f} MB"
-        if count < 1e9
-        else f"{count / 1e9:.1f} GB"
-    )
+    if count < 999_500:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 999_950_000 else f"{count / 1e9:.1f} GB"
 
 
 def shortened(name: str, letters: int) -> str:
