@@ -101,30 +101,16 @@ class Study(Settings):
 
         Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
         """
-        check_workers(workers)
-        check_keep(keep_models)
-        if command not in COMMANDS:
-            raise unknown_choice("command", command, COMMANDS)
-        trials = self.trials()
-        unused = self._check_used(store, trials)
-        opened = Store(store)
-        keeper = self._keeper(keep_models, opened, store, models)(trials)
-        with _listener(opened, progress) as listener:
-            if unused:
-                listener.note(unused)
-            devices = _devices(workers, listener)
-            plan = plan_of(command, trials, self._plan_of([self._in_words(trials)]))
-            conduct(
-                trials,
-                self._source,
-                opened,
-                devices=devices,
-                listener=listener,
-                trace=trace,
-                keeper=keeper,
-                plan=plan,
-            )
-        return StudyResult(study=self, store=opened, trials=trials)
+        return run_together(
+            [self],
+            command,
+            workers=workers,
+            store=store,
+            progress=progress,
+            trace=trace,
+            keep_models=keep_models,
+            models=models,
+        )
 
     def tune(
         self,
@@ -210,11 +196,11 @@ class Study(Settings):
 
     def _plan_of(self, studies: Sequence[Mapping[str, Any]], **search: Any) -> dict[str, Any]:
         """The content of a plan of these studies, which are all of this one's networks and images."""
-        identities = identities_of(self._resolved, self._asked, self._source)
-        if search:
-            space = {name: _one_or_several(values) for name, values in search["space"].items()}
-            return {"studies": list(studies), "search": {**search, "space": space}, "identities": identities}
-        return {"studies": list(studies), "identities": identities}
+        content = {"studies": list(studies), "identities": self.identities}
+        if not search:
+            return content
+        space = {name: _one_or_several(values) for name, values in search["space"].items()}
+        return content | {"search": {**search, "space": space}}
 
     def _trials_of(self, networks: Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
@@ -276,6 +262,11 @@ class Study(Settings):
         return ""
 
     @property
+    def identities(self) -> dict[str, str]:
+        """Of what has a name of its own (networks, functions, the images) the hash that tells what it is now."""
+        return identities_of(self._resolved, self._asked, self._source)
+
+    @property
     def _of_networks(self) -> list[str]:
         """The settings of networks that are not left at their defaults."""
         return [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
@@ -302,6 +293,54 @@ class Study(Settings):
     @cached_property
     def _reading(self) -> Reading:
         return Reading.of({name: getattr(self, name) for name in SETTINGS}, self.classes)
+
+
+def planned_studies(content: Mapping[str, Any], data_dir: Path | None = None) -> list[Study]:
+    """The studies of a plan, as `twofold.results.plans.check_content` has it. Raises `SettingError`."""
+    return [
+        Study(
+            networks=each["networks"],
+            rounds=each["rounds"],
+            classes=each.get("classes"),
+            data_dir=data_dir,
+            **each.get("settings", {}),
+        )
+        for each in content["studies"]
+    ]
+
+
+def run_together(
+    studies: Sequence[Study],
+    command: str,
+    *,
+    workers: int | None = None,
+    store: str | Path = DEFAULT_URL,
+    progress: bool = True,
+    trace: bool = False,
+    keep_models: str = "none",
+    models: str | Path | None = None,
+) -> StudyResult:
+    """Run studies of the same images as one plan: see `Study.run`."""
+    check_workers(workers)
+    check_keep(keep_models)
+    if command not in COMMANDS:
+        raise unknown_choice("command", command, COMMANDS)
+    first, of_each = studies[0], [study.trials() for study in studies]
+    if len({trial.fingerprint for trials in of_each for trial in trials}) > 1:
+        raise SettingError("`studies` are of several data sets; a plan is of one: make a plan for each")
+    every = list({trial.key: trial for trials in of_each for trial in trials}.values())
+    unused = "; ".join(filter(None, (study._check_used(store, trials) for study, trials in zip(studies, of_each))))
+    opened = Store(store)
+    keeper = first._keeper(keep_models, opened, store, models)(every)
+    said = [study._in_words(trials) for study, trials in zip(studies, of_each)]
+    identities = {name: each for study in studies for name, each in study.identities.items()}
+    plan = plan_of(command, every, {"studies": said, "identities": identities})
+    with _listener(opened, progress) as listener:
+        if unused:
+            listener.note(unused)
+        devices = _devices(workers, listener)
+        conduct(every, first._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper, plan=plan)
+    return StudyResult(study=first, store=opened, trials=every)
 
 
 # What a choice names even where a study has a single value of it, as the paper's does.

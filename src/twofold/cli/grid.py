@@ -1,10 +1,13 @@
 """`twofold grid`: the paper's grid search (section IV), and any like it."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
 from twofold.cli.options import NOTHING, Confirm, Given, Networks, Rounds, RunOptions, several_values, with_options
+
+if TYPE_CHECKING:
+    from twofold.api import Study
 
 _SELECTION = Group("How a setting is chosen", sort_key=4)
 _RUN = RunOptions()
@@ -46,20 +49,26 @@ def grid(
 
     Example: twofold grid --optimizer adam sgd --learning-rate 0.001 0.01 --rounds 5 --confirm 20
     """
-    import pandas as pd
-
-    from twofold.cli.output import print_json, print_table, say
     from twofold.cli.training import plan
-    from twofold.report.figures.catalogue import grid_figures
-    from twofold.report.figures.files import write_figures
-    from twofold.report.figures.parts import only
-    from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
-    from twofold.settings import COMPARED, round_numbers
+    from twofold.settings import round_numbers
     from twofold.study import fresh_rounds
 
     searched = max(round_numbers(rounds)) + 1
     fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, searched))
-    study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
+    show_grid(plan(networks, rounds, {**_GRID, **settings.given()}, run), run, select_on, fresh_count)
+
+
+def show_grid(study: "Study", run: RunOptions, select_on: str, fresh_count: int | None) -> None:
+    """Train every combination of a study, choose one, train it again in so many fresh rounds, and show all that."""
+    import pandas as pd
+
+    from twofold.cli.output import print_json, print_table, say
+    from twofold.report.figures.catalogue import grid_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.figures.parts import only
+    from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
+    from twofold.settings import COMPARED
+
     study.check_selection(select_on)
     result = study.run(**run.running(), command="grid")
     table, chosen = result.table, result.choice(select_on)
@@ -76,5 +85,5 @@ def grid(
             print_table(confirmation_table(only(table, setting), fresh, select_on))
     if run.json:
         print_json(table)
-    for line in write_figures(run.out, grid_figures(result.table, some_classes=run.classes is not None)):
+    for line in write_figures(run.out, grid_figures(result.table, some_classes=study.classes is not None)):
         say(line, quiet=run.quiet)

@@ -4,6 +4,7 @@ import dataclasses
 import inspect
 import os
 import re
+import typing
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -289,8 +290,16 @@ _ONE_ALONE = (*of_role("images"), "validation_pairs")
 
 
 def one_value() -> type[Given]:
-    """Every setting with one value: `twofold study`."""
-    return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
+    """Every setting with one value, or none where it is not typed: `twofold study`."""
+    return _class("OneValue", [_unless_typed(*_one(declared)) for declared in SETTINGS.values()])
+
+
+def _unless_typed(name: str, annotation: Any, default: Any) -> _Field:
+    """An option that is None unless it is typed; its help still shows the default."""
+    if default is None:
+        return name, annotation, default
+    kind, *parameters = typing.get_args(annotation)
+    return name, Annotated[kind | None, *parameters, Parameter(show_default=lambda _: str(default))], None
 
 
 def images_alone() -> type[Given]:

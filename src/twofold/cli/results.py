@@ -18,6 +18,10 @@ def results(
     plans: Annotated[
         bool, Parameter(help="List the plans instead: what runs were asked to train, and how much is done.", **FLAG)
     ] = False,
+    toml: Annotated[
+        bool,
+        Parameter(help="Print the plan of --plan as a file that `twofold study` runs (docs/plans.md).", **FLAG),
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
@@ -35,6 +39,9 @@ def results(
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
+    if toml:
+        _print_plan(store, which, settings, other=json or csv or plans)
+        return
     if plans:
         _list_plans(store, which, settings, as_json=json, as_csv=csv)
         return
@@ -71,3 +78,19 @@ def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_
         print_table(drawn(plans_table(recorded, opened.url, opened.without_plan())))
     else:
         say(no_plans_text(opened.url, opened.count()))
+
+
+def _print_plan(store: str, which: Which, settings: Given, *, other: bool) -> None:
+    """Print a plan of a store as a file that can be run."""
+    from twofold.cli.selection import find_plan
+    from twofold.errors import SettingError
+    from twofold.report.text.plans import plan_heading
+    from twofold.results import Store
+    from twofold.study.plan_file import plan_as_toml
+
+    chosen = [which.since, *which.chosen(settings).values()]
+    if which.plan is None or other or any(value is not None for value in chosen):
+        raise SettingError("`toml` prints one plan: give `plan` beside it, and nothing else, for example --plan 3")
+    opened = Store(store, create=False)
+    found = find_plan(opened, which.plan)
+    print(plan_as_toml(found.plan.command, found.plan.content, plan_heading(found, opened.url)), end="")

@@ -61,6 +61,15 @@ def plan_text(plan: Recorded) -> str:
     return f"plan {row['plan']} ({row['command']}: {row['networks']}; {row['settings']}; rounds {row['rounds']})"
 
 
+def plan_heading(plan: Recorded, store: str) -> str:
+    """What stands above a plan that is printed as a file."""
+    return (
+        f"Plan {plan.number} of {store}, first run on {plan.first_at[:10]} by twofold {plan.version}.\n"
+        "Run it with: twofold study plan.toml\n"
+        "Names of files in it begin in the folder that it is run in."
+    )
+
+
 def _without_text(trials: int) -> str:
     return (
         f"{counted(trials, 'trial')} of no plan, stored by an earlier version or taken from such a store: "
