@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 class Recorded(NamedTuple):
     """A plan of a store: its number there, when it was run first and last, by which version first, how much is done.
 
-    Times are of UTC, in ISO 8601.
+    Times are of UTC, in ISO 8601; a run that found all there has changed nothing.
     """
 
     number: int
@@ -73,6 +73,13 @@ def record(connection: sa.Connection, plan: Plan, keys: Sequence[str], *, versio
         connection.execute(sa.update(plans).where(plans.c.number == number).values(told))
     _add_trials(connection, number, plan, keys)
     return number
+
+
+def has(connection: sa.Connection, plan: Plan, trials: int) -> bool:
+    """Whether a plan is recorded, of as many trials as it has now, and with the keys of so many."""
+    count = sa.select(sa.func.count()).where(plan_trials.c.plan == plans.c.number).scalar_subquery()
+    same = (plans.c.identity == plan.identity) & (plans.c.trials == plan.trials)
+    return bool((connection.scalar(sa.select(count).where(same)) or 0) >= trials > 0)
 
 
 def take(connection: sa.Connection, theirs: Recorded, keys: Sequence[str]) -> bool:

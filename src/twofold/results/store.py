@@ -364,6 +364,13 @@ class Store:
         with self._errors(), writing(self._engine) as connection:
             return planning.record(connection, plan, keys, version=__version__)
 
+    def has_plan(self, plan: Plan, keys: Sequence[str]) -> bool:
+        """Whether a plan is recorded, with so many trials as these keys."""
+        if plans.name not in self._tables:
+            return False
+        with self._errors(), self._engine.connect() as connection:
+            return planning.has(connection, plan, len(keys))
+
     def take_plan(self, theirs: Recorded, keys: Sequence[str]) -> bool:
         """Record a plan of another store with its trials; whether it was not here."""
         with self._errors(), writing(self._engine) as connection:

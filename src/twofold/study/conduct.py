@@ -100,14 +100,15 @@ def conduct(
 def record(plan: Plan, keys: Sequence[str], store: Store, patience: Patience | None, listener: Listener) -> None:
     """Record a plan and these trials of it.
 
-    A run without `patience` has nothing to store: where it may only read, it is told that its plan is not recorded, and
-    goes on. Raises `StoreError` where another cannot write.
+    A run without `patience` has nothing to store. What it finds recorded it leaves as it is, and where it may only
+    read, it is told that its plan is not recorded, and goes on. Raises `StoreError` where another run cannot write.
     """
     if patience:
         patience.with_(lambda: store.record(plan, keys))
         return
     try:
-        store.record(plan, keys)
+        if not store.has_plan(plan, keys):
+            store.record(plan, keys)
     except StoreError as error:
         listener.note(f"this run is not recorded among the plans: {error}")
 

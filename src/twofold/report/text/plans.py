@@ -22,7 +22,7 @@ def plans_table(plans: Sequence[Recorded], store: str, without: int) -> TextTabl
         Column("images and settings", lambda row: row["settings"], words=True),
         Column("rounds", lambda row: row["rounds"]),
         Column("trials\ndone", lambda row: row["done"]),
-        Column("last run\n(UTC)", lambda row: row["last"]),
+        Column("last trained\n(UTC)", lambda row: row["last"]),
         Column("version", lambda row: row["version"]),
     ]
     notes = ["`--plan 1` chooses the first, in every command that reads."]
