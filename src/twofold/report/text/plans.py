@@ -25,7 +25,7 @@ def plans_table(plans: Sequence[Recorded], store: str, without: int) -> TextTabl
         Column("last trained\n(UTC)", lambda row: row["last"]),
         Column("version", lambda row: row["version"]),
     ]
-    notes = ["`--plan 1` chooses the first, in every command that reads."]
+    notes = [f"`--plan {plans[0].number}` chooses the first, in every command that reads."]
     if without:
         notes.append(_without_text(without))
     return TextTable(f"{counted(len(plans), 'plan')} in {store}", columns, [_row(plan) for plan in plans], notes)
