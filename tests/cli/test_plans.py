@@ -1,5 +1,6 @@
 """Plans as users meet them: listed, chosen by, printed, run from a file, and deleted."""
 
+import io
 import json
 import shutil
 import signal
@@ -18,7 +19,7 @@ def study(finished, tmp_path):
 @pytest.fixture
 def asked_never(monkeypatch):
     """A standard input that is no terminal."""
-    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115
+    monkeypatch.setattr("sys.stdin", io.StringIO())
 
 
 def keep(path, keys):
@@ -105,7 +106,7 @@ def test_what_cannot_be_meant_is_refused_in_a_line(run, study, arguments, says):
 def test_a_plan_is_chosen_in_all_that_reads(run, study):
     Store(study).record(Store(study).plans()[0].plan._replace(identity="b" * 64), Store(study).keys_of_plan(1)[:1])
     assert len(json.loads(run("results", "--plan", "2", "--json")[1])) == 1
-    assert len(json.loads(run("results", "--plan", "1", "--since", "999999d", "--json")[1])) == 4
+    assert len(json.loads(run("results", "--plan", "1", "--since", "9999d", "--json")[1])) == 4
     for command in ("analyse", "power", "report"):
         code, _, err = run(command, "--plan", "1")
         assert (code, err.count("twofold:")) == (0, 0), err

@@ -94,7 +94,7 @@ class Mistakes:
         if unknown := next(filter(self._is_unknown, self._arguments_given), ""):
             return self._unknown_option(unknown.partition("=")[0])
         if isinstance(error, UnusedCliTokensError):
-            return self._too_many(error.unused_tokens or [])
+            return self._too_many(error.unused_tokens or [str(error.msg)])
         return one_line(str(error))
 
     def _unknown_command(self) -> str:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from cyclopts import Group, Parameter, Token
+from cyclopts import Group, Parameter, Token, UnusedCliTokensError
 
 from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
@@ -113,6 +113,14 @@ def _path(type_: Any, tokens: Sequence[Token]) -> Path:
         raise OptionError(str(error)) from error
 
 
+def _plan_file(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a plan; a word that cannot be one was meant for the option before it, and is a word too many."""
+    text = tokens[0].value
+    if not text.endswith(".toml") and "/" not in text:
+        raise UnusedCliTokensError(text)  # cyclopts sets its tokens anew
+    return typed_path("plan", text)
+
+
 def _file_to_write(type_: Any, tokens: Sequence[Token]) -> Path:
     """The path of a file to write, which does not end as a folder's."""
     if tokens[0].value.endswith("/"):
@@ -133,6 +141,7 @@ def default_store() -> str:
 SINCE = Parameter(converter=_since)
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
 PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
+PLAN_FILE = Parameter(converter=_plan_file)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
 
 STORE_HELP = "The results store: the path of an SQLite file, or the URL of a PostgreSQL database"

@@ -79,8 +79,8 @@ class Which:
         str | None,
         SINCE,
         Parameter(
-            help="Only trials that finished since then: a date such as --since 2026-11-01 or --since 2026-11-01T18:30, "
-            "of UTC as tables have it, or how long ago, such as --since 2h (90m, 3d)."
+            help="Only trials that finished since a date or a moment of UTC, or since so long ago, for example --since "
+            "2026-11-01, --since 2026-11-01T18:30, or --since 2h (90m, 3d)."
         ),
     ] = None
     networks: Annotated[

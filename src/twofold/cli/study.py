@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import NOTHING, PATH, Given, Networks, Rounds, RunOptions, one_value, with_options
+from twofold.cli.options import NOTHING, PLAN_FILE, Given, Networks, Rounds, RunOptions, one_value, with_options
 
 if TYPE_CHECKING:
     from twofold.api import Study
@@ -18,7 +18,7 @@ _ROUNDS = "20"
 def study(
     plan: Annotated[
         Path | None,
-        PATH,
+        PLAN_FILE,
         Parameter(
             help="A plan in a file, in place of networks, rounds and settings, for example plan.toml: "
             "`twofold results --plan 1 --toml` prints one (docs/plans.md)."
