@@ -16,7 +16,9 @@ from twofold.analysis.trials import (
     AnalysisError,
     as_trials,
     require_distinct,
+    require_drawn_alike,
     settings_of,
+    telling_sections,
     varying_settings,
     without_unused,
 )
@@ -44,11 +46,12 @@ def findings(table: pd.DataFrame) -> Findings:
     """Every statistic that the table allows.
 
     Raises `AnalysisError` where the table is empty, lacks `network`, `round` or `test_error`, or has two trials of one
-    network, round and setting.
+    network, round and setting, or would pool what was not drawn alike (`twofold.analysis.sections`).
     """
     trials = as_trials(table)
     varied = varying_settings(trials)
     require_distinct(trials, varied)
+    require_drawn_alike([name for name in telling_sections(trials) if name not in varied])
     used = without_unused(trials)
     statistics: dict[str, Callable[[], pd.DataFrame]] = {
         "summary": lambda: summary(used, ["network", *varied]),

@@ -29,26 +29,32 @@ def analyse(
 
     For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
     that collapsed, and the paper's numbers beside ours. Where the store holds several settings, errors and collapse
-    rates of each, until options choose one.
+    rates of each, until options choose one. Trials that were not drawn alike (other images, relations or numbers of
+    pairs; rounds of a search, and of its confirmation) are sections of their own, one after another.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """
-    from twofold.analysis import findings
-    from twofold.cli.output import print_findings, print_section, say
+    from twofold.analysis import findings, sections
+    from twofold.cli.output import print_findings, print_heading, print_lines, print_section, say
     from twofold.report.figures.catalogue import findings_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.places import check_folder
     from twofold.report.terminal.findings import findings_sections
+    from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 
     if figures is not None:
         check_folder(figures, "figures")
     table = read_table(store, csv, which, settings, histories=figures is not None)
-    found = findings(table)
+    alike = sections(table)
     if json:
-        print_findings(found)
+        print_findings([(section.told, findings(section.trials)) for section in alike])
     else:
-        for section in findings_sections(found):
-            print_section(section)
+        print_lines(sections_notes(alike))
+        for place, section in enumerate(alike[:MOST_SECTIONS]):
+            if section.told:
+                print_heading(section_heading(place, len(alike), section.told))
+            for part in findings_sections(findings(section.trials)):
+                print_section(part)
     if figures is not None:
-        for line in write_figures(figures, findings_figures(table), "figures"):
+        for line in write_figures(figures, findings_figures(alike), "figures"):
             say(line)
