@@ -153,7 +153,8 @@ def in_others(connection: sa.Connection, keys: Sequence[str], number: int) -> se
 
 def having(connection: sa.Connection, keys: Sequence[str]) -> set[int]:
     """The plans that have one of a few keys."""
-    return set(connection.scalars(sa.select(plan_trials.c.plan).where(plan_trials.c.key.in_(keys)).distinct()))
+    found = connection.scalars(sa.select(plan_trials.c.plan).where(plan_trials.c.key.in_(keys)).distinct())
+    return {number for number in found if _is_count(number)}
 
 
 def under_way(connection: sa.Connection, owners: Sequence[str]) -> dict[int, str]:
@@ -164,7 +165,7 @@ def under_way(connection: sa.Connection, owners: Sequence[str]) -> dict[int, str
         .where(claims.c.owner.in_(owners))
         .group_by(plan_trials.c.plan)
     )
-    return {row[0]: row[1] for row in connection.execute(claimed)}
+    return {row[0]: row[1] for row in connection.execute(claimed) if _is_count(row[0])}
 
 
 def remove(connection: sa.Connection, number: int | None = None) -> None:
