@@ -251,6 +251,7 @@ def tune(
     return [_found(search, study) for search, study in zip(searches, studies, strict=True)]
 
 
+@_quiet_optuna()
 def forget(store: Store, names: Sequence[str]) -> None:
     """Have Optuna forget the searches of these names: what they proposed, and what came of it."""
     journal = _Journal(store, Patience(lambda _: None))
