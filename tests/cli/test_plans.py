@@ -49,6 +49,7 @@ def test_a_run_is_a_plan_and_a_run_of_its_file_trains_nothing(run, study, tmp_pa
     assert code == 0
     assert "4 of 4" in out
     assert "NetWS and NetWSAL" in out
+    assert "0 to 1" in out
 
 
 def test_what_a_name_meant_before_is_told(run, study, tmp_path):

@@ -9,8 +9,8 @@ from twofold.report.text.tables import Column, TextTable
 from twofold.results import Recorded
 from twofold.settings import several, words
 
-# In a table so many values of a setting are named.
-_MOST_NAMED = 5
+# In a table so many values of a setting are named, and numbers have so many digits.
+_MOST_NAMED, _MOST_DIGITS = 5, 8
 
 
 def plans_table(plans: Sequence[Recorded], store: str, without: int) -> TextTable:
@@ -22,7 +22,7 @@ def plans_table(plans: Sequence[Recorded], store: str, without: int) -> TextTabl
         Column("images and settings", lambda row: row["settings"], words=True),
         Column("rounds", lambda row: row["rounds"]),
         Column("trials\ndone", lambda row: row["done"]),
-        Column("last trained\n(UTC)", lambda row: row["last"]),
+        Column("last\ntrained\n(UTC)", lambda row: row["last"]),
         Column("version", lambda row: row["version"]),
     ]
     notes = [f"`--plan {plans[0].number}` chooses the first, in every command that reads."]
@@ -86,7 +86,7 @@ def _row(recorded: Recorded) -> dict[str, Any]:
         "command": plan.command,
         "networks": listed(list(networks)),
         "settings": _settings(plan.content),
-        "rounds": ", ".join(dict.fromkeys(study["rounds"] for study in studies)),
+        "rounds": ", ".join(dict.fromkeys(_rounds(study["rounds"]) for study in studies)),
         "done": f"{recorded.done} of {plan.trials}",
         "last": recorded.last_at[:16].replace("T", " "),
         "version": recorded.version,
@@ -107,8 +107,19 @@ def _settings(content: Mapping[str, Any]) -> str:
 
 
 def _values(name: str, values: Sequence[Any]) -> str:
-    named = [cell_text(name, value) for value in values[:_MOST_NAMED]]
+    named = [_short(name, value) for value in values[:_MOST_NAMED]]
     return " ".join(named) + (f" and {len(values) - _MOST_NAMED} more" if len(values) > _MOST_NAMED else "")
+
+
+def _rounds(text: str) -> str:
+    first, _, last = text.partition("-")
+    return first if first == last else f"{first} to {last}"
+
+
+def _short(name: str, value: Any) -> str:
+    """A setting's value; of a number that a search has found the first digits."""
+    text = cell_text(name, value)
+    return text if not isinstance(value, float) or len(text) <= _MOST_DIGITS else f"{value:.4g}…"
 
 
 def _searched(search: Mapping[str, Any]) -> str:
