@@ -25,7 +25,7 @@ def study(finished, tmp_path):
 
 
 def test_what_another_store_has_is_taken_once(run, study):
-    assert run("store", "merge", "study.db") == (0, "", "study.db: 4 trials taken, 0 here already\n")
+    assert run("store", "merge", "study.db") == (0, "", "study.db: 4 trials taken, 0 here already, 1 plan taken\n")
     assert run("store", "merge", "study.db", "study.db", "--store", "twofold.db") == (
         0,
         "",

@@ -1,6 +1,7 @@
 """`twofold tune`: a search for the best settings with Optuna."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -16,6 +17,9 @@ from twofold.cli.options import (
     ranges,
     with_options,
 )
+
+if TYPE_CHECKING:
+    from twofold.api import Study
 
 _RUN = RunOptions()
 
@@ -50,25 +54,39 @@ def tune(
 
     Example: twofold tune --together --budget 300 --optimizer adam sgd --confirm 50
     """
+    from twofold.cli.training import plan
+    from twofold.settings import SETTINGS, round_numbers
+    from twofold.study import fresh_rounds
+
+    last = max(round_numbers(rounds))
+    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 50, last + 1))
+    given = settings.given()
+    space = {name: value for name, value in given.items() if SETTINGS[name].search}
+    fixed = {name: value for name, value in given.items() if name not in space}
+    search = {"budget": budget, "together": together, **space}
+    show_search(plan(networks, rounds, fixed, run), run, search, fresh_count, equivalence_margin)
+
+
+def show_search(
+    study: "Study",
+    run: RunOptions,
+    search: Mapping[str, Any],
+    fresh_count: int | None = None,
+    equivalence_margin: float | None = None,
+) -> None:
+    """Search from a study, as `twofold.Study.tune` takes it, train again in so many fresh rounds, and show all that."""
     import pandas as pd
 
     from twofold.cli.output import print_json, print_table, say
-    from twofold.cli.training import plan
     from twofold.report.figures.catalogue import tune_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.tune import best_settings_table, comparison_table
     from twofold.report.text.chance import chance_of_table
     from twofold.report.text.names import scope
-    from twofold.settings import SETTINGS, round_numbers
-    from twofold.study import fresh_rounds
+    from twofold.settings import round_numbers
 
-    judged = round_numbers(rounds)
-    fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 50, max(judged) + 1))
-    given = settings.given()
-    space = {name: value for name, value in given.items() if SETTINGS[name].search}
-    fixed = {name: value for name, value in given.items() if name not in space}
-    study = plan(networks, rounds, fixed, run)
-    result = study.tune(budget=budget, together=together, **run.running(), **space)
+    judged = round_numbers(study.rounds)
+    result = study.tune(**run.running(), **search)
     if not run.json:
         best = {found.networks: (found.best, found.proposals) for found in result.found}
         chance = chance_of_table(result.table)
@@ -79,6 +97,7 @@ def tune(
         ours, start = result.confirm(fresh_count, **{k: v for k, v in run.running().items() if k != "store"})
         tables += [ours, start]
         if not run.json:
+            together = bool(search.get("together"))
             print_table(comparison_table(ours, start, together=together, equivalence_margin=equivalence_margin))
     if run.json:
         print_json(pd.concat(tables, ignore_index=True).drop_duplicates("key"))

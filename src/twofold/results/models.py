@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,14 +87,16 @@ class ModelStore:
         """Those of the keys whose networks are kept, in files that are whole and undamaged."""
         return {key for key in keys if self._is_sound(key)}
 
-    def records(self) -> list[dict[str, Any]]:
-        """The records of all networks kept, in the order of their keys.
+    def records(self, keys: Set[str] | None = None) -> list[dict[str, Any]]:
+        """The records of all networks kept, or of those of some keys, in the order of their keys.
 
         A file that is none of ours, or is damaged, is left out, and `notes` says so: so all is read, weights too.
         """
         self.notes.clear()
         records = []
         for path in self.files():
+            if keys is not None and path.stem not in keys:
+                continue
             try:
                 records.append(_sound_record(path))
             except StoreError as error:

@@ -92,6 +92,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def size_text(count: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 999_500:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 999_950_000 else f"{count / 1e9:.1f} GB"
+
+
 def shortened(name: str, letters: int) -> str:
     """A name in so many letters: its beginning and its end, which differ most among arguments."""
     if len(name) <= letters:
