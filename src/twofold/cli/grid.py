@@ -51,19 +51,27 @@ def grid(
 
     from twofold.analysis import sections
     from twofold.cli.output import print_heading, print_json, print_table, say
-    from twofold.cli.training import plan
+    from twofold.cli.training import plan, tell_ahead
     from twofold.report.figures.catalogue import grid_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.figures.parts import only
     from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
     from twofold.report.text.sections import section_heading
-    from twofold.settings import COMPARED, round_numbers
+    from twofold.settings import COMPARED, SECTIONING, of_role, round_numbers, several
     from twofold.study import fresh_rounds
 
     searched = max(round_numbers(rounds)) + 1
     fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, searched))
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
     study.check_selection(select_on)
+    if run.dry_run:
+        parts = {"grid": study.dry_run(**run.looking())}
+        if fresh_count:  # of each section in any of the settings, since which is chosen is not known
+            values = {name: several(getattr(study, name)) for name in COMPARED if name not in of_role("images")}
+            any_ = {name: some if name in SECTIONING else some[0] for name, some in values.items()}
+            parts["confirmation"] = study.confirmation(any_, fresh_count).dry_run(**run.looking())
+        tell_ahead(run, **parts)
+        return
     result = study.run(**run.running())
     tables, every_choice = [result.table], result.choice(select_on)
     alike = sections(result.table, by_stage=False)

@@ -321,6 +321,18 @@ class RunOptions:
     out: Annotated[Path, PATH, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            help="Only say what it would take: trials to train, programs to compile, time here, and disk. Nothing is "
+            "stored or written; where the store has no times of such trials, some epochs are trained to measure them.",
+            **FLAG,
+        ),
+    ] = False
+
+    def looking(self) -> dict[str, Any]:
+        """The options as `twofold.Study.dry_run` takes them."""
+        return {name: value for name, value in self.running().items() if name != "progress"}
 
     def running(self) -> dict[str, Any]:
         """The options as `twofold.Study.run` takes them."""

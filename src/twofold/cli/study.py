@@ -21,12 +21,16 @@ def study(
     Example: twofold study --rounds 10 --data mnist
     """
     from twofold.cli.output import print_table, say
-    from twofold.cli.training import plan, train
+    from twofold.cli.training import plan, tell_ahead, train
     from twofold.report.figures.catalogue import study_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.study import summary_table
 
-    result = train(plan(networks, rounds, settings.given(), run), run)
+    planned = plan(networks, rounds, settings.given(), run)
+    if run.dry_run:
+        tell_ahead(run, study=planned.dry_run(**run.looking()))
+        return
+    result = train(planned, run)
     if not run.json:
         print_table(summary_table(result.table))
     for line in write_figures(run.out, study_figures(result.table, some_classes=run.classes is not None)):

@@ -22,7 +22,7 @@ def sweep(
     Example: twofold sweep --aux-weight 0 0.01 0.1 1 10 --pairs 100 300 1000 3000 --data mnist
     """
     from twofold.cli.output import print_table, say
-    from twofold.cli.training import plan, train
+    from twofold.cli.training import plan, tell_ahead, train
     from twofold.errors import SettingError
     from twofold.report.figures.catalogue import sweep_figures
     from twofold.report.figures.files import write_figures
@@ -40,7 +40,11 @@ def sweep(
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "
             "(or --aux-weight, --learning-rate, --batch-size, --epochs)"
         )
-    result = train(plan(networks, rounds, given, run), run)
+    planned = plan(networks, rounds, given, run)
+    if run.dry_run:
+        tell_ahead(run, sweep=planned.dry_run(**run.looking()))
+        return
+    result = train(planned, run)
     if not run.json:
         print_table(summary_table(result.table))
     for line in write_figures(run.out, sweep_figures(result.table, swept, some_classes=run.classes is not None)):

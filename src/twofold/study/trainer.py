@@ -62,7 +62,7 @@ class Trainer:
             self._chance(trial.asked, trial.balance)
         wait_for_operations(self._devices[0], listener.note)
         trained = set()
-        for program, group in _groups(trials, self._task, self._trace):
+        for program, group in groups_of(trials, self._task, trace=self._trace):
             jobs = (_job(trial, self._load) for trial in self._claimed(group))
             cohorts = train_cohorts(
                 program, jobs, devices=self._devices, on_progress=listener.advance, expected=len(group)
@@ -104,7 +104,7 @@ def _generation(device: jax.Device) -> float:
         return 0.0
 
 
-def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
+def groups_of(trials: Sequence[Trial], task: Task, *, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
     """The trials that one compiled program trains: equal programs, on arrays of equal shapes.
 
     Within a group short trainings come first, so that those of one cohort take about equally long.

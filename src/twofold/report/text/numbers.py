@@ -87,6 +87,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def size(count: int) -> str:
+    """So many bytes, in the unit that suits them."""
+    units = ("kB", "MB", "GB", "TB")
+    power = min(len(units), max(1, (len(str(count)) - 1) // 3))
+    return f"{count / 1000**power:.1f} {units[power - 1]}"
+
+
 def shortened(name: str, letters: int) -> str:
     """A name in so many letters: its beginning and its end, which differ most among arguments."""
     if len(name) <= letters:
