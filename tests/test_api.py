@@ -206,8 +206,12 @@ def test_the_example_logs_to_mlflow(tmp_path):
     assert len(list(tmp_path.glob("mlruns/*/*/tags/key"))) == len(table) == 8
     for row in table.to_dict("records"):
         metrics, parameters = runs[row["key"]] / "metrics", runs[row["key"]] / "params"
-        assert [float(line.split()[1]) for line in (metrics / "test_error").open()] == [row["test_error"]]
-        assert [float(line.split()[1]) for line in (metrics / "train_loss").open()] == row["train_loss"]
+        assert [float(line.split()[1]) for line in (metrics / "test_error").read_text().splitlines()] == [
+            row["test_error"]
+        ]
+        assert [float(line.split()[1]) for line in (metrics / "train_loss").read_text().splitlines()] == row[
+            "train_loss"
+        ]
         assert (parameters / "learning_rate").read_text() == str(row["learning_rate"])
         assert (metrics / "digit_error").exists() == row["auxiliary_losses"]
 
