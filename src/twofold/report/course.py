@@ -103,9 +103,8 @@ class Course:
     @property
     def means(self) -> list[Means]:
         """The table of means, those of networks and settings that were trained last."""
-        varying = [
-            name for place, name in enumerate(COMPARED, 1) if len({setting[place] for setting in self._errors}) > 1
-        ]
+        values = {name: {setting[place] for setting in self._errors} for place, name in enumerate(COMPARED, 1)}
+        varying = [name for name, some in values.items() if sum(not _is_unused(name, value) for value in some) > 1]
         return [
             Means(
                 name=_name(setting, varying),
