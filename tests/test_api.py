@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import matplotlib.figure
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from twofold import Study
-from twofold.errors import SettingError, StoreError
+from twofold.errors import SettingError, StoreAway, StoreError
 from twofold.networks import PAPERS
+from twofold.results import Store
 
 SMALL = {"rounds": 2, "epochs": 1, "pairs": 100, "test_pairs": 50}
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -112,6 +114,106 @@ def test_where_jax_runs_already_with_one_device_that_one_is_used(tmp_path):
     assert done.returncode == 0, done.stderr
     if len(os.sched_getaffinity(0)) > 1:
         assert "JAX was running already with 1 of" in done.stderr
+
+
+def test_on_row_is_called_with_each_new_row_as_it_is_stored(tmp_path):
+    """In the thread of the caller; rows that were there before are not new."""
+    study, path, rows = Study(**SMALL | {"networks": "NetWS"}), tmp_path / "own.db", []
+
+    def on_row(row):
+        assert threading.current_thread() is threading.main_thread()
+        assert Store(path).present([row["key"]]) == {row["key"]}
+        rows.append(row)
+
+    Study(**SMALL | {"networks": "NetWS", "rounds": 1}).run(store=path, progress=False)
+    result = study.run(store=path, progress=False, on_row=on_row)
+    assert [row["round"] for row in rows] == [1]
+    stored = result.histories.set_index("round").loc[1].to_dict()
+    assert {name: rows[0][name] for name in ("key", "test_error", "train_loss")} == {
+        name: stored[name] for name in ("key", "test_error", "train_loss")
+    }
+    assert set(rows[0]) == set(result.histories)
+    study.run(store=path, progress=False, on_row=on_row)
+    assert len(rows) == 1
+    study.run(store=path, progress=False, on_row=on_row, keep_models="all")  # trained again, for the networks alone
+    assert len(rows) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError("mine"), StoreAway("mine", "mine")])
+def test_what_on_row_raises_ends_the_run_which_goes_on_later(error, tmp_path):
+    """Also what looks like an error of the store's own. No trial is left claimed."""
+    study, path, seen = Study(**SMALL | {"networks": "NetWS", "rounds": 5}), tmp_path / "own.db", []
+
+    def on_row(row):
+        seen.append(row["key"])
+        if len(seen) == 2:
+            raise error
+
+    with pytest.raises(type(error), match="mine"):
+        study.run(store=path, progress=False, on_row=on_row, workers=1)
+    assert Store(path).present(seen) == set(seen)
+    assert list(tmp_path.glob("*rescued*")) == []
+    assert Store(path).claimed_by_nobody() == 0
+    result = study.run(store=path, progress=False, on_row=on_row)
+    assert sorted(seen) == sorted(result.table.key)
+
+
+def test_a_search_and_its_confirmation_tell_of_their_rows(tmp_path):
+    study, rows = Study(networks="NetWS", rounds=1, pairs=50, test_pairs=50, epochs=1), []
+    found = study.tune(
+        budget=2,
+        store=tmp_path / "own.db",
+        progress=False,
+        optimizer="sgd",
+        batch_size=25,
+        epochs=1,
+        on_row=rows.append,
+    )
+    assert [row["key"] for row in rows] == list(found.table.key)
+    ours, papers = found.confirm(1, progress=False, on_row=rows.append)
+    assert {row["key"] for row in rows[2:]} == {*ours.key, *papers.key}
+
+
+def test_results_and_studies_are_shown_in_short(result):
+    """What a notebook shows of results is looked at in test_notebook.py."""
+    assert repr(Study(**SMALL)) == "Study(rounds=2, pairs=100, test_pairs=50, epochs=1)"
+    assert repr(result.trials[5]) == (
+        "Trial(network='NetWS', round=1, pairs=100, test_pairs=50, validation_pairs=1000, aux_weight=0.0, epochs=1)"
+    )
+    lines = repr(result).splitlines()
+    assert lines[0] == f"8 trials in {result.store.url}"
+    assert [line.split()[0] for line in lines if line.strip().startswith("Net")] == list(PAPERS)
+    assert max(map(len, lines)) <= 100
+
+
+def test_results_of_many_settings_are_shown_in_twelve_lines(store):
+    study = Study(**SMALL | {"networks": "NetWS", "learning_rate": list(np.linspace(0.001, 0.01, 14)), "rounds": 1})
+    result = study.run(store=store, progress=False)
+    assert "There are 2 lines more in `.summary`." in repr(result)
+    assert result._repr_html_().count("<tr>") == 1 + 12
+    assert list(result.table)[:4] == ["network", "learning_rate", "round", "test_error"]
+
+
+def test_the_example_logs_to_mlflow(tmp_path):
+    """Each row once, offline: a second run of the example logs nothing."""
+    command = [sys.executable, str(EXAMPLES / "log_to_mlflow.py"), "--rounds", "2", "--epochs", "2", "--pairs", "100"]
+    for _ in range(2):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+    runs = {path.read_text(): path.parents[1] for path in tmp_path.glob("mlruns/*/*/tags/key")}
+    table = Study(rounds=2, epochs=2, pairs=100).run(store=tmp_path / "twofold.db", progress=False).histories
+    assert sorted(runs) == sorted(table.key)
+    assert len(list(tmp_path.glob("mlruns/*/*/tags/key"))) == len(table) == 8
+    for row in table.to_dict("records"):
+        metrics, parameters = runs[row["key"]] / "metrics", runs[row["key"]] / "params"
+        assert [float(line.split()[1]) for line in (metrics / "test_error").read_text().splitlines()] == [
+            row["test_error"]
+        ]
+        assert [float(line.split()[1]) for line in (metrics / "train_loss").read_text().splitlines()] == row[
+            "train_loss"
+        ]
+        assert (parameters / "learning_rate").read_text() == str(row["learning_rate"])
+        assert (metrics / "digit_error").exists() == row["auxiliary_losses"]
 
 
 def test_the_example_draws_figure_2(tmp_path):

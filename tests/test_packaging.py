@@ -32,6 +32,7 @@ def imported() -> Iterator[str]:
 def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None:
     packages = {_CALLED.get(name, name) for name in imported()} - sys.stdlib_module_names - {"twofold"}
     packages |= {"tqdm"}  # which pooch shows progress by
+    packages -= {"IPython"}  # which is there in a notebook, and needed nowhere else
     optional = PROJECT["optional-dependencies"]
     tried = ["onnxruntime"]  # what was exported, where it is at hand
     extras = [requirement for extra in ("tune", "torch", "onnx", "cluster") for requirement in optional[extra]]

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,15 +25,19 @@ from twofold.networks import PAPERS, Network, check_used
 from twofold.networks.own import Own, resolve
 from twofold.paths import typed_path
 from twofold.report.live import LiveDisplay
+from twofold.report.notebook import NotebookDisplay, as_html, as_text, in_notebook
 from twofold.report.places import check_file, not_writable, write_file
-from twofold.report.streams import SafeStream
+from twofold.report.terminal.study import summary_table
+from twofold.report.terminal.tune import best_settings_table
+from twofold.report.text.told import results_of
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
 from twofold.results.plans import COMMANDS
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.asking import ask
-from twofold.study.conduct import conduct
+from twofold.study.conduct import conduct, lacking
 from twofold.study.connection import LOCAL, check_cluster
+from twofold.study.forecast import NOTHING, Forecast, forecast
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
 from twofold.study.plan import identities_of, plan_of, study_in_words
@@ -41,9 +46,13 @@ from twofold.training.devices import check_workers, prepare_devices
 if TYPE_CHECKING:
     import jax
     from matplotlib.figure import Figure
+    from rich.table import Table
 
     from twofold.study.cluster import Cluster
-    from twofold.study.tune import Found, Search
+    from twofold.study.tune import Found, Search, SearchSpace
+
+# What is called with each new row.
+OnRow = Callable[[dict[str, Any]], Any]
 
 
 @settings_class
@@ -92,6 +101,7 @@ class Study(Settings):
         keep_models: str = "none",
         models: str | Path | None = None,
         cluster: str | None = None,
+        on_row: OnRow | None = None,
         command: str = "study",
     ) -> StudyResult:
         """Train the trials that are not in the store yet, and return the results of all.
@@ -106,6 +116,11 @@ class Study(Settings):
         machine for as long as the study runs, "auto" takes the one that this machine is part of, and an address
         another; `workers` are then those of each node.
 
+        `on_row` is called with each row that this run stores, once it is stored: a dictionary with the columns of
+        `StudyResult.histories`. It is called in the thread that called `run`, and the next training waits for it. An
+        exception that it raises ends the run, and is raised here: what was stored stays, and the same run goes on from
+        there, without calling it for those rows again.
+
         Raises `SettingError`, `DataError`, `StoreError` or `ClusterError`, each with what to do about it.
         """
         return run_together(
@@ -118,13 +133,41 @@ class Study(Settings):
             keep_models=keep_models,
             models=models,
             cluster=cluster,
+            on_row=on_row,
         )
+
+    def dry_run(
+        self,
+        *,
+        workers: int | None = None,
+        store: str | Path = DEFAULT_URL,
+        trace: bool = False,
+        keep_models: str = "none",
+        models: str | Path | None = None,
+    ) -> Forecast:
+        """What `run` with these arguments would take: trials, programs to compile, seconds, and bytes on disk.
+
+        Nothing is stored, and no file or folder is made. The time comes from trials in the store, or from a measurement
+        of some seconds: see `twofold.study.forecast`. Raises what `run` raises.
+        """
+        check_workers(workers)
+        check_keep(keep_models)
+        trials = self.trials()
+        self._check_used(store, trials)
+        there = Store.if_there(store)
+        keeper = self._keeper(keep_models, there, store, models, look=True)(trials) if there else None
+        missing = lacking(trials, there, trace=trace, keeper=keeper)
+        if not missing:
+            return NOTHING
+        with _devices(workers, None, Silence()) as devices:
+            return forecast(missing, self._source, devices(), store=there, trace=trace, keep=keep_models)
 
     def tune(
         self,
         *,
         budget: int = 600,
         together: bool = False,
+        batch: int | None = None,
         workers: int | None = None,
         store: str | Path = DEFAULT_URL,
         progress: bool = True,
@@ -132,30 +175,28 @@ class Study(Settings):
         keep_models: str = "none",
         models: str | Path | None = None,
         cluster: str | None = None,
+        on_row: OnRow | None = None,
         **space: Any,
     ) -> TuneResult:
         """Search for the settings with the lowest validation error: for each network, or `together` for all of them.
 
         `budget` is the number of trainings of each search. A proposal is trained in all the rounds of this study (few
-        will do), whose own setting is the first proposal, if the search space has it. Further arguments say where to
-        search a setting, by its name: choices, or the ends of a range, as in `optimizer=["adam", "sgd"],
+        will do), whose own setting is the first proposal, if the search space has it. `batch` proposals, by default 4,
+        are made at a time, knowing what came of those before; for more than four devices make it larger. The same
+        search proposes the same whatever the number of workers; another batch is another search. Further arguments say
+        where to search a setting, by its name: choices, or the ends of a range, as in `optimizer=["adam", "sgd"],
         learning_rate=(0.0001, 0.01)`; by default where `twofold tune --help` says. A search goes on from what the store
         holds. The other arguments are those of `run`.
 
         Needs the extra `tune` (Optuna). Raises `SettingError`, `DataError` or `StoreError`.
         """
         with needing("tune", "tuning"):
-            from twofold.study.tune import SearchSpace, tune
+            from twofold.study.tune import tune
         budget = check_whole("budget", budget, least=1)
         _check_running(workers, cluster)
         check_keep(keep_models)
-        chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
-        start = self._startable(chosen)
-        start.check_selection("validation")
-        asked = [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network]
-        check_used(self._networks, [*asked, *self._of_networks])
-        where = SearchSpace.of(chosen)
-        searches = start._searches(where, together)
+        start, searches = self._searches(space, together, batch)
+        asked = {"batch": searches[0].batch, "space": searches[0].space.written}
         opened = Store(store)
         with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
             found = tune(
@@ -168,9 +209,45 @@ class Study(Settings):
                 seed=several(self.seed)[0],
                 trace=trace,
                 keeper_of=self._keeper(keep_models, opened, store, models),
-                content=start._plan_of([start._in_words([])], budget=budget, together=together, space=where.written),
+                content=start._plan_of([start._in_words([])], budget=budget, together=together, **asked),
+                keep=keep_models,
+                on_row=on_row,
             )
         return TuneResult(study=start, store=opened, found=found)
+
+    def dry_tune(
+        self,
+        *,
+        budget: int = 600,
+        together: bool = False,
+        batch: int | None = None,
+        workers: int | None = None,
+        store: str | Path = DEFAULT_URL,
+        trace: bool = False,
+        keep_models: str = "none",
+        **space: Any,
+    ) -> Forecast:
+        """What `tune` with these arguments would take, if its proposals were drawn at random: see `dry_run`.
+
+        Needs the extra `tune` (Optuna). Raises what `tune` raises.
+        """
+        with needing("tune", "tuning"):
+            from twofold.study.tune import ahead
+        budget = check_whole("budget", budget, least=1)
+        check_workers(workers)
+        check_keep(keep_models)
+        _, searches = self._searches(space, together, batch)
+        with _devices(workers, None, Silence()) as devices:
+            return ahead(
+                searches,
+                budget=budget,
+                digits=self._source,
+                store=Store.if_there(store),
+                devices=devices,
+                seed=several(self.seed)[0],
+                trace=trace,
+                keep=keep_models,
+            )
 
     def check_selection(self, select_on: str) -> None:
         """Raise `SettingError` unless `select_on` is "test", or "validation" and every trial has validation pairs."""
@@ -224,8 +301,20 @@ class Study(Settings):
             **{**axes, **setting},
         )
 
-    def _searches(self, space: Any, together: bool) -> list[Search]:
-        """The searches that `tune` conducts. Raises `SettingError` where the study has several values to start from."""
+    def _searches(self, space: Mapping[str, Any], together: bool, batch: int | None) -> tuple[Study, list[Search]]:
+        """The study that `tune` starts from, and the searches that it conducts. Raises `SettingError`."""
+        from twofold.study.tune import DEFAULT_BATCH, MOST_OF_A_BATCH, SearchSpace
+
+        batch = check_whole("batch", DEFAULT_BATCH if batch is None else batch, least=1, most=MOST_OF_A_BATCH)
+        chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
+        start = self._startable(chosen)
+        start.check_selection("validation")
+        asked = [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network]
+        check_used(self._networks, [*asked, *self._of_networks])
+        return start, start._searches_in(SearchSpace.of(chosen), together, batch)
+
+    def _searches_in(self, space: SearchSpace, together: bool, batch: int) -> list[Search]:
+        """The searches of a space. Raises `SettingError` where the study has several values to start from."""
         from twofold.study.tune import Search
 
         values = {
@@ -236,7 +325,7 @@ class Study(Settings):
                 raise SettingError(f"`{name}` (={getattr(self, name)!r}) must be one value for a search to start from")
         first = {name: SETTINGS[name].checked(values[name][0]) for name in space.where}
         return [
-            Search(networks=group, space=space, trials=partial(self._trials_of, group), first=first)
+            Search(networks=group, space=space, trials=partial(self._trials_of, group), first=first, batch=batch)
             for group in ([self._networks] if together else [(name,) for name in self._networks])
         ]
 
@@ -250,11 +339,11 @@ class Study(Settings):
         return self
 
     def _keeper(
-        self, keep: str, opened: Store, url: str | Path, models: str | Path | None
+        self, keep: str, opened: Store, url: str | Path, models: str | Path | None, *, look: bool = False
     ) -> Callable[[Sequence[Trial]], Keeper]:
         """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
         kept = ModelStore(models_folder(url) if models is None else models)
-        return lambda trials: Keeper(keep, kept, opened, trials, self._source)
+        return lambda trials: Keeper(keep, kept, opened, trials, self._source, look=look)
 
     def _check_used(self, store: str | Path, trials: Sequence[Trial]) -> str:
         """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them.
@@ -329,6 +418,7 @@ def run_together(
     keep_models: str = "none",
     models: str | Path | None = None,
     cluster: str | None = None,
+    on_row: OnRow | None = None,
 ) -> StudyResult:
     """Run studies of the same images as one plan: see `Study.run`."""
     _check_running(workers, cluster)
@@ -348,9 +438,22 @@ def run_together(
     with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
         if unused:
             listener.note(unused)
-        conduct(every, first._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper, plan=plan)
+        conduct(
+            every,
+            first._source,
+            opened,
+            devices=devices,
+            listener=listener,
+            trace=trace,
+            keeper=keeper,
+            plan=plan,
+            on_row=on_row,
+        )
     return StudyResult(study=first, store=opened, trials=every)
 
+
+# The errors of a trial, the one that matters first.
+_ERRORS = ("test_error", "validation_error", "train_error", "digit_error")
 
 # What a choice names even where a study has a single value of it, as the paper's does.
 _SEARCHED = {"optimizer", "learning_rate"}
@@ -369,7 +472,7 @@ def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
     for old in _OLD_WORDS.keys() & space.keys():
         if _OLD_WORDS[old] in space:
             raise SettingError(f"`{old}` and `{_OLD_WORDS[old]}` are one; give the latter")
-        warnings.warn(f"`{old}` is called `{_OLD_WORDS[old]}` now", DeprecationWarning, stacklevel=3)
+        warnings.warn(f"`{old}` is called `{_OLD_WORDS[old]}` now", DeprecationWarning, stacklevel=4)
     return {_OLD_WORDS.get(name, name): value for name, value in space.items()}
 
 
@@ -384,10 +487,10 @@ def _all_stored(store: str | Path, trials: Sequence[Trial]) -> bool:
 @contextlib.contextmanager
 def _listener(store: Store, progress: bool) -> Iterator[Listener]:
     """Who is told how a run goes on. What the store has to tell, such as where a copy of it is, is told in any case."""
+    shown: LiveDisplay | NotebookDisplay = NotebookDisplay() if in_notebook() else LiveDisplay()
     for note in store.notes:
-        print(note, file=SafeStream("stderr"))
-    display = LiveDisplay() if progress else contextlib.nullcontext(Silence())
-    with display as listener:
+        shown.note(note)
+    with shown if progress else contextlib.nullcontext(Silence()) as listener:
         yield listener
 
 
@@ -423,17 +526,45 @@ def _devices(
         yield devices
 
 
-@dataclass(frozen=True)
-class StudyResult:
-    """The results of a study, read from the store that keeps them."""
+class _Shown:
+    """A result that shows itself as what it is of, and a table."""
+
+    store: Store
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per trial."""
+        raise NotImplementedError
+
+    def _drawn(self) -> Table:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        head = results_of(len(self.table), self.store.url)
+        return f"{head}\n{as_text(self._drawn())}" if len(self.table) else head
+
+    def _repr_html_(self) -> str:
+        head = f"<div>{escape(results_of(len(self.table), self.store.url))}</div>"
+        return f"{head}{as_html(self._drawn())}" if len(self.table) else head
+
+
+@dataclass(frozen=True, repr=False)
+class StudyResult(_Shown):
+    """The results of a study, read from the store that keeps them; a notebook shows their summary."""
 
     study: Study
     store: Store
     trials: list[Trial]
 
+    def _drawn(self) -> Table:
+        return summary_table(self.table)
+
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A tidy data frame, a row per trial in the order of the plan; errors are fractions."""
+        """A tidy data frame, a row per trial in the order of the plan; errors are fractions.
+
+        First come the network, the settings that vary, the round and the errors, then all that is known besides.
+        """
         return _read(self.store, self.trials)
 
     @cached_property
@@ -467,17 +598,21 @@ class StudyResult:
         return figure2(self.table)
 
 
-@dataclass(frozen=True)
-class TuneResult:
-    """What the searches of `Study.tune` found, read from the store."""
+@dataclass(frozen=True, repr=False)
+class TuneResult(_Shown):
+    """What the searches of `Study.tune` found, read from the store; a notebook shows the best settings."""
 
     study: Study
     store: Store
     found: list[Found]
 
+    def _drawn(self) -> Table:
+        best = {found.networks: (found.best, found.proposals) for found in self.found}
+        return best_settings_table(best, self.start, len(round_numbers(self.study.rounds)), confirmed=False)
+
     @cached_property
     def table(self) -> pd.DataFrame:
-        """A tidy data frame, a row per training of the searches; errors are fractions."""
+        """A tidy data frame, a row per training of the searches, as that of a study; errors are fractions."""
         return _read(self.store, [trial for found in self.found for trial in found.trials])
 
     @property
@@ -496,6 +631,7 @@ class TuneResult:
         keep_models: str = "none",
         models: str | Path | None = None,
         cluster: str | None = None,
+        on_row: OnRow | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Train the best setting of each search, and the study's own, in `rounds` rounds that no search saw.
 
@@ -513,7 +649,15 @@ class TuneResult:
         with _listener(self.store, progress) as listener, _devices(workers, cluster, listener) as devices:
             source = self.study._source
             conduct(
-                every, source, self.store, devices=devices, listener=listener, trace=trace, keeper=keeper, plan=plan
+                every,
+                source,
+                self.store,
+                devices=devices,
+                listener=listener,
+                trace=trace,
+                keeper=keeper,
+                plan=plan,
+                on_row=on_row,
             )
         return _read(self.store, best), _read(self.store, start)
 
@@ -521,8 +665,12 @@ class TuneResult:
 def _read(store: Store, trials: Sequence[Trial], *, histories: bool = False) -> pd.DataFrame:
     """The rows of the trials. Images and relations have the texts asked for now: the store may know them by others."""
     table = store.read([trial.key for trial in trials], histories=histories)
+    if table.empty:
+        return table
     texts = {name: {trial.key: getattr(trial, name) for trial in trials} for name in ("data", "relation")}
-    return table.assign(**{name: table.key.map(of) for name, of in texts.items()}) if len(table) else table
+    table = table.assign(**{name: table.key.map(of) for name, of in texts.items()})
+    first = ["network", *varying_settings(table), "round", *_ERRORS]
+    return table[[*first, *(name for name in table if name not in first)]]
 
 
 def export_model(

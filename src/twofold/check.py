@@ -12,12 +12,13 @@ from twofold.doctor import Finding
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks.typed import is_typed, parse
 from twofold.settings import SETTINGS, Settings, value_text
+from twofold.study.forecast import MORE, forecast, measure
 
 if TYPE_CHECKING:
     from twofold.networks.graphs.loading import Own
 
-# Of a study whose time is measured: the difference of these is what epochs cost, without what a study does once.
-_FEW, _MORE = 2, 12
+# Rounds of the study whose time is told, and those that are measured for it.
+_ROUNDS, _MEASURED = 20, 2
 
 # Parameters that are named where something is wrong with many.
 _MOST_NAMED = 3
@@ -69,7 +70,10 @@ def examine(
         return [*found, Finding("study", "time", "not measured, since no study trains what differs from your module")]
     tell("Measuring how long a study takes …")
     told = {each.part for each in found if each.wrong}
-    return [*found, *(each for each in _short_studies(text, relation, data=data, **images) if each.part not in told)]
+    return [
+        *found,
+        *(each for each in _short_studies(text, relation, source, data=data, **images) if each.part not in told),
+    ]
 
 
 def _networks(text: str, source: Source) -> "Iterator[Own]":
@@ -181,32 +185,27 @@ def _parity(own: "Own") -> Iterator[Finding]:
         yield Finding(own.name, "parity: after many calls", "not compared", own.why_it_differs())
 
 
-def _short_studies(text: str, relation: str, **images: Any) -> Iterator[Finding]:
+def _short_studies(text: str, relation: str, source: Source, **images: Any) -> Iterator[Finding]:
     """What a study with the settings' defaults would take here, from trainings of a few epochs, and which diverged."""
     import jax
 
-    def run(epochs: int) -> pd.DataFrame:
-        study = Study(networks=[text], rounds=2, epochs=epochs, relation=relation, **images)
-        return study.run(store="sqlite://", progress=False).table
-
-    networks, rounds = len(parse(text).combinations()), 20
+    devices = jax.devices()
     try:
-        few, more = run(_FEW), run(_MORE)
+        trials = Study(networks=[text], rounds=_ROUNDS, relation=relation, **images).trials()
+        short = measure([trial for trial in trials if trial.round < _MEASURED], source, devices)
     except TwofoldError as error:  # too few images, for one
         yield Finding("study", "time", "not measured", str(error))
         return
-    yield from _diverged(pd.concat([few, more]))
-    long, short = float(more.seconds.sum()), float(few.seconds.sum())
-    # Of trainings so short that noise is more than they take, what they take is too much rather than less than nothing.
-    each = ((long - short) / (_MORE - _FEW) if long > short else long / _MORE) / (2 * networks)
-    whole = each * Settings.epochs * rounds * networks / len(jax.devices())
-    yield Finding("study", "time", f"about {whole / 60:.1f} min for {rounds} rounds of {networks} with the defaults")
+    yield from _diverged(short)
+    minutes = (forecast(trials, source, devices, measured=short).seconds or 0) / 60
+    networks = len({trial.network for trial in trials})
+    yield Finding("study", "time", f"about {minutes:.1f} min for {_ROUNDS} rounds of {networks} with the defaults")
 
 
 def _diverged(trials: pd.DataFrame) -> Iterator[Finding]:
     """The networks of which short trainings ended in what is no number; wrong are those of which all did."""
     for network, diverged in trials.groupby("network", sort=False).diverged:
         if diverged.any():
-            found = f"{diverged.sum()} of {len(diverged)} diverged within {_MORE} epochs"
+            found = f"{diverged.sum()} of {len(diverged)} diverged within {MORE} epochs"
             remedy = "losses or weights are infinite or no numbers; try --normalise, or a smaller --learning-rate"
             yield Finding(str(network), "short trainings", found, remedy if diverged.all() else "")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import reprlib
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -180,8 +181,12 @@ def setting(
 @dataclass_transform(kw_only_default=True, field_specifiers=(setting, field))
 def settings_class(cls: type[C]) -> type[C]:
     """A frozen dataclass of keywords; its name lets type checkers see settings as what `Setting` says."""
-    return dataclass(frozen=True, kw_only=True)(cls)
+    return dataclass(frozen=True, kw_only=True, repr=False)(cls)
 
+
+# How values are shown where a study or a trial is: long ones in short.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 # No study has so many rounds; more are a slip of the keyboard.
 _MOST_ROUNDS = 1_000_000
@@ -219,6 +224,14 @@ def _size_text(value: Any) -> str:
 @settings_class
 class Settings:
     """The settings, in the order in which tables and help have them; the defaults are the paper's."""
+
+    def __repr__(self) -> str:
+        """What is not at its default, as a call; settings come last."""
+        last = sorted(fields(self), key=lambda each: each.name in SETTINGS)
+        shown = {each.name: _SHORT.repr(getattr(self, each.name)) for each in last if each.repr}
+        at_default = {each.name: _SHORT.repr(each.default) for each in last}
+        given = (f"{name}={text}" for name, text in shown.items() if text != at_default[name])
+        return f"{type(self).__name__}({', '.join(given)})"
 
     data: Setting[str | Path] = setting(
         default="mnist5k",

@@ -4,13 +4,13 @@ import contextlib
 import io
 import os
 import sys
-import types
 
 import pytest
 from rich.console import Console
 
 from twofold.report.live import LiveDisplay
 from twofold.study.conduct import Listener
+from twofold.study.forecast import Forecast
 
 
 def play(display: LiveDisplay, stored: int = 0) -> None:
@@ -105,16 +105,47 @@ def test_it_writes_to_standard_error(capsys):
     assert "1 of 4 trials" in err
 
 
-def test_a_notebook_ends_with_the_last_picture(monkeypatch):
-    """Without ipywidgets too. rich calls IPython's display, for which a stand-in keeps what it is given."""
-    shown = []
-    ipython = types.ModuleType("IPython.display")
-    ipython.display = shown.append
-    monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
-    monkeypatch.setitem(sys.modules, "IPython.display", ipython)
-    play(LiveDisplay(Console(force_jupyter=True)))
-    assert "4 of 4 trials" in shown[-1].text
-    assert "Net1" in shown[-1].text
+def test_trials_that_the_store_had_are_among_the_means():
+    console = terminal()
+    with LiveDisplay(console) as display:
+        display.begin(3, 2, 10)
+        display.known(lambda: [{"network": "Net0", "test_error": error} for error in (0.1, 0.2)])
+        display.done({"network": "Net0", "test_error": 0.6})
+    assert ["Net0", "3", "30.00", "26.46", "60.0"] in [line.split() for line in last_picture(console).splitlines()]
+
+
+def test_settings_are_told_apart_and_those_trained_last_are_shown():
+    """No mean is over several settings; of ten the last eight have room."""
+    console = terminal(100)
+    with LiveDisplay(console) as display:
+        display.begin(20, 0, 10)
+        for rate in range(1, 11):
+            for error in (0.1, 0.3):
+                display.done({"network": "Net0", "learning_rate": rate / 1000, "test_error": error})
+    lines = [line.strip() for line in last_picture(console).splitlines()]
+    shown = [line for line in lines if line.startswith("Net0")]
+    assert len(shown) == 8
+    assert shown[0].split()[:4] == ["Net0,", "learning", "rate", "0.003"]
+    assert all(line.split()[-4:] == ["2", "20.00", "14.14", "30.0"] for line in shown)
+    assert "the last 8 of 10 networks and settings" in lines
+
+
+@pytest.mark.parametrize(
+    ("seconds", "source", "says"),
+    [
+        (95.4, "store", "about 95 s with 2 workers here (by times in the store)"),
+        (0.2, "measured", "about 1 s with 2 workers here (as measured now)"),
+        (None, "", "too short to measure how long"),
+    ],
+)
+def test_what_lies_ahead_is_one_line(seconds, source, says):
+    console = Console(file=io.StringIO(), width=40)
+    display = LiveDisplay(console)
+    display.begin(80, 0, 8000)
+    display.expect(lambda: Forecast(80, 4, 2, seconds, source, 250_000, 1_500_000_000))
+    assert console.file.getvalue() == (
+        f"80 trials to train, at most 4 programs to compile, {says}, 250.0 kB on disk, and 1.5 GB for kept networks\n"
+    )
 
 
 @pytest.mark.parametrize("term", ["dumb", "unknown"])

@@ -1,4 +1,4 @@
-"""Searches: what a space allows, how batches fill the devices, and that a search goes on from where it was stopped."""
+"""Searches: what a space allows, what is proposed, and that a search goes on from where it was stopped."""
 
 from datetime import timedelta
 from functools import partial
@@ -6,8 +6,6 @@ from functools import partial
 import jax
 import optuna
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from twofold.data import load_images
 from twofold.errors import SettingError, StoreAway
@@ -16,7 +14,7 @@ from twofold.results import Store
 from twofold.results.patience import Patience
 from twofold.study import factorial
 from twofold.study.listener import Silence
-from twofold.study.tune import Search, SearchSpace, _batch_size, _Journal, tune
+from twofold.study.tune import Search, SearchSpace, _Journal, tune
 
 PAPERS = {"optimizer": "adam", "learning_rate": 0.001, "batch_size": 25, "epochs": 100, "aux_weight": 1.0}
 TASK = {"pairs": 50, "test_pairs": 50, "validation_pairs": 60}
@@ -29,12 +27,18 @@ def digits():
     return load_images("mnist5k")
 
 
-@pytest.fixture
-def search(digits):
+def _search(digits, **batch):
+    """A search for the setting of one network, on two rounds."""
+
     def plan(**setting):
         return factorial(digits, network=["NetWS"], rounds=range(2), **TASK, **setting)
 
-    return Search(networks=("NetWS",), space=SPACE, trials=plan, first=PAPERS)
+    return Search(networks=("NetWS",), space=SPACE, trials=plan, first=PAPERS, **batch)
+
+
+@pytest.fixture
+def search(digits):
+    return _search(digits)
 
 
 class Counting(Silence):
@@ -53,14 +57,14 @@ class Counting(Silence):
 def conducted(digits):
     """Conducts a search in a store and returns what it found and the keys of what it trained."""
 
-    def conduct(search, store, budget, stop_after=None):
+    def conduct(search, store, budget, stop_after=None, devices=1):
         listener = Counting(stop_after)
         found = tune(
             [search],
             budget=budget,
             digits=digits,
             store=store,
-            devices=lambda: jax.devices()[:1],
+            devices=lambda: jax.devices()[:devices],
             listener=listener,
             seed=3,
         )
@@ -89,24 +93,76 @@ def test_a_proposal_is_judged_by_its_mean_validation_error(search, conducted, tm
         assert error == pytest.approx(stored.validation_error.mean())
 
 
-def test_a_search_goes_on_to_a_larger_budget_as_if_it_had_never_stopped(search, conducted, tmp_path):
-    halves, whole = Store(str(tmp_path / "halves.db")), Store(str(tmp_path / "whole.db"))
-    conducted(search, halves, 4)
-    found, trained = conducted(search, halves, 8)
-    assert len(trained) == 4
-    assert found.proposals.equals(conducted(search, whole, 8)[0].proposals)
+@pytest.fixture(scope="module")
+def at_once(digits, tmp_path_factory):
+    """What a search by batches of three proposes, of fourteen of two trainings, when nothing stops it."""
+    store = Store(str(tmp_path_factory.mktemp("search") / "s.db"))
+    return tune(
+        [_search(digits, batch=3)],
+        budget=28,
+        digits=digits,
+        store=store,
+        devices=jax.devices,
+        listener=Silence(),
+        seed=3,
+    )[0].proposals
 
 
-def test_an_interrupted_proposal_is_finished_and_nothing_is_trained_twice(search, conducted, tmp_path):
-    store = Store(str(tmp_path / "s.db"))
+def test_as_many_workers_as_there_are_propose_the_same(digits, conducted, tmp_path, at_once):
+    """The estimator, which learns from the errors, proposes the last; two workers proposed the others."""
+    assert len(jax.devices()) == 2
+    found, _ = conducted(_search(digits, batch=3), Store(str(tmp_path / "s.db")), 28, devices=1)
+    assert found.proposals.equals(at_once)
+
+
+@pytest.mark.parametrize("first_budget", [2, 6, 22])
+def test_a_search_goes_on_to_a_larger_budget_as_if_it_had_never_stopped(
+    first_budget, digits, conducted, tmp_path, at_once
+):
+    """Also where the budget ended in the midst of a batch."""
+    store, search = Store(str(tmp_path / "s.db")), _search(digits, batch=3)
+    found, trained = conducted(search, store, first_budget)
+    assert len(trained) == first_budget
+    assert found.proposals.equals(at_once[: first_budget // 2])
+    found, trained = conducted(search, store, 28)
+    assert len(trained) == 28 - first_budget
+    assert found.proposals.equals(at_once)
+
+
+def test_an_interrupted_proposal_is_finished_and_nothing_is_trained_twice(digits, conducted, tmp_path, at_once):
+    store, search = Store(str(tmp_path / "s.db")), _search(digits, batch=3)
     with pytest.raises(KeyboardInterrupt):
-        conducted(search, store, 8, stop_after=3)
+        conducted(search, store, 28, stop_after=3)
     before = set(store.read().key)
     assert len(before) == 3
-    found, trained = conducted(search, store, 8)
-    assert len(found.proposals) == 4
+    found, trained = conducted(search, store, 28)
+    assert found.proposals.equals(at_once)
     assert before.isdisjoint(trained)
-    assert len(store.read()) == 8
+    assert len(store.read()) == 28
+
+
+def test_a_batch_that_was_being_made_when_its_run_was_killed_is_made_up(
+    digits, conducted, tmp_path, at_once, monkeypatch
+):
+    """Whether the last entry that was written is a whole proposal or the wish for one."""
+    search, ask = _search(digits, batch=3), optuna.Study.ask
+    for whole in (True, False):
+        store, asked = Store(str(tmp_path / f"{whole}.db")), []
+
+        def killed(study, *arguments, whole=whole, asked=asked):
+            asked.append(study)
+            if len(asked) == 5 and not whole:
+                raise KeyboardInterrupt
+            proposed = ask(study, *arguments)
+            if len(asked) == 5:
+                raise KeyboardInterrupt
+            return proposed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(optuna.Study, "ask", killed)
+            with pytest.raises(KeyboardInterrupt):
+                conducted(search, store, 28)
+        assert conducted(search, store, 28)[0].proposals.equals(at_once)
 
 
 def test_a_proposal_that_was_never_made_in_full_is_given_up(search, conducted, tmp_path, monkeypatch):
@@ -159,9 +215,11 @@ def test_a_search_has_a_name_of_its_own_for_every_question(digits, search):
         Search(search.networks, SearchSpace.of({}), search.trials, PAPERS).name,
         Search(search.networks, SPACE, partial(plan, rounds=range(3)), PAPERS).name,
         Search(search.networks, SPACE, partial(plan, rounds=range(2), seed=1), PAPERS).name,
+        Search(search.networks, SPACE, partial(plan, rounds=range(2)), PAPERS, batch=8).name,
     }
-    assert len(names) == 4
+    assert len(names) == 5
     assert Search(search.networks, SPACE, partial(plan, rounds=range(2)), PAPERS).name == search.name
+    assert search.name == "NetWS 2b6f21a26a0b"  # what stores of earlier versions call it: there it goes on
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -191,11 +249,3 @@ def test_a_space_that_cannot_be_searched_is_an_error(space, message):
 def test_a_budget_below_one_proposal_is_an_error(search, conducted, tmp_path):
     with pytest.raises(SettingError, match=r"`budget` \(=1\) must be at least the 2 trainings of one proposal"):
         conducted(search, Store(str(tmp_path / "s.db")), 1)
-
-
-@given(cost=st.integers(1, 60), devices=st.integers(1, 130))
-def test_batches_leave_hardly_any_device_idle(cost, devices):
-    trainings = _batch_size(cost, devices) * cost
-    places = -(-trainings // devices) * devices
-    assert trainings >= 0.9 * places
-    assert _batch_size(cost, devices) <= devices

@@ -83,14 +83,23 @@ def show_grid(
 
     from twofold.analysis import sections
     from twofold.cli.output import print_heading, print_json, print_table, say
+    from twofold.cli.training import tell_ahead
     from twofold.report.figures.catalogue import grid_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.figures.parts import only
     from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
     from twofold.report.text.sections import section_heading
-    from twofold.settings import COMPARED
+    from twofold.settings import COMPARED, SECTIONING, of_role, several
 
     study.check_selection(select_on)
+    if run.dry_run:
+        parts = {"grid": study.dry_run(**run.looking())}
+        if fresh_count:  # of each section in any of the settings, since which is chosen is not known
+            values = {name: several(getattr(study, name)) for name in COMPARED if name not in of_role("images")}
+            any_ = {name: some if name in SECTIONING else some[0] for name, some in values.items()}
+            parts["confirmation"] = study.confirmation(any_, fresh_count).dry_run(**run.looking())
+        tell_ahead(run, **parts)
+        return
     result = study.run(**run.running(), command="grid")
     tables, every_choice = [result.table], result.choice(select_on, equivalence_margin)
     alike = sections(result.table, by_stage=False)

@@ -387,6 +387,23 @@ class RunOptions:
     out: Annotated[Path, PATH, Parameter(help="The folder for figures.")] = Path("figures")
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial, instead of tables.", **FLAG)] = False
     quiet: Annotated[bool, Parameter(help="Show no progress.", **FLAG)] = False
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            help="Only say what it would take: trials to train, programs to compile, time here, and disk. Nothing is "
+            "stored or written; where the store has no times of such trials, some epochs are trained to measure them.",
+            **FLAG,
+        ),
+    ] = False
+
+    def looking(self) -> dict[str, Any]:
+        """The options as `twofold.Study.dry_run` takes them. Raises `SettingError` for a cluster."""
+        if self.cluster is not None:
+            raise SettingError(
+                f"`cluster` (={shown(self.cluster)}) and --dry-run exclude each other: it tells what this "
+                "machine would take; leave one of them out"
+            )
+        return {name: value for name, value in self.running().items() if name not in ("progress", "cluster")}
 
     def running(self) -> dict[str, Any]:
         """The options as `twofold.Study.run` takes them."""

@@ -32,7 +32,7 @@ def run_plan(file: Path, run: RunOptions) -> None:
         say(f"twofold: {note}")
     if command == "tune":
         search = content["search"]
-        how = {name: search[name] for name in ("budget", "together") if name in search}
+        how = {name: search[name] for name in ("budget", "together", "batch") if name in search}
         show_search(first, run, {**how, **search.get("space", {})})
     elif len(studies) > 1:
         _show_studies(studies, run, command)

@@ -56,11 +56,14 @@ def study(
 def show_study(study: "Study", run: RunOptions, command: str) -> None:
     """Train a study of one setting, as this command, and show it."""
     from twofold.cli.output import print_table, say
-    from twofold.cli.training import train
+    from twofold.cli.training import tell_ahead, train
     from twofold.report.figures.catalogue import study_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.study import summary_table
 
+    if run.dry_run:
+        tell_ahead(run, study=study.dry_run(**run.looking()))
+        return
     result = train(study, run, command)
     if not run.json:
         print_table(summary_table(result.table))

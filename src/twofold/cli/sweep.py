@@ -34,7 +34,7 @@ def sweep(
 def show_sweep(study: "Study", run: RunOptions) -> None:
     """Train every combination of a study, and show it. Raises `SettingError` where it has one setting alone."""
     from twofold.cli.output import print_table, say
-    from twofold.cli.training import train
+    from twofold.cli.training import tell_ahead, train
     from twofold.errors import SettingError
     from twofold.report.figures.catalogue import sweep_figures
     from twofold.report.figures.files import write_figures
@@ -52,6 +52,9 @@ def show_sweep(study: "Study", run: RunOptions) -> None:
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "
             "(or --aux-weight, --learning-rate, --batch-size, --epochs)"
         )
+    if run.dry_run:
+        tell_ahead(run, sweep=study.dry_run(**run.looking()))
+        return
     result = train(study, run, "sweep")
     if not run.json:
         print_table(summary_table(result.table))

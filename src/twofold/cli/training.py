@@ -1,5 +1,7 @@
 """What `twofold study`, `grid` and `sweep` are: one function, which they present each in its way."""
 
+import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +10,7 @@ from twofold.networks import PAPERS
 
 if TYPE_CHECKING:
     from twofold.api import Study, StudyResult
+    from twofold.study.forecast import Forecast
 
 
 def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any], run: RunOptions) -> "Study":
@@ -28,3 +31,14 @@ def train(study: "Study", run: RunOptions, command: str) -> "StudyResult":
     if run.json:
         print_json(result.table)
     return result
+
+
+def tell_ahead(run: RunOptions, **parts: "Forecast") -> None:
+    """Print what the parts of a command would take, a line for each, or one JSON array with an object for each."""
+    from twofold.report.text.told import ahead
+
+    if run.json:
+        print(json.dumps([{"part": name, **dataclasses.asdict(part)} for name, part in parts.items()], indent=1))
+        return
+    for name, part in parts.items():
+        print(f"{name}: {ahead(part)}")

@@ -33,6 +33,14 @@ def tune(
         Parameter(help="Search one setting for all the networks, not one for each.", negative="", show_default=False),
     ] = False,
     budget: Annotated[int, WHOLE, Parameter(help="Trainings that each search may use.")] = 600,
+    batch: Annotated[
+        int | None,
+        WHOLE,
+        Parameter(
+            help="Proposals that are made at a time and trained side by side, for example --batch 16 for many cores or "
+            "a GPU; by default 4. Another batch is another search."
+        ),
+    ] = None,
     rounds: Annotated[Rounds, Parameter(help="Rounds that every proposal is judged on: 3 means rounds 0 to 2.")] = "3",
     confirm: Annotated[
         Confirm,
@@ -49,8 +57,9 @@ def tune(
 
     Each network is searched for by itself, from the setting of the study on, by default the paper's. Every training is
     stored, and so is the search: the same command goes on where it was stopped, with a larger --budget it searches
-    further. Figures show the course of the searches, the importance of each setting, and the error against the
-    auxiliary weight. Needs Optuna (in the folder of the clone: pip install -e '.[tune]').
+    further. What it proposes does not depend on the number of workers. Figures show the course of the searches, the
+    importance of each setting, and the error against the auxiliary weight. Needs Optuna (in the folder of the clone:
+    pip install -e '.[tune]').
 
     Example: twofold tune --together --budget 300 --optimizer adam sgd --confirm 50
     """
@@ -63,7 +72,7 @@ def tune(
     given = settings.given()
     space = {name: value for name, value in given.items() if SETTINGS[name].search}
     fixed = {name: value for name, value in given.items() if name not in space}
-    search = {"budget": budget, "together": together, **space}
+    search = {"budget": budget, "together": together, "batch": batch, **space}
     show_search(plan(networks, rounds, fixed, run), run, search, fresh_count, equivalence_margin)
 
 
@@ -78,6 +87,7 @@ def show_search(
     import pandas as pd
 
     from twofold.cli.output import print_json, print_table, say
+    from twofold.cli.training import tell_ahead
     from twofold.report.figures.catalogue import tune_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.terminal.tune import best_settings_table, comparison_table
@@ -86,6 +96,13 @@ def show_search(
     from twofold.settings import round_numbers
 
     judged = round_numbers(study.rounds)
+    if run.dry_run:
+        looking = {name: value for name, value in run.looking().items() if name != "models"}
+        parts = {"search": study.dry_tune(**looking, **search)}
+        if fresh_count:  # of the setting found, which is not known, and of the one that the search begins with
+            parts["confirmation"] = study.confirmation({}, fresh_count).dry_run(**run.looking()).times(2)
+        tell_ahead(run, **parts)
+        return
     result = study.tune(**run.running(), **search)
     if not run.json:
         best = {found.networks: (found.best, found.proposals) for found in result.found}

@@ -2,16 +2,20 @@
 
 import re
 import sys
+import warnings
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
-import pooch
-
 from twofold.cache import place_of
 from twofold.errors import DataError, cause_of
 from twofold.files import clear_partial, writing_whole
+
+with warnings.catch_warnings():
+    # It imports tqdm, which warns in a notebook that has no ipywidgets, and works without.
+    warnings.simplefilter("ignore")
+    import pooch
 
 # Seconds without an answer after which a mirror counts as unreachable.
 _TIMEOUT = 20

@@ -26,7 +26,7 @@ COMMANDS = ("study", "grid", "sweep", "tune", "confirmation")
 
 # What a plan's content may have: its studies and what these have, a search and what it has, and what names meant.
 _STUDY = {"networks", "rounds", "classes", "settings"}
-_SEARCH = {"budget", "together", "space", "names"}
+_SEARCH = {"budget", "together", "batch", "space", "names"}
 _CONTENT = {"studies", "search", "identities"}
 
 
@@ -179,8 +179,9 @@ def check_content(content: Any) -> None:
 
     It has `studies`, each with the names of its `networks`, its `rounds` as one text, the `settings` that are not at
     their defaults (one value, or a list of several) and perhaps the `classes`; a `search` with its `budget`, whether it
-    is for all networks `together`, the `space` of settings, and the `names` that Optuna has for it; and `identities`:
-    of what has a name of its own (a network, a relation, images) the hash that it had.
+    is for all networks `together`, the `batch` of proposals made at once, the `space` of settings, and the `names` that
+    Optuna has for it; and `identities`: of what has a name of its own (a network, a relation, images) the hash that it
+    had.
     """
     _check_names("its content", content, _CONTENT, {"studies"})
     studies = content["studies"]
@@ -196,8 +197,10 @@ def check_content(content: Any) -> None:
         _check_values("settings", study.get("settings", {}))
     if "search" in content:
         _check_names("a search", content["search"], _SEARCH, {"budget"})
-        if type(content["search"]["budget"]) is not int or content["search"]["budget"] < 1:
-            raise DataError(f"`budget` (={shown(content['search']['budget'])}) must be a whole number of at least 1")
+        for name in ("budget", "batch"):
+            count = content["search"].get(name, 1)
+            if type(count) is not int or count < 1:
+                raise DataError(f"`{name}` (={shown(count)}) must be a whole number of at least 1")
         if type(content["search"].get("together", False)) is not bool:
             raise DataError(f"`together` (={shown(content['search']['together'])}) must be True or False")
         if not _are_texts(content["search"].get("names", [])):

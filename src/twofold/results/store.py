@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 # SQLite takes a limited number of bound values in one statement.
 _KEYS_PER_QUERY = 500
 
+# So many trials tell well enough how long others will take.
+_MOST_LOOKED_THROUGH = 5000
+
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
 LONG_COLUMNS = ("train_loss", "dead_units_trace")
 
@@ -84,6 +87,27 @@ class Store:
                 raise
         self._claims = Claims(self._engine)
 
+    @classmethod
+    def if_there(cls, url: str | Path) -> Store | None:
+        """The store as it is, or None where it is not made yet; nothing is made or changed.
+
+        Raises `StoreError` where none can be made either.
+        """
+        address = address_of(url)
+        check_file(address, create=True)
+        in_memory = address.file is None and address.url.get_backend_name() == "sqlite"
+        if in_memory or (address.file and not (address.file.exists() and address.file.stat().st_size)):
+            return None
+        with errors_of(address):
+            engine = open_engine(address, create=False)
+            try:
+                with engine.connect() as connection:
+                    found = look(connection)
+            finally:
+                engine.dispose()
+        check(found, address.shown, create=True, sharing=address.file is None)
+        return cls(url, create=False) if found.version else None
+
     @property
     def folder(self) -> Path:
         """The folder that its file is in; where it has none, the one that the program runs in."""
@@ -107,14 +131,15 @@ class Store:
         """Whether other processes may use it too: not a database in memory."""
         return self._address.file is not None or self._engine.dialect.name != "sqlite"
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Store one complete trial, unless it is there already, and give up its claim.
+    def add(self, row: Mapping[str, Any]) -> bool:
+        """Store one complete trial, unless it is there already, and give up its claim; whether it was stored.
 
         One that was stored without a trace of dead units is replaced by one that has it.
         """
         with self._errors(), writing(self._engine) as connection:
-            connection.execute(insert_or_replace(connection, trials, _first_with_trace), dict(row))
+            stored = connection.execute(insert_or_replace(connection, trials, _first_with_trace), dict(row))
             connection.execute(forgetting(row["key"]))
+        return stored.rowcount > 0
 
     def describe(self, identity: str, description: Mapping[str, Any]) -> None:
         """Keep what is to be known of a network of one's own, unless that is there already."""
@@ -280,6 +305,30 @@ class Store:
             return table
         found = set(table.key)
         return table.set_index("key").loc[[key for key in wanted if key in found]].reset_index()
+
+    def times(self, fingerprint: str, device: str, engine: str, settings: Sequence[str]) -> list[dict[str, Any]]:
+        """How long trials on these images took, that were trained so: `seconds`, `epochs`, `pairs` and these settings.
+
+        Of a large store a sample is looked through: keys are hashes, so that the first of them are drawn at random.
+        """
+        names = ("network", "identity", "fingerprint", "device", "engine", "seconds", "epochs", "pairs", *settings)
+        some = sa.select(trials.c.key).order_by(trials.c.key).limit(_MOST_LOOKED_THROUGH)
+        query = _cells([column for column in self._columns if column.name in names]).where(trials.c.key.in_(some))
+        here = {"fingerprint": fingerprint, "device": device, "engine": engine}
+        rows = [row for row in self._rows(query) if here.items() <= row.items()]
+        return [row for row in rows if all(_is_positive(row[name]) for name in ("seconds", "epochs", "pairs"))]
+
+    def tested(self, keys: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """Of those of the trials that are stored: key, network, settings, and the test error, a fraction."""
+        wanted = ("key", "network", *SETTINGS, "test_error")
+        columns = [column for column in self._columns if column.name in wanted]
+        names, dialect = [column.name for column in columns], self._engine.dialect.name
+        query = sa.select(*as_given(columns, dialect))
+        for some in _slices(list(keys)):
+            with self._errors(), self._engine.connect() as connection:
+                rows = connection.execute(query.where(trials.c.key.in_(some))).all()
+            values = values_of(names, rows, self.url, text=dialect == "sqlite")
+            yield from (dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True))
 
     def share(self) -> bool:
         """Prepare for others who read and write at the same time; false where all have to take turns.
@@ -532,6 +581,11 @@ class Store:
 def _cells(columns: Iterable[sa.ColumnElement]) -> sa.Select:
     """What selects of trials what the database holds, as it is."""
     return sa.select(*(sa.type_coerce(column, sa.types.NullType()).label(column.name) for column in columns))
+
+
+def _is_positive(cell: Any) -> bool:
+    """Whether a database, which may hold anything, has a number here that something can be divided by."""
+    return isinstance(cell, int | float) and cell > 0
 
 
 def _present(connection: sa.Connection, keys: Iterable[str], *, traced: bool) -> set[str]:

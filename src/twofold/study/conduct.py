@@ -7,7 +7,7 @@ import functools
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twofold.data import Images, Source
 from twofold.errors import StoreError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import jax
 
     from twofold.study.cluster import Cluster
+    from twofold.study.forecast import Forecast
     from twofold.study.trainer import Trainer
 
 # Seconds between two looks at what another run trains for us.
@@ -39,6 +40,7 @@ def conduct(
     trace: bool = False,
     keeper: Keeper | None = None,
     plan: Plan | None = None,
+    on_row: Callable[[dict[str, Any]], Any] | None = None,
 ) -> None:
     """Train those of the trials that the store lacks, on all the devices, and store each when it is complete.
 
@@ -48,13 +50,14 @@ def conduct(
     kept. A `plan` that these trials are of is recorded first, even where there is nothing to train. Several runs may
     share a store: each trial is trained by the run that claims it first, and the others wait for its row. An
     interruption loses at most the trials of the cohort under way. Where the store goes away, what is trained waits for
-    it in memory; where it stays away, that is written as another store.
+    it in memory; where it stays away, that is written as another store. `on_row` is called with each row that this run
+    has stored, in the thread that called this; what it raises ends the run, as an interruption does.
 
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
     listener = listener or Silence()
     patience = Patience(listener.note)
-    outbox = Outbox(store, patience, keeper=keeper)
+    outbox = Outbox(store, patience, keeper=keeper, on_row=on_row)
     wanted_again = keeper.lacks if keeper else lambda key: False
     share = Share(store, outbox, patience, listener.note, traced=trace, wanted_again=wanted_again)
 
@@ -66,19 +69,29 @@ def conduct(
         kept = keeper is not None and keeper.keeps
         return Trainer(digits, share.claimed, outbox, devices(), trace=trace, kept=kept, note=listener.note)
 
-    def lacking() -> list[Trial]:
-        return patience.with_(lambda: _missing(trials, store, trace, keeper))
+    def still_lacking() -> list[Trial]:
+        return patience.with_(lambda: lacking(trials, store, trace=trace, keeper=keeper))
 
-    missing = _missing(trials, store, trace, keeper)
+    def ahead() -> "Forecast":
+        from twofold.study.forecast import forecast
+
+        keep = keeper.keep if keeper else "none"
+        return forecast(missing, digits, devices(), store=store, trace=trace, keep=keep, short=True)
+
+    missing = lacking(trials, store, trace=trace, keeper=keeper)
     if plan:
         record(plan, [trial.key for trial in trials], store, patience if missing else None, listener)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
+    if missing:
+        to_train = {trial.key for trial in missing}
+        listener.known(lambda: store.tested(trial.key for trial in trials if trial.key not in to_train))
+        listener.expect(ahead)
     waiting = False
     with ExitStack() as ending:
         while missing:
             trained = trainer().train(missing, listener)
             others = [trial for trial in missing if trial.key not in trained]
-            still = set(lacking())
+            still = set(still_lacking())
             missing = [trial for trial in others if trial in still]
             _tell_of_others([trial for trial in others if trial not in still], store, patience, listener)
             if missing:
@@ -90,7 +103,7 @@ def conduct(
                 waiting = True
                 time.sleep(_LOOK_EVERY)
         # Which networks are the best shows only now; some may have been stored without being kept.
-        while again := lacking():
+        while again := still_lacking():
             listener.note(
                 f"trained once more, since their networks were not kept: {len(again)} of the {len(trials)} trials"
             )
@@ -119,12 +132,16 @@ def record(plan: Plan, keys: Sequence[str], store: Store, patience: Patience | N
 def _tell_of_others(trials: Sequence[Trial], store: Store, patience: Patience, listener: Listener) -> None:
     """Tell the listener of trials of the plan that other runs have completed meanwhile."""
     listener.advance(sum(trial.epochs for trial in trials))
-    theirs = patience.with_(lambda: store.read([trial.key for trial in trials]))
-    for row in theirs.to_dict("records"):
-        listener.done({str(name): value for name, value in row.items()})
+    for row in patience.with_(lambda: list(store.tested(trial.key for trial in trials))):
+        listener.done(row)
 
 
-def _missing(trials: Sequence[Trial], store: Store, trace: bool, keeper: Keeper | None) -> list[Trial]:
+def lacking(
+    trials: Sequence[Trial], store: Store | None, *, trace: bool = False, keeper: Keeper | None = None
+) -> list[Trial]:
+    """Those of the trials that `conduct` would train: all, where there is no store."""
+    if store is None:
+        return list(trials)
     stored = store.present([trial.key for trial in trials], traced=trace)
     again = keeper.lacking(stored) if keeper else set()
     return [trial for trial in trials if trial.key not in stored or trial.key in again]

@@ -34,46 +34,54 @@ class Keeper:
     have it is trained once more; what comes out is kept even where another machine's rounding makes it differ from
     the row.
 
-    Raises `SettingError` for a `keep` that is none of `KEEP`, `StoreError` where the folder cannot be made.
+    Unless it is only to `look` what is there, the folder is made. Raises `SettingError` for a `keep` that is none of
+    `KEEP`, `StoreError` where the folder cannot be made.
     """
 
     def __init__(
-        self, keep: str, models: ModelStore, store: Store, trials: Sequence[Trial], digits: Images | Source
+        self,
+        keep: str,
+        models: ModelStore,
+        store: Store,
+        trials: Sequence[Trial],
+        digits: Images | Source,
+        *,
+        look: bool = False,
     ) -> None:
         check_keep(keep)
-        if keep != "none":
+        if keep != "none" and not look:
             models.make_folder()  # rather than find out after the first training that it cannot be done
-        self._keep, self._models, self._store, self._digits = keep, models, store, digits
+        self.keep, self._models, self._store, self._digits = keep, models, store, digits
         self._trials = {trial.key: trial for trial in trials}
         self._best: dict[str, tuple[tuple[float, int], str]] = {}  # setting -> (rank, key)
 
     @property
     def keeps(self) -> bool:
         """Whether any network may be kept."""
-        return self._keep != "none"
+        return self.keep != "none"
 
     def lacking(self, stored: set[str]) -> set[str]:
         """Those of the stored trials of the plan that have to be trained again, for their networks to be kept.
 
         Which are the best shows only when all of the plan is stored.
         """
-        if not self.keeps or (self._keep == "best" and len(stored) < len(self._trials)):
+        if not self.keeps or (self.keep == "best" and len(stored) < len(self._trials)):
             return set()
-        wanted = stored if self._keep == "all" else self._best_stored()
+        wanted = stored if self.keep == "all" else self._best_stored()
         return wanted - self._models.present(wanted)
 
     def lacks(self, key: str) -> bool:
         """Whether this trial's network should be there already, and is not."""
         if not self.keeps:
             return False
-        wanted = self._keep == "all" or key in {best for _, best in self._best.values()}
+        wanted = self.keep == "all" or key in {best for _, best in self._best.values()}
         return wanted and not self._models.present([key])
 
     def offer(self, trial: Trial, row: Mapping[str, Any], variables: "Variables") -> None:
         """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
         if not self.keeps:
             return
-        if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
+        if self.keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
             self._models.add(_by_name(trial, variables), self._record(trial, row))
 
     def copy(self, trial: Trial, row: Mapping[str, Any], variables: "Variables", models: ModelStore) -> None:
@@ -88,11 +96,11 @@ class Keeper:
         """
         if not self.keeps:
             return
-        best = self._best_stored() if self._keep == "best" else set()
+        best = self._best_stored() if self.keep == "best" else set()
         for key in self._models.present(self._trials.keys() - best):
             if self._models.record(key).get("kept") != "best":
                 continue
-            if self._keep == "best":
+            if self.keep == "best":
                 self._models.remove(key)
             else:
                 model = self._models.load(key)
@@ -109,7 +117,7 @@ class Keeper:
             return False
         error = row["validation_error"] if trial.validation_pairs else row["test_error"]
         rank = (float(error), trial.round)
-        setting = _setting(trial)
+        setting = setting_of(trial)
         if setting in self._best and self._best[setting][0] < rank:
             return False
         self._best[setting] = (rank, trial.key)
@@ -136,7 +144,7 @@ class Keeper:
             "pixel_deviation": deviation,
             "edge_range": self._ranges[0],
             "pixel_range": self._ranges[1],
-            "kept": self._keep,
+            "kept": self.keep,
             **_own(trial.architecture),
         }
 
@@ -164,7 +172,7 @@ def _own(network: Network) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=4096)
-def _setting(trial: Trial) -> str:
+def setting_of(trial: Trial) -> str:
     """The same for all rounds of one network and setting."""
     return dataclasses.replace(trial, round=0).key
 

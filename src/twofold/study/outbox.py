@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -31,11 +32,21 @@ class Finished(NamedTuple):
 
 
 class Outbox:
-    """Stores finished trials: with their networks, where a `keeper` keeps them, at once or when the store is back."""
+    """Stores finished trials: with their networks, where a `keeper` keeps them, at once or when the store is back.
 
-    def __init__(self, store: Store, patience: Patience, keeper: Keeper | None) -> None:
-        self._store, self._patience, self._keeper = store, patience, keeper
+    `on_row` is called with each row that is new in the store, or that a trace of dead units is new in.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        patience: Patience,
+        keeper: Keeper | None,
+        on_row: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> None:
+        self._store, self._patience, self._keeper, self._on_row = store, patience, keeper, on_row
         self._waiting: deque[Finished] = deque()
+        self._to_tell: deque[tuple[Listener, dict[str, Any], bool]] = deque()
         self.stored: set[str] = set()  # the keys of what was put here and is stored
         self._named: dict[Relation, str] = {}  # what the store calls relations
         self._described = {""}  # identities whose networks the store has
@@ -50,10 +61,12 @@ class Outbox:
                 self._patience.failed(error)
             else:
                 self._patience.succeeded()
+        self._tell_all()
 
     def empty(self) -> None:
         """Wait until all is stored. Raises `StoreError` where the store does not come back."""
         self._patience.with_(self._store_all)
+        self._tell_all()
 
     def rescue(self) -> str:
         """Write what waits as a store of its own, where that can be, and say so; empty where nothing waits."""
@@ -83,9 +96,17 @@ class Outbox:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
                 self._keeper.offer(trial, row, variables)
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
-            self._store.add(row)
+            is_new = self._store.add(row)
             self._sent(trial.key)
+            self._to_tell.append((listener, row, is_new))
+
+    def _tell_all(self) -> None:
+        """Tell of what is stored; apart from storing, so that what a user's `on_row` raises is not taken for its."""
+        while self._to_tell:
+            listener, row, is_new = self._to_tell.popleft()
             listener.done(row)
+            if is_new and self._on_row:
+                self._on_row(dict(row))
 
     def _sent(self, key: str) -> None:
         with shutdown.critical:  # the thread that ends the program may have sent it as well

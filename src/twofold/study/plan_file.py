@@ -19,7 +19,7 @@ from twofold.settings import SETTINGS, round_numbers, rounds_text, several
 _MOST_BYTES = 1024**2
 
 _OF_STUDY = ("networks", "rounds", "classes", "settings", "factors")
-_OF_SEARCH = ("budget", "together", "space")
+_OF_SEARCH = ("budget", "together", "batch", "space")
 _KNOWN = ("command", *_OF_STUDY, "studies", "search", "identities")
 
 _ROUNDS = 20

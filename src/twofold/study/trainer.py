@@ -61,7 +61,7 @@ class Trainer:
         self._at.prepare(trials, listener.note)
         groups = [
             Group(program, self._claimed(alike), len(alike))
-            for program, alike in _groups(trials, self._task, self._trace)
+            for program, alike in groups_of(trials, self._task, trace=self._trace)
         ]
         keys = set()
         for trained in self._at.train(groups, listener.advance):
@@ -81,7 +81,7 @@ class Trainer:
         return {**trained.row, "class_names": self._class_names, **of_chance}
 
 
-def _groups(trials: Sequence[Trial], task: Task, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
+def groups_of(trials: Sequence[Trial], task: Task, *, trace: bool) -> Iterator[tuple[Program, list[Trial]]]:
     """The trials that one compiled program trains: equal programs, on arrays of equal shapes.
 
     Within a group short trainings come first, so that those of one cohort take about equally long.

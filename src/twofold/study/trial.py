@@ -36,9 +36,9 @@ class Trial(Settings):
     """
 
     network: str
-    identity: str = ""
+    identity: str = field(default="", repr=False)
     round: int
-    fingerprint: str
+    fingerprint: str = field(repr=False)
     asked: Relation = field(default=find_relation(Settings.relation), repr=False)
     # A trial knows of no pool of images that something might be left in.
     validation_pairs: int = 0

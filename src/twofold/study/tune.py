@@ -3,13 +3,15 @@
 A proposal is a setting; it is judged by the mean validation error over the same few rounds as all others, and every
 training behind it is a trial of the results store. Optuna's record of the search lies in the same database, as a
 journal of its own: a search goes on from there. The store's keys and claims see to it that nothing is trained twice.
+
+Proposals come in batches. Those of a batch are made knowing all earlier batches and nothing of their own, are trained
+side by side, and their errors are told in their order: so what is proposed depends neither on how many devices there
+are, nor on which training ends first, nor on where a search was stopped and gone on with.
 """
 
 import hashlib
-import itertools
 import json
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -33,6 +35,7 @@ from twofold.results.rows import damaged
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
 from twofold.settings import Search as Space
 from twofold.study.conduct import conduct, record
+from twofold.study.forecast import NOTHING, Forecast, forecast
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener
 from twofold.study.plan import plan_of_search
@@ -43,11 +46,18 @@ if TYPE_CHECKING:
 
     from twofold.study.cluster import Cluster
 
-# How much of the devices' time a batch of proposals may leave unused.
-_MOST_IDLE = 0.1
+# Proposals of a batch: with four, one, two or four devices are busy whatever the trainings of one proposal, and most of
+# a search still knows what came of the rest.
+DEFAULT_BATCH = 4
+
+# More proposals at a time are a slip of the keyboard: no search makes so many in all.
+MOST_OF_A_BATCH = 10_000
 
 # A proposal that still lacks settings after this long was being made when its run was killed.
 _MAKING = timedelta(minutes=1)
+
+# What lies ahead of a search is told by so many settings, drawn at random from its space.
+_MOST_DRAWN = 100
 
 # Importances of fewer proposals mean nothing.
 _LEAST_FOR_IMPORTANCES = 10
@@ -143,13 +153,14 @@ class Search:
     """One search: the networks that share a setting, where to look for it, and how a setting becomes trials.
 
     `trials` gives, for a setting, those of all the networks in all the rounds that the search looks at; `first` is
-    the setting that it starts from, where the space has it.
+    the setting that it starts from, where the space has it. `batch` is how many proposals are made at a time.
     """
 
     networks: tuple[str, ...]
     space: SearchSpace
     trials: Callable[..., list[Trial]]
     first: dict[str, Any]
+    batch: int = DEFAULT_BATCH
 
     @property
     def distributions(self) -> dict[str, BaseDistribution]:
@@ -168,8 +179,13 @@ class Search:
 
     @property
     def name(self) -> str:
-        """Optuna's name for the search: the networks, and a hash of all that decides what a proposal comes to."""
-        identity = [self.space.identity(), [trial.key for trial in self.trials(**self.first)]]
+        """Optuna's name for the search: the networks, and a hash of all that decides its proposals and their errors.
+
+        The batch is in it where it is not the default, as later settings are in a trial's key.
+        """
+        identity: list[Any] = [self.space.identity(), [trial.key for trial in self.trials(**self.first)]]
+        if self.batch != DEFAULT_BATCH:
+            identity.append(self.batch)
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
         return f"{'+'.join(self.networks)} {digest[:12]}"
 
@@ -219,13 +235,15 @@ def tune(
     trace: bool = False,
     keeper_of: Callable[[Sequence[Trial]], Keeper] | None = None,
     content: Mapping[str, Any] | None = None,
+    keep: str = "none",
+    on_row: Callable[[dict[str, Any]], Any] | None = None,
 ) -> list[Found]:
     """Conduct each search until it has used `budget` trainings, or as many as make up whole proposals.
 
     What earlier runs of the same search found counts. Proposals that a killed run left unfinished are finished first.
-    `devices`, as in `conduct`, is called when there is something to train; a batch of proposals is as many as occupy
-    them. `trace` and the keeper that `keeper_of` gives for a batch are those of `conduct`. The plan that `content` says
-    in words is recorded first, with the trials that were come to before, and each batch when it is proposed.
+    `devices` is called when there is something to train. `trace`, `on_row`, and the keeper that `keeper_of` gives for a
+    batch are those of `conduct`. The plan that `content` says in words is recorded first, with the trials that were
+    come to before, and each batch when it is proposed.
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
@@ -233,22 +251,34 @@ def tune(
     for search in searches:
         _check(search, budget)
     studies = _studies(_Journal(store, patience), [search.name for search in searches])
-    left = sum(budget - s.cost * len(_counted(study)) for s, study in zip(searches, studies, strict=True))
+    most = [budget // search.cost for search in searches]
+    done = [len(_complete(study)) for study in studies]
+    left = sum(s.cost * max(0, wanted - there) for s, wanted, there in zip(searches, most, done, strict=True))
     progress = _Progress(listener, left)
-    names = [search.name for search in searches]
-    plan = None if content is None else plan_of_search(names, budget, content)
+    plan = None if content is None else plan_of_search([search.name for search in searches], budget, content)
     if plan:
         proposed = [proposal for search, study in zip(searches, studies) for proposal in _proposed(search, study)]
-        goes_on = any(budget // s.cost > len(_complete(study)) for s, study in zip(searches, studies, strict=True))
-        record(plan, sorted(set(proposed)), store, patience if goes_on else None, listener)
-    for search, study in zip(searches, studies, strict=True):
-        if done := len(_complete(study)):
-            listener.note(f"{search.name}: {done} of {budget // search.cost} proposals are done already")
-        for batch in _batches(search, study, budget // search.cost, devices, seed):
+        record(plan, sorted(set(proposed)), store, patience if left else None, listener)
+    if left:
+        rest = [max(0, wanted - there) for wanted, there in zip(most, done, strict=True)]
+        listener.expect(lambda: _ahead(searches, rest, digits, devices, store, seed=seed, trace=trace, keep=keep))
+    for search, study, wanted, there in zip(searches, studies, most, done, strict=True):
+        if there:
+            listener.note(f"{search.name}: {there} of {wanted} proposals are done already")
+        for batch in _batches(search, study, wanted, seed):
             planned = [search.trials(**proposal.setting) for proposal in batch]
             every = list({trial.key: trial for trials in planned for trial in trials}.values())
-            keeper = keeper_of(every) if keeper_of else None
-            conduct(every, digits, store, devices=devices, listener=progress, trace=trace, keeper=keeper, plan=plan)
+            conduct(
+                every,
+                digits,
+                store,
+                devices=devices,
+                listener=progress,
+                trace=trace,
+                keeper=keeper_of(every) if keeper_of else None,
+                plan=plan,
+                on_row=on_row,
+            )
             for proposal, trials in zip(batch, planned, strict=True):
                 keys = [trial.key for trial in trials]
                 errors = patience.with_(partial(store.read, keys)).validation_error
@@ -262,6 +292,66 @@ def forget(store: Store, names: Sequence[str]) -> None:
     journal = _Journal(store, Patience(lambda _: None))
     for study in _studies(journal, names):
         optuna.delete_study(study_name=study.study_name, storage=optuna.storages.JournalStorage(journal))
+
+
+def ahead(
+    searches: Sequence[Search],
+    *,
+    budget: int,
+    digits: Images | Source,
+    store: Store | None,
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
+    seed: int = 0,
+    trace: bool = False,
+    keep: str = "none",
+) -> Forecast:
+    """What `tune` would take, if its proposals were drawn at random; nothing is stored.
+
+    Raises `SettingError` as `tune` does.
+    """
+    for search in searches:
+        _check(search, budget)
+    done = [0] * len(searches) if store is None else _done_in(store, [search.name for search in searches])
+    rest = [max(0, budget // search.cost - there) for search, there in zip(searches, done, strict=True)]
+    return _ahead(searches, rest, digits, devices, store, seed=seed, trace=trace, keep=keep)
+
+
+def _ahead(
+    searches: Sequence[Search],
+    proposals: Sequence[int],
+    digits: Images | Source,
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
+    store: Store | None,
+    *,
+    seed: int,
+    trace: bool,
+    keep: str,
+) -> Forecast:
+    """What so many more proposals of each search take."""
+    trials = [
+        trial
+        for search, count in zip(searches, proposals, strict=True)
+        for setting in _at_random(search, count, seed)
+        for trial in search.trials(**setting)
+    ]
+    return forecast(trials, digits, devices(), store=store, trace=trace, keep=keep, short=True) if trials else NOTHING
+
+
+def _at_random(search: Search, count: int, seed: int) -> list[dict[str, Any]]:
+    """So many settings of the search's space; of a large number some again and again."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    drawn = [study.ask(search.distributions).params for _ in range(min(count, _MOST_DRAWN))]
+    return [drawn[number % len(drawn)] for number in range(count)]
+
+
+def _done_in(store: Store, names: Sequence[str]) -> list[int]:
+    """How many proposals of the searches of these names are done already."""
+    journal = _Journal(store, Patience(lambda _: None))
+    with _readable(journal):
+        storage = optuna.storages.JournalStorage(journal)
+        numbers = {study.study_name: study._study_id for study in storage.get_all_studies()}
+        complete = (TrialState.COMPLETE,)
+        return [storage.get_n_trials(numbers[name], complete) if name in numbers else 0 for name in names]
 
 
 class _Proposal(NamedTuple):
@@ -303,16 +393,23 @@ class _Journal(BaseJournalBackend):
 
 def _studies(journal: _Journal, names: Sequence[str]) -> list[optuna.Study]:
     """Optuna's studies of these names, with what the store's journal says of them. Raises `StoreError`."""
-    try:
+    with _readable(journal):
         storage = optuna.storages.JournalStorage(journal)
         return [optuna.create_study(storage=storage, study_name=name, load_if_exists=True) for name in names]
+
+
+@contextmanager
+def _readable(journal: _Journal) -> Iterator[None]:
+    """Makes a `StoreError` of what Optuna raises where it reads entries that it did not write."""
+    try:
+        yield
     except (
         AssertionError,
         LookupError,
         TypeError,
         ValueError,
         AttributeError,
-    ) as error:  # of entries that Optuna did not write
+    ) as error:
         raise damaged(journal.url, f"Optuna cannot read the journal of searches ({cause_of(error)})") from error
 
 
@@ -331,6 +428,13 @@ class _Progress:
         self._epochs += epochs
         ahead = max(0, self._left - self._trained) * self._epochs / max(1, self._trained)
         self._listener.begin(self._left, 0, self._epochs + round(ahead))
+
+    def expect(self, forecast: Callable[[], Forecast]) -> None:
+        """What lies ahead of a batch is told with all that lies ahead of the search."""
+
+    def known(self, rows: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
+        """See `twofold.study.listener.Listener`."""
+        self._listener.known(rows)
 
     def advance(self, epochs: int) -> None:
         """See `twofold.study.listener.Listener`."""
@@ -355,75 +459,61 @@ def _check(search: Search, budget: int) -> None:
         )
 
 
-def _counted(study: optuna.Study) -> list[FrozenTrial]:
-    """The proposals that count towards the budget: those finished and those under way."""
-    return study.get_trials(states=(TrialState.COMPLETE, TrialState.RUNNING))
+def _batches(search: Search, study: optuna.Study, most: int, seed: int) -> Iterator[list[_Proposal]]:
+    """Proposals to train side by side, until the first `most` of the search are done."""
+    if not study.trials and search.starts_within:
+        study.enqueue_trial({name: search.first[name] for name in search.distributions})
+    while True:
+        made = _made(search, study)
+        unfinished = [trial for trial in made[:most] if trial.state is TrialState.RUNNING]
+        if len(made) >= most and not unfinished:
+            return
+        if len(made) % search.batch or not unfinished:
+            _make_rest(search, study, made, seed)
+        else:
+            yield [_Proposal(trial.number, trial.params) for trial in unfinished]
+
+
+def _made(search: Search, study: optuna.Study) -> list[FrozenTrial]:
+    """The proposals that were made in full, in their order; of the others those that nobody makes are given up."""
+    made = []
+    for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.RUNNING)):
+        if trial.params.keys() >= search.distributions.keys():
+            made.append(trial)
+        elif trial.datetime_start and datetime.now(UTC) - trial.datetime_start.astimezone(UTC) > _MAKING:
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+    return made
+
+
+def _make_rest(search: Search, study: optuna.Study, made: Sequence[FrozenTrial], seed: int) -> None:
+    """Make the rest of the last batch, by the tree-structured Parzen estimator (Bergstra et al. 2011).
+
+    Those under way count as bad ones, so that the proposals of a batch differ (constant liar: Ginsbourger et al.
+    2010). All take what is compiled of the first, so that one program trains them together. Each has random numbers of
+    its own, by its place in the search.
+    """
+    compiled = [name for name in of_role("program") if name in search.distributions]
+    begin = len(made) - len(made) % search.batch
+    first = made[begin].params if begin < len(made) else None
+    for place in range(len(made), begin + search.batch):
+        words = np.random.SeedSequence([seed, place]).generate_state(1)
+        study.sampler = optuna.samplers.TPESampler(seed=int(words[0]), constant_liar=True)
+        # One may wait already, where a run was killed just here.
+        if first and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial({name: first[name] for name in compiled})
+        proposed = study.ask(search.distributions).params
+        first = first or proposed
 
 
 def _complete(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(states=(TrialState.COMPLETE,))
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
 
 
 def _proposed(search: Search, study: optuna.Study) -> Iterator[str]:
     """The keys of the trials of all proposals that were made in full."""
-    for proposal in _counted(study):
+    for proposal in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.RUNNING)):
         if proposal.params.keys() >= search.distributions.keys():
             yield from (trial.key for trial in search.trials(**proposal.params))
-
-
-def _batches(
-    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sized], seed: int
-) -> Iterator[list[_Proposal]]:
-    """Proposals to train side by side: what was left unfinished, then new ones, `most` in all.
-
-    In the end come those that another run is training: this run helps, or waits for them.
-    """
-    if not study.trials and search.starts_within:
-        study.enqueue_trial({name: search.first[name] for name in search.distributions})
-    yield from _unfinished(search, study)
-    while (room := most - len(_counted(study))) > 0:
-        yield _ask(search, study, min(_batch_size(search.cost, len(devices())), room), seed)
-    yield from _unfinished(search, study)
-
-
-def _unfinished(search: Search, study: optuna.Study) -> Iterator[list[_Proposal]]:
-    """The proposals under way, as one batch; those that were never made in full are given up."""
-    batch = []
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        if trial.params.keys() >= search.distributions.keys():
-            batch.append(_Proposal(trial.number, trial.params))
-        elif trial.datetime_start and datetime.now(UTC) - trial.datetime_start.astimezone(UTC) > _MAKING:
-            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-    if batch:
-        yield batch
-
-
-def _ask(search: Search, study: optuna.Study, count: int, seed: int) -> list[_Proposal]:
-    """New proposals, by the tree-structured Parzen estimator (Bergstra et al. 2011).
-
-    Those under way count as bad ones, so that the proposals of a batch differ (constant liar: Ginsbourger et al.
-    2010). All take what is compiled of the first, so that one program trains them together.
-    """
-    compiled = [name for name in of_role("program") if name in search.distributions]
-    words = np.random.SeedSequence([seed, len(study.trials)]).generate_state(1)
-    study.sampler = optuna.samplers.TPESampler(seed=int(words[0]), constant_liar=True)
-    proposals: list[_Proposal] = []
-    for _ in range(count):
-        if proposals:
-            study.enqueue_trial({name: proposals[0].setting[name] for name in compiled})
-        trial = study.ask(search.distributions)
-        proposals.append(_Proposal(trial.number, trial.params))
-    return proposals
-
-
-def _batch_size(cost: int, devices: int) -> int:
-    """The fewest proposals whose trainings leave hardly any place of the devices' cohorts empty."""
-
-    def idle(proposals: int) -> float:
-        trainings = proposals * cost
-        return 1 - trainings / (math.ceil(trainings / devices) * devices)
-
-    return next(count for count in itertools.count(1) if idle(count) <= _MOST_IDLE)
 
 
 def _found(search: Search, study: optuna.Study) -> Found:
