@@ -10,6 +10,7 @@ from twofold.analysis.collapse import collapse, explained
 from twofold.analysis.designs import Design, lacking_designs
 from twofold.analysis.effects import effects
 from twofold.analysis.paper import agreement
+from twofold.analysis.power import check_margin
 from twofold.analysis.spread import spread
 from twofold.analysis.summary import paired_differences, summary
 from twofold.analysis.trials import (
@@ -42,12 +43,14 @@ class Findings:
     lacking: Sequence[Design] = ()
 
 
-def findings(table: pd.DataFrame) -> Findings:
-    """Every statistic that the table allows.
+def findings(table: pd.DataFrame, equivalence_margin: float | None = None) -> Findings:
+    """Every statistic that the table allows; with a margin (a fraction) differences and effects have verdicts.
 
     Raises `AnalysisError` where the table is empty, lacks `network`, `round` or `test_error`, or has two trials of one
-    network, round and setting, or would pool what was not drawn alike (`twofold.analysis.sections`).
+    network, round and setting, or would pool what was not drawn alike (`twofold.analysis.sections`), `SettingError`
+    for a margin outside (0, 1).
     """
+    check_margin(equivalence_margin)
     trials = as_trials(table)
     varied = varying_settings(trials)
     require_distinct(trials, varied)
@@ -60,8 +63,8 @@ def findings(table: pd.DataFrame) -> Findings:
     }
     if not varied:
         statistics |= {
-            "differences": lambda: _pairs(paired_differences(trials)),
-            "effects": lambda: effects(trials),
+            "differences": lambda: _pairs(paired_differences(trials, equivalence_margin)),
+            "effects": lambda: effects(trials, equivalence_margin),
             "spreads": lambda: _pairs(spread(trials)),
             "agreement": lambda: _papers(agreement(trials)),
         }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, PATH, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, PATH, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -20,6 +20,7 @@ def analyse(
         PATH,
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
+    equivalence_margin: Margin = None,
     store: StoreOption = None,
     csv: CsvOption = None,
     which: Which = _ALL,
@@ -30,7 +31,8 @@ def analyse(
     For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
     that collapsed, and the paper's numbers beside ours. Where the store holds several settings, errors and collapse
     rates of each, until options choose one. Trials that were not drawn alike (other images, relations or numbers of
-    pairs; rounds of a search, and of its confirmation) are sections of their own, one after another.
+    pairs; rounds of a search, and of its confirmation) are sections of their own, one after another. With a margin:
+    what is better, worse or equivalent, and what is open.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """
@@ -47,13 +49,13 @@ def analyse(
     table = read_table(store, csv, which, settings, histories=figures is not None)
     alike = sections(table)
     if json:
-        print_findings([(section.told, findings(section.trials)) for section in alike])
+        print_findings([(section.told, findings(section.trials, equivalence_margin)) for section in alike])
     else:
         print_lines(sections_notes(alike))
         for place, section in enumerate(alike[:MOST_SECTIONS]):
             if section.told:
                 print_heading(section_heading(place, len(alike), section.told))
-            for part in findings_sections(findings(section.trials)):
+            for part in findings_sections(findings(section.trials, equivalence_margin)):
                 print_section(part)
     if figures is not None:
         for line in write_figures(figures, findings_figures(alike), "figures"):

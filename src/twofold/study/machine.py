@@ -17,7 +17,7 @@ from twofold.errors import SettingError
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure, Variables
-from twofold.settings import of_role
+from twofold.settings import moment, of_role
 from twofold.study.trial import Trial
 from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
 from twofold.training.devices import wait_for_operations
@@ -150,7 +150,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "jax_version": jax.__version__,
         "device": device_name(device),
         "engine": handlers.engine(),
-        "finished_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "finished_at": moment(datetime.now(UTC)),
     }
 
 

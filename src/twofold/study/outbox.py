@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twofold import shutdown
 from twofold.data import Relation
-from twofold.errors import StoreAway, StoreError
+from twofold.errors import StoreAway, StoreError, counted
 from twofold.results import ModelStore, Store, models_folder
 from twofold.results.patience import Patience
 from twofold.study.keep import Keeper
@@ -66,8 +66,9 @@ class Outbox:
             with suppress(StoreError, OSError):
                 path = _free_name(folder)
                 count = self._write(path)
-                return f"{count} finished trials are kept in {path}; `twofold store merge {path}` stores them"
-        return f"{len(self._waiting)} finished trials could not be written anywhere, and are lost"
+                kept = f"{counted(count, 'finished trial')} kept in {path}"
+                return f"{kept}; `twofold store merge {path}` stores what is there"
+        return f"{counted(len(self._waiting), 'finished trial')} lost, since no folder could be written"
 
     def _store_all(self) -> None:
         while self._waiting:

@@ -24,6 +24,8 @@ def merged_text(merged: Merged) -> str:
         parts[-1] += f" ({merged.traced} without the trace of dead units, which was taken)"
     if merged.kept:
         parts.append(f"{counted(merged.kept, 'kept network')} taken")
+    if merged.plans:
+        parts.append(f"{counted(merged.plans, 'plan')} taken")
     if merged.contradicting:
         parts.append(f"{merged.contradicting} with other numbers here, and not taken")
     if merged.damaged:
@@ -52,6 +54,7 @@ def merged_rows(found: Sequence[Merged]) -> list[dict[str, Any]]:
             "there": each.there,
             "traces_taken": each.traced,
             "kept_networks_taken": each.kept,
+            "plans_taken": each.plans,
             "refused": [
                 {
                     "key": one.theirs["key"],
