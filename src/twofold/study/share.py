@@ -63,6 +63,8 @@ class Share:
             for key in mine:
                 if self._still_holds(key, before):
                     yield key
+                else:
+                    self._claimed.discard(key)
 
     def _claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
         """Claim a portion of the trials; what `Store.claim` returns.
@@ -114,7 +116,7 @@ class Share:
         stored = self._outbox.stored.copy()
         held = self._claimed.copy() - stored
         forgotten = self._store.beat(self._owner, held, done=self._before + len(stored), **self._told)
-        self._forgotten += forgotten
+        self._forgotten += bool(held) and forgotten  # who holds nothing has lost nothing
         self._beaten = begun
 
     def _still_holds(self, key: str, before: int) -> bool:
