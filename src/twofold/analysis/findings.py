@@ -7,14 +7,17 @@ from typing import Any
 import pandas as pd
 
 from twofold.analysis.collapse import collapse, explained
+from twofold.analysis.components import components, counting
 from twofold.analysis.designs import Design, lacking_designs
 from twofold.analysis.effects import effects
+from twofold.analysis.ensembles import ensembles
 from twofold.analysis.paper import agreement
 from twofold.analysis.spread import spread
 from twofold.analysis.summary import paired_differences, summary
 from twofold.analysis.trials import (
     AnalysisError,
     as_trials,
+    is_crossed,
     require_distinct,
     settings_of,
     varying_settings,
@@ -30,7 +33,8 @@ class Findings:
 
     `settings` are those of `settings_of`. `varied` names the ones with several values: then `summary`, `collapse` and
     `explained` have a row per network and setting, and the statistics that compare networks round by round are left
-    out, since rounds pair up within one setting only.
+    out, since rounds pair up within one setting only. `crossed` counts the trials with the initial weights of another
+    round, which the statistics over rounds leave out.
     """
 
     settings: Mapping[str, list[Any]]
@@ -38,16 +42,18 @@ class Findings:
     tables: Mapping[str, pd.DataFrame]
     reasons: Mapping[str, str]
     lacking: Sequence[Design] = ()
+    crossed: int = 0
 
 
-def findings(table: pd.DataFrame) -> Findings:
-    """Every statistic that the table allows.
+def findings(table: pd.DataFrame, ensemble: int | None = None) -> Findings:
+    """Every statistic that the table allows; with `ensemble`, `ensembles` of so many networks too.
 
-    Raises `AnalysisError` where the table is empty, lacks `network`, `round` or `test_error`, or has two trials of one
-    network, round and setting.
+    What counts the answers to test pairs needs a column `wrong_answers`, as `twofold.results.Store` gives it. Raises
+    `SettingError` for an ensemble below 2, `AnalysisError` where the table is empty, lacks `network`, `round` or
+    `test_error`, or has two trials of one network, round and setting.
     """
-    trials = as_trials(table)
-    varied = varying_settings(trials)
+    trials = as_trials(table, crossed=True)
+    crossed, varied = int(is_crossed(trials).sum()), varying_settings(trials)
     require_distinct(trials, varied)
     used = without_unused(trials)
     statistics: dict[str, Callable[[], pd.DataFrame]] = {
@@ -61,6 +67,9 @@ def findings(table: pd.DataFrame) -> Findings:
             "effects": lambda: effects(trials),
             "spreads": lambda: _pairs(spread(trials)),
             "agreement": lambda: _papers(agreement(trials)),
+            **({"components": lambda: components(trials)} if crossed else {}),
+            "counting": lambda: counting(trials),
+            **({"ensembles": lambda: ensembles(trials, ensemble)} if ensemble is not None else {}),
         }
     tables, reasons = {}, {}
     for name, statistic in statistics.items():
@@ -69,7 +78,7 @@ def findings(table: pd.DataFrame) -> Findings:
         except AnalysisError as error:
             reasons[name] = str(error)
     lacking = lacking_designs(trials) if "effects" in tables else []
-    return Findings(settings_of(trials), varied, tables, reasons, lacking)
+    return Findings(settings_of(trials), varied, tables, reasons, lacking, crossed)
 
 
 def _pairs(comparisons: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, PATH, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, PATH, WHOLE, Given, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -20,6 +20,14 @@ def analyse(
         PATH,
         Parameter(help="A folder to draw the findings into too, as PNG and SVG, for example --figures figures."),
     ] = None,
+    ensemble: Annotated[
+        int | None,
+        WHOLE,
+        Parameter(
+            help="Compare single networks with ensembles of so many, which began with other initial weights and were "
+            "trained on the same pairs (study --weight-rounds), for example --ensemble 5."
+        ),
+    ] = None,
     store: StoreOption = None,
     csv: CsvOption = None,
     which: Which = _ALL,
@@ -28,12 +36,13 @@ def analyse(
     """Say what weight sharing and auxiliary losses are worth, and how certain that is.
 
     For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
-    that collapsed, and the paper's numbers beside ours. Where the store holds several settings, errors and collapse
-    rates of each, until options choose one.
+    that collapsed, and the paper's numbers beside ours; how much of a round's error counting its test pairs makes, and
+    where pairs and initial weights are crossed, how much each of these does. Where the store holds several settings,
+    errors and collapse rates of each, until options choose one.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """
-    from twofold.analysis import findings
+    from twofold.analysis import findings, own_weights
     from twofold.cli.output import print_findings, print_section, say
     from twofold.report.figures.catalogue import findings_figures
     from twofold.report.figures.files import write_figures
@@ -42,13 +51,13 @@ def analyse(
 
     if figures is not None:
         check_folder(figures, "figures")
-    table = read_table(store, csv, which, settings, histories=figures is not None)
-    found = findings(table)
+    table = read_table(store, csv, which, settings, histories=figures is not None, answers=True)
+    found = findings(table, ensemble)
     if json:
         print_findings(found)
     else:
         for section in findings_sections(found):
             print_section(section)
     if figures is not None:
-        for line in write_figures(figures, findings_figures(table), "figures"):
+        for line in write_figures(figures, findings_figures(own_weights(table)), "figures"):
             say(line)

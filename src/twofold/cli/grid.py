@@ -48,6 +48,7 @@ def grid(
     """
     import pandas as pd
 
+    from twofold.analysis import own_weights
     from twofold.cli.output import print_json, print_table, say
     from twofold.cli.training import plan
     from twofold.report.figures.catalogue import grid_figures
@@ -62,7 +63,7 @@ def grid(
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
     study.check_selection(select_on)
     result = study.run(**run.running())
-    table, chosen = result.table, result.choice(select_on)
+    table, chosen = own_weights(result.table), result.choice(select_on)
     if not run.json:
         for each in grid_tables(table):
             print_table(each)

@@ -30,11 +30,15 @@ def power(
 
     Example: twofold power --difference 0.01 --data mnist
     """
-    from twofold.analysis import power_table
-    from twofold.cli.output import print_records, print_section
+    from twofold.analysis import is_crossed, power_table
+    from twofold.cli.output import print_records, print_section, say
     from twofold.report.terminal.findings import power_section
+    from twofold.report.text.notes import crossed_note
 
-    plan = power_table(read_table(store, csv, which, settings), difference)
+    table = read_table(store, csv, which, settings)
+    plan = power_table(table, difference)
+    if crossed := int(is_crossed(table).sum()):
+        say(crossed_note(crossed))
     if json:
         print_records(plan)
     else:

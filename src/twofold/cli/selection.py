@@ -94,18 +94,25 @@ class Which:
         }
 
 
-def read_store(url: str, which: Which, settings: Given, *, histories: bool = False) -> tuple[pd.DataFrame, str]:
+def read_store(
+    url: str, which: Which, settings: Given, *, histories: bool = False, answers: bool = False
+) -> tuple[pd.DataFrame, str]:
     """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
+
+    With `answers` those of one setting have a column `wrong_answers`, too.
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
-    from twofold.analysis import all_told_apart, select
+    from twofold.analysis import all_told_apart, select, varying_settings
     from twofold.results import Store
 
     store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
-    return (select(table, chosen) if some else all_told_apart(table)), store.url
+    found = select(table, chosen) if some else all_told_apart(table)
+    if answers and not varying_settings(found):
+        found = found.assign(wrong_answers=found.key.map(store.wrong_answers(found.key)))
+    return found, store.url
 
 
 def find_models(models: Path | None, store: str) -> ModelStore:
@@ -143,9 +150,15 @@ def kept_file(model: str, models: Path | None, store: str) -> Path:
 
 
 def read_table(
-    store: str | None, csv: Path | None, which: Which, settings: Given, *, histories: bool = False
+    store: str | None,
+    csv: Path | None,
+    which: Which,
+    settings: Given,
+    *,
+    histories: bool = False,
+    answers: bool = False,
 ) -> pd.DataFrame:
-    """The chosen trials of a store, or of a file that `twofold results --csv` made.
+    """The chosen trials of a store, or of a file that `twofold results --csv` made; see `read_store`.
 
     Raises `SettingError` for two sources or where no trial fits, `StoreError` or `DataError` where the source cannot
     be read.
@@ -155,8 +168,9 @@ def read_table(
     from twofold.results.table_file import read_csv
 
     if csv is None:
-        table, _ = read_store(default_store() if store is None else store, which, settings, histories=histories)
-        return as_trials(table, ("network", "round"))
+        url = default_store() if store is None else store
+        table, _ = read_store(url, which, settings, histories=histories, answers=answers)
+        return as_trials(table, ("network", "round"), crossed=True)
     if store is not None:
         raise SettingError("`store` and `csv` exclude each other; give one of them")
     return select(read_csv(csv), which.chosen(settings))

@@ -21,6 +21,7 @@ def sweep(
 
     Example: twofold sweep --aux-weight 0 0.01 0.1 1 10 --pairs 100 300 1000 3000 --data mnist
     """
+    from twofold.analysis import own_weights
     from twofold.cli.output import print_table, say
     from twofold.cli.training import plan, train
     from twofold.errors import SettingError
@@ -40,8 +41,8 @@ def sweep(
             "nothing is swept; give several values of a setting, for example --pairs 100 300 1000 "
             "(or --aux-weight, --learning-rate, --batch-size, --epochs)"
         )
-    result = train(plan(networks, rounds, given, run), run)
+    table = own_weights(train(plan(networks, rounds, given, run), run).table)
     if not run.json:
-        print_table(summary_table(result.table))
-    for line in write_figures(run.out, sweep_figures(result.table, swept, some_classes=run.classes is not None)):
+        print_table(summary_table(table))
+    for line in write_figures(run.out, sweep_figures(table, swept, some_classes=run.classes is not None)):
         say(line, quiet=run.quiet)

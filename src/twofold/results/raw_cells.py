@@ -12,7 +12,8 @@ from typing import Any
 
 from twofold.errors import DataError, shown
 from twofold.paths import is_text
-from twofold.results.cells import TYPES, value_of
+from twofold.results.answers import fault_of
+from twofold.results.cells import TYPES, check_value, value_of
 from twofold.results.schema import trials
 
 _NULLABLE = {column.name for column in trials.c if column.nullable}
@@ -30,7 +31,7 @@ def row_of(cells: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             row[name] = _value(name, cells[name])
         except DataError as error:
             wrong.append(str(error))
-    return row, [*wrong, *_histories(row)]
+    return row, [*wrong, *_histories(row), *_answers(row)]
 
 
 def _value(name: str, cell: Any) -> Any:
@@ -39,6 +40,9 @@ def _value(name: str, cell: Any) -> Any:
         return None
     if kind in (list, dict):
         return _of_json(name, cell)
+    if kind is bytes:
+        check_value(name, cell)
+        return cell
     if isinstance(cell, str) != (kind is str) or cell is None or not is_text(str(cell)):
         raise _wrong(name, cell, "a text" if kind is str else "a number")
     value = value_of(name, cell)
@@ -84,6 +88,13 @@ def _histories(row: Mapping[str, Any]) -> list[str]:
         if epochs is not None and history is not None and len(history) != epochs:
             wrong.append(f"`{name}` has {len(history)} epochs, and `epochs` is {epochs}")
     return wrong
+
+
+def _answers(row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the bits of the test pairs, where they are kept and their number and the error are known."""
+    given = [row.get(name) for name in ("wrong_answers", "test_pairs", "test_error")]
+    wrong = None if None in given else fault_of(*given)
+    return [wrong] if wrong else []
 
 
 def _is_number(value: Any) -> bool:

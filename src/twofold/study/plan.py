@@ -86,6 +86,8 @@ def in_short(trials: Sequence[Trial]) -> dict[str, list[Any]]:
         used = [value for value in values if not declared.of_network or value != declared.unused]
         if name not in told and used not in ([], [declared.default]):
             told[name] = used
+    if crossed := _distinct(trial.weight_round for trial in trials if trial.weight_round != trial.round):
+        told["weight_round"] = crossed
     return {name: values[:_MOST_TOLD] for name, values in told.items()}
 
 
