@@ -58,10 +58,11 @@ def test_turned_about_pairs_and_weights_change_places(rounds, weight_rounds, see
     found, turned = (components(table_of(each)).set_index("part") for each in (errors, errors.T))
     for one, other in ((PAIRS, WEIGHTS), (WEIGHTS, PAIRS), (BOTH, BOTH), (ALL, ALL)):
         for column in ("variance", "ci_low", "ci_high", "estimate"):
-            assert found.loc[one, column] == pytest.approx(turned.loc[other, column], abs=1e-15)
+            assert found.loc[one, column] == pytest.approx(turned.loc[other, column], rel=1e-9, abs=1e-12)
     assert found.share[[PAIRS, WEIGHTS, BOTH]].sum() == pytest.approx(1)
-    assert (found.ci_low <= found.variance + 1e-15).all()
-    assert (found.variance <= found.ci_high + 1e-15).all()
+    untouched = found[found.estimate > 0].drop(index=ALL)  # a part that is set to 0 makes the sum of the others larger
+    assert (untouched.ci_low <= untouched.variance).all()
+    assert (untouched.variance <= untouched.ci_high).all()
 
 
 def test_a_part_below_0_is_0_and_says_what_was_estimated():
@@ -109,7 +110,7 @@ def test_intervals_of_normal_parts_hold_the_truth_as_often_as_they_say(name, sha
 def test_counting_is_what_more_test_pairs_would_take_away():
     """Errors on few pairs vary by the part that is counting more than errors of the same networks on all pairs do."""
     random = np.random.default_rng(5)
-    pairs, tables = 200, 400
+    pairs, tables = 200, 150
     seen, told = [], []
     for _ in range(tables):
         hard = random.normal(size=(6, 1, pairs))  # what a round's pairs share
@@ -121,12 +122,12 @@ def test_counting_is_what_more_test_pairs_would_take_away():
     seen, told = pd.DataFrame(seen).mean(), pd.DataFrame(told).mean()
     # The same networks on endless pairs: a pair is wrong where a standard normal exceeds the skill.
     exact = []
-    for _ in range(4000):
+    for _ in range(1500):
         skill = random.normal(1.2, 0.3, (6, 1)) + random.normal(0, 0.2, (1, 5))
         exact.append(pd.Series(estimates(mean_squares(_above(skill)))))
     exact = pd.DataFrame(exact).mean()
     for name in (PAIRS, BOTH, ALL):
-        assert seen[name] - told[name] == pytest.approx(exact[name], abs=0.06 * seen[ALL]), name
+        assert seen[name] - told[name] == pytest.approx(exact[name], abs=0.1 * seen[ALL]), name
     assert told[WEIGHTS] == 0
     assert told[PAIRS] > 0.2 * told[ALL]
 

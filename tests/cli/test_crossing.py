@@ -106,7 +106,7 @@ def test_an_ensemble_larger_than_what_there_is_says_what_to_train(run):
 
 def test_other_commands_leave_crossed_rounds_out_and_say_so(run):
     code, out, _ = run("results")
-    assert (code, LEFT_OUT in out.replace("\n", " ")) == (0, True), out
+    assert (code, LEFT_OUT in " ".join(out.split())) == (0, True), out
     assert "Test error of 6 trials" in out
     code, _, err = run("power", "--difference", "0.1")
     assert (code, LEFT_OUT in err) == (0, True), err
@@ -146,10 +146,9 @@ def test_check_finds_an_answer_that_was_changed(run, folder, tmp_path):
         )
         copy.commit()
     code, out, err = run("store", "check", "--store", str(tmp_path / "a.db"))
-    assert code == 1
-    assert "`wrong_answers` has" in out + err
+    assert (code, "`wrong_answers` has" in out + err) == (3, True), (code, out, err)
     code, _, err = run("analyse", "--store", str(tmp_path / "a.db"))
-    assert (code, "is damaged" in err) == (4, True), (code, err)
+    assert (code, "is damaged" in err) == (3, True), (code, err)
 
 
 def test_a_training_again_gives_the_same_answers(run):

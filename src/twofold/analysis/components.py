@@ -81,9 +81,9 @@ def counting(table: pd.DataFrame) -> pd.DataFrame:
     times as many test pairs.
 
     The interval takes errors as normal, so that their variance has a chi-square distribution, and the part that is
-    counting as known. In 10,000 simulations it covers 94.3-95.7 % from 5 rounds on for errors from 1 % to 50 %. Where
-    one round in seven collapses it covers too little (docs/rounds.md). Raises `AnalysisError` where no two rounds of a
-    network kept their answers.
+    counting as known. In 10,000 simulations (docs/rounds.md) it covers 94.4-95.3 % from 5 rounds on, for errors from 1
+    % to 50 %. Where one round in seven collapses it is too narrow: it covers 53 % with 5 rounds, 87 % with 20. Raises
+    `AnalysisError` where no two rounds of a network kept their answers.
     """
     trials = as_trials(table)
     require_distinct(trials)
@@ -128,7 +128,10 @@ def intervals(squares: MeanSquares) -> dict[str, tuple[Any, Any]]:
     sum, is by Graybill and Wang's (1980, "Confidence intervals on nonnegative linear combinations of variances", JASA
     75). See Burdick and Graybill 1992, sections 3.2 and 3.3.
 
-    They take the parts as normal. COVERAGE
+    They take the parts as normal. In 10,000 simulations (docs/rounds.md) they then cover 94.3-96.2 %, and 97.4-97.6 %
+    of a part that is 0, with 5 x 5, 10 x 10 and 20 x 5 rounds; for errors of 1000 pairs, 1 % to 20 % of them wrong,
+    93.2-95.5 %. Where one in seven of a part collapses they are too narrow: they cover 55-78 % of the weights'
+    variance, 85-87 % of that of both together.
     """
     a, b = squares.rounds, squares.weight_rounds
     degrees = {PAIRS: a - 1, WEIGHTS: b - 1, BOTH: (a - 1) * (b - 1)}
@@ -166,12 +169,12 @@ def _of_difference(first: Any, n: int, second: Any, m: int, divisor: int) -> tup
 
 def _g(degrees: int) -> float:
     """1 - 1/F of the upper tail, with infinite degrees of freedom below: F is then chi-square over its degrees."""
-    return 1 - degrees / scipy.special.chdtri(degrees, _TAIL)
+    return float(1 - degrees / scipy.special.chdtri(degrees, _TAIL))
 
 
 def _h(degrees: int) -> float:
     """1/F - 1 of the lower tail, likewise."""
-    return degrees / scipy.special.chdtri(degrees, 1 - _TAIL) - 1
+    return float(degrees / scipy.special.chdtri(degrees, 1 - _TAIL) - 1)
 
 
 class _Compared(NamedTuple):
@@ -321,7 +324,7 @@ def share_interval(counted: Any, variance: Any, rounds: int) -> tuple[Any, Any]:
 
     See `counting`. It ends at 1; NaN where the rounds do not vary.
     """
-    degrees = rounds - 1
+    degrees, variance = rounds - 1, np.asarray(variance, float)
     ends = (scipy.special.chdtri(degrees, tail) / degrees for tail in (1 - _TAIL, _TAIL))
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = (np.where(variance > 0, np.minimum(counted / variance * end, 1.0), np.nan)[()] for end in ends)

@@ -57,7 +57,8 @@ def _of_round(trials: pd.DataFrame, size: int) -> tuple[float, float, int] | Non
         return None
     ordered = trials.sort_values("weight_round", kind="stable") if "weight_round" in trials else trials
     members = ordered.head(count * size)
-    wrong = np.array([unpacked(row.wrong_answers, row.test_pairs) for row in members.itertuples()])
+    kept = zip(members.wrong_answers, members.test_pairs, strict=True)
+    wrong = np.array([unpacked(cell, int(pairs)) for cell, pairs in kept])
     return float(majority(wrong.reshape(count, size, -1)).mean()), float(wrong.mean()), count
 
 

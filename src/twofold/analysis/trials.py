@@ -179,7 +179,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     Networks that do not use a setting belong to every value of it that others have. Raises `SettingError` where no
     trial is left, with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
-    trials = as_trials(table, ("network", "round"))
+    trials = as_trials(table, ("network", "round"), crossed=True)
     for name, choices in chosen.items():
         if choices is None:
             continue

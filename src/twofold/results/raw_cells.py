@@ -92,8 +92,8 @@ def _histories(row: Mapping[str, Any]) -> list[str]:
 
 def _answers(row: Mapping[str, Any]) -> list[str]:
     """What is wrong with the bits of the test pairs, where they are kept and their number and the error are known."""
-    given = [row.get(name) for name in ("wrong_answers", "test_pairs", "test_error")]
-    wrong = None if None in given else fault_of(*given)
+    cell, pairs, error = (row.get(name) for name in ("wrong_answers", "test_pairs", "test_error"))
+    wrong = "" if cell is None or pairs is None or error is None else fault_of(cell, pairs, error)
     return [wrong] if wrong else []
 
 

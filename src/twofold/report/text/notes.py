@@ -38,7 +38,7 @@ POWER = (
 COMPONENTS = (
     "Pairs: what the draw of pairs does to the error. Weights: what the initial weights do. Both together: what only "
     "the two in combination do, and what rounding does to a training: one training of each combination cannot tell "
-    "these apart. Intervals take all three as normal."
+    "these apart. Intervals take all three as normal, and are too narrow where some trainings collapse."
 )
 COUNTED = (
     "Counting: the part that comes of testing on {pairs} pairs and no more, in percent of all variance; what the "
@@ -269,9 +269,8 @@ def counting_notes(counting: pd.DataFrame) -> Iterator[str]:
 
 def _narrower(won: pd.DataFrame) -> str:
     if len(won) > _MOST_PAIRS:
-        least, most = won.loc[[won.narrower.idxmin(), won.narrower.idxmax()]].to_dict("records")
-        texts = [f"{percent(row['narrower'], 0)} % ({compared_text(row)})" for row in (least, most)]
-        return " to ".join(texts)
+        ends = rows_of(won.loc[[won.narrower.idxmin(), won.narrower.idxmax()]])
+        return " to ".join(f"{percent(row['narrower'], 0)} % ({compared_text(row)})" for row in ends)
     return ", ".join(f"{percent(row['narrower'], 0)} % ({compared_text(row)})" for row in rows_of(won))
 
 
