@@ -104,10 +104,12 @@ def test_an_ensemble_larger_than_what_there_is_says_what_to_train(run):
     assert "No ensembles: no round has 4 trials of one network that kept their answers; `twofold study" in out
 
 
-def test_other_commands_leave_crossed_rounds_out_and_say_so(run):
+def test_other_commands_leave_crossed_rounds_out_and_say_so(run, folder):
     code, out, _ = run("results")
     assert (code, LEFT_OUT in " ".join(out.split())) == (0, True), out
     assert "Test error of 6 trials" in out
+    assert run("report", "-o", "report.html")[0] == 0
+    assert LEFT_OUT in " ".join((folder / "report.html").read_text(encoding="utf-8").split())
     code, _, err = run("power", "--difference", "0.1")
     assert (code, LEFT_OUT in err) == (0, True), err
 
@@ -126,7 +128,7 @@ def test_weights_are_chosen_among_trials(run):
     rows = json.loads(run("results", "--weight-rounds", "1-2", "--rounds", "1", "--json")[1])
     assert {(row["round"], row["weight_round"]) for row in rows} == {(0, 1), (0, 2)}
     code, _, err = run("analyse", "--weight-rounds", "7-9")
-    assert (code, "weight round" in err) == (2, True), err
+    assert (code, "no trial has `weight_round` 7 or 8 or 9; there is 0, 1, 2" in err) == (2, True), err
 
 
 @pytest.mark.parametrize("text", ["3-1", "x", "0", "-2"])

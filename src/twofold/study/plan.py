@@ -55,6 +55,8 @@ def factorial(
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))
+        if settings.get("weight_round") is None:
+            settings["weight_round"] = round_
         if settings["validation_pairs"] is None:
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
         identity = (identities or {}).get(settings["network"], "")

@@ -16,6 +16,7 @@ from twofold.analysis import (
     for_every_value,
     grid_agreement,
     in_order,
+    is_crossed,
     paired_differences,
     summary,
     varying_settings,
@@ -41,6 +42,7 @@ from twofold.report.text.answer import answer, answer_of_settings, question, tas
 from twofold.report.text.made import made_of
 from twofold.report.text.names import PAPERS_DATA, setting_text
 from twofold.report.text.networks import NetworkFacts
+from twofold.report.text.notes import crossed_note
 from twofold.report.text.tables import TextTable
 from twofold.report.text.trials import trials_table
 from twofold.settings import COMPARED
@@ -92,6 +94,7 @@ def report_page(
     if table.empty:
         return render("report.html", **common, trials=0)
     # What has one name and is something else gets a name of its own first, so that it is not taken for the same.
+    crossed = int(is_crossed(table).sum())
     table = _once_each(as_trials(table))
     varied = varying_settings(table)
     ranking = _ranking(table) if varied else None
@@ -101,7 +104,7 @@ def report_page(
         **common,
         trials=len(table),
         task=task_sentence(table),
-        answer=_overall_answer(table, groups, ranking, varied),
+        answer=[*_overall_answer(table, groups, ranking, varied), *([crossed_note(crossed)] if crossed else [])],
         sections=[_section(setting, trials) for setting, trials in groups[:_MOST_SECTIONS]],
         left_out=max(0, len(groups) - _MOST_SECTIONS),
         heatmaps=_heatmaps(table, varied),
