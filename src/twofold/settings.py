@@ -46,8 +46,14 @@ Role = Literal["images", "pairs", "weights", "program", "number", "epochs", "net
 # The two headings under which commands list the options.
 TASK, TRAINING = "What is learnt", "How it is trained"
 
+# Those that decide from what pairs are drawn, and how.
+_DRAWING: tuple[Role, ...] = ("images", "pairs")
+
 # The first version's settings are all in a trial's key; a later one is only where it differs from its default.
 FIRST = "0.1"
+
+# A search takes rounds from 0 up, its confirmation from here on, so that the two never share a round.
+FIRST_FRESH_ROUND = 1000
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Declaration:
     above: int | float
     most: int | float
     compared: bool
+    numbers_draws: bool
     of_network: bool
     unused: Any
     off: float | None
@@ -108,6 +115,11 @@ class Declaration:
     def says(self, values: Mapping[str, Any]) -> bool:
         """Whether its value, among those of a trial, is another than without it."""
         return values[self.name] != (values[self.follows] if self.follows else self.default)
+
+    @property
+    def of_section(self) -> bool:
+        """Whether trials that differ in it were not drawn alike, so that they are of different sections."""
+        return self.role in _DRAWING and not self.numbers_draws
 
     @property
     def label(self) -> str:
@@ -156,6 +168,7 @@ def setting(
     above: int | float = -math.inf,
     most: int | float = math.inf,
     compared: bool = True,
+    numbers_draws: bool = False,
     of_network: bool = False,
     unused: Any = None,
     off: float | None = None,
@@ -395,6 +408,7 @@ class Settings:
         least=0,
         most=_LARGEST,
         compared=False,
+        numbers_draws=True,
         example="0 1",
         help="With the round it decides every draw and every initial weight.",
     )
@@ -430,6 +444,18 @@ SETTINGS = _declarations()
 
 # What makes two trials of one round different, beside the network: see `Declaration.compared`.
 COMPARED = tuple(name for name, declared in SETTINGS.items() if declared.compared)
+
+# What decides the section of a trial, together with `is_fresh` of its round: no mean and no contrast is over trials
+# that differ in one of these. A new setting is among them by its role.
+SECTIONING = tuple(name for name, declared in SETTINGS.items() if declared.of_section)
+
+
+def is_fresh(rounds: Any) -> Any:
+    """Whether a round (or each of several, or a column of a database) is one that searches leave to confirmations.
+
+    On the others settings may have been chosen, and those that were look better there than they are.
+    """
+    return rounds >= FIRST_FRESH_ROUND
 
 
 def of_role(role: Role) -> tuple[str, ...]:

@@ -70,20 +70,27 @@ def test_every_remedy_changes_every_training(store: str) -> None:
 
 
 def test_several_remedies_give_a_line_each_and_no_comparison_by_round(store: str, capsys: Output) -> None:
-    assert main(["analyse", "--store", store, "--json"]) == 0
+    assert main(["analyse", "--store", store, "--no-normalise", "--json"]) == 0
     found = answer(capsys)
     assert set(found) == {"settings", "summary", "collapse", "explained", "reasons"}
-    settings = {(row["normalise"], row["bottleneck_activation"]) for row in found["collapse"]}
-    assert settings == {(False, "relu"), (True, "relu"), (False, "leaky_relu")}
-    assert len(found["collapse"]) == 3 * 4 * 4
-    assert main(["analyse", "--store", store]) == 0
+    assert {row["bottleneck_activation"] for row in found["collapse"]} == {"relu", "leaky_relu"}
+    assert len(found["collapse"]) == 2 * 4 * 4
+    assert main(["analyse", "--store", store, "--no-normalise"]) == 0
     text = capsys.readouterr().out
-    assert "choose one with --normalise and --bottleneck-activation" in text
-    assert [line.split()[:3] for line in text.splitlines() if line.startswith("NetBase")][:3] == [
-        ["NetBase", "no", "relu"],
-        ["NetBase", "yes", "relu"],
-        ["NetBase", "no", "leaky_relu"],
+    assert "choose one with --bottleneck-activation" in text
+    assert [line.split()[:2] for line in text.splitlines() if line.startswith("NetBase")][:2] == [
+        ["NetBase", "relu"],
+        ["NetBase", "leaky_relu"],
     ]
+
+
+def test_normalised_pairs_are_a_section_of_their_own(store: str, capsys: Output) -> None:
+    assert main(["analyse", "--store", store, "--json"]) == 0
+    without, with_it = answer(capsys)["sections"]
+    assert (without["section"], with_it["section"]) == ({"normalise": False}, {"normalise": True})
+    assert {"effects", "differences"} <= set(with_it)
+    assert main(["analyse", "--store", store]) == 0
+    assert "Choose with --normalise." in capsys.readouterr().out
 
 
 def test_options_choose_one_setting(store: str, capsys: Output) -> None:
@@ -108,7 +115,7 @@ def test_figures_are_written_as_png_and_svg(store: str, tmp_path: Path, capsys: 
     expected = sorted(f"{stem}{ending}" for stem in stems for ending in (".png", ".svg"))
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == expected
     assert "no trial has a trace" not in (tmp_path / "one" / "dead_units.svg").read_text()
-    assert main(["analyse", "--store", store, "--figures", str(tmp_path / "all")]) == 0
+    assert main(["analyse", "--store", store, "--no-normalise", "--figures", str(tmp_path / "all")]) == 0
     assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["collapse_rates.png", "collapse_rates.svg"]
     assert "wrote" in capsys.readouterr().err
 

@@ -21,6 +21,7 @@ from twofold.study import conduct as conduct_module
 from twofold.study import factorial, trainer
 from twofold.study.conduct import conduct
 from twofold.study.listener import Silence
+from twofold.study.outbox import Outbox
 from twofold.study.trainer import device_name
 from twofold.training.run import trial_key
 
@@ -313,6 +314,43 @@ def test_a_run_beats_while_it_trains_and_claims_what_it_trains_anew_where_it_was
     assert forgetter.seen
     for before, after in forgetter.seen:
         assert before == after
+
+
+class Usurper(Silence):
+    """Another run, which after our first trial has us forgotten, and takes the next two of our portion: trains one."""
+
+    def __init__(self, path):
+        self.path, self.store, self.owner = path, Store(str(path)), new_owner()
+        self.taken, self.heard = [], 0
+
+    def done(self, row):
+        self.heard += 1
+        if self.heard == 8:
+            self.store.release_claims(self.owner)
+        if self.taken:
+            return
+        [ours] = {owner for _, owner in claims(self.path)}
+        self.taken = sorted({key for key, _ in claims(self.path)} - {row["key"]})[:2]
+        assert self.store.claim(["another"], self.owner)[0]
+        with closing(sqlite3.connect(self.path, timeout=10)) as connection, connection:
+            connection.execute("delete from runs where owner = ?", [ours])
+            connection.executemany("update claims set owner = ? where key = ?", [(self.owner, k) for k in self.taken])
+        self.store.add(row | {"key": self.taken[0], "seconds": 999.0})
+        end = time.monotonic() + 60
+        while len(self.store.running()) < 2 and time.monotonic() < end:
+            time.sleep(0.01)
+
+
+def test_a_run_that_was_forgotten_trains_nothing_that_others_have_taken(monkeypatch, tmp_path):
+    monkeypatch.setattr(heartbeat, "BEAT_EVERY", 0.05)
+    put, trained = Outbox.put, []
+    monkeypatch.setattr(Outbox, "put", lambda self, it: (trained.append(it.trial.key), put(self, it)))
+    trials = plan(16)
+    usurper = Usurper(tmp_path / "r.db")
+    table_of(trials, devices=1, store=Store(str(tmp_path / "r.db")), listener=usurper)
+    stored_by_other, given_back = usurper.taken
+    assert trained.index(given_back) >= 8
+    assert sorted([*trained, stored_by_other]) == sorted(trial.key for trial in trials)
 
 
 def test_a_processor_is_named():

@@ -59,11 +59,16 @@ from twofold.analysis.paper import grid_reference as grid_reference
 from twofold.analysis.paper import is_papers as is_papers
 from twofold.analysis.paper import study_reference as study_reference
 from twofold.analysis.power import power as power
+from twofold.analysis.power import power_by_section as power_by_section
+from twofold.analysis.power import power_rows as power_rows
 from twofold.analysis.power import power_table as power_table
 from twofold.analysis.power import rounds_needed as rounds_needed
+from twofold.analysis.sections import Section as Section
+from twofold.analysis.sections import sections as sections
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
+from twofold.analysis.trials import FRESH as FRESH
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import all_told_apart as all_told_apart
 from twofold.analysis.trials import as_trials as as_trials

@@ -11,7 +11,9 @@ import pandas as pd
 import scipy
 
 from twofold.analysis.contrasts import holm, t_interval
+from twofold.analysis.sections import sections
 from twofold.analysis.trials import AnalysisError, as_trials, for_every_value, varying_settings
+from twofold.settings import SECTIONING
 
 _SIGNIFICANT = 0.05
 
@@ -36,13 +38,24 @@ def choice(table: pd.DataFrame, select_on: str = "test_error", by: Sequence[str]
     Only rounds in which all networks have the setting count, and settings are compared on rounds that they have in
     common: as many settings and rounds as together make most trials. A network that does not use a
     setting counts for every value of it. Raises `AnalysisError` where there is nothing to choose between.
+
+    What decides how pairs are drawn (`twofold.settings.SECTIONING`) is not chosen: where the table differs in that, the
+    choice is made among the settings of each section by itself, whose columns the rows have too.
     """
     trials = as_trials(table, ("network", "round", select_on))
     if trials[select_on].isna().all():
         raise AnalysisError(f"no trial has a `{select_on}`; select on test_error, or draw validation pairs")
-    columns = list(by) if by is not None else varying_settings(trials)
+    columns = [name for name in (varying_settings(trials) if by is None else by) if name not in SECTIONING]
     if not columns:
         raise AnalysisError("the table has a single setting: there is nothing to choose between")
+    alike = sections(trials, by_stage=False)
+    chosen = [_choice(section.trials, columns, select_on).assign(**section.told) for section in alike]
+    told = list(alike[0].told)
+    return pd.concat(chosen, ignore_index=True)[[*told, *chosen[0].columns.drop(told)]]
+
+
+def _choice(trials: pd.DataFrame, columns: list[str], select_on: str) -> pd.DataFrame:
+    """`choice` among the settings of one section."""
     trials = for_every_value(trials, columns)
     wide = _averages(trials, columns, select_on)
     common = _in_common(wide)

@@ -19,7 +19,9 @@ from twofold.analysis.trials import (
     as_trials,
     is_crossed,
     require_distinct,
+    require_drawn_alike,
     settings_of,
+    telling_sections,
     varying_settings,
     without_unused,
 )
@@ -50,11 +52,13 @@ def findings(table: pd.DataFrame, ensemble: int | None = None) -> Findings:
 
     What counts the answers to test pairs needs a column `wrong_answers`, as `twofold.results.Store` gives it. Raises
     `SettingError` for an ensemble below 2, `AnalysisError` where the table is empty, lacks `network`, `round` or
-    `test_error`, or has two trials of one network, round and setting.
+    `test_error`, has two trials of one network, round and setting, or would pool what was not drawn alike
+    (`twofold.analysis.sections`).
     """
     trials = as_trials(table, crossed=True)
     crossed, varied = int(is_crossed(trials).sum()), varying_settings(trials)
     require_distinct(trials, varied)
+    require_drawn_alike([name for name in telling_sections(trials) if name not in varied])
     used = without_unused(trials)
     statistics: dict[str, Callable[[], pd.DataFrame]] = {
         "summary": lambda: summary(used, ["network", *varied]),

@@ -1,12 +1,14 @@
 """How many rounds are enough to tell two networks apart?"""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 import scipy
 
-from twofold.analysis.trials import AnalysisError, by_round
+from twofold.analysis.sections import Section, sections
+from twofold.analysis.trials import AnalysisError, as_trials, by_round, require_drawn_alike, telling_sections
 from twofold.errors import SettingError
 
 _MOST_ROUNDS = 10_000_000
@@ -61,11 +63,13 @@ def power_table(table: pd.DataFrame, difference: float | None = None) -> pd.Data
     are partly luck. `sd` is that of the paired differences in the table, the pilot; `power_now` is the power with as
     many rounds as it has, in one test at 5 %. `note` says why a number is missing.
 
-    Raises `SettingError` for a difference outside (0, 1), `AnalysisError` where the table has one network.
+    Raises `SettingError` for a difference outside (0, 1), `AnalysisError` where the table has one network, several
+    settings, or several sections (`twofold.analysis.sections`).
     """
     if difference is not None and not 0 < difference < 1:
         raise SettingError(f"`difference` (={difference:g}) must be a fraction between 0 and 1, as 0.01 for one point")
     errors = by_round(table)
+    require_drawn_alike(telling_sections(as_trials(table, ("network", "round"))))
     if errors.shape[1] < 2:
         raise AnalysisError(f"the table has one network, {errors.columns[0]}: power is about telling two apart")
     rows = []
@@ -73,6 +77,37 @@ def power_table(table: pd.DataFrame, difference: float | None = None) -> pd.Data
         differences = (errors[second] - errors[first]).dropna().to_numpy(float)
         rows.append({"first": first, "second": second, "rounds": len(differences), **_plan(differences, difference)})
     return pd.DataFrame(rows)
+
+
+def power_by_section(table: pd.DataFrame, difference: float | None = None) -> list[tuple[Section, pd.DataFrame | str]]:
+    """The sections of a table, each with its `power_table`, or why it has none.
+
+    Raises `SettingError` as that does, and `AnalysisError` where no section has one.
+    """
+    found: list[tuple[Section, pd.DataFrame | str]] = []
+    for section in sections(table):
+        try:
+            found.append((section, power_table(section.trials, difference)))
+        except AnalysisError as error:
+            found.append((section, str(error)))
+    reasons = [plan for _, plan in found if isinstance(plan, str)]
+    if len(reasons) == len(found):
+        raise AnalysisError(reasons[0])
+    return found
+
+
+def power_rows(found: Sequence[tuple[Section, pd.DataFrame | str]]) -> pd.DataFrame:
+    """What `power_by_section` gives as one table, with columns for what tells the sections from each other.
+
+    A section without a plan has one row, whose `note` says why.
+    """
+    plans = [
+        (pd.DataFrame([{"note": plan}]) if isinstance(plan, str) else plan).assign(**section.told)
+        for section, plan in found
+    ]
+    told = list(found[0][0].told)
+    columns = next(plan.columns for _, plan in found if not isinstance(plan, str))
+    return pd.concat(plans, ignore_index=True)[[*told, *columns]]
 
 
 def _plan(differences: np.ndarray, wanted: float | None) -> dict[str, object]:

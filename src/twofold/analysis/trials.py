@@ -14,8 +14,11 @@ from twofold.data.relations import check_written, class_count, is_function, is_m
 from twofold.errors import DataError, SettingError, TwofoldError
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
-from twofold.settings import COMPARED, SETTINGS, Settings, value_text
+from twofold.settings import COMPARED, SECTIONING, SETTINGS, Settings, is_fresh, option, value_text
 from twofold.study.asking import ask
+
+# What tells fresh rounds from those of searches, beside the settings that tell sections apart.
+FRESH = "fresh"
 
 # What makes two trials of one round and setting different all the same: validation pairs change no training. (Other
 # images of one name have names of their own by then.)
@@ -92,10 +95,12 @@ def own_weights(trials: pd.DataFrame) -> pd.DataFrame:
 def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
     """A row per (seed, round), a column per network in order; NaN where a network lacks in a round.
 
-    Raises `AnalysisError` where the table has several settings: then rounds do not pair up.
+    Raises `AnalysisError` where the table has several settings: then rounds do not pair up. Within one plan rounds from
+    1000 on are like the others, so these are not looked at.
     """
     trials = as_trials(table, ("network", "round", value))
     require_distinct(trials)
+    require_drawn_alike(telling_sections(trials, by_stage=False))
     wide = trials.pivot(index=["seed", "round"], columns="network", values=value)
     return wide[in_order(list(trials.network))]
 
@@ -153,6 +158,23 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         raise AnalysisError(
             f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
             f"(they differ in {', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}); choose one setting"
+        )
+
+
+def telling_sections(trials: pd.DataFrame, *, by_stage: bool = True) -> list[str]:
+    """What tells the sections of a table from each other: names of `SECTIONING`, and, if `by_stage`, `FRESH`."""
+    telling = [name for name in SECTIONING if name in trials and trials[name].nunique(dropna=False) > 1]
+    return [*telling, FRESH] if by_stage and is_fresh(trials["round"]).nunique() > 1 else telling
+
+
+def require_drawn_alike(telling: Sequence[str]) -> None:
+    """Raise `AnalysisError` where something tells sections of a table from each other, whose trials would be pooled."""
+    if telling:
+        differ = ["rounds below and from 1000" if name == FRESH else f"`{name}`" for name in telling[:_MOST_NAMED]]
+        chosen = ["--rounds" if name == FRESH else option(name) for name in telling[:_MOST_NAMED]]
+        raise AnalysisError(
+            f"the table has trials that were not drawn alike (they differ in {', '.join(differ)}), and these are not "
+            f"pooled; choose with {' and '.join(chosen)}"
         )
 
 

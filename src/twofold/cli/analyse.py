@@ -38,26 +38,33 @@ def analyse(
     For one setting: each network's errors, paired differences, the two effects and their interaction, spreads, rounds
     that collapsed, and the paper's numbers beside ours; how much of a round's error counting its test pairs makes, and
     where pairs and initial weights are crossed, how much each of these does. Where the store holds several settings,
-    errors and collapse rates of each, until options choose one.
+    errors and collapse rates of each, until options choose one. Trials that were not drawn alike (other images,
+    relations or numbers of pairs; rounds of a search, and of its confirmation) are sections of their own, one after
+    another.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """
-    from twofold.analysis import findings, own_weights
-    from twofold.cli.output import print_findings, print_section, say
+    from twofold.analysis import findings, own_weights, sections
+    from twofold.cli.output import print_findings, print_heading, print_lines, print_section, say
     from twofold.report.figures.catalogue import findings_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.places import check_folder
     from twofold.report.terminal.findings import findings_sections
+    from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 
     if figures is not None:
         check_folder(figures, "figures")
     table = read_table(store, csv, which, settings, histories=figures is not None, answers=True)
-    found = findings(table, ensemble)
+    alike = sections(table, crossed=True)
     if json:
-        print_findings(found)
+        print_findings([(section.told, findings(section.trials, ensemble)) for section in alike])
     else:
-        for section in findings_sections(found):
-            print_section(section)
+        print_lines(sections_notes(alike))
+        for place, section in enumerate(alike[:MOST_SECTIONS]):
+            if section.told:
+                print_heading(section_heading(place, len(alike), section.told))
+            for part in findings_sections(findings(section.trials, ensemble)):
+                print_section(part)
     if figures is not None:
-        for line in write_figures(figures, findings_figures(own_weights(table)), "figures"):
+        for line in write_figures(figures, findings_figures(sections(own_weights(table))), "figures"):
             say(line)

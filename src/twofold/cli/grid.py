@@ -40,21 +40,23 @@ def grid(
 
     By default this is the paper's grid: 5 optimizers x 3 learning rates x 4 networks x 10 rounds = 600 trainings.
     The choice is the setting with the lowest error averaged over the networks; with it are listed those that are not
-    shown to be worse. Trials that are in the store already are not trained again, and a training that diverged counts
-    with the error it came to. Figures are written for each network: every round, and a heatmap. With --confirm, --json
-    has the rows of the confirmation too.
+    shown to be worse. What decides how pairs are drawn, such as --pairs, is not chosen: each value has a choice of its
+    own. Trials that are in the store already are not trained again, and a training that diverged counts with the error
+    it came to. Figures are written for each network: every round, and a heatmap. With --confirm, --json has the rows of
+    the confirmation too.
 
     Example: twofold grid --optimizer adam sgd --learning-rate 0.001 0.01 --rounds 5 --confirm 20
     """
     import pandas as pd
 
-    from twofold.analysis import own_weights
-    from twofold.cli.output import print_json, print_table, say
+    from twofold.analysis import own_weights, sections
+    from twofold.cli.output import print_heading, print_json, print_table, say
     from twofold.cli.training import plan
     from twofold.report.figures.catalogue import grid_figures
     from twofold.report.figures.files import write_figures
     from twofold.report.figures.parts import only
     from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
+    from twofold.report.text.sections import section_heading
     from twofold.settings import COMPARED, round_numbers
     from twofold.study import fresh_rounds
 
@@ -63,19 +65,22 @@ def grid(
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
     study.check_selection(select_on)
     result = study.run(**run.running())
-    table, chosen = own_weights(result.table), result.choice(select_on)
-    if not run.json:
-        for each in grid_tables(table):
-            print_table(each)
-        print_table(choice_table(chosen, select_on, table))
-    if fresh_count:
-        setting = {name: chosen[name].tolist()[0] for name in COMPARED if name in chosen}
-        fresh = study.confirmation(setting, fresh_count).run(**run.running()).table
-        if run.json:
-            table = pd.concat([table, fresh], ignore_index=True)
-        else:
-            print_table(confirmation_table(only(table, setting), fresh, select_on))
+    tables, every_choice = [result.table], result.choice(select_on)
+    alike = sections(result.table, by_stage=False)
+    for place, (told, table) in enumerate(alike):
+        chosen = only(every_choice, told)
+        if not run.json:
+            if told:
+                print_heading(section_heading(place, len(alike), told))
+            for each in grid_tables(table):
+                print_table(each)
+            print_table(choice_table(chosen, select_on, table))
+        if fresh_count:
+            setting = {name: chosen[name].tolist()[0] for name in COMPARED if name in chosen}
+            tables.append(study.confirmation(setting, fresh_count).run(**run.running()).table)
+            if not run.json:
+                print_table(confirmation_table(only(table, setting), tables[-1], select_on))
     if run.json:
-        print_json(table)
-    for line in write_figures(run.out, grid_figures(result.table, some_classes=run.classes is not None)):
+        print_json(pd.concat(tables, ignore_index=True))
+    for line in write_figures(run.out, grid_figures(own_weights(result.table), some_classes=run.classes is not None)):
         say(line, quiet=run.quiet)

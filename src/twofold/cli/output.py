@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -40,6 +41,17 @@ def print_section(section: Section) -> None:
         print_table(section.table)
         console.print()
     print_lines(section.sentences)
+    console.print()
+
+
+def print_heading(text: str) -> None:
+    """Print what stands above a part of what is shown, underlined, since a file and a pipe know no bold letters."""
+    console = Console()
+    signs = in_signs_of(console.encoding, text)
+    rule = in_signs_of(console.encoding, "─" * min(cell_len(signs), console.width))
+    console.print()
+    for line in (signs, rule):
+        console.print(line, style="bold", markup=False, highlight=False, soft_wrap=not console.is_terminal)
     console.print()
 
 
@@ -93,12 +105,19 @@ def print_answers(table: pd.DataFrame, record: Mapping[str, Any], *, as_json: bo
         print_section(Section(None, list(one_answer(rows[0], relation, threshold))))
 
 
-def print_findings(found: Findings) -> None:
-    """Print the findings as one JSON object: an array for each statistic, or null and in `reasons` why not."""
-    tables = {name: records_of(table) for name, table in found.tables.items()}
-    left_out = dict.fromkeys(found.reasons)
-    json.dump({"settings": found.settings, **tables, **left_out, "reasons": found.reasons}, sys.stdout, indent=1)
+def print_findings(found: Sequence[tuple[Mapping[str, Any], Findings]]) -> None:
+    """Print the findings of a section as a JSON object: an array for each statistic, or null and in `reasons` why not.
+
+    Those of several are in `sections`, each with what tells it from the others in `section`.
+    """
+    objects = [{**({"section": dict(told)} if told else {}), **_findings_object(each)} for told, each in found]
+    json.dump(objects[0] if len(objects) == 1 else {"sections": objects}, sys.stdout, indent=1)
     print()
+
+
+def _findings_object(found: Findings) -> dict[str, Any]:
+    tables = {name: records_of(table) for name, table in found.tables.items()}
+    return {"settings": found.settings, **tables, **dict.fromkeys(found.reasons), "reasons": found.reasons}
 
 
 def print_examined(found: "Sequence[Finding]", *, as_json: bool, wrong: str, right: str) -> int:

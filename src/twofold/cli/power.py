@@ -28,18 +28,26 @@ def power(
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
 
+    Trials that were not drawn alike are sections of their own, one after another.
+
     Example: twofold power --difference 0.01 --data mnist
     """
-    from twofold.analysis import is_crossed, power_table
-    from twofold.cli.output import print_records, print_section, say
+    from twofold.analysis import is_crossed, power_by_section, power_rows
+    from twofold.cli.output import print_heading, print_lines, print_records, print_section, say
     from twofold.report.terminal.findings import power_section
+    from twofold.report.terminal.tables import Section
     from twofold.report.text.notes import crossed_note
+    from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 
     table = read_table(store, csv, which, settings)
-    plan = power_table(table, difference)
+    found = power_by_section(table, difference)
     if crossed := int(is_crossed(table).sum()):
         say(crossed_note(crossed))
     if json:
-        print_records(plan)
-    else:
-        print_section(power_section(plan))
+        print_records(power_rows(found))
+        return
+    print_lines(sections_notes([section for section, _ in found]))
+    for place, (section, plan) in enumerate(found[:MOST_SECTIONS]):
+        if section.told:
+            print_heading(section_heading(place, len(found), section.told))
+        print_section(Section(None, [f"{plan}."]) if isinstance(plan, str) else power_section(plan))

@@ -25,10 +25,11 @@ def results(
     """
     import sys
 
-    from twofold.analysis import with_factors
-    from twofold.cli.output import print_json, print_table, say
+    from twofold.analysis import sections, with_factors
+    from twofold.cli.output import print_heading, print_json, print_lines, print_table, say
     from twofold.errors import SettingError
     from twofold.report.terminal.study import settings_table
+    from twofold.report.text.sections import section_heading, sections_notes
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
@@ -40,4 +41,9 @@ def results(
     elif table.empty:
         say(f"no trials in {url} yet; `twofold study` makes some")
     else:
-        print_table(settings_table(table))
+        alike = sections(table)
+        print_lines(sections_notes(alike, len(alike)))
+        for place, section in enumerate(alike):
+            if section.told:
+                print_heading(section_heading(place, len(alike), section.told))
+            print_table(settings_table(section.trials))

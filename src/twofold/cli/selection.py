@@ -99,18 +99,19 @@ def read_store(
 ) -> tuple[pd.DataFrame, str]:
     """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
 
-    With `answers` those of one setting have a column `wrong_answers`, too.
+    With `answers` they have a column `wrong_answers`, too, unless they are of several settings.
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
     from twofold.analysis import all_told_apart, select, varying_settings
     from twofold.results import Store
+    from twofold.settings import SECTIONING
 
     store = Store(url, create=False)
     table, chosen = store.read(histories=histories), which.chosen(settings)
     some = any(value is not None for value in chosen.values())
     found = select(table, chosen) if some else all_told_apart(table)
-    if answers and not varying_settings(found):
+    if answers and set(varying_settings(found)) <= set(SECTIONING):
         found = found.assign(wrong_answers=found.key.map(store.wrong_answers(found.key)))
     return found, store.url
 

@@ -1,7 +1,7 @@
 """Our operations for this processor, as XLA knows them: machine code that was compared with the portable way before.
 
-The first time with these versions and this processor it is compiled and compared, in two parts at the same time and
-each in a process of its own, and then kept in the cache folder. Here it is only loaded. Where a process fails, crashes
+The first time with these versions and this processor it is compiled and compared, in parts at the same time and each
+in a process of its own, and then kept in the cache folder. Here it is only loaded. Where a process fails, crashes
 or hangs, or TWOFOLD_NATIVE=0 is set, everything is computed by operations that every platform has.
 """
 

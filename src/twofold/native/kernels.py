@@ -33,7 +33,7 @@ from twofold.native.maxima import pool_back_handler, pool_handler
 from twofold.native.norms import normalise_back_handler, normalise_handler
 from twofold.native.relus import relu_back_handler, relu_handler
 from twofold.native.rules import RULES
-from twofold.native.stages import ANY, PAPERS
+from twofold.native.stages import ANY, PAPERS, TILES
 from twofold.native.steps import step_handler
 from twofold.native.tiles import tiles_backward_handler, tiles_forward_handler
 from twofold.native.vectors import LANES, WIDTH, WIDTH_BACK, products_of, transpose_block, windows_back
@@ -499,6 +499,8 @@ HANDLERS: dict[str, dict[str, Callable[[np.generic], Callable]]] = {
         "pool_back": pool_back_handler,
         "normalise": normalise_handler,
         "normalise_back": normalise_back_handler,
+    },
+    TILES: {
         "tiles_forward": tiles_forward_handler,
         "tiles_backward": tiles_backward_handler,
     },

@@ -7,7 +7,7 @@ error says so and the exit code is not 0.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -29,17 +29,18 @@ from twofold.native.geometry import CHANNELS1, CHANNELS2
 from twofold.native.packing import unpack
 from twofold.native.quickly import compile_quickly
 from twofold.native.rules import RULES, Numbers, memories_of
-from twofold.native.stages import ANY, give_way, stage
+from twofold.native.stages import ANY, PAPERS, give_way, stage
 
 # Branches, images, height and width: whole blocks of images and not, one tile and more, odd sizes.
 _SHAPES = ((1, 5, 14, 14), (2, 7, 13, 17))
 
 # Images, kernels, strides, dilations and edges: whole blocks and not, runs of one number and of many.
+_TILED = ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1), ((1, 1), (0, 2)))
 _CONVOLUTIONS = (
     ((2, 9, 8, 3), (3, 2, 3, 100), (2, 1), (1, 1), ((1, 0), (2, 1))),
     ((1, 8, 9, 5), (2, 3, 5, 17), (1, 1), (1, 2), ((0, 0), (0, 0))),
     ((7, 10, 64), (1, 64, 64), (1,), (1,), ((0, 0),)),
-    ((2, 9, 15, 20), (3, 3, 20, 83), (1, 1), (1, 1), ((1, 1), (0, 2))),
+    _TILED,
 )
 
 # Images, windows, strides and dilations, and whether a ReLU follows: windows apart and together.
@@ -65,7 +66,12 @@ def main() -> None:
 
 def _comparisons(real: str, part: str) -> Iterator[tuple[str, Callable[[], None]]]:
     """Each operation, and what compares its two ways."""
-    if part == ANY:
+    if part == PAPERS:
+        yield "features", partial(_compare_features, real)
+        yield "product", partial(_compare_product, real)
+        for rule in RULES:
+            yield rule.__name__, partial(_compare_step, rule, real)
+    elif part == ANY:
         yield "convolution", partial(_compare_convolution, real)
         yield "depthwise convolution", partial(_compare_depthwise, real)
         yield "small products", partial(_compare_small_products, real)
@@ -74,10 +80,7 @@ def _comparisons(real: str, part: str) -> Iterator[tuple[str, Callable[[], None]
         yield "pooling", partial(_compare_pooling, real)
         yield "normalisation", partial(_compare_normalisation, real)
     else:
-        yield "features", partial(_compare_features, real)
-        yield "product", partial(_compare_product, real)
-        for rule in RULES:
-            yield rule.__name__, partial(_compare_step, rule, real)
+        yield "convolution by tiles", partial(_compare_tiles, real)
 
 
 def _compare_features(real: str) -> None:
@@ -97,16 +100,26 @@ def _compare_product(real: str) -> None:
 
 
 def _compare_convolution(real: str) -> None:
+    for image, kernel, *how in _CONVOLUTIONS:
+        _compare_convolved(partial(_convolved, convolution.native_convolution, how), image, kernel, how, real)
+
+
+def _compare_tiles(real: str) -> None:
+    image, kernel, *how = _TILED
+    _compare_convolved(partial(_convolved, convolution.tiled_convolution, how[-1:]), image, kernel, how, real)
+
+
+def _compare_convolved(ours: Callable, image: tuple, kernel: tuple, how: Sequence, real: str) -> None:
     random = np.random.default_rng(0)
-    for image, kernel, strides, dilations, edges in _CONVOLUTIONS:
-        arrays = [random.normal(size=shape).astype(real) for shape in (image, kernel)]
-        how = strides, dilations, edges
-        ways: list[Callable] = [partial(_convolved, convolution.native_convolution, how)]
-        if convolution.has_tiles(kernel, strides, dilations):
-            ways.append(partial(_convolved, convolution.tiled_convolution, (edges,)))
-        for way in ways:
-            portable = partial(_convolved, convolution.portable_convolution, how)
-            _compare(way, portable, arrays, range(2))
+    arrays = [random.normal(size=shape).astype(real) for shape in (image, kernel)]
+    _compare(ours, partial(_portably_convolved, how), arrays, range(2))
+
+
+def _portably_convolved(how: Sequence, x: Any, weight: Any) -> Any:
+    """The edges portably too: `portable_convolution` has them made by our operation, where it is trusted."""
+    strides, dilations, edges = how
+    padded, none = padding.portable_padded(x, edges), ((0, 0),) * len(edges)
+    return convolution.portable_convolution(padded, weight, strides, dilations, none)
 
 
 def _compare_depthwise(real: str) -> None:
@@ -174,7 +187,7 @@ def _pooled(way: Callable, windows: tuple, x: Any, bias: Any) -> Any:
     return way(x, bias, *windows)
 
 
-def _convolved(way: Callable, how: tuple, x: Any, weight: Any) -> Any:
+def _convolved(way: Callable, how: Sequence, x: Any, weight: Any) -> Any:
     return way(x, weight, *how)
 
 

@@ -1,4 +1,4 @@
-"""The work of compiling and comparing: its parts, each for two processes of its own at the same time as the other; and
+"""The work of compiling and comparing: its parts, each for two processes of its own at the same time as the others; and
 the stages of such a process: whoever waits for it is told where it stands, so where it ended."""
 
 import faulthandler
@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# The operations of the paper's networks and the optimizers' steps; and those that any network may have.
-PARTS = PAPERS, ANY = "papers", "any"
+# The operations of the paper's networks and the optimizers' steps; those that any network may have; and of these the
+# convolutions by tiles, which take as long to compile as all that the paper's networks need.
+PARTS = PAPERS, ANY, TILES = "papers", "any", "tiles"
 
 # What stands before the name of a stage on standard error.
 STAGE = "stage: "

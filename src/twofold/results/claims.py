@@ -86,11 +86,11 @@ class Claims:
 
     def beat(
         self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
-    ) -> None:
+    ) -> bool:
         """Say that `owner` is alive, and has done so many of its trials, which are those of a `plan` (see `Run`).
 
         Where it was forgotten, for it had been stopped, what it still trains (`held`) and nobody else has taken since
-        is claimed anew. A signal may cut this short, which is as if it had not been begun.
+        is claimed anew, and the answer is true. A signal may cut this short, which is as if it had not been begun.
         """
         told = {"trials": trials, "done": done, "plan": plan}
         again = {"beats": runs.c.beats + 1, "beat_at": sa.func.now()}
@@ -99,6 +99,7 @@ class Claims:
             if not known.rowcount:
                 connection.execute(insert_new(connection, runs), _of_this_process(owner) | told)
                 self.take(connection, list(held), owner)
+        return not known.rowcount
 
     def running(self, connection: sa.Connection) -> list[Run]:
         """The runs that there are, the earliest first."""

@@ -346,13 +346,13 @@ class Store:
 
     def beat(
         self, owner: str, held: Iterable[str], *, trials: int, done: int, plan: Mapping[str, Any] | None = None
-    ) -> None:
+    ) -> bool:
         """Say, every few seconds, that `owner` lives, still trains `held`, and has done so many of its trials.
 
-        `plan` says in short what those are: see `Run`.
+        `plan` says in short what those are: see `Run`. Whether it was forgotten: others may have what it claimed.
         """
         with self._errors():
-            self._claims.beat(owner, held, trials=trials, done=done, plan=plan)
+            return self._claims.beat(owner, held, trials=trials, done=done, plan=plan)
 
     def running(self) -> list[Run]:
         """The runs that train for this store, the earliest first; a store of an earlier version knows of none."""

@@ -58,7 +58,7 @@ def conduct(
         ending.enter_context(share.going_on(trials, len(trials) - len(missing)))
         from twofold.study.trainer import Trainer
 
-        return Trainer(digits, share.claim, outbox, devices(), trace=trace, note=listener.note)
+        return Trainer(digits, share.claimed, outbox, devices(), trace=trace, note=listener.note)
 
     def lacking() -> list[Trial]:
         return patience.with_(lambda: _missing(trials, store, trace, keeper))

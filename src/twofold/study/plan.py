@@ -7,14 +7,12 @@ from typing import Any
 
 from twofold.data import Images, Relation, Source, check_enough, find_relation
 from twofold.errors import SettingError
-from twofold.settings import COMPARED, SETTINGS, check_whole, several
+from twofold.settings import COMPARED, FIRST_FRESH_ROUND, SETTINGS, check_whole, several
 from twofold.study.trial import Trial
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
 _MOST_VALIDATION_PAIRS = 1000
 
-# A search takes rounds from 0 up, its confirmation from here on, so that the two never share a round.
-_FIRST_FRESH_ROUND = 1000
 _MOST_FRESH_ROUNDS = 100_000
 
 # No study has so many trials, which would take weeks; more are a slip of the keyboard, and would fill the memory.
@@ -103,12 +101,12 @@ def fresh_rounds(count: int, searched: int) -> range:
     Raises `SettingError` where the search reaches so far, or a number cannot be used.
     """
     check_whole("confirm", count, least=1, most=_MOST_FRESH_ROUNDS)
-    if searched > _FIRST_FRESH_ROUND:
+    if searched > FIRST_FRESH_ROUND:
         raise SettingError(
-            f"`rounds` (={searched}) reaches into the rounds kept for confirmation, {_FIRST_FRESH_ROUND} and on; "
-            f"search at most {_FIRST_FRESH_ROUND} rounds"
+            f"`rounds` (={searched}) reaches into the rounds kept for confirmation, {FIRST_FRESH_ROUND} and on; "
+            f"search at most {FIRST_FRESH_ROUND} rounds"
         )
-    return range(_FIRST_FRESH_ROUND, _FIRST_FRESH_ROUND + count)
+    return range(FIRST_FRESH_ROUND, FIRST_FRESH_ROUND + count)
 
 
 def spare_validation_pairs(digits: Images | Source, pairs: int) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from twofold import shutdown
 from twofold.errors import StoreAway, StoreError
 from twofold.results import Store, new_owner
+from twofold.results.claims import LIFETIME
 from twofold.results.heartbeat import beating
 from twofold.results.patience import Patience
 from twofold.study.outbox import Outbox
@@ -43,8 +45,24 @@ class Share:
         self._owner = new_owner()
         self._claimed: set[str] = set()
         self._over = False
+        self._told: dict[str, Any] = {}  # what a beat tells beside what is done
+        self._before = 0
+        self._beaten = time.monotonic()
+        self._forgotten = False
 
-    def claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
+    def claimed(self, keys: Sequence[str]) -> Iterator[str]:
+        """Those of the trials that this run is to train: claimed a portion after another, as their turn comes.
+
+        A run that was stopped may have been forgotten, and others train the rest of its portion: that is left to them.
+        Raises `StoreError` where the store fails.
+        """
+        left = list(keys)
+        while left:
+            self._forgotten = False
+            mine, left = self._claim(left)
+            yield from (key for key in mine if self._still_holds(key))
+
+    def _claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
         """Claim a portion of the trials; what `Store.claim` returns.
 
         Where the store stays away, what was claimed before is trained to its end: there is nothing more to claim.
@@ -84,15 +102,25 @@ class Share:
     def _signs_of_life(self, trials: Sequence[Trial], stored: int) -> AbstractContextManager[None]:
         if not self._store.is_shared:
             return nullcontext()
-        plan = in_short(trials)
-        return beating(lambda: self._beat(len(trials), stored, plan))
+        self._before, self._told = stored, {"trials": len(trials), "plan": in_short(trials)}
+        return beating(self._beat)
 
-    def _beat(self, trials: int, before: int, plan: Mapping[str, Any]) -> None:
+    def _beat(self) -> None:
         if self._over:  # the run is forgotten, while the program comes to its end
             return
+        begun = time.monotonic()
         stored = self._outbox.stored.copy()
         held = self._claimed.copy() - stored
-        self._store.beat(self._owner, held, trials=trials, done=before + len(stored), plan=plan)
+        forgotten = self._store.beat(self._owner, held, done=self._before + len(stored), **self._told)
+        self._forgotten = self._forgotten or forgotten
+        self._beaten = begun
+
+    def _still_holds(self, key: str) -> bool:
+        """Whether no other run has taken a claimed trial, or trained it, since this one's beats stood still."""
+        if self._told and time.monotonic() - self._beaten > LIFETIME / 2:
+            with suppress(StoreError):  # where it is away, others cannot take it either
+                self._beat()
+        return not self._forgotten or key in self._claim([key])[0]
 
     def _end(self) -> None:
         self._over = True

@@ -35,14 +35,14 @@ class Trainer:
     def __init__(
         self,
         digits: Images | Source,
-        claim: Callable[[Sequence[str]], tuple[list[str], list[str]]],
+        claimed: Callable[[Sequence[str]], Iterator[str]],
         outbox: Outbox,
         devices: Sequence[jax.Device],
         *,
         trace: bool,
         note: Callable[[str], None],
     ) -> None:
-        self._task, self._claim, self._outbox, self._devices = digits.task, claim, outbox, devices
+        self._task, self._claimed_keys, self._outbox, self._devices = digits.task, claimed, outbox, devices
         self._class_names = stored_names(digits.class_names)
         self._trace = trace
         images = digits.load()
@@ -75,12 +75,9 @@ class Trainer:
         return trained
 
     def _claimed(self, trials: Sequence[Trial]) -> Iterator[Trial]:
-        """Those of the trials that this run is to train, a portion after another, as their turn comes."""
+        """Those of the trials that this run is to train, as their turn comes."""
         by_key = {trial.key: trial for trial in trials}
-        left = list(by_key)
-        while left:
-            mine, left = self._claim(left)
-            yield from (by_key[key] for key in mine)
+        return (by_key[key] for key in self._claimed_keys(list(by_key)))
 
     def _row(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
         chance = _asked(self._chance(trial.asked, trial.balance))

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from twofold.analysis import by_round, classes_of, in_order, varying_settings
+from twofold.analysis import Section, by_round, classes_of, in_order, varying_settings
 from twofold.data import RELATIONS, Relation
 from twofold.networks import PAPERS
 from twofold.report.figures.files import Drawing
 from twofold.report.text.names import only_value
 from twofold.report.text.networks import NetworkFacts
+from twofold.report.text.sections import section_text
 from twofold.settings import SETTINGS
 
 
@@ -105,12 +106,21 @@ def tune_figures(
     }
 
 
-def findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
-    """All the figures of findings that the trials allow.
+def findings_figures(found: Sequence[Section]) -> dict[str, Drawing]:
+    """All the figures of findings that the trials of each section allow; of several, their names say which it is.
 
     For one setting these are effects, collapse, dead units over epochs and spread; for several, the collapse rates of
     each, since rounds pair up within one setting only.
     """
+    stems = _stems([section_text(section.told) for section in found])
+    return {
+        f"{name}_{stem}" if section.told else name: drawing
+        for section, stem in zip(found, stems)
+        for name, drawing in _findings_figures(section.trials).items()
+    }
+
+
+def _findings_figures(trials: pd.DataFrame) -> dict[str, Drawing]:
     if varying_settings(trials):
         return {"collapse_rates": Drawing("collapse:rates_figure", trials)}
     return {

@@ -8,6 +8,7 @@ import pandas as pd
 
 from twofold.analysis import (
     AnalysisError,
+    Section,
     agreement,
     as_trials,
     choice,
@@ -18,6 +19,7 @@ from twofold.analysis import (
     in_order,
     is_crossed,
     paired_differences,
+    sections,
     summary,
     varying_settings,
 )
@@ -40,15 +42,16 @@ from twofold.report.page.questions import shown_questions
 from twofold.report.text import pictures, statistics
 from twofold.report.text.answer import answer, answer_of_settings, question, task_sentence
 from twofold.report.text.made import made_of
-from twofold.report.text.names import PAPERS_DATA, setting_text
+from twofold.report.text.names import setting_text
 from twofold.report.text.networks import NetworkFacts
 from twofold.report.text.notes import crossed_note
+from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 from twofold.report.text.tables import TextTable
 from twofold.report.text.trials import trials_table
-from twofold.settings import COMPARED
+from twofold.settings import SETTINGS
 
 # More settings, or trials, than these would make a page that nobody reads to its end.
-_MOST_SECTIONS = 24
+_MOST_SETTINGS = 24
 _MOST_TRIALS = 2000
 
 T = TypeVar("T")
@@ -57,7 +60,7 @@ _Groups = list[tuple[_Setting, pd.DataFrame]]
 
 
 @dataclass(frozen=True)
-class Section:
+class OfSetting:
     """What the page shows of the trials of one setting."""
 
     heading: str
@@ -66,6 +69,24 @@ class Section:
     charts: Sequence[Chart]
     tables: Sequence[TextTable]
     commands: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What the page shows of a section of the trials; `heading` and `mark`, for links, are empty where it is the only.
+
+    `left_out` is the number of settings that are in the tables only.
+    """
+
+    heading: str
+    mark: str
+    task: str
+    answer: Sequence[str]
+    settings: Sequence[OfSetting]
+    left_out: int
+    heatmaps: Sequence[Heatmap]
+    choice: TextTable | None
+    paper: TextTable | None
 
 
 def report_page(
@@ -82,7 +103,8 @@ def report_page(
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
     None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of
-    `relations` their tables of answers.
+    `relations` their tables of answers. Trials that were not drawn alike (`twofold.analysis.sections`) are parts of the
+    page, each with an answer of its own.
     """
     common = {
         "title": title,
@@ -95,35 +117,47 @@ def report_page(
         return render("report.html", **common, trials=0)
     # What has one name and is something else gets a name of its own first, so that it is not taken for the same.
     crossed = int(is_crossed(table).sum())
-    table = _once_each(as_trials(table))
-    varied = varying_settings(table)
-    ranking = _ranking(table) if varied else None
-    groups = _by_setting(table, varied, ranking)
+    table = as_trials(table)
+    alike = sections(table)
     return render(
         "report.html",
         **common,
         trials=len(table),
-        task=task_sentence(table),
-        answer=[*_overall_answer(table, groups, ranking, varied), *([crossed_note(crossed)] if crossed else [])],
-        sections=[_section(setting, trials) for setting, trials in groups[:_MOST_SECTIONS]],
-        left_out=max(0, len(groups) - _MOST_SECTIONS),
-        heatmaps=_heatmaps(table, varied),
-        choice=None
-        if ranking is None
-        else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique()),
-        paper=_paper_table(table, varied),
+        several=len(alike) > 1,
+        notes=[*sections_notes(alike), *([crossed_note(crossed)] if crossed else [])],
+        parts=[_part(place, len(alike), section) for place, section in enumerate(alike[:MOST_SECTIONS])],
         networks=shown_networks(networks),
         questions=shown_questions(relations),
         what_is_asked=pictures.TABLE_OF_ANSWERS,
-        every=trials_table(table, varied, _MOST_TRIALS),
+        every=trials_table(table, _telling(table, alike[0]), _MOST_TRIALS),
         made=made_of(table),
     )
 
 
-def _once_each(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with one trial of each network, setting and round: validation pairs make no other training."""
-    same = [name for name in (*COMPARED, "network", "seed", "round") if name in table]
-    return table.drop_duplicates(same, keep="last").reset_index(drop=True)
+def _telling(table: pd.DataFrame, section: Section) -> list[str]:
+    """The settings in which a table's trials differ."""
+    varied = {*varying_settings(table), *section.told}
+    return [name for name in SETTINGS if name in varied]
+
+
+def _part(place: int, of: int, section: Section) -> Part:
+    """What the page shows of a section."""
+    table = section.trials
+    varied = varying_settings(table)
+    ranking = _ranking(table) if varied else None
+    groups = _by_setting(table, varied, ranking)
+    ranked = None if ranking is None else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique())
+    return Part(
+        heading=section_heading(place, of, section.told) if section.told else "",
+        mark=f"-{place + 1}" if section.told else "",
+        task=task_sentence(table),
+        answer=_overall_answer(table, groups, ranking, varied),
+        settings=[_of_setting(setting, trials) for setting, trials in groups[:_MOST_SETTINGS]],
+        left_out=max(0, len(groups) - _MOST_SETTINGS),
+        heatmaps=_heatmaps(table, varied),
+        choice=ranked,
+        paper=_paper_table(table, varied),
+    )
 
 
 def _ranking(table: pd.DataFrame) -> pd.DataFrame | None:
@@ -162,7 +196,7 @@ def _overall_answer(table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame 
     return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials)]
 
 
-def _section(setting: _Setting, trials: pd.DataFrame) -> Section:
+def _of_setting(setting: _Setting, trials: pd.DataFrame) -> OfSetting:
     charts = (_or_none(effects_chart, trials), strip_chart(trials), collapse_chart(trials), curves_chart(trials))
     tables = (
         statistics.summary_table(summary(trials)),
@@ -170,7 +204,7 @@ def _section(setting: _Setting, trials: pd.DataFrame) -> Section:
         _differences(trials),
         statistics.collapse_table(collapse(trials)),
     )
-    return Section(
+    return OfSetting(
         heading=setting_text(setting),
         answer=answer(trials),
         rounds=[rounds_chart(trials, width) for width in (WIDE, NARROW)],
@@ -200,12 +234,9 @@ def _differences(trials: pd.DataFrame) -> TextTable | None:
 def _paper_table(table: pd.DataFrame, varied: list[str]) -> TextTable | None:
     """The paper's study, or its grid search, beside ours; None where no trial has its settings."""
     in_grid = bool({"optimizer", "learning_rate"} & set(varied))
-    papers = table[table.data == PAPERS_DATA] if table.data.nunique() > 1 else table
-    if papers.empty:
-        return None
-    beside = (grid_agreement if in_grid else agreement)(papers)
+    beside = (grid_agreement if in_grid else agreement)(table)
     by = ["network", "optimizer", "learning_rate"] if in_grid else ["network"]
-    return None if beside.empty else statistics.agreement_table(beside, list(papers.data), by)
+    return None if beside.empty else statistics.agreement_table(beside, list(table.data), by)
 
 
 def _heatmaps(table: pd.DataFrame, varied: list[str]) -> list[Heatmap]:

@@ -1,0 +1,161 @@
+"""Every command that reads, over a store of trials that were not drawn alike: nothing is pooled, and it is said."""
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from tests.mixed_store import FRESH, WIDTH, mixed_store
+
+from twofold.analysis import sections
+from twofold.cli import main
+from twofold.report.figures.catalogue import findings_figures
+from twofold.results import Store
+from twofold.settings import SECTIONING, is_fresh
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    return mixed_store(tmp_path_factory.mktemp("mixed") / "mixed.db")
+
+
+@pytest.fixture
+def told(mixed, capsys, monkeypatch):
+    """Runs a command on the store on a wide terminal, and gives what it prints."""
+
+    def run(*arguments, code=0):
+        assert main([*arguments, "--store", str(mixed.path)]) == code
+        return capsys.readouterr()
+
+    return run
+
+
+def within_one(mixed, error):
+    """Whether a mean error lies in the range of a section."""
+    return any(low <= error <= low + WIDTH for low in mixed.lowest.values())
+
+
+def rows_of(text):
+    """The cells of the lines of tables that begin with a network's name."""
+    lines = [re.split(r"\s{2,}", line.strip()) for line in text.splitlines() if line.startswith((" Net", "Net"))]
+    return [cells for cells in lines if len(cells) > 3]
+
+
+def test_a_mean_over_two_sections_would_lie_in_none(mixed):
+    lows = sorted(mixed.lowest.values())
+    assert len(lows) == 10
+    assert not within_one(mixed, (lows[0] + lows[1] + WIDTH) / 2)
+
+
+def test_results_lists_each_section_by_itself(mixed, told):
+    text = told("results").out
+    assert len(re.findall(r"^Section \d+ of 10: ", text, re.M)) == 10
+    assert "10 sections: the trials were not drawn alike" in text
+    assert f"--rounds {FRESH[0]}-{FRESH[-1]}" in text
+    means = [float(cells[-3]) / 100 for cells in rows_of(text)]
+    assert len(means) == 4 * (2 * 2 + 8)
+    assert all(within_one(mixed, mean) for mean in means)
+    assert sum(map(int, re.findall(r"Test error of (\d+) trials", text))) == len(
+        json.loads(told("results", "--json").out)
+    )
+
+
+def test_rows_are_all_there(mixed, told):
+    rows = list(csv.DictReader(io.StringIO(told("results", "--csv").out)))
+    assert len(rows) == 4 * (2 * (3 * 2 + 5) + 5 * 3 + 2 * 3)
+
+
+def test_analyse_compares_and_pools_within_sections_only(mixed, told):
+    found = json.loads(told("analyse", "--json").out)["sections"]
+    assert len(found) == 10
+    means = {}
+    for each in found:
+        assert set(each["section"]) <= {*SECTIONING, "fresh"}
+        lows = {
+            round(low, 6)
+            for row in each["summary"]
+            for low in mixed.lowest.values()
+            if low <= row["mean"] <= low + WIDTH
+        }
+        assert len(lows) == 1, each["section"]
+        means[lows.pop()] = each
+        for row in [*(each.get("differences") or []), *(each.get("effects") or [])]:
+            assert abs(row["difference"]) < 2 * WIDTH
+    assert len(means) == 10
+    text = told("analyse").out
+    assert len(re.findall(r"^Section \d+ of 10: ", text, re.M)) == 10
+    assert "look better there than they are" in text
+
+
+def test_power_is_that_of_each_section_or_says_why_not(mixed, told):
+    rows = json.loads(told("power", "--json").out)
+    assert {row["fresh"] for row in rows} == {True, False}
+    planned = [row for row in rows if row["first"]]
+    assert all(abs(row["observed"]) < WIDTH for row in planned)
+    assert len(planned) == 6 * 8  # of each pair, in the sections that have one setting
+    assert [row["note"] for row in rows if not row["first"]] == [
+        "the table has 2 trials of NetBase in round 0 (they differ in `learning_rate`); choose one setting"
+    ] * 2
+    text = told("power").out
+    assert text.count("Rounds needed to tell two networks apart") == 8
+    assert "3 rounds" in text
+    assert "5 rounds" in text
+    assert "8 rounds" not in text
+
+
+def test_one_section_chosen_is_shown_as_ever(mixed, told):
+    chosen = ["--data", "mnist5k", "--relation", "<=", "--rounds", "1000-1004", "--pairs", "1000"]
+    assert "Section" not in told("analyse", *chosen).out
+    assert "sections" not in json.loads(told("analyse", *chosen, "--json").out)
+    assert "Test error of 20 trials" in told("results", *chosen).out
+
+
+class Means(HTMLParser):
+    """The means in the tables of test errors of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self._caption, self._tag, self._cells = [], "", "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self._tag = tag
+
+    def handle_data(self, data):
+        if self._tag == "caption":
+            self._caption = data
+        elif self._tag == "td":
+            self._cells.append(data)
+
+    def handle_endtag(self, tag):
+        if tag == "tr" and self._cells:
+            if self._caption.startswith("Test error"):
+                self.found.append(float(self._cells[1]) / 100)
+            self._cells = []
+        self._tag = ""
+
+
+def test_the_report_has_a_part_for_each_section(mixed, told, tmp_path):
+    told("report", "--out", str(tmp_path / "report.html"))
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "10 sections: the trials were not drawn alike" in text
+    assert len(re.findall(r'<section id="section-\d+">', text)) == 10
+    means = Means(text).found
+    assert len(means) == 4 * (2 * 2 + 8)
+    assert all(within_one(mixed, mean) for mean in means)
+    answers = re.findall(r"errs least: ([\d.]+) %", text)
+    assert answers
+    assert all(within_one(mixed, float(error) / 100) for error in answers)
+
+
+def test_figures_are_of_one_section_each(mixed):
+    table = Store(str(mixed.path), create=False).read()
+    chosen = table[(table.data == "mnist5k") & (table.pairs == 1000) & (table.relation == "==")]
+    drawings = findings_figures(sections(chosen))
+    assert drawings.keys() == {
+        "collapse_rates_rounds-below-1000",
+        *(f"{stem}_rounds-from-1000-on" for stem in ("effects", "collapse", "dead_units", "spread")),
+    }
+    assert all(set(is_fresh(drawing.rows["round"])) == {"below" not in name} for name, drawing in drawings.items())
