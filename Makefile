@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
+.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -34,6 +34,10 @@ campaign-flipped-bits: $(VENV)/.installed-test
 # The paper's network as a user writes it in PyTorch and in Equinox, beside the one that is built in: forty rounds of the full MNIST.
 campaign-papers-network: $(VENV)/.installed-test
 	$(BIN)/python -m tests.campaigns.papers_network
+
+# How often intervals hold and tests err, by simulation: writes docs/coverage.md.
+campaign-coverage: $(VENV)/.installed-test
+	$(BIN)/python -m tests.campaigns.coverage --out docs/coverage.md
 
 # Digits that were changed, and printed ones: how many keep their class when they are prepared. It needs the full MNIST.
 campaign-preparation: $(VENV)/.installed-test

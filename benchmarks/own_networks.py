@@ -45,7 +45,7 @@ from twofold.networks.protocol import EVALUATED_AT_ONCE, Outputs, Variables
 from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.weights import fresh
 from twofold.settings import Settings
-from twofold.study.trainer import device_name
+from twofold.study.machine import device_name
 from twofold.training.cohort import Job, TrialData, train_cohorts
 from twofold.training.devices import use_devices
 from twofold.training.run import numbers_of, program_of, trial_key

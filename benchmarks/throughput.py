@@ -33,7 +33,7 @@ from rich.table import Table
 from twofold.data import Images, draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.study import Trial
-from twofold.study.trainer import device_name
+from twofold.study.machine import device_name
 from twofold.training.cohort import Job, TrialData, train_cohorts
 from twofold.training.devices import use_devices
 from twofold.training.run import numbers_of, program_of, trial_key

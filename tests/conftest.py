@@ -17,13 +17,14 @@ from tests.postgres import Server, running
 from tests.processes import Launch, launching
 
 # Before anything of twofold is imported: every shape and type in a signature is checked at every call; but not where
-# functions are compiled and no longer Python's, not in the declarations,
+# functions are compiled and no longer Python's, or sent to other machines by their code, not in the declarations,
 # whose types are for type checkers, and not in what users call, who are told of a slip by us.
 _SOURCE = Path(__file__).parents[1] / "src"
 _COMPILED = {
     "__init__.py",
     "settings.py",
     "api.py",
+    "cluster.py",
     "foreign.py",
     "geometry.py",
     "vectors.py",

@@ -1,6 +1,7 @@
 """A disk that is full, at every place that is written: one sentence, nothing damaged, and with room it goes on."""
 
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -10,23 +11,38 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli.program import run
 from tests.mutations.readers import row_of
 
 from twofold import cache
+from twofold.cli import main
 from twofold.errors import SettingError, StoreAway, StoreError
 from twofold.networks.protocol import Variables
 from twofold.report.figures.files import Drawing, write_figures
 from twofold.report.page.html import write_page
 from twofold.results import ModelStore, Store
+from twofold.study.audit import audit
 
 SIZE = 2 * 1024**2
 
 
 class SmallDisk:
-    """A file system of two MiB of its own."""
+    """A file system of its own, of so many bytes, in a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int = SIZE) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root, and not in every container, may mount a small disk")
+
+    def grow(self, size: int) -> None:
+        """Make room for so many bytes in all."""
+        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+
+    def unmount(self) -> None:
+        """Take it away, with all that is on it."""
+        subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     @contextmanager
     def full(self):
@@ -63,13 +79,9 @@ def disk(request, tmp_path):
     if request.param == "a limit":
         yield Limit(tmp_path)
         return
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", tmp_path], capture_output=True, check=False
-    )
-    if os.geteuid() != 0 or mounted.returncode:
-        pytest.skip("only root, and not in every container, may mount a small disk")
-    yield SmallDisk(tmp_path)
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    small = SmallDisk(tmp_path)
+    yield small
+    small.unmount()
 
 
 def names(folder):
@@ -142,3 +154,69 @@ def test_the_cache(disk, monkeypatch):
     assert names(disk.folder / "twofold" / "some") == ["kept"]
     cache.keep("some/kept", b"new", most=9)
     assert cache.read_kept("some/kept") == b"new"
+
+
+# The command line.
+
+SIZES = ["--epochs", "1", "--pairs", "100", "--test-pairs", "50", "--workers", "1"]
+STUDY = ["study", "--networks", "NetWS", "--rounds", "6", *SIZES, "--keep-models", "all"]
+# A disk of so many bytes takes the store and some of the networks.
+ROOM = 1_500_000
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory):
+    """A disk that became full under a study, which ended; and the same command when there was room.
+
+    Then another disk is full, where compiled programs and the list of fonts are kept.
+    """
+    small, cache = SmallDisk(tmp_path_factory.mktemp("small"), ROOM), SmallDisk(tmp_path_factory.mktemp("cache"), 4096)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    first = run(*STUDY, cwd=small.folder, TMPDIR=str(elsewhere), TWOFOLD_STORE_PATIENCE="1")
+    small.grow(10 * ROOM)
+    with cache.full():
+        second = run(*STUDY, cwd=small.folder, XDG_CACHE_HOME=str(cache.folder), TWOFOLD_NATIVE="0")
+    yield small, elsewhere, first, second
+    small.unmount()
+    cache.unmount()
+
+
+def test_a_study_whose_disk_becomes_full_ends_in_one_line(story):
+    _, elsewhere, first, _ = story
+    assert first.returncode == 3, first.stderr
+    last = first.stderr.splitlines()[-1]
+    cause = (
+        r"cannot write twofold\.models/\w+\.safetensors \(No space left on device\); name another folder with --models"
+    )
+    assert re.fullmatch(
+        rf"twofold: {cause}; \d finished trials? kept in \S+; `twofold store merge \S+` stores what is there", last
+    )
+    assert "Traceback" not in first.stderr
+    assert [path.name for path in elsewhere.iterdir()] == ["twofold-rescued.db"]
+
+
+def test_the_same_command_goes_on_when_there_is_room(story):
+    small, _, _, second = story
+    assert second.returncode == 0, second.stderr
+    said = [line for line in second.stderr.splitlines() if not re.match(r"\d of 6 trials", line)]
+    assert said == ["wrote figures/figure2.png", "wrote figures/figure2.svg"]
+    found = audit(Store(small.folder / "twofold.db", create=False), ModelStore(small.folder / "twofold.models"))
+    assert (found.trials, found.kept, found.faults) == (6, 6, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "made"), [([*STUDY, "--out", "drawn"], "drawn/figure2.svg"), (["report", "-o", "page.html"], "page.html")]
+)
+def test_what_is_drawn_on_a_full_disk_is_one_line(story, words, made, monkeypatch, capsys):
+    small, *_ = story
+    monkeypatch.chdir(small.folder)
+    with small.full():
+        assert main(words) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert re.fullmatch(
+            r"twofold: `--out` \(=\S+\) cannot be written \(No space left on device\); name another \w+", line
+        )
+        assert not (small.folder / made).exists()
+    assert main(words) == 0
+    assert (small.folder / made).exists()
+    assert not list(small.folder.rglob("*.partial"))

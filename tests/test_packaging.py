@@ -34,7 +34,8 @@ def test_what_is_imported_is_declared_and_what_is_declared_is_imported() -> None
     packages |= {"tqdm"}  # which pooch shows progress by
     optional = PROJECT["optional-dependencies"]
     tried = ["onnxruntime"]  # what was exported, where it is at hand
-    assert packages == names(PROJECT["dependencies"] + optional["tune"] + optional["torch"] + optional["onnx"] + tried)
+    extras = [requirement for extra in ("tune", "torch", "onnx", "cluster") for requirement in optional[extra]]
+    assert packages == names(PROJECT["dependencies"] + extras + tried)
 
 
 def test_the_pythons_are_the_same_everywhere() -> None:

@@ -26,6 +26,7 @@ from twofold.analysis import (
 )
 from twofold.data import Reading, Relation, Source, find_source
 from twofold.data.asked import find_pairs
+from twofold.data.reading import classes_text
 from twofold.errors import SettingError, StoreError, needing, unknown_choice
 from twofold.export.portable import check_exportable, contents_of, files_of
 from twofold.export.trained import find_kept, open_named
@@ -36,18 +37,22 @@ from twofold.report.live import LiveDisplay
 from twofold.report.places import check_file, not_writable, write_file
 from twofold.report.streams import SafeStream
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
+from twofold.results.plans import COMMANDS
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.asking import ask
 from twofold.study.conduct import conduct
+from twofold.study.connection import LOCAL, check_cluster
 from twofold.study.keep import Keeper, check_keep
 from twofold.study.listener import Listener, Silence
+from twofold.study.plan import identities_of, plan_of, study_in_words
 from twofold.training.devices import check_workers, prepare_devices
 
 if TYPE_CHECKING:
     import jax
     from matplotlib.figure import Figure
 
+    from twofold.study.cluster import Cluster
     from twofold.study.tune import Found, Search
 
 
@@ -98,28 +103,34 @@ class Study(Settings):
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
+        command: str = "study",
     ) -> StudyResult:
         """Train the trials that are not in the store yet, and return the results of all.
 
+        The store records what was asked for as a plan, which `command` is the name of in `twofold results --plans`.
         `workers` is the number of devices to use (all the cores, or all the GPUs, by default), `store` the path of an
         SQLite file or the URL of a PostgreSQL database. `trace` keeps the number of dead units after every epoch as
         well. `keep_models` is "none", "best" or "all" (see `twofold.study.keep.Keeper`): trained networks go into the
         folder `models`, by default one beside the store.
 
-        Raises `SettingError`, `DataError` or `StoreError`, each with what to do about it.
+        `cluster` trains on a cluster of Ray's (the extra `cluster`; docs/cluster.md): "local" starts one of this
+        machine for as long as the study runs, "auto" takes the one that this machine is part of, and an address
+        another; `workers` are then those of each node.
+
+        Raises `SettingError`, `DataError`, `StoreError` or `ClusterError`, each with what to do about it.
         """
-        check_workers(workers)
-        check_keep(keep_models)
-        trials = self.trials()
-        unused = self._check_used(store, trials)
-        opened = Store(store)
-        keeper = self._keeper(keep_models, opened, store, models)(trials)
-        with _listener(opened, progress) as listener:
-            if unused:
-                listener.note(unused)
-            devices = _devices(workers, listener)
-            conduct(trials, self._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper)
-        return StudyResult(study=self, store=opened, trials=trials)
+        return run_together(
+            [self],
+            command,
+            workers=workers,
+            store=store,
+            progress=progress,
+            trace=trace,
+            keep_models=keep_models,
+            models=models,
+            cluster=cluster,
+        )
 
     def tune(
         self,
@@ -132,6 +143,7 @@ class Study(Settings):
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
         **space: Any,
     ) -> TuneResult:
         """Search for the settings with the lowest validation error: for each network, or `together` for all of them.
@@ -147,26 +159,28 @@ class Study(Settings):
         with needing("tune", "tuning"):
             from twofold.study.tune import SearchSpace, tune
         budget = check_whole("budget", budget, least=1)
-        check_workers(workers)
+        _check_running(workers, cluster)
         check_keep(keep_models)
         chosen = {name: value for name, value in _in_new_words(space).items() if value is not None}
         start = self._startable(chosen)
         start.check_selection("validation")
         asked = [name for name in chosen if name in SETTINGS and SETTINGS[name].of_network]
         check_used(self._networks, [*asked, *self._of_networks])
-        searches = start._searches(SearchSpace.of(chosen), together)
+        where = SearchSpace.of(chosen)
+        searches = start._searches(where, together)
         opened = Store(store)
-        with _listener(opened, progress) as listener:
+        with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
             found = tune(
                 searches,
                 budget=budget,
                 digits=self._source,
                 store=opened,
-                devices=_devices(workers, listener),
+                devices=devices,
                 listener=listener,
                 seed=several(self.seed)[0],
                 trace=trace,
                 keeper_of=self._keeper(keep_models, opened, store, models),
+                content=start._plan_of([start._in_words([])], budget=budget, together=together, space=where.written),
             )
         return TuneResult(study=start, store=opened, found=found)
 
@@ -189,6 +203,25 @@ class Study(Settings):
         pairs and weights, from the same images. Raises `SettingError` where this study reaches round 1000.
         """
         return replace(self, **dict(setting), rounds=fresh_rounds(rounds, max(round_numbers(self.rounds)) + 1))
+
+    def _in_words(
+        self, trials: Sequence[Trial], networks: Sequence[str] | None = None, **setting: Any
+    ) -> dict[str, Any]:
+        """This study as a plan says it, or these networks of it with some settings in the place of its own."""
+        settings = {name: getattr(self, name) for name in SETTINGS} | setting
+        chosen = [each for each in self._resolved if networks is None or each.name in networks]
+        classes = self._reading.classes
+        return study_in_words(
+            chosen, round_numbers(self.rounds), settings, None if classes is None else classes_text(classes), trials
+        )
+
+    def _plan_of(self, studies: Sequence[Mapping[str, Any]], **search: Any) -> dict[str, Any]:
+        """The content of a plan of these studies, which are all of this one's networks and images."""
+        content = {"studies": list(studies), "identities": self.identities}
+        if not search:
+            return content
+        space = {name: _one_or_several(values) for name, values in search["space"].items()}
+        return content | {"search": {**search, "space": space}}
 
     def _trials_of(self, networks: Sequence[str], **setting: Any) -> list[Trial]:
         """The plan for these networks, with some settings in the place of the study's own."""
@@ -250,6 +283,11 @@ class Study(Settings):
         return ""
 
     @property
+    def identities(self) -> dict[str, str]:
+        """Of what has a name of its own (networks, functions, the images) the hash that tells what it is now."""
+        return identities_of(self._resolved, self._asked, self._source)
+
+    @property
     def _of_networks(self) -> list[str]:
         """The settings of networks that are not left at their defaults."""
         return [n for n, s in SETTINGS.items() if s.of_network and several(getattr(self, n)) != [s.default]]
@@ -271,8 +309,59 @@ class Study(Settings):
     @cached_property
     def _source(self) -> Source:
         folder = None if self.data_dir is None else typed_path("data_dir", self.data_dir)
-        reading = Reading.of({name: getattr(self, name) for name in SETTINGS}, self.classes)
-        return find_source(SETTINGS["data"].checked(self.data), folder, reading)
+        return find_source(SETTINGS["data"].checked(self.data), folder, self._reading)
+
+    @cached_property
+    def _reading(self) -> Reading:
+        return Reading.of({name: getattr(self, name) for name in SETTINGS}, self.classes)
+
+
+def planned_studies(content: Mapping[str, Any], data_dir: Path | None = None) -> list[Study]:
+    """The studies of a plan, as `twofold.results.plans.check_content` has it. Raises `SettingError`."""
+    return [
+        Study(
+            networks=each["networks"],
+            rounds=each["rounds"],
+            classes=each.get("classes"),
+            data_dir=data_dir,
+            **each.get("settings", {}),
+        )
+        for each in content["studies"]
+    ]
+
+
+def run_together(
+    studies: Sequence[Study],
+    command: str,
+    *,
+    workers: int | None = None,
+    store: str | Path = DEFAULT_URL,
+    progress: bool = True,
+    trace: bool = False,
+    keep_models: str = "none",
+    models: str | Path | None = None,
+    cluster: str | None = None,
+) -> StudyResult:
+    """Run studies of the same images as one plan: see `Study.run`."""
+    _check_running(workers, cluster)
+    check_keep(keep_models)
+    if command not in COMMANDS:
+        raise unknown_choice("command", command, COMMANDS)
+    first, of_each = studies[0], [study.trials() for study in studies]
+    if len({trial.fingerprint for trials in of_each for trial in trials}) > 1:
+        raise SettingError("`studies` are of several data sets; a plan is of one: make a plan for each")
+    every = list({trial.key: trial for trials in of_each for trial in trials}.values())
+    unused = "; ".join(filter(None, (study._check_used(store, trials) for study, trials in zip(studies, of_each))))
+    opened = Store(store)
+    keeper = first._keeper(keep_models, opened, store, models)(every)
+    said = [study._in_words(trials) for study, trials in zip(studies, of_each)]
+    identities = {name: each for study in studies for name, each in study.identities.items()}
+    plan = plan_of(command, every, {"studies": said, "identities": identities})
+    with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
+        if unused:
+            listener.note(unused)
+        conduct(every, first._source, opened, devices=devices, listener=listener, trace=trace, keeper=keeper, plan=plan)
+    return StudyResult(study=first, store=opened, trials=every)
 
 
 # What a choice names even where a study has a single value of it, as the paper's does.
@@ -280,6 +369,12 @@ _SEARCHED = {"optimizer", "learning_rate"}
 
 # What arguments of `Study.tune` were called in version 0.1; they work for one version more.
 _OLD_WORDS = {"optimizers": "optimizer", "batch_sizes": "batch_size"}
+
+
+def _one_or_several(values: Any) -> Any:
+    """Plain values, as JSON has them."""
+    given = several(values)
+    return given if len(given) > 1 else given[0]
 
 
 def _in_new_words(space: Mapping[str, Any]) -> dict[str, Any]:
@@ -308,16 +403,36 @@ def _listener(store: Store, progress: bool) -> Iterator[Listener]:
         yield listener
 
 
-def _devices(workers: int | None, listener: Listener) -> Callable[[], Sequence[jax.Device]]:
-    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them."""
+def _check_running(workers: int | None, cluster: str | None) -> None:
+    """Raise `SettingError` or `ExtraError` for what cannot be trained on; nothing is started for it."""
+    check_cluster(cluster)
+    if cluster in (None, LOCAL):
+        check_workers(workers)
+    elif workers is not None:
+        check_whole("workers", workers, least=1)
 
-    @functools.cache
-    def devices() -> Sequence[jax.Device]:
-        from twofold.training.devices import use_devices
 
-        return use_devices(workers, listener.note)
+@contextlib.contextmanager
+def _devices(
+    workers: int | None, cluster: str | None, listener: Listener
+) -> Iterator[Callable[[], Sequence[jax.Device] | Cluster]]:
+    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them.
 
-    return devices
+    They are those of this machine, or a cluster, which is left at the end.
+    """
+    with contextlib.ExitStack() as ending:
+
+        @functools.cache
+        def devices() -> Sequence[jax.Device] | Cluster:
+            if cluster is not None:
+                from twofold.study.cluster import Cluster
+
+                return ending.enter_context(Cluster(cluster, workers, listener.note))
+            from twofold.training.devices import use_devices
+
+            return use_devices(workers, listener.note)
+
+        yield devices
 
 
 @dataclass(frozen=True)
@@ -360,14 +475,15 @@ class StudyResult:
         """Mean, standard deviation, interval and more of each network's and setting's test error, as fractions."""
         return summary(without_unused(self.table), ["network", *varying_settings(self.table)])
 
-    def choice(self, select_on: str = "validation") -> pd.DataFrame:
+    def choice(self, select_on: str = "validation", equivalence_margin: float | None = None) -> pd.DataFrame:
         """Which setting to take: see `twofold.analysis.choice`. The rows have every setting that the study varied.
 
-        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses.
+        `select_on` is "validation" or "test"; the latter is the paper's way, and flatters what it chooses. Differences
+        of less than the `equivalence_margin` (a fraction) do not matter, where it is given.
         """
         self.study.check_selection(select_on)
         varied = [name for name in COMPARED if name in _SEARCHED or name in varying_settings(self.table)]
-        return choice(self.table, SELECT_ON[select_on], by=varied)
+        return choice(self.table, SELECT_ON[select_on], by=varied, equivalence_margin=equivalence_margin)
 
     def figure(self) -> Figure:
         """The test error of every round: the paper's Figure 2.
@@ -408,6 +524,7 @@ class TuneResult:
         trace: bool = False,
         keep_models: str = "none",
         models: str | Path | None = None,
+        cluster: str | None = None,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Train the best setting of each search, and the study's own, in `rounds` rounds that no search saw.
 
@@ -418,11 +535,15 @@ class TuneResult:
         best = [trial for found in self.found for trial in fresh._trials_of(found.networks, **found.best)]
         start = fresh.trials()
         every = list({trial.key: trial for trial in [*best, *start]}.values())
+        said = [fresh._in_words(best, found.networks, **found.best) for found in self.found]
+        plan = plan_of("confirmation", every, fresh._plan_of([*said, fresh._in_words(start)]))
         keeper = self.study._keeper(keep_models, self.store, self.store.url, models)(every)
-        with _listener(self.store, progress) as listener:
-            devices = _devices(workers, listener)
+        _check_running(workers, cluster)
+        with _listener(self.store, progress) as listener, _devices(workers, cluster, listener) as devices:
             source = self.study._source
-            conduct(every, source, self.store, devices=devices, listener=listener, trace=trace, keeper=keeper)
+            conduct(
+                every, source, self.store, devices=devices, listener=listener, trace=trace, keeper=keeper, plan=plan
+            )
         return _read(self.store, best), _read(self.store, start)
 
 

@@ -23,6 +23,7 @@ _EXTRAS = {
     "torch": "networks as PyTorch modules",
     "onnx": "twofold export --to onnx",
     "postgres": "stores in a PostgreSQL database",
+    "cluster": "training on a cluster (--cluster)",
     "cuda": "training on a GPU of NVIDIA's",
 }
 

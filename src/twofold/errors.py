@@ -10,6 +10,7 @@ _OF_EXTRAS = {
     "torch": ("PyTorch", ("torch",)),
     "tune": ("Optuna", ("optuna",)),
     "onnx": ("ONNX", ("onnx", "onnxscript")),
+    "cluster": ("Ray", ("ray",)),
 }
 
 # Where a URL has a password: between a colon and the @ before the host, or in a parameter that is called so.
@@ -61,6 +62,12 @@ class NetworkError(TwofoldError):
     """A network of the user's own cannot be called, or uses what cannot be computed here."""
 
     exit_code = 2
+
+
+class ClusterError(TwofoldError):
+    """A cluster cannot be reached, has no node that can be used, or lost too many of them."""
+
+    exit_code = 5
 
 
 class DataError(TwofoldError):

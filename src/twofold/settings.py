@@ -12,6 +12,7 @@ import os
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, dataclass_transform
@@ -512,7 +513,7 @@ def plain(value: Any) -> Any:
 def round_numbers(rounds: Any, name: str = "rounds") -> range:
     """The rounds that a number, a text or a range names: 20 names rounds 0 to 19, "1000-1049" those.
 
-    Raises `SettingError`, for an argument of that `name`, where it names none.
+    "0-18/2" names every second of them. Raises `SettingError`, for an argument of that `name`, where it names none.
     """
     found = _rounds_of_text(rounds, name) if isinstance(rounds, str) else rounds
     if not isinstance(found, range):
@@ -531,12 +532,25 @@ def round_numbers(rounds: Any, name: str = "rounds") -> range:
 
 def _rounds_of_text(text: str, name: str) -> int | range:
     """The number or the range that a text names."""
-    parts = [part.strip() for part in text.split("-")]
-    if len(parts) > 2 or not all(part.isdecimal() for part in parts):
+    ends, slash, step = text.partition("/")
+    parts = [part.strip() for part in (*ends.split("-"), *([step] if slash else []))]
+    if len(parts) - bool(slash) not in (1 + bool(slash), 2) or not all(part.isdecimal() for part in parts):
         raise SettingError(f"`{name}` (={shown(text)}) must be a whole number such as 20, or a range such as 1000-1049")
     # Of a number that is too large the first digits are enough; Python refuses to read thousands of them.
     first, *last = (int(part.lstrip("0")[:9] or "0") for part in parts)
-    return range(first, last[0] + 1) if last else first
+    return range(first, last[0] + 1, *([max(1, last[1])] if slash else [])) if last else first
+
+
+def rounds_text(rounds: range) -> str:
+    """What `round_numbers` reads as these rounds, in ascending order: 0-19, or 0-18/2 for every second."""
+    ascending = rounds if rounds.step > 0 else rounds[::-1]
+    step = f"/{ascending.step}" if ascending.step > 1 and len(ascending) > 1 else ""
+    return f"{ascending[0]}-{ascending[-1]}{step}"
+
+
+def moment(at: datetime) -> str:
+    """A moment as stores write it, in which later ones come later in the order of texts too."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def check_whole(name: str, value: object, *, least: int | float, most: int | float = math.inf) -> int:

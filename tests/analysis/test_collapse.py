@@ -21,8 +21,10 @@ from twofold.analysis import (
     dead_units,
     explained,
     kind_of,
+    outlier_limit,
 )
-from twofold.analysis.collapse import _wilson, branch_units
+from twofold.analysis.collapse import branch_units
+from twofold.analysis.rates import wilson
 from twofold.data import load_images
 
 Made = Callable[..., pd.DataFrame]
@@ -63,7 +65,7 @@ def test_rates_and_errors_by_hand() -> None:
 def test_wilson_intervals_are_scipys(n: int, share: float) -> None:
     count = round(share * n)
     theirs = stats.binomtest(count, n).proportion_ci(method="wilson")
-    assert _wilson(count, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert wilson(count / n, n) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
 
 
 def test_wilson_interval_by_its_formula() -> None:
@@ -111,10 +113,14 @@ def test_errors_that_do_not_vary_leave_nothing_to_explain() -> None:
 
 
 def test_outliers_are_accounted_for_or_listed() -> None:
-    table = table_of([(0.25, 0, 0), (0.26, 9, 9), (0.33, 10, 0), (0.46, 10, 10), (0.9, 0, 0)])
-    table["diverged"] = [False, False, False, False, True]
+    healthy = [(0.15 + step / 1000, 0, 0) for step in range(8)]
+    table = table_of([*healthy, (0.28, 9, 9), (0.33, 10, 0), (0.46, 10, 10), (0.9, 0, 0)])
+    table["diverged"] = [*[False] * 11, True]
     row = explained(table).iloc[0]
-    assert (row.outliers, row.unexplained, row.unexplained_rounds) == (4, 1, [1])
+    assert (row.outliers, row.unexplained, row.unexplained_rounds) == (4, 1, [8])
+    assert row.limit == outlier_limit(table.test_error.to_numpy())
+    told = explained(table.assign(relation="<=")).iloc[0]
+    assert told.limit == outlier_limit(table.test_error.to_numpy(), 0.45)
 
 
 def test_settings_are_told_apart(made_up: Made) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from twofold.analysis import AnalysisError, paired_differences, summary
+from twofold.analysis import AnalysisError, mean_interval, paired_differences, summary
 
 Made = Callable[..., pd.DataFrame]
 
@@ -23,8 +23,7 @@ def table_of(**errors: list[float]) -> pd.DataFrame:
 def test_every_number_is_scipys() -> None:
     errors = [0.1, 0.2, 0.4, 0.15, 0.12, 0.18, 0.11, 0.45]
     row = summary(table_of(NetBase=errors)).iloc[0]
-    interval = stats.t.interval(0.95, len(errors) - 1, np.mean(errors), stats.sem(errors))
-    assert (row.ci_low, row.ci_high) == pytest.approx(interval)
+    assert (row.ci_low, row.ci_high) == mean_interval(np.mean(errors), stats.tstd(errors), len(errors))
     assert (row["mean"], row.sd, row["median"]) == pytest.approx((np.mean(errors), stats.tstd(errors), 0.165))
     assert row.iqm == pytest.approx(np.mean([0.12, 0.15, 0.18, 0.2]))  # the middle half, by hand
     assert (row.best, row.worst, row.rounds) == (0.1, 0.45, 8)
@@ -45,6 +44,23 @@ def test_one_round_has_a_mean_and_says_that_it_has_no_spread() -> None:
 def test_identical_errors_have_an_interval_of_no_width() -> None:
     row = summary(table_of(NetBase=[0.2, 0.2, 0.2])).iloc[0]
     assert (row.sd, row.ci_low, row.ci_high) == pytest.approx((0, 0.2, 0.2))
+
+
+def test_rounds_of_known_pairs_vary_at_least_as_these_do() -> None:
+    row = summary(table_of(NetBase=[0.0, 0.0, 0.0]).assign(test_pairs=1000)).iloc[0]
+    assert (row["mean"], row.ci_low) == (0, 0)
+    assert row.ci_high == pytest.approx(1.959964**2 / (3000 + 1.959964**2))
+
+
+def test_collapsed_rounds_are_counted_and_left_out_of_a_mean_of_their_own() -> None:
+    table = table_of(NetBase=[0.2, 0.3, 0.46], NetWS=[0.45, 0.46, 0.44]).assign(dead_first=0, dead_second=0)
+    assert list(summary(table).collapsed) == [0, 0]
+    table.loc[table.test_error > 0.4, ["dead_first", "dead_second"]] = 10
+    rows = summary(table)
+    assert list(rows.collapsed) == [1, 3]
+    assert rows.mean_of_others[0] == pytest.approx(0.25)
+    assert np.isnan(rows.mean_of_others[1])
+    assert summary(table.drop(columns="dead_first")).collapsed.isna().all()
 
 
 def test_missing_errors_are_left_out_and_diverged_trainings_are_not() -> None:

@@ -50,6 +50,12 @@ def answer(output: Output) -> Any:
     return json.loads(output.readouterr().out, parse_constant=refuse)
 
 
+def answer_of(command: list[str], output: Output) -> Any:
+    """What a command prints as JSON."""
+    assert main(command) == 0
+    return answer(output)
+
+
 def test_traces_end_at_the_dead_units_and_last_as_long_as_the_training(store: str) -> None:
     table = Store(store).read(histories=True)
     assert len(table) == 3 * 2 * 4
@@ -148,6 +154,30 @@ def test_power_plans_for_the_difference_asked_for(csv: str, capsys: Output) -> N
     assert all(row["rounds_80"] < row["rounds_90"] for row in rows)
     assert main(["power", "--csv", csv]) == 0
     assert "Rounds needed to tell two networks apart, 20 rounds" in capsys.readouterr().out
+
+
+def test_a_margin_gives_verdicts_and_what_would_decide(csv: str, capsys: Output) -> None:
+    assert main(["analyse", "--csv", csv, "--equivalence-margin", "1", "--json"]) == 0
+    found = answer(capsys)
+    for row in [*found["differences"], *found["effects"]]:
+        assert row["equivalence_margin"] == 0.01
+        assert row["verdict"] in {"better", "worse", "equivalent", "not decided"}
+        assert (row["rounds_to_decide"] is None) == (row["verdict"] != "not decided")
+    open_rows = [row for row in found["differences"] if row["verdict"] == "not decided"]
+    assert open_rows
+    assert main(["analyse", "--csv", csv, "--equivalence-margin", "1"]) == 0
+    text = capsys.readouterr().out
+    assert "Equivalent: shown to differ by less than 1 point (two one-sided tests)." in text
+    assert all(f"({row['rounds_to_decide']:,} rounds)" in text for row in open_rows)
+    assert "verdict" not in json.dumps(answer_of(["analyse", "--csv", csv, "--json"], capsys))
+
+
+def test_rounds_that_decide_are_planned_with_a_margin(csv: str, capsys: Output) -> None:
+    rows = answer_of(["power", "--csv", csv, "--difference", "0.001", "--equivalence-margin", "2", "--json"], capsys)
+    plain = answer_of(["power", "--csv", csv, "--difference", "0.001", "--json"], capsys)
+    assert all(row["rounds_80"] < before["rounds_80"] for row, before in zip(rows, plain, strict=True))
+    assert main(["power", "--csv", csv, "--equivalence-margin", "2"]) == 0
+    assert "differ by less than 2 points" in capsys.readouterr().out
 
 
 def test_power_of_one_round_is_null_and_says_why(made_up: Made, tmp_path: Path, capsys: Output) -> None:

@@ -60,7 +60,7 @@ def test_every_option_has_a_default_or_an_example(name):
     """A flag is its own example; where there is no default to show, the help has one."""
     for argument in arguments_of(name):
         default = argument.field_info.default
-        has_one = default not in (None, argument.field_info.empty)
+        has_one = default not in (None, argument.field_info.empty) or callable(argument.parameter.show_default)
         assert has_one or "for example" in argument.parameter.help, f"twofold {name} {argument.name}"
 
 

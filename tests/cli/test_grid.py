@@ -17,6 +17,8 @@ def test_a_grid_prints_its_tables_and_choice_and_draws_each_network(run, tmp_pat
     assert "NetWS: test error %, mean ± sd of 2 rounds" in out
     assert "Best of 2 settings by validation error, averaged over 2 networks" in out
     assert "The best setting on 2 fresh rounds" in out
+    _, out, _ = run("grid", *SMALL, *CELLS, "--equivalence-margin", "40")
+    assert "Equivalent: shown to be less than 40 points from the best" in " ".join(out.split())
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     names = {f"grid_{kind}_{network}" for kind in ("rounds", "heatmap") for network in ("NetWS", "NetWSAL")}
     assert drawn == {f"{name}.{ending}" for name in names for ending in ("png", "svg")}

@@ -41,7 +41,7 @@ SLIPS = {
         ["store", "mrege", "x.db"],
         "`mrege` is no command of store; did you mean twofold store merge?",
     ),
-    "no command of a group": (["store", "clean"], "the commands of store are merge, running and check; see twofold"),
+    "no command of a group": (["store", "clean"], "the commands of store are merge, running, check and delete"),
     "an option of a command of a group": (["store", "check", "--replya", "1"], "did you mean --replay?"),
     "an option before the command of a group": (["store", "--replay", "1"], "first: twofold store check --replay"),
     "a command without its group": (["merge", "x.db"], "`merge` is no command; did you mean twofold store merge?"),

@@ -47,7 +47,7 @@ def test_what_is_not_whole_is_refused_by_the_options_name(command, option, value
 def test_every_option_is_spelled_alike():
     """In the commands that train, an option of one is an option of all but for what only one of them does."""
     names = {c: {a.name for a in app[c].assemble_argument_collection()} for c in TRAINING}
-    own = {"study": set(), "sweep": set(), "grid": {"--confirm", "--select-on"}}
+    own = {"study": {"PLAN"}, "sweep": set(), "grid": {"--confirm", "--select-on"}}
     own["tune"] = {"--confirm", "--together", "--budget"}
     common = set.intersection(*names.values())
     for command, all_of_it in names.items():
@@ -169,6 +169,9 @@ def test_figures_of_the_same_rows_are_not_drawn_again(studied):
         (["study", "--rounds", "0-99999999999999"], "`--rounds`"),
         (["sweep", "--seed", "0", "1"], "`--seed` cannot be swept"),
         (["grid", "--replicates", "2"], "`--replicates` is no option of grid"),
+        (["analyse", "--equivalence-margin", "0"], "`--equivalence-margin` (=0) must be points between 0 and 100"),
+        (["report", "--equivalence-margin", "100"], "`--equivalence-margin` (=100) must be points between 0 and 100"),
+        (["power", "--equivalence-margin", "one"], "`--equivalence-margin` (=one) must be a number"),
         (["power", "--difference", "ten"], "`--difference` (=ten) must be a number"),
         (["study", "--relation", ">="], "`--relation` (='>=') is unknown; known: <=, <, ==, same parity"),
     ],

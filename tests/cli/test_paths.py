@@ -49,6 +49,7 @@ def words_of(command, option, value):
         **{"study": STUDY[1:], "check": ["net.py:Net"], "sweep": ["--pairs", "25", "50"], "demo": [], "networks": []},
         **{"predict": ["0a1b", "a.png", "b.png"], "export": ["0a1b", "--to", "onnx"]},
         "store merge": ["other.db"],
+        **{"store delete": ["--epochs", "1"], "models delete": ["--epochs", "1"]},
     }
     lacks_data = command in ("report", "demo", "store check")
     data = ["--data", "mnist"] if option == "--data-dir" and not lacks_data else []
@@ -58,7 +59,8 @@ def words_of(command, option, value):
 @pytest.mark.parametrize(("command", "option"), list(path_options()))
 @pytest.mark.parametrize("value", ["", os.fsdecode(b"na\xefme")], ids=["nothing", "no text"])
 def test_what_is_no_path_is_refused_in_one_line(command, option, value, home, capsys):
-    if command in ("results", "analyse", "power", "report", "demo") and (option, value) == ("--data", ""):
+    chooses = ("results", "analyse", "power", "report", "demo", "models", "models delete", "store delete")
+    if command in chooses and (option, value) == ("--data", ""):
         pytest.skip("here it chooses among the names that are stored, and none is empty")
     assert main(words_of(command, option, value)) in (2, 3)
     out, err = capsys.readouterr()

@@ -25,7 +25,7 @@ def study(finished, tmp_path):
 
 
 def test_what_another_store_has_is_taken_once(run, study):
-    assert run("store", "merge", "study.db") == (0, "", "study.db: 4 trials taken, 0 here already\n")
+    assert run("store", "merge", "study.db") == (0, "", "study.db: 4 trials taken, 0 here already, 1 plan taken\n")
     assert run("store", "merge", "study.db", "study.db", "--store", "twofold.db") == (
         0,
         "",
@@ -64,12 +64,14 @@ def test_a_store_is_checked_and_trials_of_it_are_trained_again(run, study):
     code, out, err = run("store", "check", "--store", "study.db")
     assert (code, err) == (3, "1 fault in 4 trials and 0 kept networks; nothing was changed\n")
     assert out.startswith(f"trial {key[:12]} (Net")
-    assert out.endswith(", round 0, pairs 100, test pairs 50, epochs 1): `test_error` (=abc) must be a number\n") or (
-        out.endswith(", round 1, pairs 100, test pairs 50, epochs 1): `test_error` (=abc) must be a number\n")
+    assert out.endswith(", round 0, pairs 100, test pairs 50, epochs 1): `test_error` (='abc') must be a number\n") or (
+        out.endswith(", round 1, pairs 100, test pairs 50, epochs 1): `test_error` (='abc') must be a number\n")
     )
     code, out, _ = run("store", "check", "--store", "study.db", "--json")
     assert code == 3
-    assert json.loads(out)["faults"] == [{"of": "trial", "name": key, "wrong": "`test_error` (=abc) must be a number"}]
+    assert json.loads(out)["faults"] == [
+        {"of": "trial", "name": key, "wrong": "`test_error` (='abc') must be a number"}
+    ]
 
 
 def test_who_trains_is_shown_and_that_a_killed_run_has_ended(run, start, tmp_path):

@@ -14,11 +14,11 @@ SMALL = ["tune", *TASK, *SPACE, "--rounds", "2"]
 def test_each_network_is_searched_for_itself_and_drawn(run, tmp_path):
     code, out, _ = run(*SMALL, "--networks", "NetWS", "NetWSAL", "--budget", "20")
     assert code == 0
-    lines = [line.split() for line in out.splitlines() if " found " in line or " paper " in line]
-    assert [line[0] for line in lines] == ["NetWS", "paper", "NetWSAL", "paper"]
+    lines = [line.split() for line in out.splitlines() if " found " in line or " start " in line]
+    assert [line[0] for line in lines] == ["NetWS", "start", "NetWSAL", "start"]
     assert lines[0][4] == "–"  # NetWS has no auxiliary weight to tune
     assert lines[1][1:6] == ["adam", "0.001", "–", "25", "100"]
-    assert lines[1][-1] == "–"  # and the search did not try the paper's setting
+    assert lines[1][-1] == "–"  # and the search did not try the one it started from
     assert "--confirm shows by how much" in " ".join(out.split())
     drawn = {path.name for path in (tmp_path / "figures").iterdir()}
     names = ("history", "importances", "aux_weight")
@@ -30,14 +30,16 @@ def test_one_setting_for_all_networks_is_confirmed_on_fresh_rounds(run):
     code, out, _ = run(*arguments)
     assert code == 0
     assert "2 networks found" in " ".join(out.split())
-    assert "Test error on 3 fresh rounds: the setting found, and the paper's" in " ".join(out.split())
+    assert "Test error on 3 fresh rounds: the setting found, and the one at the start" in " ".join(out.split())
     assert "mean" in [line.split()[0] for line in out.splitlines() if line.strip()]
+    _, out, _ = run(*arguments, "--equivalence-margin", "0.5", "--quiet")
+    assert "shown to differ by less than 0.5 points" in " ".join(out.split())
     _, out, _ = run(*arguments, "--json", "--quiet")
     rows = json.loads(out)
     assert len([row for row in rows if row["round"] < 2]) == 8
     fresh = [row for row in rows if row["round"] >= 1000]
     assert {row["round"] for row in fresh} == {1000, 1001, 1002}
-    assert len(fresh) == 2 * 2 * 3  # two networks, the setting found and the paper's
+    assert len(fresh) == 2 * 2 * 3  # two networks, the setting found and the one at the start
 
 
 @pytest.mark.parametrize(

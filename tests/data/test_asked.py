@@ -67,6 +67,7 @@ WRONG = {
     "a list in Latin 1": (lambda: written("left,right\nä,ä\n", "latin-1"), "is no CSV file in UTF-8"),
     "no archive": (lambda: written("left", name="a.npz"), "cannot read a.npz as an .npz file of numbers"),
     "other arrays": (lambda: (saved("a.npz", pairs=np.zeros(2)), None), "lacks `left` (it holds pairs)"),
+    "a name of two lines": (lambda: (saved("a.npz", **{"a\nb": np.zeros(2)}), None), "lacks `left` (it holds a\\nb)"),
     "no pairs of images": (lambda: (saved("a.npz", images=np.zeros((4, 3, 9, 9))), None), "they must be (n, 2, h, w)"),
     "unequal sides": (
         lambda: (saved("a.npz", left=np.zeros((2, 9, 9)), right=np.zeros((3, 9, 9))), None),

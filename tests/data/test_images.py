@@ -163,6 +163,7 @@ BAD_ARRAYS = {
     "objects": (lambda a: {"images": a["images"].astype(object)}, "cannot read .* as an .npz file of numbers"),
     "no labels": (lambda a: {"labels": None}, r"lacks `labels` \(it holds images, test_images, test_labels\)"),
     "no images": (lambda a: {"images": None}, "lacks `images`"),
+    "a name of two lines": (lambda a: {"images": None, "a\nb": a["labels"]}, r"lacks `images` \(it holds .*a\\nb.*\)"),
     "half a test set": (
         lambda a: {"test_labels": None},
         "one of `test_images` and `test_labels`; give both or neither",

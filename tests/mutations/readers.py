@@ -36,9 +36,11 @@ from twofold.data.reading import Reading
 from twofold.data.table import read_rows, read_table
 from twofold.report.page.questions import asked_in
 from twofold.report.text.networks import facts_of_own
-from twofold.results import ModelStore, Store
+from twofold.report.text.plans import plans_table
+from twofold.results import ModelStore, Plan, Store
 from twofold.results.table_file import read_csv
 from twofold.settings import SETTINGS
+from twofold.study.plan_file import plan_as_toml, read_plan
 
 STORES = Path(__file__).parents[1] / "stores"
 
@@ -162,6 +164,13 @@ _DESCRIPTION = {
 }  # fmt: skip
 
 
+_PLAN = {
+    "studies": [{"networks": ["NetWSAL", _OWN], "rounds": "0-1", "settings": {"epochs": 2, "pairs": [100, 300]}}],
+    "search": {"budget": 6, "together": True, "space": {"learning_rate": [0.1, 1.0]}, "names": ["s"]},
+    "identities": {"mnist": "f" * 32},
+}
+
+
 def _store(folder: Path) -> Path:
     path = folder / "t.db"
     store = Store(path)
@@ -171,6 +180,7 @@ def _store(folder: Path) -> Path:
     store.describe("a" * 64, _DESCRIPTION)
     store.name_question("f" * 32, find_relation("<="))
     store.append_journal([{"op_code": 0, "worker_id": "w", "study_name": "s", "directions": [1]}])
+    store.record(Plan("a" * 64, "study", 4, _PLAN), [row_of(number)["key"] for number in range(4)])
     return path
 
 
@@ -182,6 +192,11 @@ def _read_store(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, Any]:
     store = Store(path, create=False)
     store.count()
     store.read_journal()
+    for each in store.plans():
+        store.keys_of_plan(each.number)
+        plans_table([each], store.url, store.without_plan())
+        plan_as_toml(each.plan.command, each.plan.content, "")
+    store.plans_lost()
     return store.read(histories=True), store.described(), store.answers()
 
 
@@ -202,6 +217,8 @@ def _write_store(path: Path) -> None:
     new["relation"] = store.name_question("f" * 32, find_relation("=="))
     store.add(new)
     store.append_journal([{"op_code": 1}])
+    store.record(Plan("a" * 64, "study", 2, _PLAN), [new["key"], row_of(0)["key"]])
+    store.delete([row_of(1)["key"]])
     store.release_claims("o" * 32)
 
 
@@ -242,6 +259,25 @@ _STATEMENTS = (
     "PRAGMA user_version = 77",
     "PRAGMA application_id = 77",
 )
+
+
+# Plans.
+
+
+def _plan(folder: Path) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(plan_as_toml("tune", _PLAN, "A plan"))
+    return path
+
+
+def _wrong_plan(path: Path, draw: random.Random) -> None:
+    lines = path.read_text(errors="surrogateescape").splitlines()
+    at = draw.randrange(len(lines)) if lines else 0
+    value = draw.choice([value for value in VALUES if not isinstance(value, bytes)])
+    name = lines[at].partition("=")[0] if lines else "a"
+    written = draw.choice((str(value), repr(value), json.dumps(value), "{a = 1}", "2026-01-01", "[[1]]"))
+    lines[at : at + 1] = [f"{draw.choice((name, 'rounds', 'studies', 'factors', 'command'))} = {written}"]
+    path.write_bytes("\n".join(lines).encode(errors="surrogatepass"))
 
 
 # Tables of trials.
@@ -482,6 +518,7 @@ READERS: dict[str, Reader] = {
     "a store": Reader(_store, _read_store, _wrong_store, _use_store, few=60),
     "a store of the first version": Reader(_first_store, _read_store, _wrong_store, _use_store, few=60),
     "a store to write to": Reader(_store, _write_store, _wrong_store, few=60),
+    "a plan": Reader(_plan, read_plan, _wrong_plan),
     "a table of trials": Reader(_table, read_csv, _wrong_table, _use_table, few=20),
     "a kept network": Reader(_model, _read_model, _wrong_model, few=60),
     "images in an archive": Reader(_archive, _read_archive, _wrong_archive, few=60),

@@ -47,15 +47,20 @@ def test_the_first_versions_store_is_whole_and_stays_as_it_is(tmp_path):
 
 
 CELLS = {
-    "a text for a number": ("test_error", "abc", "`test_error` (=abc) must be a number"),
-    "a percentage": ("test_error", 6.5, "`test_error` (='6.5') must be a fraction between 0 and 1"),
+    "a text for a number": ("test_error", "abc", "`test_error` (='abc') must be a number"),
+    "a percentage": ("test_error", 6.5, "`test_error` (=6.5) must be a fraction between 0 and 1"),
     "bytes for a text": ("device", b"\xff", "`device` (=b'\\xff') must be a text"),
     "no moment": ("finished_at", "yesterday", "`finished_at` (=yesterday) must be a moment"),
-    "no truth": ("diverged", 7, "`diverged` (='7') must be True or False"),
+    "no truth": ("diverged", 7, "`diverged` (=7) must be True or False"),
     "a negative duration": ("seconds", -1.0, "`seconds` (=-1.0) must be at least 0"),
     "half a list": ("train_loss", "[1.0,", "`train_loss` (=[1.0,) must be JSON"),
-    "names for a list": ("train_loss", "{}", "`train_loss` (={}) must be a list"),
-    "a loss that is a text": ("train_loss", '["1", 2]', "`train_loss` must have a number for each epoch"),
+    "names for a list": ("train_loss", "{}", "`train_loss` (={}) must be a list of numbers"),
+    "a loss that is a text": ("train_loss", '["1", 2]', "`train_loss` (=['1', 2]) must be a list of numbers"),
+    "a loss that is no number": (
+        "train_loss",
+        "[NaN, 0.5]",
+        "`train_loss` (=[NaN, 0.5]) must be a list of finite numbers",
+    ),
     "epochs that are not those of the losses": ("train_loss", "[0.5]", "`train_loss` has 1 epochs, and `epochs` is"),
     "an unknown network": ("network", "NetXX", "its network NetXX is none that this twofold knows"),
     "an unknown setting": ("optimizer", "adamx", "`optimizer` (='adamx') is unknown"),
@@ -138,7 +143,7 @@ def test_kept_networks_that_are_wrong(tmp_path):
     assert [fault.name for fault in found] == [cut.stem, exchanged.stem, no_number.stem, no_trial.stem]
     says = [
         "is no model",
-        "its record is of another trial",
+        "is the network of the trial",
         "its weights are not finite",
         "no trial of the store has its key",
     ]

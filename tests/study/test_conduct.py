@@ -18,11 +18,11 @@ from twofold.networks import NETWORKS
 from twofold.results import Store, heartbeat, new_owner
 from twofold.results.answers import fault_of
 from twofold.study import conduct as conduct_module
-from twofold.study import factorial, trainer
+from twofold.study import factorial, machine
 from twofold.study.conduct import conduct
 from twofold.study.listener import Silence
+from twofold.study.machine import device_name
 from twofold.study.outbox import Outbox
-from twofold.study.trainer import device_name
 from twofold.training.run import trial_key
 
 DIGITS = load_images("mnist5k")
@@ -165,9 +165,9 @@ def test_crossed_rounds_are_trials_of_their_own_and_keep_their_answers():
 
 
 def test_a_crossed_training_has_the_pairs_of_its_round_and_the_key_of_the_other():
-    load = functools.partial(trainer._draw, DIGITS)
+    load = functools.partial(machine._draw, DIGITS)
     (crossed,), (own,) = plan(weight_round=[5]), plan()
-    ours, plain = (trainer._job(trial, load) for trial in (crossed, own))
+    ours, plain = (machine._job(trial, load) for trial in (crossed, own))
     np.testing.assert_array_equal(ours.key, trial_key(0, 5))
     np.testing.assert_array_equal(plain.key, trial_key(0, 0))
     np.testing.assert_array_equal(ours.load().train.images, plain.load().train.images)
@@ -373,11 +373,11 @@ def test_a_processor_is_named():
 def test_the_precision_of_nvidias_is_refused_elsewhere_in_a_line(kind, capability, has):
     told = {"platform": "tpu" if "TPU" in kind else "gpu", "device_kind": kind}
     device = create_autospec(jax.Device, instance=True, **told, compute_capability=capability)
-    trainer._check_precision(plan(), device)
+    machine._check_precision(plan(), device)
     if has:
-        trainer._check_precision(plan(precision="tf32"), device)
+        machine._check_precision(plan(precision="tf32"), device)
     else:
         with pytest.raises(
             SettingError, match=rf"^`precision` \(=tf32\) needs a GPU of NVIDIA's .* here is .*{kind}; use f"
         ):
-            trainer._check_precision(plan(precision="tf32"), device)
+            machine._check_precision(plan(precision="tf32"), device)

@@ -98,7 +98,7 @@ def test_a_trace_that_lacks_is_taken(tmp_path, here, rows):
 @pytest.mark.parametrize(
     ("change", "wrong"),
     [
-        ({"test_error": "abc"}, "`test_error` (=abc) must be a number"),
+        ({"test_error": "abc"}, "`test_error` (='abc') must be a number"),
         ({"learning_rate": 0.5}, "its settings give another key"),
         ({"relation": "a > b"}, "its relation a > b has no table of answers"),
     ],

@@ -7,6 +7,9 @@ all else that a study needs to begin, whose statistics need `scipy.special` alon
 from twofold.analysis.chance import CHANCE as CHANCE
 from twofold.analysis.chance import chance_of_trials as chance_of_trials
 from twofold.analysis.chance import chances as chances
+from twofold.analysis.choice import BEST as BEST
+from twofold.analysis.choice import FEWER_ROUNDS as FEWER_ROUNDS
+from twofold.analysis.choice import NOT_WORSE as NOT_WORSE
 from twofold.analysis.choice import SELECT_ON as SELECT_ON
 from twofold.analysis.choice import choice as choice
 from twofold.analysis.choice import choice_of_summaries as choice_of_summaries
@@ -21,7 +24,6 @@ from twofold.analysis.collapse import HEALTHY as HEALTHY
 from twofold.analysis.collapse import KINDS as KINDS
 from twofold.analysis.collapse import LAYER_DEAD as LAYER_DEAD
 from twofold.analysis.collapse import ONE_DEAD as ONE_DEAD
-from twofold.analysis.collapse import OUTLIER as OUTLIER
 from twofold.analysis.collapse import branch_units as branch_units
 from twofold.analysis.collapse import collapse as collapse
 from twofold.analysis.collapse import dead_units as dead_units
@@ -35,9 +37,11 @@ from twofold.analysis.components import PAIRS as PAIRS
 from twofold.analysis.components import WEIGHTS as WEIGHTS
 from twofold.analysis.components import components as components
 from twofold.analysis.components import counting as counting
+from twofold.analysis.contrasts import SIGNIFICANT as SIGNIFICANT
 from twofold.analysis.contrasts import benjamini_hochberg as benjamini_hochberg
 from twofold.analysis.contrasts import contrast as contrast
 from twofold.analysis.contrasts import holm as holm
+from twofold.analysis.contrasts import least_p as least_p
 from twofold.analysis.contrasts import sign_flip as sign_flip
 from twofold.analysis.designs import Design as Design
 from twofold.analysis.designs import lacking_designs as lacking_designs
@@ -48,8 +52,15 @@ from twofold.analysis.effects import effects as effects
 from twofold.analysis.effects import effects_by_round as effects_by_round
 from twofold.analysis.effects import main_effects as main_effects
 from twofold.analysis.ensembles import ensembles as ensembles
+from twofold.analysis.equivalence import BETTER as BETTER
+from twofold.analysis.equivalence import DECIDING_POWER as DECIDING_POWER
+from twofold.analysis.equivalence import EQUIVALENT as EQUIVALENT
+from twofold.analysis.equivalence import NOT_DECIDED as NOT_DECIDED
+from twofold.analysis.equivalence import WORSE as WORSE
+from twofold.analysis.equivalence import with_verdicts as with_verdicts
 from twofold.analysis.findings import Findings as Findings
 from twofold.analysis.findings import findings as findings
+from twofold.analysis.outliers import outlier_limit as outlier_limit
 from twofold.analysis.own import is_marked as is_marked
 from twofold.analysis.own import told_apart as told_apart
 from twofold.analysis.own import typed_texts as typed_texts
@@ -60,9 +71,11 @@ from twofold.analysis.paper import is_papers as is_papers
 from twofold.analysis.paper import study_reference as study_reference
 from twofold.analysis.power import power as power
 from twofold.analysis.power import power_by_section as power_by_section
+from twofold.analysis.power import power_of_equivalence as power_of_equivalence
 from twofold.analysis.power import power_rows as power_rows
 from twofold.analysis.power import power_table as power_table
 from twofold.analysis.power import rounds_needed as rounds_needed
+from twofold.analysis.rates import mean_interval as mean_interval
 from twofold.analysis.sections import Section as Section
 from twofold.analysis.sections import sections as sections
 from twofold.analysis.spread import spread as spread

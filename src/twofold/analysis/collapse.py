@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy
 
+from twofold.analysis.chance import chance_of_trials
 from twofold.analysis.classes import class_counts
+from twofold.analysis.outliers import outlier_limit
+from twofold.analysis.rates import wilson
 from twofold.analysis.trials import AnalysisError, as_trials
 from twofold.errors import counted
 from twofold.networks import in_order
@@ -24,9 +26,6 @@ KINDS = (HEALTHY, ONE_DEAD, BOTH_DEAD, LAYER_DEAD, DIVERGED)
 
 # Those of the paper's networks, and those of one's own.
 _OF_PAPERS, _OF_OWN = (HEALTHY, ONE_DEAD, BOTH_DEAD, DIVERGED), (HEALTHY, LAYER_DEAD, DIVERGED)
-
-# An error beyond this is an outlier that has to be accounted for.
-OUTLIER = 0.25
 
 _NEEDS = ("network", "round", "test_error", "dead_first", "dead_second")
 
@@ -73,6 +72,14 @@ def kind_of(table: pd.DataFrame) -> pd.Series:
     return pd.Series(np.where(trials.diverged.astype(bool), DIVERGED, kinds), index=trials.index, name="kind")
 
 
+def collapsed(table: pd.DataFrame) -> pd.Series:
+    """Whether a branch, or a layer, of each trial is dead; missing (pd.NA) where the table does not tell."""
+    try:
+        return kind_of(table).isin([ONE_DEAD, BOTH_DEAD, LAYER_DEAD]).astype("boolean")
+    except AnalysisError:
+        return pd.Series(pd.NA, index=table.index, dtype="boolean")
+
+
 def collapse(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """A row per network (and combination of the columns `by`) and kind: how often, and the error when it is so.
 
@@ -91,18 +98,21 @@ def explained(table: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """A row per network (and combination of the columns `by`): how much of its failures the kinds account for.
 
     `variance_explained` is the share of the variance of the test error that lies between kinds (eta squared; Cohen
-    1988, section 8.2); NaN where the error does not vary. `outliers` counts the rounds beyond 25 % error, and
-    `unexplained` those of them that are healthy; `unexplained_rounds` lists these.
+    1988, section 8.2); NaN where the error does not vary. `limit` is the error beyond which a round is an outlier
+    among the network's others (`outlier_limit`); `outliers` counts those rounds, and `unexplained` the healthy ones of
+    them; `unexplained_rounds` lists these.
     """
     rows = []
     for group, trials in _groups(table, by):
-        outliers = trials[trials.test_error > OUTLIER]
+        limit = outlier_limit(trials.test_error.to_numpy(float), float(chance_of_trials(trials).chance.mean()))
+        outliers = trials[trials.test_error > limit]
         unexplained = outliers[outliers.kind == HEALTHY]
         rows.append(
             {
                 **group,
                 "rounds": len(trials),
                 "variance_explained": _variance_explained(trials),
+                "limit": limit,
                 "outliers": len(outliers),
                 "unexplained": len(unexplained),
                 "unexplained_rounds": [int(number) for number in unexplained["round"]],
@@ -135,17 +145,8 @@ def _variance_explained(trials: pd.DataFrame) -> float:
 
 
 def _rate(count: int, n: int) -> dict[str, float | int]:
-    low, high = _wilson(count, n)
+    low, high = wilson(count / n, n)
     return {"rounds": n, "count": count, "rate": count / n, "ci_low": low, "ci_high": high}
-
-
-def _wilson(count: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a rate (Wilson 1927, p. 209). Written here since `scipy.stats` takes half a second."""
-    rate, z2 = count / n, float(scipy.special.ndtri(0.975)) ** 2
-    middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = np.sqrt(z2 * (rate * (1 - rate) / n + z2 / (4 * n * n))) / (1 + z2 / n)
-    # At the ends the interval is closed: rounding must not open it.
-    return (0.0 if count == 0 else middle - half), (1.0 if count == n else middle + half)
 
 
 def _errors(errors: np.ndarray) -> dict[str, float]:

@@ -11,6 +11,9 @@ import numpy as np
 import pandas as pd
 import scipy
 
+# A p-value below this is a finding.
+SIGNIFICANT = 0.05
+
 # All 2^n sign patterns up to this many rounds, a seeded sample of patterns beyond.
 _EXACT_ROUNDS = 14
 _PATTERNS, _AT_ONCE = 20_000, 1000
@@ -71,6 +74,11 @@ def sign_flip(differences: np.ndarray) -> float:
     generator = np.random.default_rng(_SIGN_SEED)
     found = sum(extreme(generator.integers(0, 2, (_AT_ONCE, n), np.int8)) for _ in range(_PATTERNS // _AT_ONCE))
     return (1 + found) / (1 + _PATTERNS)
+
+
+def least_p(rounds: int) -> float:
+    """The least p-value that `sign_flip` can give: all rounds have one sign."""
+    return 2.0 ** (1 - rounds)
 
 
 def holm(p: pd.Series | np.ndarray) -> np.ndarray:

@@ -7,23 +7,26 @@ import pandas as pd
 
 from twofold.analysis.contrasts import contrast, holm
 from twofold.analysis.designs import Design, is_interaction, lacking_designs, own_designs, papers_design
+from twofold.analysis.equivalence import with_verdicts
 from twofold.analysis.trials import AnalysisError, as_trials, by_round
 
 # The paper's effects: coefficients of the errors of its four networks.
 EFFECTS = papers_design().effects()
 
 
-def effects(table: pd.DataFrame) -> pd.DataFrame:
+def effects(table: pd.DataFrame, equivalence_margin: float | None = None) -> pd.DataFrame:
     """A row per effect with the columns of `contrast`, and `p_holm`, corrected over those of its design.
 
     Effects are changes of the test error, as fractions: negative means fewer errors. Those of the paper's four come
-    first, then those of each class of the user's whose levels are fully crossed. Raises `AnalysisError` where the table
-    has no design.
+    first, then those of each class of the user's whose levels are fully crossed. With an `equivalence_margin` (a
+    fraction) there are the columns of `with_verdicts` too. Raises `AnalysisError` where the table has no design,
+    `SettingError` for a margin outside (0, 1).
     """
     found = []
     for design, rounds in _by_round(table):
         rows = pd.DataFrame([{"effect": name, **contrast(rounds[name])} for name in rounds])
-        found.append(rows.assign(p_holm=holm(rows["p"]), design=design.name))
+        rows = with_verdicts(rows.assign(p_holm=holm(rows["p"])), equivalence_margin)
+        found.append(rows.assign(design=design.name))
     result = pd.concat(found, ignore_index=True)
     return result if (result.design != "").any() else result.drop(columns="design")
 

@@ -12,6 +12,7 @@ from twofold.analysis.designs import Design, lacking_designs
 from twofold.analysis.effects import effects
 from twofold.analysis.ensembles import ensembles
 from twofold.analysis.paper import agreement
+from twofold.analysis.power import check_margin
 from twofold.analysis.spread import spread
 from twofold.analysis.summary import paired_differences, summary
 from twofold.analysis.trials import (
@@ -47,14 +48,15 @@ class Findings:
     crossed: int = 0
 
 
-def findings(table: pd.DataFrame, ensemble: int | None = None) -> Findings:
-    """Every statistic that the table allows; with `ensemble`, `ensembles` of so many networks too.
+def findings(table: pd.DataFrame, equivalence_margin: float | None = None, *, ensemble: int | None = None) -> Findings:
+    """Every statistic that the table allows; with a margin (a fraction) differences and effects have verdicts.
 
-    What counts the answers to test pairs needs a column `wrong_answers`, as `twofold.results.Store` gives it. Raises
-    `SettingError` for an ensemble below 2, `AnalysisError` where the table is empty, lacks `network`, `round` or
-    `test_error`, has two trials of one network, round and setting, or would pool what was not drawn alike
-    (`twofold.analysis.sections`).
+    With `ensemble`, `ensembles` of so many networks too. What counts the answers to test pairs needs a column
+    `wrong_answers`, as `twofold.results.Store` gives it. Raises `AnalysisError` where the table is empty, lacks
+    `network`, `round` or `test_error`, has two trials of one network, round and setting, or would pool what was not
+    drawn alike (`twofold.analysis.sections`), `SettingError` for a margin outside (0, 1), or an ensemble below 2.
     """
+    check_margin(equivalence_margin)
     trials = as_trials(table, crossed=True)
     crossed, varied = int(is_crossed(trials).sum()), varying_settings(trials)
     require_distinct(trials, varied)
@@ -67,8 +69,8 @@ def findings(table: pd.DataFrame, ensemble: int | None = None) -> Findings:
     }
     if not varied:
         statistics |= {
-            "differences": lambda: _pairs(paired_differences(trials)),
-            "effects": lambda: effects(trials),
+            "differences": lambda: _pairs(paired_differences(trials, equivalence_margin)),
+            "effects": lambda: effects(trials, equivalence_margin),
             "spreads": lambda: _pairs(spread(trials)),
             "agreement": lambda: _papers(agreement(trials)),
             **({"components": lambda: components(trials)} if crossed else {}),

@@ -7,31 +7,37 @@ import numpy as np
 import pandas as pd
 
 from twofold.analysis.chance import CHANCE, chance_of_trials
-from twofold.analysis.contrasts import contrast, holm, t_interval
-from twofold.analysis.trials import as_trials, by_round
+from twofold.analysis.collapse import collapsed
+from twofold.analysis.contrasts import contrast, holm
+from twofold.analysis.equivalence import with_verdicts
+from twofold.analysis.rates import mean_interval
+from twofold.analysis.simultaneous import half_widths
+from twofold.analysis.trials import as_trials, by_round, pairs_counted
 from twofold.networks import in_order
 
 
 def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = "test_error") -> pd.DataFrame:
     """A row per network (or per combination of the columns `by`), with these columns:
 
-    `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % t interval of the mean over rounds),
-    `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3), `best`, `worst`,
-    `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count; such trials are in all the others),
-    `tested` (all test pairs; NaN where the table does not say), `class_names` as a store has them, `chance`,
-    `true_share` and `one_image_error` (means of `chance_of_trials`), and `note` where a number cannot be given. Trials
-    whose value is missing are in `diverged` alone.
+    `rounds`, `mean`, `sd` (sample, n - 1), `ci_low` and `ci_high` (95 % interval of the mean over rounds, between 0 and
+    1: `mean_interval`), `median`, `iqm` (interquartile mean: of the middle half; Agarwal et al. 2021, section 4.3),
+    `best`, `worst`, `collapsed` (a count of rounds; missing where the table does not tell) and `mean_of_others` (the
+    mean of the rounds that did not collapse), `digit_error` (mean; NaN without auxiliary losses), `diverged` (a count;
+    such trials are in all the others), `tested` (all test pairs; NaN where the table does not say), `class_names` as a
+    store has them, `chance`, `true_share` and `one_image_error` (means of `chance_of_trials`), and `note` where a
+    number cannot be given. Trials whose value is missing are in `diverged` alone.
 
     Raises `AnalysisError` where the table is empty or lacks a column.
     """
     trials = as_trials(table, (*by, value))
-    trials = trials.assign(**chance_of_trials(trials))
+    trials = trials.assign(**chance_of_trials(trials), collapsed=collapsed(trials))
     order = {name: place for place, name in enumerate(in_order(list(trials.network)))} if "network" in by else {}
     rows = []
     for group, of_group in trials.groupby(list(by), sort=False, dropna=False):
         errors = of_group[value].to_numpy(float)
         chance = {name: of_group[name].mean() for name in CHANCE}
-        rows.append({**dict(zip(by, group)), **_describe(errors), **_counts(of_group), **chance})
+        numbers = {**_describe(errors, pairs_counted(of_group, value)), **_others(errors, of_group.collapsed)}
+        rows.append({**dict(zip(by, group)), **numbers, **_counts(of_group), **chance})
     result = pd.DataFrame(rows)
     if order:
         places = result["network"].map(order)
@@ -39,29 +45,42 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
     return result
 
 
-def paired_differences(table: pd.DataFrame) -> pd.DataFrame:
+def paired_differences(table: pd.DataFrame, equivalence_margin: float | None = None) -> pd.DataFrame:
     """A row per two networks: the mean over rounds of (`second` - `first`), as `contrast` gives it.
 
-    `p_holm` is corrected over all the pairs in the table. Rounds that lack either network are left out, and counted
-    in `left_out`.
+    `p_holm` is corrected over all the pairs in the table; `all_low` and `all_high` are the ends of a 95 % interval for
+    all of them at once (`half_widths`), where `ci_low` and `ci_high` are for each by itself. Rounds that lack either
+    network are left out, and counted in `left_out`. With an `equivalence_margin` (a fraction) there are the columns of
+    `with_verdicts` too: `second` is better or worse than `first`.
     """
     errors = by_round(table)
+    half = half_widths(errors.to_numpy(float))
     rows = []
-    for first, second in itertools.combinations(errors.columns, 2):
-        rows.append({"first": first, "second": second, **contrast(errors[second] - errors[first])})
+    for (a, first), (b, second) in itertools.combinations(enumerate(errors.columns), 2):
+        row = {"first": first, "second": second, **contrast(errors[second] - errors[first])}
+        rows.append({**row, "all_low": row["difference"] - half[a, b], "all_high": row["difference"] + half[a, b]})
     result = pd.DataFrame(rows, columns=None if rows else ["first", "second", "difference", "p"])
-    result["p_holm"] = holm(result["p"])
-    return result
+    return with_verdicts(result.assign(p_holm=holm(result["p"])), equivalence_margin)
 
 
-def _describe(values: np.ndarray) -> dict[str, object]:
+def _others(errors: np.ndarray, dead: pd.Series) -> dict[str, object]:
+    """How many rounds collapsed, and the mean of those that did not."""
+    here = ~np.isnan(errors)
+    if dead.isna().any():
+        return {"collapsed": pd.NA, "mean_of_others": np.nan}
+    gone = dead.to_numpy(bool)
+    others = errors[here & ~gone]
+    return {"collapsed": int((here & gone).sum()), "mean_of_others": others.mean() if len(others) else np.nan}
+
+
+def _describe(values: np.ndarray, pairs: float) -> dict[str, object]:
     errors = values[~np.isnan(values)]
     n = len(errors)
     if not n:
         names = ("mean", "sd", "ci_low", "ci_high", "median", "iqm", "best", "worst")
         return {"rounds": 0, **dict.fromkeys(names, np.nan), "note": "no round has a value"}
     mean, sd = errors.mean(), errors.std(ddof=1) if n > 1 else np.nan
-    low, high = t_interval(mean, sd, n)
+    low, high = mean_interval(mean, sd, n, pairs)
     return {
         "rounds": n,
         "mean": mean,

@@ -105,6 +105,12 @@ def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
     return wide[in_order(list(trials.network))]
 
 
+def pairs_counted(trials: pd.DataFrame, value: str) -> float:
+    """The pairs on which the errors of some trials were counted, the fewest of a trial; NaN where nothing tells."""
+    column = value.replace("_error", "_pairs")
+    return float(trials[column].min()) if column != value and column in trials else float("nan")
+
+
 def with_losses(trials: pd.DataFrame) -> pd.Series:
     """Whether each trial's network has auxiliary losses: as its column says, or else where their weight is not 0."""
     return trials.auxiliary_losses.astype(bool) if "auxiliary_losses" in trials else trials.aux_weight != 0

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, PATH, WHOLE, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, PATH, WHOLE, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -28,6 +28,7 @@ def analyse(
             "trained on the same pairs (study --weight-rounds), for example --ensemble 5."
         ),
     ] = None,
+    equivalence_margin: Margin = None,
     store: StoreOption = None,
     csv: CsvOption = None,
     which: Which = _ALL,
@@ -40,7 +41,7 @@ def analyse(
     where pairs and initial weights are crossed, how much each of these does. Where the store holds several settings,
     errors and collapse rates of each, until options choose one. Trials that were not drawn alike (other images,
     relations or numbers of pairs; rounds of a search, and of its confirmation) are sections of their own, one after
-    another.
+    another. With a margin: what is better, worse or equivalent, and what is open.
 
     Example: twofold analyse --data mnist --optimizer adam --figures figures
     """
@@ -57,13 +58,13 @@ def analyse(
     table = read_table(store, csv, which, settings, histories=figures is not None, answers=True)
     alike = sections(table, crossed=True)
     if json:
-        print_findings([(section.told, findings(section.trials, ensemble)) for section in alike])
+        print_findings([(each.told, findings(each.trials, equivalence_margin, ensemble=ensemble)) for each in alike])
     else:
         print_lines(sections_notes(alike))
         for place, section in enumerate(alike[:MOST_SECTIONS]):
             if section.told:
                 print_heading(section_heading(place, len(alike), section.told))
-            for part in findings_sections(findings(section.trials, ensemble)):
+            for part in findings_sections(findings(section.trials, equivalence_margin, ensemble=ensemble)):
                 print_section(part)
     if figures is not None:
         for line in write_figures(figures, findings_figures(sections(own_weights(table))), "figures"):

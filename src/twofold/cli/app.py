@@ -50,7 +50,7 @@ for _command in (study, grid, sweep, tune, *_READING, check, store, doctor):
 
 @with_safe_streams
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code: 2 for a bad option, 3 for the store, 4 for data; or what it returns."""
+    """Run a command and return the exit code, or what it returns: 2 for a bad option, 3 store, 4 data, 5 a cluster."""
     try:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:

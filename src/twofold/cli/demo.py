@@ -5,25 +5,44 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, FILE, MODELS, StoreUrl
-from twofold.cli.selection import find_models
+from twofold.cli.options import (
+    DATA_DIR,
+    DEFAULT_STORE,
+    FILE,
+    MODELS,
+    NOTHING,
+    WHICH,
+    Given,
+    StoreUrl,
+    selections,
+    with_options,
+)
+from twofold.cli.selection import Which, find_records
+
+_ALL = Which()
 
 
+@with_options(settings=selections(but=("relation", "data")))
 def demo(
     *,
     out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("demo.html"),
     relation: Annotated[
         str | None,
-        Parameter(help='Which question, where the networks kept answer several; for example --relation "<".'),
+        Parameter(
+            help='Which question, where the networks kept answer several; for example --relation "<".', group=WHICH
+        ),
     ] = None,
     data: Annotated[
-        str | None, Parameter(help="Which images, where networks were kept for several; for example --data mnist.")
+        str | None,
+        Parameter(help="Which images, where networks were kept for several; for example --data mnist.", group=WHICH),
     ] = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
+    which: Which = _ALL,
+    settings: Given = NOTHING,
 ) -> None:
-    """Write a page to draw two digits on, or choose two images, which asks the best of the kept networks about them.
+    """Write a demo: draw two digits, or choose two images, and it asks the best of the kept networks about them.
 
     It is one HTML file, which needs no server. Keep networks first: twofold study --keep-models best
 
@@ -35,8 +54,7 @@ def demo(
     from twofold.report.places import check_file
 
     check_file(out)
-    kept = find_models(models, store)
-    records = kept.records()
+    kept, records = find_records(models, store, which, settings)
     for left_aside in kept.notes:
         say(left_aside)
     chosen, note = choose_models(records, relation=relation, data=data), left_out(records)

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FILE, MODELS, StoreUrl
-from twofold.cli.selection import OWN_NETWORK, Kept, kept_file
+from twofold.cli.selection import OWN_NETWORK, Kept, PlanOption, kept_file
 
 
 def export(
@@ -28,6 +28,7 @@ def export(
     network: Annotated[str | None, OWN_NETWORK] = None,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
+    plan: PlanOption = None,
 ) -> None:
     """Write a kept network as ONNX, as a state of PyTorch's, or as safetensors, with what is known of its images.
 
@@ -40,4 +41,4 @@ def export(
     from twofold.export.portable import check_format
 
     check_format(to)  # before the store is looked for
-    export_model(kept_file(model, models, store), to, out, network, tell=say)
+    export_model(kept_file(model, models, store, plan), to, out, network, tell=say)

@@ -1,10 +1,23 @@
 """`twofold grid`: the paper's grid search (section IV), and any like it."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
-from twofold.cli.options import NOTHING, Confirm, Given, Networks, Rounds, RunOptions, several_values, with_options
+from twofold.cli.options import (
+    NOTHING,
+    Confirm,
+    Given,
+    Margin,
+    Networks,
+    Rounds,
+    RunOptions,
+    several_values,
+    with_options,
+)
+
+if TYPE_CHECKING:
+    from twofold.api import Study
 
 _SELECTION = Group("How a setting is chosen", sort_key=4)
 _RUN = RunOptions()
@@ -33,6 +46,7 @@ def grid(
             group=_SELECTION,
         ),
     ] = None,
+    equivalence_margin: Annotated[Margin, Parameter(group=_SELECTION)] = None,
     settings: Given = NOTHING,
     run: RunOptions = _RUN,
 ) -> None:
@@ -47,25 +61,38 @@ def grid(
 
     Example: twofold grid --optimizer adam sgd --learning-rate 0.001 0.01 --rounds 5 --confirm 20
     """
-    import pandas as pd
-
-    from twofold.analysis import own_weights, sections
-    from twofold.cli.output import print_heading, print_json, print_table, say
     from twofold.cli.training import plan
-    from twofold.report.figures.catalogue import grid_figures
-    from twofold.report.figures.files import write_figures
-    from twofold.report.figures.parts import only
-    from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
-    from twofold.report.text.sections import section_heading
-    from twofold.settings import COMPARED, round_numbers
+    from twofold.settings import round_numbers
     from twofold.study import fresh_rounds
 
     searched = max(round_numbers(rounds)) + 1
     fresh_count = None if confirm is None else len(fresh_rounds(confirm[0] if confirm else 10, searched))
     study = plan(networks, rounds, {**_GRID, **settings.given()}, run)
+    show_grid(study, run, select_on, fresh_count, equivalence_margin)
+
+
+def show_grid(
+    study: "Study",
+    run: RunOptions,
+    select_on: str,
+    fresh_count: int | None = None,
+    equivalence_margin: float | None = None,
+) -> None:
+    """Train every combination of a study, choose one, train it again in so many fresh rounds, and show all that."""
+    import pandas as pd
+
+    from twofold.analysis import own_weights, sections
+    from twofold.cli.output import print_heading, print_json, print_table, say
+    from twofold.report.figures.catalogue import grid_figures
+    from twofold.report.figures.files import write_figures
+    from twofold.report.figures.parts import only
+    from twofold.report.terminal.grid import choice_table, confirmation_table, grid_tables
+    from twofold.report.text.sections import section_heading
+    from twofold.settings import COMPARED
+
     study.check_selection(select_on)
-    result = study.run(**run.running())
-    tables, every_choice = [result.table], result.choice(select_on)
+    result = study.run(**run.running(), command="grid")
+    tables, every_choice = [result.table], result.choice(select_on, equivalence_margin)
     alike = sections(result.table, by_stage=False)
     for place, (told, table) in enumerate(alike):
         chosen = only(every_choice, told)
@@ -77,10 +104,11 @@ def grid(
             print_table(choice_table(chosen, select_on, table))
         if fresh_count:
             setting = {name: chosen[name].tolist()[0] for name in COMPARED if name in chosen}
-            tables.append(study.confirmation(setting, fresh_count).run(**run.running()).table)
+            fresh = study.confirmation(setting, fresh_count).run(**run.running(), command="confirmation")
+            tables.append(fresh.table)
             if not run.json:
                 print_table(confirmation_table(only(table, setting), tables[-1], select_on))
     if run.json:
         print_json(pd.concat(tables, ignore_index=True))
-    for line in write_figures(run.out, grid_figures(own_weights(result.table), some_classes=run.classes is not None)):
+    for line in write_figures(run.out, grid_figures(own_weights(result.table), some_classes=study.classes is not None)):
         say(line, quiet=run.quiet)

@@ -44,7 +44,8 @@ def commands_of(app: App) -> dict[str, App]:
     found: dict[str, App] = {}
     for name in _names_in(app):
         group = {f"{name} {each}": app[name][each] for each in _names_in(app[name])}
-        found |= group or {name: app[name]}
+        itself = {name: app[name]} if not group or app[name].default_command else {}
+        found |= itself | group
     return found
 
 
@@ -93,7 +94,7 @@ class Mistakes:
         if unknown := next(filter(self._is_unknown, self._arguments_given), ""):
             return self._unknown_option(unknown.partition("=")[0])
         if isinstance(error, UnusedCliTokensError):
-            return self._too_many(error.unused_tokens or [])
+            return self._too_many(error.unused_tokens or [str(error.msg)])
         return one_line(str(error))
 
     def _unknown_command(self) -> str:

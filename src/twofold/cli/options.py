@@ -3,18 +3,21 @@
 import dataclasses
 import inspect
 import os
+import re
+import typing
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from cyclopts import Group, Parameter, Token
+from cyclopts import Group, Parameter, Token, UnusedCliTokensError
 
 from twofold.errors import OptionError, SettingError, shown
 from twofold.networks import PAPERS
 from twofold.paths import typed_path
-from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, of_role, option, round_numbers, value_text
+from twofold.settings import SETTINGS, TASK, TRAINING, Declaration, moment, of_role, option, round_numbers, value_text
 
 GROUPS = {TASK: Group(TASK, sort_key=2), TRAINING: Group(TRAINING, sort_key=3)}
 RUNNING = Group("Running", sort_key=5)
@@ -90,12 +93,40 @@ def _numbers_of_rounds(type_: Any, tokens: Sequence[Token]) -> range:
         raise OptionError(str(error)) from error
 
 
+# How long ago, as it is typed: 90m, 2h, 3d.
+_AGO = re.compile(r"(\d{1,6})([mhd])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def _since(type_: Any, tokens: Sequence[Token]) -> str:
+    """A moment of UTC as stores write it, from a date, a date with a time, or how long ago."""
+    text = tokens[0].value
+    if ago := _AGO.fullmatch(text):
+        with suppress(OverflowError):
+            return moment(datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}))
+    with suppress(ValueError, OverflowError):
+        typed = datetime.fromisoformat(text)
+        return moment(typed.replace(tzinfo=UTC) if typed.tzinfo is None else typed.astimezone(UTC))
+    raise OptionError(
+        f"`{tokens[0].keyword}` (={shown(text)}) must be a date such as 2026-11-01 or 2026-11-01T18:30, of UTC as "
+        "tables have it, or how long ago, such as 90m, 2h or 3d"
+    )
+
+
 def _path(type_: Any, tokens: Sequence[Token]) -> Path:
     """The path of a folder, or of a file to read."""
     try:
         return typed_path(str(tokens[0].keyword), tokens[0].value)
     except SettingError as error:
         raise OptionError(str(error)) from error
+
+
+def _plan_file(type_: Any, tokens: Sequence[Token]) -> Path:
+    """The path of a plan; a word that cannot be one was meant for the option before it, and is a word too many."""
+    text = tokens[0].value
+    if not text.endswith(".toml") and "/" not in text:
+        raise UnusedCliTokensError(text)  # cyclopts sets its tokens anew
+    return typed_path("plan", text)
 
 
 def _file_to_write(type_: Any, tokens: Sequence[Token]) -> Path:
@@ -115,13 +146,33 @@ def default_store() -> str:
     return os.environ.get(STORE_VARIABLE) or DEFAULT_STORE
 
 
+def _fraction_of_points(type_: Any, tokens: Sequence[Token]) -> float:
+    """A number of percentage points as the fraction that all errors are."""
+    points = _numbers(type_, tokens)
+    if not 0 < points < 100:
+        raise OptionError(
+            f"`{tokens[0].keyword}` (={tokens[0].value}) must be points between 0 and 100, as 1 for 1 point"
+        )
+    return points / 100
+
+
+SINCE = Parameter(converter=_since)
 WHOLE, NUMBER = Parameter(converter=_whole), Parameter(converter=_numbers)
 PATH, FILE = Parameter(converter=_path), Parameter(converter=_file_to_write)
+PLAN_FILE = Parameter(converter=_plan_file)
 _CONVERTERS = {int: WHOLE, float: NUMBER}
 
 STORE_HELP = "The results store: the path of an SQLite file, or the URL of a PostgreSQL database"
 StoreUrl = Annotated[str, Parameter(converter=_store, help=f"{STORE_HELP}.", env_var=STORE_VARIABLE)]
 Confirm = Annotated[list[int] | None, WHOLE, Parameter(consume_multiple=(0, 1), negative="")]
+Margin = Annotated[
+    float | None,
+    Parameter(
+        converter=_fraction_of_points,
+        help="Differences of fewer points do not matter, for example --equivalence-margin 1: what is compared is then "
+        "better, worse, equivalent (two one-sided tests) or not decided.",
+    ),
+]
 DATA_DIR = Parameter(
     converter=_path,
     help="Where to look for data sets before downloading, for example --data-dir ~/datasets, which holds mnist/; or "
@@ -287,8 +338,16 @@ _ONE_ALONE = (*of_role("images"), "validation_pairs")
 
 
 def one_value() -> type[Given]:
-    """Every setting with one value: `twofold study`."""
-    return _class("OneValue", [_one(declared) for declared in SETTINGS.values()])
+    """Every setting with one value, or none where it is not typed: `twofold study`."""
+    return _class("OneValue", [_unless_typed(*_one(declared)) for declared in SETTINGS.values()])
+
+
+def _unless_typed(name: str, annotation: Any, default: Any) -> _Field:
+    """An option that is None unless it is typed; its help still shows the default."""
+    if default is None:
+        return name, annotation, default
+    kind, *parameters = typing.get_args(annotation)
+    return name, Annotated[kind | None, *parameters, Parameter(show_default=lambda _: str(default))], None
 
 
 def images_alone() -> type[Given]:
@@ -315,9 +374,9 @@ def ranges() -> type[Given]:
     return _class("Ranges", [_range(declared) for declared in SETTINGS.values()])
 
 
-def selections() -> type[Given]:
-    """Every setting as a choice among stored trials: the commands that only read."""
-    return _class("Selections", [_only(declared) for declared in SETTINGS.values()])
+def selections(*, but: Sequence[str] = ()) -> type[Given]:
+    """Every setting as a choice among stored trials, but for what a command has otherwise: those that only read."""
+    return _class("Selections", [_only(declared) for name, declared in SETTINGS.items() if name not in but])
 
 
 @Parameter(name="*", group=RUNNING)
@@ -329,6 +388,13 @@ class RunOptions:
     classes: Annotated[str | None, CLASSES, Parameter(group=GROUPS[TASK])] = None
     workers: Annotated[
         int | None, WHOLE, Parameter(help="Devices to use, for example --workers 2; by default all cores, or all GPUs.")
+    ] = None
+    cluster: Annotated[
+        str | None,
+        Parameter(
+            help="Train on a Ray cluster: local (one of this machine), auto (the one that this machine is part of), or "
+            "an address, for example --cluster 10.0.0.1:6379; --workers is then for each node (docs/cluster.md)."
+        ),
     ] = None
     store: StoreUrl = DEFAULT_STORE
     trace: Annotated[bool, Parameter(help="Keep the number of dead units after every epoch.", **FLAG)] = False
@@ -345,7 +411,7 @@ class RunOptions:
 
     def running(self) -> dict[str, Any]:
         """The options as `twofold.Study.run` takes them."""
-        names = ("workers", "store", "trace", "keep_models", "models")
+        names = ("workers", "cluster", "store", "trace", "keep_models", "models")
         return {**{name: getattr(self, name) for name in names}, "progress": not self.quiet}
 
 

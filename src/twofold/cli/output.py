@@ -14,7 +14,8 @@ from rich.table import Table
 
 from twofold.analysis import Findings, with_factors
 from twofold.data import relation_of_record
-from twofold.report.terminal.fitting import fitted
+from twofold.errors import SettingError
+from twofold.report.terminal.fitting import fitted, in_lines
 from twofold.report.terminal.tables import Section
 from twofold.report.text.signs import in_signs_of
 
@@ -59,7 +60,7 @@ def print_lines(lines: Iterable[str], *, hanging: int = 0) -> None:
     """Print lines to standard output; a terminal breaks them between words, and what follows is set in by `hanging`."""
     console = Console()
     for line in lines:
-        signs = in_signs_of(console.encoding, line)
+        signs = in_lines(line, console) if console.is_terminal else in_signs_of(console.encoding, line)
         if console.is_terminal and hanging:
             signs = textwrap.fill(signs, console.width, subsequent_indent=" " * hanging, break_on_hyphens=False)
         console.print(signs, markup=False, highlight=False, soft_wrap=not console.is_terminal)
@@ -141,6 +142,15 @@ def records_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     # As objects, so that whole numbers stay whole and what is missing can be None.
     records = table.astype(object).where(table.notna(), None).to_dict("records")
     return [{str(name): value for name, value in record.items()} for record in records]
+
+
+def asked() -> bool:
+    """Whether the user, shown what would be deleted, says yes. Raises `SettingError` where nobody can be asked."""
+    from rich.prompt import Confirm
+
+    if not sys.stdin.isatty():
+        raise SettingError("nobody can be asked here; give `yes` to delete without being asked")
+    return Confirm.ask("Delete this?", console=Console(stderr=True), default=False)
 
 
 def say(text: str, *, quiet: bool = False) -> None:

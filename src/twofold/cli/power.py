@@ -4,7 +4,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, selections, with_options
+from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 
 _ALL = Which()
@@ -20,6 +20,7 @@ def power(
             help="The difference to find, for example --difference 0.01, one point; by default the one observed."
         ),
     ] = None,
+    equivalence_margin: Margin = None,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per two networks.", **FLAG)] = False,
     store: StoreOption = None,
     csv: CsvOption = None,
@@ -28,7 +29,8 @@ def power(
 ) -> None:
     """Say how many rounds tell two networks apart at 80 % and 90 % power, from the rounds that there are.
 
-    Trials that were not drawn alike are sections of their own, one after another.
+    With a margin, how many tell them apart or show that they are equivalent. Trials that were not drawn alike are
+    sections of their own, one after another.
 
     Example: twofold power --difference 0.01 --data mnist
     """
@@ -40,7 +42,7 @@ def power(
     from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 
     table = read_table(store, csv, which, settings)
-    found = power_by_section(table, difference)
+    found = power_by_section(table, difference, equivalence_margin)
     if crossed := int(is_crossed(table).sum()):
         say(crossed_note(crossed))
     if json:
@@ -50,4 +52,4 @@ def power(
     for place, (section, plan) in enumerate(found[:MOST_SECTIONS]):
         if section.told:
             print_heading(section_heading(place, len(found), section.told))
-        print_section(Section(None, [f"{plan}."]) if isinstance(plan, str) else power_section(plan))
+        print_section(Section(None, [f"{plan}."]) if isinstance(plan, str) else power_section(plan, equivalence_margin))

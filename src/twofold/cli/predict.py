@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FLAG, MODELS, StoreUrl
-from twofold.cli.selection import OWN_NETWORK, Kept, kept_file
+from twofold.cli.selection import OWN_NETWORK, Kept, PlanOption, kept_file
 
 
 def predict(
@@ -32,6 +32,7 @@ def predict(
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per pair.", **FLAG)] = False,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
+    plan: PlanOption = None,
 ) -> int:
     """Say what a kept network answers to pictures of your own: the answer, how sure it is, and the classes it sees.
 
@@ -49,7 +50,7 @@ def predict(
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
-    file = kept_file(model, models, store)
+    file = kept_file(model, models, store, plan)
     table = answers(file, left, right, network)
     print_answers(table, ModelStore(file.parent).record(file.stem), as_json=json, as_csv=csv)
     if warning := inverted_warning(records_of(table)):

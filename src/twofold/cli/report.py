@@ -1,4 +1,4 @@
-"""`twofold report`: a study as one page."""
+"""`twofold report`: a study as one file to read."""
 
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from twofold.cli.options import (
     MODELS,
     NOTHING,
     Given,
+    Margin,
     StoreUrl,
     selections,
     with_options,
@@ -26,15 +27,16 @@ def report(
     *,
     out: Annotated[Path, FILE, Parameter(name=["--out", "-o"], help="The file to write.")] = Path("report.html"),
     title: Annotated[
-        str, Parameter(help="The study's name, at the top of the page.")
+        str, Parameter(help="The study's name, at the top of the report.")
     ] = "A study of two-branch networks",
+    equivalence_margin: Margin = None,
     data_dir: Annotated[Path | None, DATA_DIR] = None,
     models: Annotated[Path | None, MODELS] = None,
     store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
 ) -> None:
-    """Write a page about all the trials in the store: the answer, every round, and how they were made.
+    """Write a report about all the trials in the store: the answer, every round, and how they were made.
 
     It is one HTML file to send around: it needs no server and asks no other host for anything. Where networks are
     kept (twofold study --keep-models best), the reader can draw digits for them.
@@ -67,5 +69,6 @@ def report(
         demo_note=reason,
         networks=own_networks(table, opened.described()),
         relations=asked_in(table, opened.answers()),
+        equivalence_margin=equivalence_margin,
     )
     say(write_page(out, page))

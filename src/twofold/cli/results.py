@@ -15,6 +15,13 @@ def results(
     *,
     json: Annotated[bool, Parameter(help="Print one JSON array, a row per trial.", **FLAG)] = False,
     csv: Annotated[bool, Parameter(help="Print comma-separated values, a row per trial.", **FLAG)] = False,
+    plans: Annotated[
+        bool, Parameter(help="List the plans instead: what runs were asked to train, and how much is done.", **FLAG)
+    ] = False,
+    toml: Annotated[
+        bool,
+        Parameter(help="Print the plan of --plan as a file that `twofold study` runs (docs/plans.md).", **FLAG),
+    ] = False,
     store: StoreUrl = DEFAULT_STORE,
     which: Which = _ALL,
     settings: Given = NOTHING,
@@ -33,6 +40,12 @@ def results(
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
+    if toml:
+        _print_plan(store, which, settings, other=json or csv or plans)
+        return
+    if plans:
+        _list_plans(store, which, settings, as_json=json, as_csv=csv)
+        return
     table, url = read_store(store, which, settings)
     if json:
         print_json(table)
@@ -47,3 +60,43 @@ def results(
             if section.told:
                 print_heading(section_heading(place, len(alike), section.told))
             print_table(settings_table(section.trials))
+
+
+def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_csv: bool) -> None:
+    """Print the plans of a store, all or those that were run since a moment, as a table or one JSON array."""
+    import json
+
+    from twofold.cli.output import print_table, say
+    from twofold.errors import SettingError
+    from twofold.report.terminal.tables import drawn
+    from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
+    from twofold.results import Store
+
+    chosen = {**which.chosen(settings), "plan": which.plan, "csv": as_csv or None}
+    for name, value in chosen.items():
+        if value is not None:
+            raise SettingError(f"`plans` and `{name}` exclude each other: plans are listed all, or those run `since`")
+    opened = Store(store, create=False)
+    recorded = [each for each in opened.plans() if which.since is None or each.last_at >= which.since]
+    if as_json:
+        print(json.dumps(plan_rows(recorded), indent=1))
+    elif recorded:
+        print_table(drawn(plans_table(recorded, opened.url, opened.without_plan())))
+    else:
+        say(no_plans_text(opened.url, opened.count()))
+
+
+def _print_plan(store: str, which: Which, settings: Given, *, other: bool) -> None:
+    """Print a plan of a store as a file that can be run."""
+    from twofold.cli.selection import find_plan
+    from twofold.errors import SettingError
+    from twofold.report.text.plans import plan_heading
+    from twofold.results import Store
+    from twofold.study.plan_file import plan_as_toml
+
+    chosen = [which.since, *which.chosen(settings).values()]
+    if which.plan is None or other or any(value is not None for value in chosen):
+        raise SettingError("`toml` prints one plan: give `plan` beside it, and nothing else, for example --plan 3")
+    opened = Store(store, create=False)
+    found = find_plan(opened, which.plan)
+    print(plan_as_toml(found.plan.command, found.plan.content, plan_heading(found, opened.url)), end="")

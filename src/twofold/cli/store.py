@@ -1,15 +1,30 @@
-"""`twofold store`: taking the trials of other stores, who trains for a store, and whether it is whole."""
+"""`twofold store`: other stores' trials, who trains for a store, whether it is whole, and deleting what it has."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from twofold.cli.options import DATA_DIR, DEFAULT_STORE, FLAG, MODELS, SEVERAL, WHOLE, StoreUrl
+from twofold.cli.options import (
+    DATA_DIR,
+    DEFAULT_STORE,
+    FLAG,
+    MODELS,
+    NOTHING,
+    SEVERAL,
+    WHOLE,
+    Given,
+    StoreUrl,
+    selections,
+    with_options,
+)
+from twofold.cli.selection import Which
+
+_NONE = Which()
 
 store = App(
     name="store",
-    help="""Take the trials of other stores, see who trains for a store now, and look whether it is whole.
+    help="""Take the trials of other stores, see who trains for a store now, look whether it is whole, and delete of it.
 
     Example: twofold store check
     """,
@@ -139,3 +154,57 @@ def check(
     for line in [*replay_text(found), checked_text(found)]:
         say(line)
     return StoreError.exit_code if found.faults else 0
+
+
+@store.command
+@with_options(settings=selections())
+def delete(
+    *,
+    all: Annotated[bool, Parameter(help="Delete all that the store has, plans and searches too.", **FLAG)] = False,
+    shared: Annotated[
+        bool, Parameter(help="Of a plan, delete the trials that other plans have as well, which stay else.", **FLAG)
+    ] = False,
+    yes: Annotated[bool, Parameter(help="Do not ask.", **FLAG)] = False,
+    store: StoreUrl = DEFAULT_STORE,
+    models: Annotated[Path | None, MODELS] = None,
+    which: Which = _NONE,
+    settings: Given = NOTHING,
+) -> None:
+    """Delete a plan with its trials, or the trials that options choose, and the networks that are kept of them.
+
+    It shows what would go, and asks. What a run trains now is not deleted, nor are other trials of its plan. Afterwards
+    a file of SQLite's gives the room back to the disk, unless others use it or the disk is full; a server fills it
+    with new trials.
+
+    Example: twofold store delete --plan 3
+    """
+    from twofold.cli.output import asked, print_lines, say
+    from twofold.cli.selection import find_models, find_plan, read_store
+    from twofold.errors import SettingError
+    from twofold.report.text import deleting
+    from twofold.results import Store
+    from twofold.study.delete import delete as delete_removal
+    from twofold.study.delete import removal_of, removal_of_all
+
+    more = any(value is not None for value in which.chosen(settings).values()) or which.since is not None
+    if not all and not more and which.plan is None:
+        raise SettingError(deleting.NOTHING_CHOSEN)
+    if all and (more or which.plan is not None):
+        raise SettingError("`all` and a choice exclude each other; give one of them")
+    if shared and (more or which.plan is None):
+        raise SettingError("`shared` is for a whole plan; give --plan and no other choice")
+    opened = Store(store, create=False)
+    plan = None if which.plan is None or more else find_plan(opened, which.plan)
+    keys = [] if all else opened.keys_of_plan(plan.number) if plan else read_store(store, which, settings)[0].key
+    opened, kept = Store(store), find_models(models, store)
+    for note in opened.notes:
+        say(note)
+    removal = removal_of_all(opened, kept) if all else removal_of(opened, kept, list(keys), plan=plan, shared=shared)
+    if removal.is_empty and not all:
+        say(deleting.NOTHING_THERE)
+        return
+    print_lines(deleting.removal_lines(removal))
+    if yes or asked():
+        say(deleting.deleted_text(removal, delete_removal(removal)))
+    else:
+        say(deleting.NOT_DELETED)

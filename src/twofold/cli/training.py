@@ -20,11 +20,11 @@ def plan(networks: Sequence[str] | None, rounds: str, settings: Mapping[str, Any
     return Study(networks=chosen, rounds=rounds, data_dir=run.data_dir, classes=run.classes, **settings)
 
 
-def train(study: "Study", run: RunOptions) -> "StudyResult":
-    """Train what is not in the store yet, and print the rows if they are all that is wanted."""
+def train(study: "Study", run: RunOptions, command: str) -> "StudyResult":
+    """Train what is not in the store yet, as this command, and print the rows if they are all that is wanted."""
     from twofold.cli.output import print_json
 
-    result = study.run(**run.running())
+    result = study.run(**run.running(), command=command)
     if run.json:
         print_json(result.table)
     return result

@@ -13,7 +13,7 @@ import numpy as np
 from twofold.data.folders import pictures_in
 from twofold.data.naming import printable
 from twofold.data.npz import check_room
-from twofold.errors import DataError, SettingError, cause_of, counted
+from twofold.errors import DataError, SettingError, cause_of, counted, shown
 from twofold.paths import typed_path
 
 # The arrays of an .npz file: both images of each pair in one, or those on each side in two.
@@ -114,7 +114,7 @@ def _of_arrays(path: Path) -> list[Pair]:
             wanted = (_TOGETHER,) if _TOGETHER in content else _APART
             lacking = next((name for name in wanted if name not in content), None)
             if lacking is not None:
-                held = ", ".join(content)
+                held = shown(", ".join(content) or "nothing")
                 raise DataError(f"{path} lacks `{lacking}` (it holds {held}); it needs images, or left and right")
             check_room(path, wanted)
             arrays = [content[name] for name in wanted]

@@ -10,7 +10,7 @@ import numpy as np
 
 from twofold.data.naming import check_names
 from twofold.data.reading import MOST_BYTES, Part, Raw
-from twofold.errors import DataError, cause_of
+from twofold.errors import DataError, cause_of, shown
 
 _WANTED = ("images", "labels")
 _KNOWN = {*_WANTED, "test_images", "test_labels", "class_names"}
@@ -25,7 +25,7 @@ def read_npz(path: Path) -> Raw:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             lacking = [key for key in _WANTED if key not in content]
             if lacking:
-                found = ", ".join(content) or "nothing"
+                found = shown(", ".join(content) or "nothing")
                 raise DataError(f"{path} lacks `{lacking[0]}` (it holds {found}); it needs `images` and `labels`")
             check_room(path, _KNOWN)
             arrays = {key: content[key] for key in content if key in _KNOWN}

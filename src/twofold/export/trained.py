@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import glob
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -169,13 +169,14 @@ def open_named(file: str | Path, network: Any) -> Kept:
     return open_kept(path, make, arguments, around=imported.there, source=source, named="network")
 
 
-def find_kept(file: str | Path) -> Path:
+def find_kept(file: str | Path, keys: Set[str] | None = None) -> Path:
     """The file that was named, or the only one whose name begins so; without either what was named, as a path.
 
-    Raises `SettingError` for the beginning of several.
+    With `keys` those of these trials are all that there are. Raises `SettingError` for the beginning of several.
     """
     path = typed_path("file", file)
     begin = sorted(path.parent.glob(f"{glob.escape(path.stem)}*.safetensors"))
+    begin = [each for each in begin if keys is None or each.stem in keys]
     if path.is_file() or not begin:
         return path
     if len(begin) > 1:

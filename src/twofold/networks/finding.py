@@ -10,6 +10,7 @@ from twofold.errors import SettingError, unknown_choice
 from twofold.settings import Settings
 
 if TYPE_CHECKING:
+    from twofold.networks.own import Sent
     from twofold.networks.protocol import Structure
 
 
@@ -26,8 +27,8 @@ class Network:
 
     A network of one's own has an `identity`, the hash of what it computes, whatever it is called. Its factors are among
     its `arguments`, `source` is where its class was, as typed, `description` what a store keeps of it, `make` gives its
-    structure, and `verify` raises `NetworkError` where that is not what the class computes. It has no `weight_sharing`:
-    only its author knows.
+    structure, `verify` raises `NetworkError` where that is not what the class computes, and `sent` is what another
+    machine makes it of (see `twofold.networks.own.Sent`). It has no `weight_sharing`: only its author knows.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Network:
     description: Mapping[str, Any] = field(default_factory=dict, compare=False)
     make: "Callable[[Settings], Structure] | None" = field(default=None, compare=False)
     verify: Callable[[], None] = field(default=lambda: None, compare=False)
+    sent: "Sent | None" = field(default=None, compare=False)
 
     @property
     def embeds(self) -> bool:

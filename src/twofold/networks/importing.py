@@ -49,6 +49,12 @@ class Imported:
                 sources.update(Path(str(module.__file__)).read_bytes())
         return sources.hexdigest()
 
+    def files(self) -> dict[str, bytes]:
+        """The sources of all these modules, by their paths in the folder; of what is installed there are none."""
+        own = (module for module in (self.module, *self.others.values()) if _is_in(module, self.folder))
+        paths = sorted({Path(str(module.__file__)).absolute() for module in own})
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+
     def told(self, error: Exception) -> str:
         """What went wrong in the user's code, and in which line, in one line."""
         return f"{_told(error)}{_where(error, self.folder)}"
@@ -60,16 +66,20 @@ class Imported:
             yield
 
 
-def import_home(home: str) -> Imported:
-    """The file or the module that a network is in. Raises `NetworkError` where it cannot be imported, and says why."""
+def import_home(home: str, folder: Path | None = None) -> Imported:
+    """The file or the module that a network is in; in `folder`, where its files were put, not where they were written.
+
+    Raises `NetworkError` where it cannot be imported, and says why.
+    """
     if home.endswith(".py") or os.sep in home:
         path = typed_path("networks", home)
+        path = path if folder is None else folder / path.name
         if not path.is_file():
             raise NetworkError(f"there is no file {home}; write where the class is, as in file.py:Twin")
         path = path.absolute()
         name = f"twofold_networks_of_{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
         return _imported(home, path.parent, lambda: _from_file(name, path))
-    return _imported(home, Path.cwd(), lambda: importlib.import_module(home))
+    return _imported(home, folder or Path.cwd(), lambda: importlib.import_module(home))
 
 
 def _imported(home: str, folder: Path, import_it: Callable[[], ModuleType]) -> Imported:

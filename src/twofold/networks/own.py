@@ -1,7 +1,9 @@
 """Networks of one's own beside those that are built in: from what is typed, or a class in Python, to `Network`s."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from twofold.data import Task
@@ -17,6 +19,20 @@ class Own:
     typed: Typed
     make: Callable[..., Any]
     outputs: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A class and the arguments that it is called with, as another machine gets them.
+
+    `files` are the sources that it is imported from, by their paths in one folder; there are none of what is installed
+    there too. A class that was given in Python has no sources: it is `make` itself.
+    """
+
+    typed: Typed
+    outputs: tuple[str, ...] | None = None
+    make: Callable[..., Any] | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def network(make: Callable[..., Any], *, outputs: Sequence[str] | None = None, **arguments: Any) -> Own:
@@ -68,19 +84,49 @@ def _own(wanted: str | Own, task: Task, starting: Callable[[], None]) -> list[Ne
     from twofold.native import handlers
 
     handlers.prepare()  # while libraries are imported and networks are looked at
+    if isinstance(wanted, Own):
+        return _made(Sent(wanted.typed, wanted.outputs, wanted.make), wanted.make, task, starting=starting)
+    return _imported(Sent(parse(wanted)), task, None, starting)
+
+
+def received(sent: Sent, task: Task, folder: Path) -> list[Network]:
+    """The networks that another machine sent, for images of a task; their sources are written into an empty folder.
+
+    Raises `NetworkError` where they cannot be made here.
+    """
+    if sent.make is not None:
+        return _made(sent, sent.make, task)
+    for name, source in sent.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(source)
+    return _imported(sent, task, folder)
+
+
+def _imported(
+    sent: Sent, task: Task, folder: Path | None, starting: Callable[[], None] = lambda: None
+) -> list[Network]:
+    from twofold.networks.importing import import_home
+
+    imported = import_home(sent.typed.home, folder)
+    make, source = imported.find(sent.typed.name), imported.digest()
+    return _made(sent, make, task, imported.there, source, starting, imported.files)
+
+
+def _made(
+    sent: Sent,
+    make: Callable[..., Any],
+    task: Task,
+    around: Callable[[], AbstractContextManager[None]] = nullcontext,
+    source: str = "",
+    starting: Callable[[], None] = lambda: None,
+    files: Callable[[], Mapping[str, bytes]] = dict,
+) -> list[Network]:
+    """The networks of a class, known to `find_network` from now on; `files` are read when all is imported."""
     from twofold.networks.kinds import each_of, load
 
-    if isinstance(wanted, str):
-        from twofold.networks.importing import import_home
-
-        typed = parse(wanted)
-        imported = import_home(typed.home)
-        make, source = imported.find(typed.name), imported.digest()
-        several = each_of(typed, make, task, None, imported.there, source, starting)
-    else:
-        typed = wanted.typed
-        several = each_of(typed, wanted.make, task, wanted.outputs, starting=starting)
-    networks = load(typed, several)
+    networks = load(sent.typed, each_of(sent.typed, make, task, sent.outputs, around, source, starting))
+    sent = replace(sent, files=files())
+    networks = [replace(each, sent=sent) for each in networks]
     for each in networks:
         remember(each)
     return networks

@@ -69,6 +69,14 @@ def parse(text: str) -> Typed:
     return Typed(found["home"].strip(), found["name"], values, tuple(factors))
 
 
+def text_of(source: str, arguments: Mapping[str, Any]) -> str:
+    """What to type for a class that is called with these arguments; a list of one level is the list that it has."""
+    given = ", ".join(
+        f"{name}={f'[{value!r}]' if isinstance(value, list) else literal(value)}" for name, value in arguments.items()
+    )
+    return f"{source}({given})" if given else source
+
+
 def literal(value: Any) -> str:
     """An argument as it is typed; a store has a tuple as its text."""
     return value if isinstance(value, str) and _is_tuple(value) else repr(value)

@@ -74,6 +74,10 @@ class Claims:
         others = sa.select(claims.c.key).where(claims.c.key.in_(keys), claims.c.owner != owner)
         return set(connection.scalars(others))
 
+    def owners_of(self, connection: sa.Connection, keys: Sequence[str]) -> set[str]:
+        """Who has claimed one of a few trials."""
+        return set(connection.scalars(sa.select(claims.c.owner).where(claims.c.key.in_(keys)).distinct()))
+
     def portion(self, connection: sa.Connection, owner: str, left: int) -> int:
         """How many of the trials that are left `owner` should claim at once: no more than it has claimed before."""
         most = max(_FIRST_PORTION, self._claimed[owner])
@@ -107,6 +111,13 @@ class Claims:
         now = sa.func.now()
         query = sa.select(runs, claimed.label("claimed"), now.label("now")).order_by(runs.c.began_at, runs.c.owner)
         return [_run(row) for row in connection.execute(query)]
+
+    def living(self, connection: sa.Connection) -> dict[str, Run]:
+        """The runs that are alive, by their tokens."""
+        now = sa.func.now()
+        query = sa.select(runs, sa.literal(0).label("claimed"), now.label("now"))
+        found = {row.owner: _run(row) for row in connection.execute(query)}
+        return {owner: run for owner, run in found.items() if not run.stands_still}
 
     def without_run(self, connection: sa.Connection) -> int:
         """How many trials are claimed by runs that are not there."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,14 +87,16 @@ class ModelStore:
         """Those of the keys whose networks are kept, in files that are whole and undamaged."""
         return {key for key in keys if self._is_sound(key)}
 
-    def records(self) -> list[dict[str, Any]]:
-        """The records of all networks kept, in the order of their keys.
+    def records(self, keys: Set[str] | None = None) -> list[dict[str, Any]]:
+        """The records of all networks kept, or of those of some keys, in the order of their keys.
 
         A file that is none of ours, or is damaged, is left out, and `notes` says so: so all is read, weights too.
         """
         self.notes.clear()
         records = []
         for path in self.files():
+            if keys is not None and path.stem not in keys:
+                continue
             try:
                 records.append(_sound_record(path))
             except StoreError as error:
@@ -123,10 +125,15 @@ class ModelStore:
         """The record of the network kept under a key. Raises `StoreError` as `load` does."""
         return _read(self._existing(key))[0]
 
-    def load(self, key: str) -> Model:
-        """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged."""
+    def load(self, key: str, *, of_trial: bool = False) -> Model:
+        """The network kept under a key, and its record. Raises `StoreError` where there is none, or it is damaged.
+
+        Any name will do for a file, unless it has to be the key of its trial (`of_trial`).
+        """
         path = self._existing(key)
         record, tensors = _read(path, with_tensors=True)
+        if of_trial:
+            _check_name(path, record)
         return Model(_variables(path, record, tensors), record)
 
     def remove(self, key: str) -> None:
@@ -269,11 +276,15 @@ def _read(path: Path, *, with_tensors: bool = False) -> tuple[dict[str, Any], di
 def _sound_record(path: Path) -> dict[str, Any]:
     """The record of a file that is whole, and called as its trial. Raises `StoreError` for another."""
     record, _ = _read(path, with_tensors=True)
-    if path.stem != record["key"]:
-        raise StoreError(
-            f"{path} is the network of the trial {shown(record['key'])}; call it {shown(record['key'])}{_ENDING}"
-        )
+    _check_name(path, record)
     return record
+
+
+def _check_name(path: Path, record: Mapping[str, Any]) -> None:
+    """Raise `StoreError` unless a file is called as its trial."""
+    if path.stem != record["key"]:
+        key = shown(record["key"])
+        raise StoreError(f"{path} is the network of the trial {key}; call it {key}{_ENDING}")
 
 
 def _check_head(path: Path) -> None:

@@ -6,7 +6,7 @@ SQLite keeps whatever it is given in any column: a file from somewhere may have 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -87,6 +87,21 @@ def entry_of(cell: Any, shown_url: str, *, text: bool) -> dict[str, Any]:
     return entry
 
 
+def value_in(name: str, cell: Any) -> Any:
+    """The value in a cell as the database gives it: of a text its list or its names, of 0 and 1 a truth.
+
+    It is not checked yet. Raises `DataError` where a text is no JSON.
+    """
+    if TYPES[name] is bool:
+        return bool(cell) if type(cell) is int and cell in (0, 1) else cell
+    if TYPES[name] in (list, dict) and isinstance(cell, str | bytes):
+        try:
+            return of_json(cell)
+        except DataError as error:
+            raise DataError(f"`{name}` {error}") from error
+    return cell
+
+
 def of_json(text: Any) -> Any:
     """What a JSON text says. Raises `DataError` where it is none."""
     try:
@@ -101,35 +116,16 @@ def damaged(shown_url: str, what: str) -> StoreError:
 
 
 def _values(name: str, given: Sequence[Any], keys: Sequence[Any], shown_url: str, text: bool) -> list[Any]:
-    read = _FROM_TEXT.get(TYPES[name], _as_it_is) if text else _as_it_is
     known: dict[Hashable, Any] = {}  # of each value once: most columns have few
     values = []
     for cell, key in zip(given, keys, strict=True):
         at = (type(cell), cell) if cell.__hash__ else id(cell)
         if at not in known:
             try:
-                value = None if cell is None else read(name, cell)
+                value = value_in(name, cell) if text else cell
                 check_value(name, value)
             except DataError as error:
                 raise damaged(shown_url, f"in the trial {shown(key)}, {error}") from error
             known[at] = value
         values.append(known[at])
     return values
-
-
-def _as_it_is(name: str, cell: Any) -> Any:
-    return cell
-
-
-def _truth(name: str, cell: Any) -> Any:
-    return bool(cell) if type(cell) is int and cell in (0, 1) else cell
-
-
-def _json(name: str, cell: Any) -> Any:
-    try:
-        return of_json(cell)
-    except DataError as error:
-        raise DataError(f"`{name}` {error}") from error
-
-
-_FROM_TEXT: Mapping[type, Callable[[str, Any], Any]] = {bool: _truth, list: _json, dict: _json}

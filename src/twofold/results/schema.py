@@ -119,6 +119,32 @@ claims = sa.Table(
     sa.Column("owner", sa.String(32), nullable=False, index=True),
 )
 
+# What runs were asked to train (see `twofold.results.plans`). A number is never given twice, not even after its plan
+# was deleted: people write numbers down.
+plans = sa.Table(
+    "plans",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("identity", sa.String(64), nullable=False, unique=True),
+    sa.Column("command", sa.String, nullable=False),
+    sa.Column("trials", sa.Integer, nullable=False),
+    sa.Column("content", sa.JSON, nullable=False),
+    sa.Column("first_at", sa.String, nullable=False),
+    sa.Column("last_at", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# The keys of each plan's trials, stored or not. What a plan says could not be searched for: which trials it has follows
+# from it only with its networks, images and relations at hand, by hashing each trial.
+plan_trials = sa.Table(
+    "plan_trials",
+    metadata,
+    sa.Column("plan", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("key", sa.String(64), primary_key=True, index=True),
+    sqlite_with_rowid=False,
+)
+
 # What an optimizer of settings writes down of its search, entry by entry.
 journal = sa.Table(
     "search_journal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import suppress
 from functools import partial
@@ -63,6 +64,26 @@ def fold(engine: sa.Engine) -> None:
             cursor.execute("PRAGMA journal_mode=DELETE")
         finally:
             raw.invalidate()
+
+
+def vacuum(engine: sa.Engine, file: Path) -> int:
+    """Write a file anew without the room that nothing takes, and return how many bytes smaller it is.
+
+    It stays as it is where others use it, or the disk has no room for it once more.
+    """
+    before = file.stat().st_size
+    if shutil.disk_usage(file.parent).free < 2 * before:  # the new one, and what SQLite writes to undo it
+        return 0
+    engine.dispose()
+    with suppress(sqlite3.Error, sa.exc.SQLAlchemyError):
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA busy_timeout=0")
+            raw.cursor().execute("VACUUM")
+        finally:
+            raw.invalidate()
+    fold(engine)
+    return max(0, before - file.stat().st_size)
 
 
 def file_system_of(file: Path) -> str:

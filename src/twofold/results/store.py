@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
+from twofold import __version__
 from twofold.data import Relation
 from twofold.data.relations import marked
+from twofold.errors import StoreError
+from twofold.results import plans as planning
 from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
@@ -26,9 +29,10 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
+from twofold.results.plans import Plan, Recorded
 from twofold.results.rows import answers_of, as_given, check_question, description_of, entry_of, values_of
-from twofold.results.schema import journal, metadata, networks, questions, runs, trials
-from twofold.results.sqlite import fold, write_ahead
+from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
+from twofold.results.sqlite import fold, vacuum, write_ahead
 from twofold.results.versions import check, look
 from twofold.settings import SETTINGS
 
@@ -246,9 +250,17 @@ class Store:
         with self._errors(), self._engine.connect() as connection:
             return connection.scalars(sa.select(sa.func.count()).select_from(trials)).one()
 
-    def read(self, keys: Iterable[str] | None = None, *, histories: bool = False) -> pd.DataFrame:
+    def read(
+        self,
+        keys: Iterable[str] | None = None,
+        *,
+        histories: bool = False,
+        plan: int | None = None,
+        since: str | None = None,
+    ) -> pd.DataFrame:
         """A data frame with a row per stored trial: those of `keys`, in that order, or all, as they finished.
 
+        Of all those of a `plan`, by its number, or that finished `since` a moment of UTC in ISO 8601, may be chosen.
         With `histories` it has the columns `train_loss` (a list, one number per epoch) and `dead_units_trace`
         (a list of [first, second], or None) as well.
         """
@@ -262,7 +274,8 @@ class Store:
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
+                query = sa.select(*given).where(*self._chosen(plan, since))
+                rows += connection.execute(query.order_by(trials.c.finished_at, trials.c.key))
             else:
                 for some in _slices(wanted):
                     rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
@@ -366,6 +379,115 @@ class Store:
         with self._errors():
             self._claims.release(owner)
 
+    def record(self, plan: Plan, keys: Sequence[str]) -> int:
+        """Record what a run is to train, and these trials of it, and return the plan's number.
+
+        The keys are those of all its trials; of a search those that it has come to.
+        """
+        with self._errors(), writing(self._engine) as connection:
+            return planning.record(connection, plan, keys, version=__version__)
+
+    def has_plan(self, plan: Plan, keys: Sequence[str]) -> bool:
+        """Whether a plan is recorded, with so many trials as these keys."""
+        if plans.name not in self._tables:
+            return False
+        with self._errors(), self._engine.connect() as connection:
+            return planning.has(connection, plan, len(keys))
+
+    def take_plan(self, theirs: Recorded, keys: Sequence[str]) -> bool:
+        """Record a plan of another store with its trials; whether it was not here."""
+        with self._errors(), writing(self._engine) as connection:
+            return planning.take(connection, theirs, keys)
+
+    def plans(self, *, counted: bool = True) -> list[Recorded]:
+        """The plans that runs have recorded, in the order of their numbers; a store of an earlier version has none.
+
+        Unless they are to be `counted`, nothing is done of any: it takes a second where a million trials are.
+        """
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.recorded(connection, self.url, counted=counted)
+
+    def keys_of_plan(self, number: int) -> list[str]:
+        """The keys of a plan's trials, stored or not."""
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.keys_of(connection, number, self.url)
+
+    def plans_lost(self) -> list[Any]:
+        """The numbers, or whatever stands there, of plans that are not there, and have trials."""
+        if plans.name not in self._tables:
+            return []
+        with self._errors(), self._engine.connect() as connection:
+            return planning.lost(connection)
+
+    def without_plan(self) -> int:
+        """How many trials no plan has: an earlier version stored them, or they were taken of a store without plans."""
+        if plans.name not in self._tables:
+            return self.count()
+        with self._errors(), self._engine.connect() as connection:
+            return planning.without_plan(connection)
+
+    def in_other_plans(self, keys: Sequence[str], number: int) -> set[str]:
+        """Those of the keys that other plans than the one of this number have too."""
+        with self._errors(), self._engine.connect() as connection:
+            return {key for some in _slices(list(keys)) for key in planning.in_others(connection, some, number)}
+
+    def check_idle(self, keys: Sequence[str] | None = None, *, plan: int | None = None) -> None:
+        """Raise `StoreError` where a run that lives trains one of these trials, or others of a plan that has one.
+
+        Without keys no run may live.
+        """
+        if plans.name not in self._tables:
+            return
+        with self._errors(), self._engine.connect() as connection:
+            self._check_idle(connection, keys, plan)
+
+    def delete(
+        self,
+        keys: Sequence[str],
+        *,
+        plan: int | None = None,
+        whole: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Delete trials, and the `plan` of this number, in one transaction, within which `before` is called first.
+
+        With `whole` all trials are deleted, all plans, and what searches have written down. Raises `StoreError` where
+        a run trains any of it now.
+        """
+        with self._errors(), writing(self._engine, whole=False) as connection:
+            self._check_idle(connection, None if whole else keys, plan)
+            before()
+            for some in _slices(list(keys)):
+                connection.execute(sa.delete(trials).where(trials.c.key.in_(some)))
+            if whole:
+                connection.execute(sa.delete(trials))
+                connection.execute(sa.delete(journal))
+            if whole or plan is not None:
+                planning.remove(connection, None if whole else plan)
+
+    def size(self) -> int:
+        """How many bytes the database takes; of a server's, the table of trials."""
+        server = "SELECT pg_total_relation_size('trials')"
+        file = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+        with self._errors(), self._engine.connect() as connection:
+            text = file if self._engine.dialect.name == "sqlite" else server
+            return int(connection.scalars(sa.text(text)).one())
+
+    def shrink(self) -> int:
+        """Give the room of what was deleted back to the disk, and return how many bytes that was.
+
+        A file is written anew by SQLite, whole or not at all (VACUUM), which needs as much room again meanwhile, and
+        that nobody else uses it: where either lacks it stays as large, and later trials fill it. A server does so by
+        itself.
+        """
+        file = self._address.file
+        with self._errors():
+            return vacuum(self._engine, file) if file else 0
+
     def append_journal(self, entries: Sequence[dict[str, Any]]) -> None:
         """Write the entries at the end of the search journal, all or none; several processes may write at once."""
         number = sa.select(sa.func.coalesce(sa.func.max(journal.c.number), -1) + 1)
@@ -401,6 +523,26 @@ class Store:
             self.notes += upgrade(self._engine, check_this, file)
             return metadata.tables.keys(), list(trials.c)
         return found.tables, [column if column.name in found.columns else _default(column) for column in trials.c]
+
+    def _check_idle(self, connection: sa.Connection, keys: Sequence[str] | None, plan: int | None) -> None:
+        living = self._claims.living(connection)
+        if not living:
+            return
+        if keys is None:
+            raise _trained(next(iter(living.values())), "for this store")
+        busy = planning.under_way(connection, list(living))
+        for some in [[], *_slices(list(keys))]:
+            of_plans = busy.keys() & {*planning.having(connection, some), *([] if plan is None else [plan])}
+            claimed = self._claims.owners_of(connection, some) & living.keys()
+            if of_plans or claimed:
+                run = living[busy[min(of_plans)] if of_plans else min(claimed)]
+                raise _trained(run, f"plan {min(of_plans)}" if of_plans else "one of these trials")
+
+    def _chosen(self, plan: int | None, since: str | None) -> list[sa.ColumnElement[bool]]:
+        """The conditions that trials are a plan's, and finished since a moment."""
+        has_plans = plans.name in self._tables
+        of_plan = [] if plan is None else [planning.in_plan(plan) if has_plans else sa.false()]
+        return of_plan + ([] if since is None else [trials.c.finished_at >= since])
 
     def _rows(self, query: sa.Select) -> list[dict[str, Any]]:
         with self._errors(), self._engine.connect() as connection:
@@ -438,6 +580,14 @@ def _default(column: sa.Column) -> sa.ColumnElement:
     if declared and declared.follows:
         return trials.c[declared.follows].label(column.name)
     return sa.literal(declared.default if declared else None, column.type).label(column.name)
+
+
+def _trained(run: Run, what: str) -> StoreError:
+    """The error for what cannot be deleted, since a run trains it."""
+    return StoreError(
+        f"{run.host or 'another machine'} ({run.process}) trains {what} now; wait until it has ended, or stop it "
+        "(`twofold store running` shows it)"
+    )
 
 
 def _slices(keys: list[str]) -> Iterator[list[str]]:

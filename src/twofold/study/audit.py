@@ -15,6 +15,7 @@ from twofold.errors import StoreError, counted
 from twofold.networks import find_network
 from twofold.results import Model, ModelStore, Store
 from twofold.settings import SETTINGS, Settings
+from twofold.study.plan import is_of
 from twofold.study.rows import OUTCOMES, Tables, examined, made_alike, tables_of
 
 if TYPE_CHECKING:
@@ -85,7 +86,23 @@ def _look(found: Audit, store: Store, models: ModelStore) -> None:
         found.kept += 1
         wrong = _of_kept(models, path.stem, with_network.get(path.stem), descriptions)
         found.faults += [Fault("kept network", path.stem, text) for text in wrong]
+    found.faults += _of_plans(store)
     found.faults += _left(store, models)
+
+
+def _of_plans(store: Store) -> Iterator[Fault]:
+    """What is wrong with the plans: one that is none, or that has other trials than those that it is told by."""
+    try:
+        plans = store.plans(counted=False)
+    except StoreError as error:
+        yield Fault("plan", store.url, str(error))
+        return
+    for each in plans:
+        keys = store.keys_of_plan(each.number)
+        if not is_of(each.plan, keys):
+            yield Fault("plan", str(each.number), f"its {counted(len(keys), 'trial')} are not those that it is told by")
+    for number in store.plans_lost():
+        yield Fault("plan", str(number), "it has trials, and is not there")
 
 
 def _left(store: Store, models: ModelStore) -> Iterator[Fault]:
@@ -104,12 +121,10 @@ def _left(store: Store, models: ModelStore) -> Iterator[Fault]:
 def _of_kept(models: ModelStore, key: str, row: Mapping[str, Any] | None, descriptions: Mapping[str, Any]) -> list[str]:
     """What is wrong with a kept network."""
     try:
-        model = models.load(key)
+        model = models.load(key, of_trial=True)
     except StoreError as error:
         return [str(error)]
     record = model.record
-    if record["key"] != key:
-        return [f"its record is of another trial, {record['key'][:12]}"]
     if row is None:
         return ["no trial of the store has its key"]
     wrong = [f"its `{name}` is not its trial's" for name in _SAME if record.get(name, row.get(name)) != row.get(name)]

@@ -10,7 +10,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from twofold.data import Images, Source
-from twofold.results import Store
+from twofold.errors import StoreError
+from twofold.results import Plan, Store
 from twofold.results.patience import Patience
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener, Silence
@@ -21,6 +22,7 @@ from twofold.study.trial import Trial
 if TYPE_CHECKING:
     import jax
 
+    from twofold.study.cluster import Cluster
     from twofold.study.trainer import Trainer
 
 # Seconds between two looks at what another run trains for us.
@@ -32,18 +34,21 @@ def conduct(
     digits: Images | Source,
     store: Store,
     *,
-    devices: Callable[[], "Sequence[jax.Device]"],
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
     listener: Listener | None = None,
     trace: bool = False,
     keeper: Keeper | None = None,
+    plan: Plan | None = None,
 ) -> None:
     """Train those of the trials that the store lacks, on all the devices, and store each when it is complete.
 
-    `devices` is called when there is something to train, and not before. With `trace`, a stored trial that lacks the
+    `devices` is called when there is something to train, and not before; it gives those of this machine, or a cluster.
+    With `trace`, a stored trial that lacks the
     epoch-by-epoch trace of dead units counts as lacking, as does with a `keeper` one whose network should have been
-    kept. Several runs may share a store: each trial is trained by the run that claims it first, and the others wait for
-    its row. An interruption loses at most the trials of the cohort under way. Where the store goes away, what is
-    trained waits for it in memory; where it stays away, that is written as another store.
+    kept. A `plan` that these trials are of is recorded first, even where there is nothing to train. Several runs may
+    share a store: each trial is trained by the run that claims it first, and the others wait for its row. An
+    interruption loses at most the trials of the cohort under way. Where the store goes away, what is trained waits for
+    it in memory; where it stays away, that is written as another store.
 
     Raises `DataError` where the digits do not suffice for the pairs, `StoreError` where the store fails.
     """
@@ -58,12 +63,15 @@ def conduct(
         ending.enter_context(share.going_on(trials, len(trials) - len(missing)))
         from twofold.study.trainer import Trainer
 
-        return Trainer(digits, share.claimed, outbox, devices(), trace=trace, note=listener.note)
+        kept = keeper is not None and keeper.keeps
+        return Trainer(digits, share.claimed, outbox, devices(), trace=trace, kept=kept, note=listener.note)
 
     def lacking() -> list[Trial]:
         return patience.with_(lambda: _missing(trials, store, trace, keeper))
 
     missing = _missing(trials, store, trace, keeper)
+    if plan:
+        record(plan, [trial.key for trial in trials], store, patience if missing else None, listener)
     listener.begin(len(trials), len(trials) - len(missing), sum(t.epochs for t in missing))
     waiting = False
     with ExitStack() as ending:
@@ -90,6 +98,22 @@ def conduct(
                 time.sleep(_LOOK_EVERY)
         if keeper:
             patience.with_(keeper.finish)
+
+
+def record(plan: Plan, keys: Sequence[str], store: Store, patience: Patience | None, listener: Listener) -> None:
+    """Record a plan and these trials of it.
+
+    A run without `patience` has nothing to store. What it finds recorded it leaves as it is, and where it may only
+    read, it is told that its plan is not recorded, and goes on. Raises `StoreError` where another run cannot write.
+    """
+    if patience:
+        patience.with_(lambda: store.record(plan, keys))
+        return
+    try:
+        if not store.has_plan(plan, keys):
+            store.record(plan, keys)
+    except StoreError as error:
+        listener.note(f"this run is not recorded among the plans: {error}")
 
 
 def _tell_of_others(trials: Sequence[Trial], store: Store, patience: Patience, listener: Listener) -> None:

@@ -47,33 +47,38 @@ class Keeper:
         self._trials = {trial.key: trial for trial in trials}
         self._best: dict[str, tuple[tuple[float, int], str]] = {}  # setting -> (rank, key)
 
+    @property
+    def keeps(self) -> bool:
+        """Whether any network may be kept."""
+        return self._keep != "none"
+
     def lacking(self, stored: set[str]) -> set[str]:
         """Those of the stored trials of the plan that have to be trained again, for their networks to be kept.
 
         Which are the best shows only when all of the plan is stored.
         """
-        if self._keep == "none" or (self._keep == "best" and len(stored) < len(self._trials)):
+        if not self.keeps or (self._keep == "best" and len(stored) < len(self._trials)):
             return set()
         wanted = stored if self._keep == "all" else self._best_stored()
         return wanted - self._models.present(wanted)
 
     def lacks(self, key: str) -> bool:
         """Whether this trial's network should be there already, and is not."""
-        if self._keep == "none":
+        if not self.keeps:
             return False
         wanted = self._keep == "all" or key in {best for _, best in self._best.values()}
         return wanted and not self._models.present([key])
 
     def offer(self, trial: Trial, row: Mapping[str, Any], variables: "Variables") -> None:
         """Keep the network of a complete trial if it is to be kept, or may yet turn out to be the best."""
-        if self._keep == "none":
+        if not self.keeps:
             return
         if self._keep == "all" or self.lacks(trial.key) or self._is_best_so_far(trial, row):
             self._models.add(_by_name(trial, variables), self._record(trial, row))
 
     def copy(self, trial: Trial, row: Mapping[str, Any], variables: "Variables", models: ModelStore) -> None:
         """Keep the network of a complete trial in another place, if any are kept."""
-        if self._keep != "none":
+        if self.keeps:
             models.add(_by_name(trial, variables), self._record(trial, row))
 
     def finish(self) -> None:
@@ -81,7 +86,7 @@ class Keeper:
 
         What was ever kept because all were to be kept stays, whatever is best later.
         """
-        if self._keep == "none":
+        if not self.keeps:
             return
         best = self._best_stored() if self._keep == "best" else set()
         for key in self._models.present(self._trials.keys() - best):

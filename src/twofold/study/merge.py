@@ -1,4 +1,4 @@
-"""Taking what other stores have: trials with their traces, what their relations and networks are, kept networks.
+"""Taking what other stores have: trials with traces, what relations and networks are, kept networks, and plans.
 
 The other store is only read. A trial is taken whole, a few in one transaction, their kept networks before: whenever
 this is killed, the same again goes on.
@@ -46,7 +46,7 @@ class Merged:
     """What came of merging another store: how many trials were taken, and how many were there already.
 
     Of the latter so many got a trace or answers from it (`added`). `kept` is the number of kept networks that were
-    taken.
+    taken, `plans` that of plans that were not here.
     """
 
     store: str
@@ -54,6 +54,7 @@ class Merged:
     there: int = 0
     added: int = 0
     kept: int = 0
+    plans: int = 0
     refused: list[Refused] = field(default_factory=list)
 
     @property
@@ -120,6 +121,9 @@ class _Merging:
             sound = [row for row in map(self._sound, some) if row is not None]
             if sound:
                 self._store.take(sound, self._is_new)
+        # Last, so that a plan that is here has all that the other store has of it.
+        for plan in self._other.plans(counted=False):
+            self._told.plans += self._store.take_plan(plan, self._other.keys_of_plan(plan.number))
         return self._told
 
     def _sound(self, cells: Mapping[str, Any]) -> dict[str, Any] | None:

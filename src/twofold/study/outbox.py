@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from twofold import shutdown
 from twofold.data import Relation
-from twofold.errors import StoreAway, StoreError
+from twofold.errors import StoreAway, StoreError, counted
 from twofold.results import ModelStore, Store, models_folder
 from twofold.results.patience import Patience
 from twofold.study.keep import Keeper
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Finished(NamedTuple):
-    """A trial that is trained: its row, but for the name of its question, and its network."""
+    """A trial that is trained: its row, but for the name of its question, and its network, where it may be kept."""
 
     trial: Trial
     row: dict[str, Any]
-    variables: Variables
+    variables: Variables | None
     listener: Listener
 
 
@@ -66,8 +66,9 @@ class Outbox:
             with suppress(StoreError, OSError):
                 path = _free_name(folder)
                 count = self._write(path)
-                return f"{count} finished trials are kept in {path}; `twofold store merge {path}` stores them"
-        return f"{len(self._waiting)} finished trials could not be written anywhere, and are lost"
+                kept = f"{counted(count, 'finished trial')} kept in {path}"
+                return f"{kept}; `twofold store merge {path}` stores what is there"
+        return f"{counted(len(self._waiting), 'finished trial')} lost, since no folder could be written"
 
     def _store_all(self) -> None:
         while self._waiting:
@@ -78,7 +79,7 @@ class Outbox:
                 self._store.describe(trial.identity, trial.architecture.description)
                 self._described.add(trial.identity)
             row = row | {"relation": self._named[trial.asked]}
-            if self._keeper:
+            if self._keeper and variables is not None:
                 # Before the row, so that a trial that is stored has its network kept, whenever a run is killed.
                 self._keeper.offer(trial, row, variables)
             # A training repeated for its network alone leaves its row, and any trace in it, as it was.
@@ -98,7 +99,7 @@ class Outbox:
         with shutdown.critical:
             for trial, row, variables, _ in self._waiting:
                 row = row | {"relation": store.name_question(trial.fingerprint, trial.asked)}
-                if self._keeper:
+                if self._keeper and variables is not None:
                     self._keeper.copy(trial, row, variables, models)
                 if trial.identity:
                     store.describe(trial.identity, trial.architecture.description)

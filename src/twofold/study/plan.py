@@ -1,13 +1,22 @@
-"""Plans: lists of trials. A study, a grid search and a sweep are the same product of axes."""
+"""Plans: what a run is asked to train, as a list of trials and in words.
 
+A study, a grid search and a sweep are the same product of axes.
+"""
+
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from twofold.data import Images, Relation, Source, check_enough, find_relation
+from twofold.data.relations import is_function
 from twofold.errors import SettingError
-from twofold.settings import COMPARED, FIRST_FRESH_ROUND, SETTINGS, check_whole, several
+from twofold.networks import Network
+from twofold.networks.typed import text_of
+from twofold.results import Plan
+from twofold.settings import COMPARED, FIRST_FRESH_ROUND, SETTINGS, check_whole, rounds_text, several
 from twofold.study.trial import Trial
 
 # The paper's validation pairs: none. Ours: as many as its test pairs, where the training pool has them to spare.
@@ -66,6 +75,62 @@ def factorial(
     for pairs, test_pairs, validation_pairs in {(t.pairs, t.test_pairs, t.validation_pairs) for t in trials.values()}:
         check_enough(digits, pairs=pairs, test_pairs=test_pairs, validation_pairs=validation_pairs)
     return list(trials.values())
+
+
+def plan_of(command: str, trials: Sequence[Trial], content: Mapping[str, Any]) -> Plan:
+    """The plan of a command that trains these trials, which `content` says in words."""
+    return Plan(_identity(command, [trial.key for trial in trials]), command, len(trials), content)
+
+
+def plan_of_search(names: Sequence[str], budget: int, content: Mapping[str, Any]) -> Plan:
+    """The plan of searches of these names, each of so many trainings: with a larger budget it is the same plan."""
+    said = {**content, "search": {**content["search"], "names": list(names)}}
+    return Plan(_identity("tune", names), "tune", budget * len(names), said)
+
+
+def is_of(plan: Plan, keys: Sequence[str]) -> bool:
+    """Whether these are the keys of a plan's trials; a search is told by something else, and has those of any."""
+    return "search" in plan.content or _identity(plan.command, keys) == plan.identity
+
+
+def study_in_words(
+    networks: Sequence[Network],
+    rounds: range,
+    settings: Mapping[str, Any],
+    classes: str | None,
+    trials: Sequence[Trial],
+) -> dict[str, Any]:
+    """A study as a plan says it: networks as they are typed, its rounds, and the settings not at their defaults."""
+    told = {}
+    for name, declared in SETTINGS.items():
+        values = several(settings[name])
+        if values == [declared.default]:
+            continue
+        if None in values:  # beside others: as many validation pairs as there are
+            values = sorted({getattr(trial, name) for trial in trials})
+        checked = [declared.checked(value) for value in ([settings[name]] if declared.words > 1 else values)]
+        told[name] = checked if len(checked) > 1 else checked[0]
+    study: dict[str, Any] = {"networks": [_typed(each) for each in networks], "rounds": rounds_text(rounds)}
+    return study | ({} if classes is None else {"classes": classes}) | ({"settings": told} if told else {})
+
+
+def identities_of(
+    networks: Iterable[Network], asked: Mapping[str, Relation], digits: Images | Source
+) -> dict[str, str]:
+    """What names of one's own meant: of networks, of functions and of the images the hash that they had."""
+    return {
+        **{_typed(network): network.identity for network in networks if network.identity},
+        **{text: relation.identity for text, relation in asked.items() if is_function(text)},
+        str(digits.name): digits.fingerprint,
+    }
+
+
+def _typed(network: Network) -> str:
+    return text_of(network.source, network.arguments) if network.identity else network.name
+
+
+def _identity(command: str, of: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps([command, *sorted(of)]).encode()).hexdigest()
 
 
 def in_short(trials: Sequence[Trial]) -> dict[str, list[Any]]:

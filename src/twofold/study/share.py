@@ -48,7 +48,7 @@ class Share:
         self._told: dict[str, Any] = {}  # what a beat tells beside what is done
         self._before = 0
         self._beaten = time.monotonic()
-        self._forgotten = False
+        self._forgotten = 0  # how often this run was, as far as it knows
 
     def claimed(self, keys: Sequence[str]) -> Iterator[str]:
         """Those of the trials that this run is to train: claimed a portion after another, as their turn comes.
@@ -58,9 +58,11 @@ class Share:
         """
         left = list(keys)
         while left:
-            self._forgotten = False
+            before = self._forgotten
             mine, left = self._claim(left)
-            yield from (key for key in mine if self._still_holds(key))
+            for key in mine:
+                if self._still_holds(key, before):
+                    yield key
 
     def _claim(self, keys: Sequence[str]) -> tuple[list[str], list[str]]:
         """Claim a portion of the trials; what `Store.claim` returns.
@@ -112,15 +114,18 @@ class Share:
         stored = self._outbox.stored.copy()
         held = self._claimed.copy() - stored
         forgotten = self._store.beat(self._owner, held, done=self._before + len(stored), **self._told)
-        self._forgotten = self._forgotten or forgotten
+        self._forgotten += forgotten
         self._beaten = begun
 
-    def _still_holds(self, key: str) -> bool:
-        """Whether no other run has taken a claimed trial, or trained it, since this one's beats stood still."""
+    def _still_holds(self, key: str, before: int) -> bool:
+        """Whether no other run has taken a claimed trial, or trained it, where this one was forgotten since `before`.
+
+        Several portions may be under way at the same time, as on a cluster.
+        """
         if self._told and time.monotonic() - self._beaten > LIFETIME / 2:
             with suppress(StoreError):  # where it is away, others cannot take it either
                 self._beat()
-        return not self._forgotten or key in self._claim([key])[0]
+        return self._forgotten == before or key in self._claim([key])[0]
 
     def _end(self) -> None:
         self._over = True

@@ -9,13 +9,13 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -32,10 +32,16 @@ from twofold.results.patience import Patience
 from twofold.results.rows import damaged
 from twofold.settings import SETTINGS, Declaration, of_role, several, value_text
 from twofold.settings import Search as Space
-from twofold.study.conduct import conduct
+from twofold.study.conduct import conduct, record
 from twofold.study.keep import Keeper
 from twofold.study.listener import Listener
+from twofold.study.plan import plan_of_search
 from twofold.study.trial import Trial
+
+if TYPE_CHECKING:
+    import jax
+
+    from twofold.study.cluster import Cluster
 
 # How much of the devices' time a batch of proposals may leave unused.
 _MOST_IDLE = 0.1
@@ -207,17 +213,19 @@ def tune(
     budget: int,
     digits: Images | Source,
     store: Store,
-    devices: Callable[[], Sequence[Any]],
+    devices: "Callable[[], Sequence[jax.Device] | Cluster]",
     listener: Listener,
     seed: int = 0,
     trace: bool = False,
     keeper_of: Callable[[Sequence[Trial]], Keeper] | None = None,
+    content: Mapping[str, Any] | None = None,
 ) -> list[Found]:
     """Conduct each search until it has used `budget` trainings, or as many as make up whole proposals.
 
     What earlier runs of the same search found counts. Proposals that a killed run left unfinished are finished first.
-    `devices` is called when there is something to train; a batch of proposals is as many as occupy them. `trace` and
-    the keeper that `keeper_of` gives for a batch are those of `conduct`.
+    `devices`, as in `conduct`, is called when there is something to train; a batch of proposals is as many as occupy
+    them. `trace` and the keeper that `keeper_of` gives for a batch are those of `conduct`. The plan that `content` says
+    in words is recorded first, with the trials that were come to before, and each batch when it is proposed.
 
     Raises `SettingError` where the budget does not suffice for one proposal, or a setting cannot be used.
     """
@@ -227,19 +235,33 @@ def tune(
     studies = _studies(_Journal(store, patience), [search.name for search in searches])
     left = sum(budget - s.cost * len(_counted(study)) for s, study in zip(searches, studies, strict=True))
     progress = _Progress(listener, left)
+    names = [search.name for search in searches]
+    plan = None if content is None else plan_of_search(names, budget, content)
+    if plan:
+        proposed = [proposal for search, study in zip(searches, studies) for proposal in _proposed(search, study)]
+        goes_on = any(budget // s.cost > len(_complete(study)) for s, study in zip(searches, studies, strict=True))
+        record(plan, sorted(set(proposed)), store, patience if goes_on else None, listener)
     for search, study in zip(searches, studies, strict=True):
-        if done := len(study.get_trials(states=(TrialState.COMPLETE,))):
+        if done := len(_complete(study)):
             listener.note(f"{search.name}: {done} of {budget // search.cost} proposals are done already")
         for batch in _batches(search, study, budget // search.cost, devices, seed):
             planned = [search.trials(**proposal.setting) for proposal in batch]
             every = list({trial.key: trial for trials in planned for trial in trials}.values())
             keeper = keeper_of(every) if keeper_of else None
-            conduct(every, digits, store, devices=devices, listener=progress, trace=trace, keeper=keeper)
+            conduct(every, digits, store, devices=devices, listener=progress, trace=trace, keeper=keeper, plan=plan)
             for proposal, trials in zip(batch, planned, strict=True):
                 keys = [trial.key for trial in trials]
                 errors = patience.with_(partial(store.read, keys)).validation_error
                 study.tell(proposal.number, float(errors.mean()), skip_if_finished=True)
     return [_found(search, study) for search, study in zip(searches, studies, strict=True)]
+
+
+@_quiet_optuna()
+def forget(store: Store, names: Sequence[str]) -> None:
+    """Have Optuna forget the searches of these names: what they proposed, and what came of it."""
+    journal = _Journal(store, Patience(lambda _: None))
+    for study in _studies(journal, names):
+        optuna.delete_study(study_name=study.study_name, storage=optuna.storages.JournalStorage(journal))
 
 
 class _Proposal(NamedTuple):
@@ -338,8 +360,19 @@ def _counted(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.RUNNING))
 
 
+def _complete(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(states=(TrialState.COMPLETE,))
+
+
+def _proposed(search: Search, study: optuna.Study) -> Iterator[str]:
+    """The keys of the trials of all proposals that were made in full."""
+    for proposal in _counted(study):
+        if proposal.params.keys() >= search.distributions.keys():
+            yield from (trial.key for trial in search.trials(**proposal.params))
+
+
 def _batches(
-    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sequence[Any]], seed: int
+    search: Search, study: optuna.Study, most: int, devices: Callable[[], Sized], seed: int
 ) -> Iterator[list[_Proposal]]:
     """Proposals to train side by side: what was left unfinished, then new ones, `most` in all.
 
@@ -394,7 +427,7 @@ def _batch_size(cost: int, devices: int) -> int:
 
 
 def _found(search: Search, study: optuna.Study) -> Found:
-    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    complete = _complete(study)
     rows = [{**trial.params, "validation_error": trial.value} for trial in complete]
     keys = {trial.key: trial for row in complete for trial in search.trials(**row.params)}
     enough = len(rows) >= _LEAST_FOR_IMPORTANCES and len({row["validation_error"] for row in rows}) > 1

@@ -10,20 +10,37 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.campaigns.soak.compare import faults, trained_again
 from tests.campaigns.soak.running import finish, start
 from tests.cli.watched import LOG
-from tests.processes import launching
+from tests.processes import Launch, launching
 
 STORE = "a.db"
 SIZES = ("--epochs", "2", "--pairs", "100", "--test-pairs", "50", "--keep-models", "all", "--workers", "1")
-STUDY = ("study", "--rounds", "2", *SIZES, "--store", STORE)
+STUDY = ("study", "--rounds", "2", *SIZES)
 # Less to do, where the same is done for every call.
-SHORT = ("study", "--networks", "NetWS", "--rounds", "2", *SIZES, "--store", STORE)
+SHORT = ("study", "--networks", "NetWS", "--rounds", "2", *SIZES)
 
-# Calls that write, or make, rename and delete what was written.
-CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,rename,renameat,renameat2,link,unlink,unlinkat,mkdir"
+# Calls that write, or make, rename and delete what was written. A file that was only opened is as it was, or empty: as
+# it is at the next of these calls.
+CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,?rename,renameat,renameat2,?unlink,unlinkat,?mkdir,mkdirat"
+
+
+class Undisturbed(NamedTuple):
+    """A study, its store where nobody disturbed it, and the seconds that it took at last."""
+
+    study: tuple[str, ...]
+    store: Path
+    seconds: float
+
+
+class Call(NamedTuple):
+    """A call of the thread that stores, as strace counts: by its name."""
+
+    name: str
+    number: int
 
 
 @dataclass
@@ -47,52 +64,50 @@ class Tally:
             self.wrong.append(f"{again} trainings were done again after {kills} kills")
 
 
-def undisturbed(folder: Path, study: tuple[str, ...]) -> tuple[Path, float]:
-    """The store of a study that nobody disturbs, and how many seconds it took when programs had been compiled."""
-    for _ in range(2):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
+def undisturbed(folder: Path, study: tuple[str, ...], *, times: int = 2) -> Undisturbed:
+    """What comes of a study that nobody disturbs; done twice, the second time with programs that were compiled."""
+    for _ in range(times):
         before = time.monotonic()
-        _complete(folder, study)
-    return folder / STORE, time.monotonic() - before
+        _complete(_empty(folder), study)
+    return Undisturbed(study, folder / STORE, time.monotonic() - before)
 
 
-def at_random(folder: Path, other: Path, seconds: float, count: int, chance: random.Random) -> Tally:
+def at_random(folder: Path, other: Undisturbed, count: int, chance: random.Random) -> Tally:
     """Kill a study `count` times, each at a moment within the seconds that it takes."""
     tally = Tally("at a random moment")
     while tally.kills < count:
         place, kills = _empty(folder), 0
         while tally.kills < count:
             with launching() as launch:
-                process = start(launch, place, *STUDY)
+                process = _start(launch, place, other.study)
                 try:
-                    process.wait(chance.uniform(0, seconds))
+                    process.wait(chance.uniform(0, other.seconds))
                     break
                 except subprocess.TimeoutExpired:
                     process.kill()
             tally.kills, kills = tally.kills + 1, kills + 1
-        _complete(place, STUDY)
-        tally.count(place, other, kills)
+        _complete(place, other.study)
+        tally.count(place, other.store, kills)
     return tally
 
 
-def while_writing_networks(folder: Path, other: Path, count: int) -> Tally:
+def while_writing_networks(folder: Path, other: Undisturbed, count: int) -> Tally:
     """Kill a study `count` times while a file of a network is half written."""
     tally = Tally("while a network is written")
     while tally.kills < count:
         place, kills = _empty(folder), 0
-        while tally.kills < count and _killed_writing(place):
+        while tally.kills < count and _killed_writing(place, other.study):
             tally.kills, kills = tally.kills + 1, kills + 1
-        _complete(place, STUDY)
-        tally.count(place, other, kills)
+        _complete(place, other.study)
+        tally.count(place, other.store, kills)
     return tally
 
 
-def _killed_writing(place: Path) -> bool:
+def _killed_writing(place: Path, study: tuple[str, ...]) -> bool:
     """Whether a run was killed while a file was half written: what is so is there when it has ended."""
     models = place / "a.models"
     with launching() as launch:
-        process = start(launch, place, *STUDY)
+        process = _start(launch, place, study)
         before = set(models.glob("*.partial*"))
         while process.poll() is None:
             if set(models.glob("*.partial*")) - before:
@@ -103,32 +118,66 @@ def _killed_writing(place: Path) -> bool:
     return False
 
 
-def at_calls(folder: Path, other: Path, most: int, chance: random.Random) -> Tally:
-    """Kill a study at each of its calls that write, or at `most` of them."""
-    place = _empty(folder)
-    report = place / "calls"
-    with launching() as launch:
-        finish(start(launch, place, *SHORT, before=("strace", "-f", "-qq", "-o", str(report), "-e", f"trace={CALLS}")))
-    threads = Counter(re.findall(r"^(\d+) +\w+\(", report.read_text(errors="replace"), flags=re.MULTILINE))
-    there = max(threads.values())  # strace counts the calls of each thread apart; one of them stores
-    chosen = sorted(chance.sample(range(1, there + 1), min(most, there)))
-    tally = Tally(f"at {len(chosen)} of {there} calls that write")
-    for number in chosen:
-        place = _empty(folder)
-        inject = ("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={CALLS}:signal=KILL:when={number}")
-        with launching() as launch:
-            process = start(launch, place, *SHORT, before=inject)
-            process.communicate(timeout=120)
-        killed = process.returncode != 0
+def can_trace() -> bool:
+    """Whether strace is here, and may do its work: not every container lets it."""
+    return bool(shutil.which("strace")) and not subprocess.run(["strace", "-o", "/dev/null", "true"]).returncode
+
+
+def at_calls(folder: Path, other: Undisturbed, most: int) -> Tally:
+    """Kill a study before each of the calls that write in its folder, or before `most` of them that lie evenly."""
+    calls = _calls(_empty(folder), other.study)
+    every = -(-len(calls) // most)
+    chosen = calls[every // 2 :: every]
+    tally = Tally(f"at {len(chosen)} of {len(calls)} calls that write")
+    for call in chosen:
+        killed = _killed_at(call, _empty(folder), other.study)
         tally.kills, tally.spent = tally.kills + killed, tally.spent + (not killed)
-        _complete(place, SHORT)
-        tally.count(place, other, int(killed))
+        _complete(folder, other.study)
+        tally.count(folder, other.store, int(killed))
     return tally
+
+
+def _calls(place: Path, study: tuple[str, ...]) -> list[Call]:
+    """The calls that write in the folder of a study which nobody disturbs, in their order."""
+    with launching() as launch:
+        finish(_start(launch, place, study, "-y", "-s", "0", "-e", f"trace={CALLS}"))
+    counts, calls = Counter[str](), []
+    for line in _report(place).read_text(errors="replace").splitlines():
+        if match := re.match(r"(\w+)\(", line):
+            counts[match[1]] += 1
+            if LOG not in line and _is_in(place, line):
+                calls.append(Call(match[1], counts[match[1]]))
+    return calls
+
+
+def _killed_at(call: Call, place: Path, study: tuple[str, ...]) -> bool:
+    """Whether a run was killed before a call, which it has not made then."""
+    with launching() as launch:
+        inject = f"inject={call.name}:signal=KILL:when={call.number}"
+        process = _start(launch, place, study, "-e", f"trace={call.name}", "-e", inject)
+        process.communicate(timeout=600)
+    return process.returncode != 0
+
+
+def _start(launch: Launch, place: Path, study: tuple[str, ...], *options: str) -> subprocess.Popen:
+    """Start a study; with options of strace, which sees the calls of its first thread: that is the one that stores."""
+    before = ("strace", "-qq", "-o", str(_report(place)), *options) if options else ()
+    return start(launch, place, *study, "--store", STORE, before=before)
+
+
+def _report(place: Path) -> Path:
+    return place.with_name(f"{place.name}.calls")
+
+
+def _is_in(place: Path, line: str) -> bool:
+    """Whether a call that strace shows is of a file in a folder, which is the program's, too."""
+    paths = re.findall(r'\d<(/[^>]*)>|"([^"]+)"', line)
+    return any(Path(place, opened or named).is_relative_to(place) for opened, named in paths)
 
 
 def _complete(place: Path, study: tuple[str, ...]) -> None:
     with launching() as launch:
-        finish(start(launch, place, *study))
+        finish(_start(launch, place, study))
 
 
 def _empty(folder: Path) -> Path:

@@ -16,7 +16,7 @@ from tests.processes import launching
 from twofold.results import Store
 from twofold.results.claims import LIFETIME
 
-STUDY = ("study", "--networks", "NetWS", "--pairs", "1000", "--test-pairs", "100", "--workers", "1")
+_SIZES = ("--pairs", "1000", "--test-pairs", "100", "--workers", "1")
 
 
 @dataclass
@@ -29,6 +29,12 @@ class Shared:
     wrong: list[str] = field(default_factory=list)
 
 
+def study(epochs: int, first: int, count: int) -> tuple[str, ...]:
+    """The words of a study of so many trials, from the first on, of one network."""
+    rounds = f"{first}-{first + count - 1}"
+    return ("study", "--networks", "NetWS", *_SIZES, "--epochs", str(epochs), "--rounds", rounds)
+
+
 def apart(folder: Path, processes: int, trials: int, epochs: int) -> tuple[float, list[str]]:
     """The seconds that processes take with a store each, all at the same time; and the stores."""
     each = trials // processes
@@ -37,7 +43,7 @@ def apart(folder: Path, processes: int, trials: int, epochs: int) -> tuple[float
     before = time.monotonic()
     with launching() as launch:
         runs = [
-            start(launch, folder, *_rounds(epochs, number * each, each), "--store", store)
+            start(launch, folder, *study(epochs, number * each, each), "--store", store)
             for number, store in enumerate(stores)
         ]
         for run in runs:
@@ -47,25 +53,23 @@ def apart(folder: Path, processes: int, trials: int, epochs: int) -> tuple[float
 
 def together(
     folder: Path,
+    words: tuple[str, ...],
     store: str,
     processes: int,
-    trials: int,
-    epochs: int,
     stores: list[str],
     *,
     disturbed: Callable[[], None] | None = None,
 ) -> Shared:
-    """Processes that begin at the same time with one study, and what came of it beside the `stores` of `apart`.
+    """Processes that begin at the same time with one study, and what came of it beside the stores of the same trials.
 
     Where they are `disturbed`, one is killed, one is stopped for longer than a claim lasts, one has a clock that is two
     hours ahead, and in the middle that is called.
     """
     folder.mkdir(parents=True)
-    study = (*_rounds(epochs, 0, trials), "--store", store)
     before = time.monotonic()
     with launching() as launch:
-        ahead = [0.0, 0.0, 7200.0 if disturbed else 0.0] + [0.0] * (processes - 3)
-        runs = [start(launch, folder, *study, ahead=each) for each in ahead]
+        ahead = [7200.0 if disturbed and number == 2 else 0.0 for number in range(processes)]
+        runs = [start(launch, folder, *words, "--store", store, ahead=each) for each in ahead]
         if disturbed:
             _disturb(runs, folder / LOG, disturbed)
         for number, run in enumerate(runs):
@@ -79,10 +83,6 @@ def together(
     if shared.again > 2 * (disturbed is not None):
         shared.wrong.append(f"{shared.again} trainings were done again")
     return shared
-
-
-def _rounds(epochs: int, first: int, count: int) -> tuple[str, ...]:
-    return (*STUDY, "--epochs", str(epochs), "--rounds", f"{first}-{first + count - 1}")
 
 
 def _disturb(runs: list, log: Path, then: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD, effects, spread
+from twofold.analysis import BOTH_DEAD, DIVERGED, HEALTHY, ONE_DEAD, effects, sections, spread
 from twofold.report.figures.catalogue import findings_figures
 from twofold.report.figures.collapse import collapse_figure, rates_figure, trace_figure
 from twofold.report.figures.effects import effects_figure, spread_figure
@@ -70,7 +70,7 @@ TABLES: dict[str, Callable[[Made], pd.DataFrame]] = {
     "no error of a network": lambda made: traced(
         made(9).assign(test_error=lambda table: table.test_error.where(table.network != "NetAL"))
     ),
-    "several settings": lambda made: pd.concat([made(9), made(9, seed=1, normalise=True)], ignore_index=True),
+    "several settings": lambda made: pd.concat([made(9), made(9, seed=1, optimizer="sgd")], ignore_index=True),
     "one network in several settings": lambda made: pd.concat(
         [made(9, networks=["NetWS"]), made(12, networks=["NetWS"], bottleneck_activation="leaky_relu")],
         ignore_index=True,
@@ -84,15 +84,15 @@ TABLES: dict[str, Callable[[Made], pd.DataFrame]] = {
 
 @pytest.mark.parametrize("table", TABLES)
 def test_figures_are_drawn_of_whatever_there_is(made_up: Made, tmp_path: object, table: str) -> None:
-    for name, drawing in findings_figures(TABLES[table](made_up)).items():
+    for name, drawing in findings_figures(sections(TABLES[table](made_up))).items():
         figure = drawing.figure()
         assert words(figure), name
         assert not cut_off(figure), name
 
 
 def test_one_setting_gives_four_figures_and_several_give_rates(made_up: Made) -> None:
-    assert list(findings_figures(made_up(3))) == ["effects", "collapse", "dead_units", "spread"]
-    assert list(findings_figures(TABLES["several settings"](made_up))) == ["collapse_rates"]
+    assert list(findings_figures(sections(made_up(3)))) == ["effects", "collapse", "dead_units", "spread"]
+    assert list(findings_figures(sections(TABLES["several settings"](made_up)))) == ["collapse_rates"]
 
 
 def test_effects_stand_where_the_statistics_say(made_up: Made) -> None:

@@ -92,6 +92,21 @@ def test_the_answer_and_the_tables_have_the_numbers_of_the_analysis(study):
     assert "Each network sees two digits of mnist5k and has to say whether “first ≤ second” is true." in page.text
 
 
+def test_a_margin_says_what_is_equivalent(study):
+    page = Page(report_page(study, title="t", store="s", demo_note="", equivalence_margin=0.01))
+    assert "Equivalent: shown to differ by less than 1 point (two one-sided tests)." in page.text
+    assert "Better: NetWSAL than NetBase" in page.text or "Better: NetWS than NetBase" in page.text
+    assert "Equivalent:" not in page_of(study).text
+
+
+def test_no_number_has_another_minus_sign_than_the_others(texts):
+    """A hyphen stands before no number but in a range of rounds, in a time, and in a command."""
+    for text in texts.values():
+        read = " ".join(Page(re.sub(r"<pre>.*?</pre>", "", text, flags=re.DOTALL)).words)
+        assert "−" in read
+        assert not re.findall(r"(?<![\w-])-\d", read)
+
+
 def test_every_round_is_marked_in_each_of_its_charts_and_says_its_value(study):
     tips = page_of(study).having("data-tip")
     for row in study.itertuples():

@@ -65,10 +65,10 @@ def test_the_summary_table_has_the_summarys_numbers(trials):
     for row in summary(trials).itertuples():
         found = cells[row.network]
         assert found["mean %"] == f"{100 * row.mean:.2f}"
-        assert found["sd"] == f"{100 * row.sd:.2f}"
-        assert found["95 % interval"] == f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}"
-        assert (found["median"], found["IQM"]) == (f"{100 * row.median:.1f}", f"{100 * row.iqm:.1f}")
-        assert found["min to max"] == f"{100 * row.best:.1f} to {100 * row.worst:.1f}"
+        assert found["sd\npoints"] == f"{100 * row.sd:.2f}"
+        assert found["95 %\ninterval %"] == f"{100 * row.ci_low:.2f} to {100 * row.ci_high:.2f}"
+        assert (found["median\n%"], found["IQM\n%"]) == (f"{100 * row.median:.1f}", f"{100 * row.iqm:.1f}")
+        assert found["min to\nmax %"] == f"{100 * row.best:.1f} to {100 * row.worst:.1f}"
         assert found["digit\nerror %"] == ("4.00" if NETWORKS[row.network].auxiliary_losses else "–")
         assert "paper %" not in found
         assert "diverged" not in found
@@ -76,7 +76,7 @@ def test_the_summary_table_has_the_summarys_numbers(trials):
 
 def test_one_round_has_no_spread():
     found = cells_of(summary_table(made_up_trials(1)))["NetBase"]
-    assert (found["sd"], found["95 % interval"]) == ("–", "–")
+    assert (found["sd\npoints"], found["95 %\ninterval %"]) == ("–", "–")
 
 
 def test_diverged_trials_are_counted(trials):
@@ -148,9 +148,29 @@ def test_no_number_is_cut_on_a_narrow_terminal(width):
             assert set(cell.split()) <= set(words)
 
 
-def test_a_table_turned_twice_is_itself(trials):
+def test_a_table_turned_twice_is_itself_but_for_headings_in_one_line(trials):
     table = summary_table(trials)
-    assert text_of(turned(turned(table))) == text_of(table)
+    twice = {
+        name: {heading.replace("\n", " "): cell for heading, cell in row.items()}
+        for name, row in cells_of(table).items()
+    }
+    assert cells_of(turned(turned(table))) == twice
+
+
+def test_collapsed_rounds_are_said_below_the_table(made_up):
+    table = made_up(20, collapsing=0.0)
+    assert "Collapsed" not in str(summary_table(table).caption)
+    gone = (table.network == "NetWS") & (table["round"] < 3)
+    table.loc[gone, ["test_error", "dead_first", "dead_second"]] = [0.46, 10, 10]
+    others = 100 * table.test_error[(table.network == "NetWS") & ~gone].mean()
+    told = f"Collapsed rounds are in the means: NetWS 3 of 20 (mean of the others {others:.2f} %)."
+    assert str(summary_table(table).caption).startswith(told)
+
+
+def test_many_lines_with_collapsed_rounds_are_counted(made_up):
+    both = pd.concat([made_up(20, collapsing=0.5, learning_rate=rate) for rate in (0.001, 0.01, 0.1)])
+    told = "Collapsed rounds are in the means of 6 of 12 lines; medians leave them out."
+    assert str(summary_table(both).caption).startswith(told)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -28,11 +28,11 @@ def trials_of(means, noise=1e-6, rounds=10):
 def test_gains_are_told_with_their_sizes():
     (first, second) = answer(trials_of((0.20, 0.18, 0.08, 0.06)))
     assert first.startswith(
-        "Auxiliary losses lower the test error by 12.00 points (95 % interval 12.00 to 12.00). Weight sharing lowers "
+        "Auxiliary losses lower the test error by 12.00 points (95 % interval 12.00 to 12.00 points). Weight sharing "
     )
-    assert "lowers the test error by 2.00 points (95 % interval 2.00 to 2.00)" in first
+    assert "lowers the test error by 2.00 points (95 % interval 2.00 to 2.00 points)" in first
     assert "Changes are means over 10 rounds." in first
-    assert second.startswith("NetWSAL errs least: 6.00 % of test pairs in 10 rounds (95 % interval 6.00 to 6.00)")
+    assert second.startswith("NetWSAL errs least: 6.00 % of test pairs in 10 rounds (95 % interval 6.00 to 6.00 %)")
 
 
 def test_harm_is_told_as_harm():
@@ -90,7 +90,7 @@ def test_the_interaction_is_the_change_of_the_change():
     change = (
         "Weight sharing changes the test error by −5.00 points without auxiliary losses and by 0.00 points with them"
     )
-    assert f"{change}: a difference of +5.00 points (95 % interval +5.00 to +5.00)." in first
+    assert f"{change}: a difference of +5.00 points (95 % interval +5.00 to +5.00 points)." in first
 
 
 def test_rounds_that_went_wrong_are_counted_by_network_and_kind():

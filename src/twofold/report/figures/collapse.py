@@ -14,11 +14,11 @@ from twofold.analysis import (
     KINDS,
     LAYER_DEAD,
     ONE_DEAD,
-    OUTLIER,
     AnalysisError,
     branch_units,
     collapse,
     dead_units,
+    explained,
     in_order,
     is_own,
     kind_of,
@@ -51,6 +51,7 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
         except AnalysisError as error:
             return _nothing(figure, panels, str(error))
         dead, own = dead_units(table).to_numpy(), is_own(table)
+        limits = explained(table).set_index("network").limit
         sideways = np.random.default_rng(0).uniform(
             -0.3, 0.3, len(table)
         )  # so that equal trials do not hide each other
@@ -61,18 +62,25 @@ def collapse_figure(table: pd.DataFrame) -> Picture:
                     (dead + sideways)[chosen], 100 * table.test_error[chosen], s=24, alpha=0.7, linewidths=0,
                     color=KIND_COLOURS[kind], marker=KIND_MARKERS[kind],
                 )  # fmt: skip
-            axes.axhline(100 * OUTLIER, color=FAINT, linewidth=0.8, linestyle="--")
+            _draw_limit(axes, float(limits.get(network, np.nan)))
             axes.set(title=panel_name(network))
             _dead_axis(axes, dead if own.any() else None, int(branch_units(table).max()))
-        panels[0].set(ylabel=error_label(), ylim=(0, max(1.3 * OUTLIER, 1.08 * table.test_error.max()) * 100))
+        panels[0].set(ylabel=error_label(), ylim=(0, 108 * max(table.test_error.max(), limits.fillna(0).max())))
         title = pictures.OWN_COLLAPSE_FIGURE if own.any() else pictures.COLLAPSE_FIGURE
         headline(figure, title.format(rounds=pictures.rounds_of(table)))
-        panels[-1].annotate(
-            pictures.outliers_text(), (0.98, 100 * OUTLIER), xycoords=("axes fraction", "data"),
-            xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
-        )  # fmt: skip
         _kind_legend(figure, panels[0], kinds, lines=False)
     return figure
+
+
+def _draw_limit(axes: Axes, limit: float) -> None:
+    """The line beyond which a network's rounds are outliers, if that can be told."""
+    if np.isnan(limit):
+        return
+    axes.axhline(100 * limit, color=FAINT, linewidth=0.8, linestyle="--")
+    axes.annotate(
+        pictures.outliers_text(limit), (0.98, 100 * limit), xycoords=("axes fraction", "data"),
+        xytext=(0, 3), textcoords="offset points", ha="right", color=FAINT, fontsize=8,
+    )  # fmt: skip
 
 
 def _dead_axis(axes: Axes, dead: np.ndarray | None, of_branch: int) -> None:

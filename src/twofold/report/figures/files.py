@@ -6,6 +6,7 @@ Each file carries a digest of all that it was drawn from in its metadata.
 import hashlib
 import importlib
 import io
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -43,6 +44,8 @@ class Drawing:
     def figure(self) -> Any:
         """Draw it: a `twofold.report.figures.style.Picture`."""
         module, function = self.draw.split(":")
+        # Who cannot keep the list of fonts, since the disk is full, makes it the next time.
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
         with shutdown.critical:  # the first to import matplotlib on a machine lists its fonts, and locks the list
             draw = getattr(importlib.import_module(f"twofold.report.figures.{module}"), function)
         return draw(self.rows, **self.arguments)

@@ -32,6 +32,7 @@ from twofold.report.page.html import css
 from twofold.report.text import pictures
 from twofold.report.text.chance import chance_line
 from twofold.report.text.names import error_label
+from twofold.report.text.numbers import written
 
 # As tables and arrays have them.
 Number = float | int | np.number[Any]
@@ -386,9 +387,7 @@ def _linear(label: str, low: Number, high: Number, *, pad: float = 0.0, whole: b
     low, high = low - room, high + room
     high = high if high > low else low + 1
     places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(float(low), float(high))
-    return Axis(
-        label, low, high, [(value, f"{value:.10g}".replace("-", "−")) for value in places if low <= value <= high]
-    )
+    return Axis(label, low, high, [(value, written(value, ".10g")) for value in places if low <= value <= high])
 
 
 def _logarithmic(label: str, low: Number, high: Number) -> Axis:

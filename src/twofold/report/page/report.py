@@ -98,13 +98,14 @@ def report_page(
     demo_note: str = "",
     networks: Sequence[NetworkFacts] = (),
     relations: Sequence[Relation] = (),
+    equivalence_margin: float | None = None,
 ) -> str:
     """The report on all the trials of a table that `Store.read(histories=True)` gives, as HTML.
 
     `title` and `store` are shown as they are. `demo` is what `twofold.report.page.demo.demo_data` gives; where it is
     None, `demo_note` says why there is nothing to draw on. Of `networks` the page has drawings and layers, of
     `relations` their tables of answers. Trials that were not drawn alike (`twofold.analysis.sections`) are parts of the
-    page, each with an answer of its own.
+    page, each with an answer of its own. With an `equivalence_margin` (a fraction) comparisons have verdicts.
     """
     common = {
         "title": title,
@@ -125,7 +126,9 @@ def report_page(
         trials=len(table),
         several=len(alike) > 1,
         notes=[*sections_notes(alike), *([crossed_note(crossed)] if crossed else [])],
-        parts=[_part(place, len(alike), section) for place, section in enumerate(alike[:MOST_SECTIONS])],
+        parts=[
+            _part(place, len(alike), section, equivalence_margin) for place, section in enumerate(alike[:MOST_SECTIONS])
+        ],
         networks=shown_networks(networks),
         questions=shown_questions(relations),
         what_is_asked=pictures.TABLE_OF_ANSWERS,
@@ -140,19 +143,19 @@ def _telling(table: pd.DataFrame, section: Section) -> list[str]:
     return [name for name in SETTINGS if name in varied]
 
 
-def _part(place: int, of: int, section: Section) -> Part:
+def _part(place: int, of: int, section: Section, margin: float | None) -> Part:
     """What the page shows of a section."""
     table = section.trials
     varied = varying_settings(table)
-    ranking = _ranking(table) if varied else None
+    ranking = _ranking(table, margin) if varied else None
     groups = _by_setting(table, varied, ranking)
     ranked = None if ranking is None else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique())
     return Part(
         heading=section_heading(place, of, section.told) if section.told else "",
         mark=f"-{place + 1}" if section.told else "",
         task=task_sentence(table),
-        answer=_overall_answer(table, groups, ranking, varied),
-        settings=[_of_setting(setting, trials) for setting, trials in groups[:_MOST_SETTINGS]],
+        answer=_overall_answer(table, groups, ranking, varied, margin),
+        settings=[_of_setting(setting, trials, margin) for setting, trials in groups[:_MOST_SETTINGS]],
         left_out=max(0, len(groups) - _MOST_SETTINGS),
         heatmaps=_heatmaps(table, varied),
         choice=ranked,
@@ -160,13 +163,13 @@ def _part(place: int, of: int, section: Section) -> Part:
     )
 
 
-def _ranking(table: pd.DataFrame) -> pd.DataFrame | None:
+def _ranking(table: pd.DataFrame, margin: float | None) -> pd.DataFrame | None:
     """The settings from the best on, by validation error where every trial has one, else by test error.
 
     None where no round has all the networks in any of them.
     """
     try:
-        ranking = choice(table, f"{_ranked_by(table)}_error")
+        ranking = choice(table, f"{_ranked_by(table)}_error", equivalence_margin=margin)
     except AnalysisError:
         return None
     return None if ranking["mean"].isna().all() else ranking
@@ -188,25 +191,27 @@ def _by_setting(table: pd.DataFrame, varied: list[str], ranking: pd.DataFrame | 
     return [(dict(zip(varied, setting)), groups[setting].reset_index(drop=True)) for setting in ranked]
 
 
-def _overall_answer(table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str]) -> list[str]:
+def _overall_answer(
+    table: pd.DataFrame, groups: _Groups, ranking: pd.DataFrame | None, varied: list[str], margin: float | None
+) -> list[str]:
     setting, trials = groups[0]
     if not varied:
-        return answer(trials)
+        return answer(trials, margin)
     first = answer_of_settings(len(groups), ranking, setting, _ranked_by(table))
-    return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials)]
+    return [first] if ranking is None else [first, f"With {setting_text(setting)}:", *answer(trials, margin)]
 
 
-def _of_setting(setting: _Setting, trials: pd.DataFrame) -> OfSetting:
+def _of_setting(setting: _Setting, trials: pd.DataFrame, margin: float | None) -> OfSetting:
     charts = (_or_none(effects_chart, trials), strip_chart(trials), collapse_chart(trials), curves_chart(trials))
     tables = (
         statistics.summary_table(summary(trials)),
-        _or_none(_effects, trials),
-        _differences(trials),
+        _or_none(lambda trials: _effects(trials, margin), trials),
+        _differences(trials, margin),
         statistics.collapse_table(collapse(trials)),
     )
     return OfSetting(
         heading=setting_text(setting),
-        answer=answer(trials),
+        answer=answer(trials, margin),
         rounds=[rounds_chart(trials, width) for width in (WIDE, NARROW)],
         charts=[chart for chart in charts if chart is not None],
         tables=[table for table in tables if table is not None],
@@ -222,12 +227,12 @@ def _or_none(make: Callable[[pd.DataFrame], T], trials: pd.DataFrame) -> T | Non
         return None
 
 
-def _effects(trials: pd.DataFrame) -> TextTable:
-    return statistics.effects_table(effects(trials), in_words=False)
+def _effects(trials: pd.DataFrame, margin: float | None) -> TextTable:
+    return statistics.effects_table(effects(trials, margin), in_words=False)
 
 
-def _differences(trials: pd.DataFrame) -> TextTable | None:
-    differences = paired_differences(trials)
+def _differences(trials: pd.DataFrame, margin: float | None) -> TextTable | None:
+    differences = paired_differences(trials, margin)
     return statistics.differences_table(differences) if len(differences) else None
 
 

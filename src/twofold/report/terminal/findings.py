@@ -35,9 +35,9 @@ def crossing_sections(findings: Findings) -> list[Section]:
     return [Section(None, [notes.crossed_note(findings.crossed)])]
 
 
-def power_section(plan: pd.DataFrame) -> Section:
-    """How many rounds tell each two networks apart."""
-    return section(statistics.power_table(plan))
+def power_section(plan: pd.DataFrame, equivalence_margin: float | None = None) -> Section:
+    """How many rounds tell each two networks apart, or show them to be equivalent by a margin."""
+    return section(statistics.power_table(plan, equivalence_margin))
 
 
 def _summary(findings: Findings) -> TextTable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from twofold.report.terminal.tables import captioned, rich_table, titled, turned
 from twofold.report.text.signs import in_signs_of
@@ -18,9 +19,11 @@ _UNBOUNDED = 1000
 _FEW_ROWS = 4
 
 # Where cells may break: at blanks and after hyphens; where that is not enough, within the code of a name.
-# What ends in "to", or begins with a sign of its own, stays with that.
-_WORDS = re.compile(r"\s*(?:± )?\S+?(?=(?<=[^\W\d]-)[^\W\d]|\s|$)(?: to(?= ))?")
-_CODE = re.compile(r"\s*(?:± )?\S+?(?=(?<=[(,=/_])[^\s)]|(?<=[^\W\d]-)[^\W\d]|\s|$)(?: to(?= ))?")
+# What ends in "to" or a percent sign, or begins with a sign of its own, stays with that.
+_BEFORE = r"\s*(?:(?:[±−/<-]|\+/-) )?"
+_AFTER = r"(?: %[^\s\w]*(?= |$))?(?: to(?= ))?"
+_WORDS = re.compile(_BEFORE + r"\S+?(?=(?<=[^\W\d]-)[^\W\d]|\s|$)" + _AFTER)
+_CODE = re.compile(_BEFORE + r"\S+?(?=(?<=[(,=/_])[^\s)]|(?<=[^\W\d]-)[^\W\d]|\s|$)" + _AFTER)
 
 
 @dataclass(frozen=True)
@@ -43,25 +46,37 @@ class _Grid:
         ]
 
 
-def fitted(table: Table, console: Console) -> list[Table]:
+def fitted(table: Table, console: Console) -> list[Table | Text]:
     """The table as it fits into the console: whole, turned, with cells in several lines, or in several tables.
 
-    In the last case its columns of words stand in each.
+    In the last case its columns of words stand in each. What stands below it follows in the width of the console.
     """
-    width, title = console.width, _broken(_signs(table.title, console), console.width, _WORDS)
+    below = [captioned(in_lines(str(table.caption), console))] if table.caption else []
+    return [*_tables(table, console), *below]
+
+
+def in_lines(text: str, console: Console) -> str:
+    """The text in the signs of the console, in lines of its width that end between words."""
+    return _broken(_signs(text, console), console.width, _WORDS)
+
+
+def _tables(table: Table, console: Console) -> list[Table]:
+    """The table without what stands below it."""
+    table.caption = None
+    width, title = console.width, in_lines(str(table.title or ""), console)
     if measured(table) <= width:
         if table.title:
             table.title = titled(title)
         return [table]
     if table.row_count <= _FEW_ROWS and measured(turned(table)) <= width:
-        return [turned(table)]
-    caption = _signs(table.caption, console) or None
+        sideways = turned(table)
+        sideways.title = titled(title)
+        return [sideways]
     columns = [[_signs(text, console) for text in (column.header, *column.cells)] for column in table.columns]
     whole = _Grid(columns, sum(column.justify == "left" for column in table.columns))
     parts = _parts(whole, width)
     tables = [_table(part, width) for part in parts]
     tables[0].title = titled(title)
-    tables[-1].caption = captioned(caption)
     for each in tables:
         each.show_edge = table.show_edge
     return tables

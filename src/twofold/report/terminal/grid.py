@@ -47,8 +47,8 @@ def confirmation_table(search: pd.DataFrame, fresh: pd.DataFrame, select_on: str
         search, fresh = (_network_mean(trials, column) for trials in (search, fresh))
         rows.append(["mean", *_confirmed(search, fresh, column)])
     return rich_table(
-        f"The best setting on {counted(new, 'fresh round')}: errors in %",
-        ["network", "searched", "fresh", "optimism", "test", "95 % interval"],
+        f"The best setting on {counted(new, 'fresh round')}",
+        ["network", "searched\nerror %", "fresh\nerror %", "optimism\npoints", "test\nerror %", "95 %\ninterval %"],
         rows,
         caption=" ".join([notes.confirmation_note(select_on, counted(seen, "round")), *chance_notes(summary(tested))]),
     )

@@ -52,7 +52,8 @@ def rich_table(
 ) -> Table:
     """A table of which the first `left` columns hold words, the others numbers."""
     table = Table(
-        title=titled(title), title_justify="left", caption=captioned(caption), caption_justify="left",
+        title=titled(title), title_justify="left", caption_justify="left",
+        caption=captioned(caption) if caption else None,
         box=_HEAD, pad_edge=False, padding=(0, 1, 0, 0),
     )  # fmt: skip
     for place, name in enumerate(columns):
@@ -68,9 +69,9 @@ def titled(title: str) -> Text:
     return _Words(title, style="bold", no_wrap=True, overflow="ignore")
 
 
-def captioned(caption: str | None) -> Text | None:
-    """What stands below a table, if anything."""
-    return None if caption is None else _Words(caption, style="table.caption")
+def captioned(caption: str) -> Text:
+    """What stands below a table."""
+    return _Words(caption, style="table.caption")
 
 
 def drawn(table: TextTable) -> Table:
@@ -86,7 +87,9 @@ def section(table: TextTable) -> Section:
 
 
 def turned(table: Table) -> Table:
-    """The same table with its rows as columns, which is narrower where rows are few."""
-    first, *others = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    """The same table with its rows as columns, which is narrower where rows are few; headings stand in one line."""
+    headings = [str(column.header).replace("-\n", "-").replace("\n", " ") for column in table.columns]
+    cells = [list(map(str, column.cells)) for column in table.columns]
+    first, *others = [[heading, *of_column] for heading, of_column in zip(headings, cells, strict=True)]
     caption = None if table.caption is None else str(table.caption)
     return rich_table(str(table.title), first, others, caption=caption)

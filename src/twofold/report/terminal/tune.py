@@ -3,16 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from twofold.analysis import by_round, contrast, summary
-from twofold.report.terminal.tables import rich_table
-from twofold.report.text import notes
+from twofold.analysis import by_round, contrast, holm, summary, with_verdicts
+from twofold.report.terminal.tables import drawn, rich_table
+from twofold.report.text import notes, statistics
 from twofold.report.text.chance import chance_notes
+from twofold.report.text.equivalence import verdict_notes
 from twofold.report.text.names import heading, scope
-from twofold.report.text.numbers import MISSING, counted, p_value, percent, points, points_interval
+from twofold.report.text.numbers import MISSING, counted, percent
+from twofold.report.text.tables import Column, TextTable, rows_of, value_column
 from twofold.settings import SETTINGS, value_text
 
 # What can be tuned.
@@ -21,22 +22,22 @@ _TUNED = [name for name, declared in SETTINGS.items() if declared.search]
 
 def best_settings_table(
     best: Mapping[tuple[str, ...], tuple[dict[str, Any], pd.DataFrame]],
-    papers: dict[str, Any],
+    start: dict[str, Any],
     rounds: int,
     *,
     confirmed: bool,
     chance: Sequence[str] = (),
 ) -> Table:
-    """The best setting of each search beside the paper's, with their validation errors.
+    """The best setting of each search beside the one that it started from, with their validation errors.
 
-    `best` has, for the networks of each search, the setting and all the proposals. The paper's has an error where the
+    `best` has, for the networks of each search, the setting and all the proposals. The `start` has an error where the
     search tried it. Unless the settings are `confirmed`, a note says how to; `chance` is what
     `twofold.report.text.chance` says of what was asked.
     """
     names = [name for name in _TUNED if any(name in setting for setting, _ in best.values())]
     rows = []
     for networks, (setting, proposals) in best.items():
-        for who, values in (("found", setting), ("paper", papers)):
+        for who, values in (("found", setting), ("start", start)):
             # Of those that were not searched for this network there is no value.
             cells = [value_text(values[name]) if name in setting else MISSING for name in names]
             rows.append([scope(networks) if who == "found" else "", who, *cells, percent(_error(proposals, values))])
@@ -49,27 +50,32 @@ def best_settings_table(
     )
 
 
-def comparison_table(found: pd.DataFrame, papers: pd.DataFrame, *, together: bool) -> Table:
-    """The test errors of the settings found and of the paper's, on the same rounds: a line per network.
+def comparison_table(
+    found: pd.DataFrame, start: pd.DataFrame, *, together: bool, equivalence_margin: float | None = None
+) -> Table:
+    """The test errors of the settings found and of the one at the start, on the same rounds: a line per network.
 
-    The difference (found - paper's) is taken within rounds; its interval is Student's, its p-value the sign-flip one.
-    Where the networks were tuned `together`, a last line has the mean over them.
+    The difference (found - start) is taken within rounds; its interval is Student's, its p-value the sign-flip one.
+    Where the networks were tuned `together`, a last line has the mean over them. With an `equivalence_margin` (a
+    fraction) there are verdicts.
     """
-    ours, theirs = by_round(found), by_round(papers)
+    ours, theirs = by_round(found), by_round(start)
     if together:
         ours, theirs = (errors.assign(mean=errors.mean(axis=1)) for errors in (ours, theirs))
-    rows = []
-    for network in ours.columns:
-        row = contrast(ours[network] - theirs[network])
-        errors = [percent(float(np.mean(each[network]))) for each in (ours, theirs)]
-        span = points_interval(row["ci_low"], row["ci_high"])
-        rows.append([network, *errors, points(row["difference"]), span, p_value(row["p"])])
-    return rich_table(
-        notes.COMPARISON.format(rounds=counted(len(ours), "fresh round")),
-        ["network", "found %", "paper %", "difference", "95 % interval", "p"],
-        rows,
-        caption=" ".join(chance_notes(summary(found))) or None,
-    )
+    rows = pd.DataFrame([{"network": name, **contrast(ours[name] - theirs[name])} for name in ours.columns])
+    rows = rows.assign(found=ours.mean().to_numpy(), start=theirs[ours.columns].mean().to_numpy())
+    rows = with_verdicts(rows.assign(p_holm=holm(rows.p)), equivalence_margin)
+    columns = [
+        value_column("network"),
+        Column("found %", lambda row: percent(row["found"])),
+        Column("start %", lambda row: percent(row["start"])),
+        statistics.DIFFERENCE,
+        statistics.DIFFERENCE_INTERVAL,
+        *statistics.tests_columns(rows),
+    ]
+    title = notes.COMPARISON.format(rounds=counted(len(ours), "fresh round"))
+    below = [*verdict_notes(rows), *chance_notes(summary(found))]
+    return drawn(TextTable(title, columns, rows_of(rows), below))
 
 
 def _error(proposals: pd.DataFrame, setting: Mapping[str, Any]) -> float | None:

@@ -1,1 +1,1 @@
-"""Every sentence, and each name of a thing, once: terminal, page, figures and notebook read them here."""
+"""Every sentence, and each name of a thing, once: terminal, report, figures and notebook read them here."""

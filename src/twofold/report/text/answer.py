@@ -8,8 +8,12 @@ import pandas as pd
 from twofold.analysis import (
     BOTH_DEAD,
     DIVERGED,
+    EQUIVALENT,
     LAYER_DEAD,
+    NOT_DECIDED,
+    NOT_WORSE,
     ONE_DEAD,
+    SIGNIFICANT,
     AnalysisError,
     by_round,
     chances,
@@ -24,9 +28,16 @@ from twofold.analysis import (
 from twofold.networks import NETWORKS, PAPERS
 from twofold.report.text.chance import not_better
 from twofold.report.text.classes import classes_notes, image_word
-from twofold.report.text.effects import SIGNIFICANT, effect_sentences, families
+from twofold.report.text.effects import effect_sentences, families
+from twofold.report.text.equivalence import verdict_notes
 from twofold.report.text.names import LETTERS, has_letters, setting_text, statement
-from twofold.report.text.notes import UNCONFIRMED, identities_note, lacking_cells_notes, too_few_note
+from twofold.report.text.notes import (
+    UNCONFIRMED,
+    identities_note,
+    lacking_cells_notes,
+    too_few_note,
+    worse_by_at_most,
+)
 from twofold.report.text.numbers import counted, interval, listed, percent, span
 
 PAPERS_FACTORS = ("weight sharing", "auxiliary losses")
@@ -66,14 +77,15 @@ def task_sentence(trials: pd.DataFrame) -> str:
     return f"{told}{letters}{constant}{classes}"
 
 
-def answer(trials: pd.DataFrame) -> list[str]:
+def answer(trials: pd.DataFrame, equivalence_margin: float | None = None) -> list[str]:
     """What the trials of one setting say, some sentences a line: effects, the best network, failed rounds.
 
-    Where a number cannot be given the line says why.
+    Where a number cannot be given the line says why. With a margin a line says which networks are equivalent.
     """
     lines = (
         _effects(trials),
         _best(trials),
+        " ".join(verdict_notes(paired_differences(trials, equivalence_margin))),
         *not_better(summary(trials)),
         _unequal(trials),
         _failed(trials),
@@ -87,16 +99,25 @@ def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mappin
     if ranking is None:
         return f"The store holds {count} settings, and no two of them have a round in common in which all networks are."
     best: Any = ranking.iloc[0]
-    others = int((ranking.chosen == "as good").sum())
     return (
         f"Of {count} settings, {setting_text(setting)} has the lowest {error} error averaged over the networks: "
-        f"{percent(best['mean'])} %{_sure(best)}. Of the others, {others} {'is' if others == 1 else 'are'} not shown "
-        f"to be worse. {UNCONFIRMED}"
+        f"{percent(best['mean'])} %{_sure(best)}. Of the others, {_beside_best(ranking)}. {UNCONFIRMED}"
     )
 
 
+def _beside_best(ranking: pd.DataFrame) -> str:
+    """How many settings are not told from the best, and how much worse they may be."""
+    told: list[str] = []
+    for verdict in (EQUIVALENT, NOT_DECIDED, NOT_WORSE):
+        those = ranking[ranking.chosen == verdict]
+        if len(those) or (verdict == NOT_WORSE and not told):
+            most = f" ({worse_by_at_most(those.at_most.max())})" if those.at_most.notna().any() else ""
+            told.append(f"{len(those)} {'is' if len(those) == 1 else 'are'} {verdict}{most}")
+    return listed(told)
+
+
 def _sure(row: Any) -> str:
-    return f" (95 % interval {interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
+    return f" (95 % interval {interval(row.ci_low, row.ci_high)} %)" if row.rounds > 1 else ""
 
 
 def _effects(trials: pd.DataFrame) -> str:
@@ -147,9 +168,9 @@ def _not_told_apart(trials: pd.DataFrame, network: str) -> dict[str, float]:
     found: dict[str, float] = {}
     for row in unclear[~(unclear.p_holm < SIGNIFICANT)].to_dict("records"):
         if row["second"] == network:
-            found[str(row["first"])] = -row["ci_low"]
+            found[str(row["first"])] = -row["all_low"]
         elif row["first"] == network:
-            found[str(row["second"])] = row["ci_high"]
+            found[str(row["second"])] = row["all_high"]
     return found
 
 

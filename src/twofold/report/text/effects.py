@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from twofold.analysis import EFFECTS
+from twofold.analysis import EFFECTS, SIGNIFICANT
 from twofold.analysis.designs import BETWEEN, is_interaction
 from twofold.report.text.numbers import interval, listed, percent, points, points_interval
 from twofold.report.text.tables import Row, rows_of
-
-SIGNIFICANT = 0.05
 
 _SHARING = "weight sharing"
 _COUNTS = {2: "two", 3: "three"}
@@ -60,10 +58,11 @@ def _factor(row: Row, tests: int) -> str:
     name, several = effect_title(row["effect"]), row["effect"] in _PLURAL
     if not shown(row):
         verb = "are" if several else "is"
-        return f"{name} {verb} not shown to change the test error: the change may be {_span(row)}.{_alone(row, tests)}"
+        may_be = f"the change may be {_span(row)} (95 % interval)"
+        return f"{name} {verb} not shown to change the test error: {may_be}.{_alone(row, tests)}"
     verb = ("lower" if row["difference"] < 0 else "raise") + ("" if several else "s")
     sizes = interval(*sorted((abs(row["ci_low"]), abs(row["ci_high"]))))
-    return f"{name} {verb} the test error by {percent(abs(row['difference']))} points (95 % interval {sizes})."
+    return f"{name} {verb} the test error by {percent(abs(row['difference']))} points (95 % interval {sizes} points)."
 
 
 def _interactions(rows: Sequence[Row]) -> list[str]:
@@ -82,7 +81,7 @@ def _differs(row: Row) -> str:
     """That factors of a design of the user's do not act each for itself."""
     design, _, effect = row["effect"].rpartition(": ")
     first, *others = effect.split(BETWEEN)
-    by = f"{points(row['difference'])} points (95 % interval {_bare(row)})"
+    by = f"{points(row['difference'])} points (95 % interval {_span(row)})"
     start = f"{design}: the" if design else "The"
     if len(others) == 1:
         return f"{start} change that {first} makes differs between the levels of {others[0]} by {by}."
@@ -100,19 +99,15 @@ def _together(sharing: Row, interaction: Row, tests: int) -> str:
         f"losses and by {points(sharing['difference'] + half)} points with them"
     )
     if not shown(interaction):
-        difference = f"it is not shown that these differ: the difference may be {_span(interaction)}"
+        difference = f"it is not shown that these differ: the difference may be {_span(interaction)} (95 % interval)"
         return f"{changes}; {difference}.{_alone(interaction, tests)}"
     return (
-        f"{changes}: a difference of {points(interaction['difference'])} points (95 % interval {_bare(interaction)})."
+        f"{changes}: a difference of {points(interaction['difference'])} points (95 % interval {_span(interaction)})."
     )
 
 
 def _span(row: Row) -> str:
-    return f"{_bare(row)} points (95 % interval)"
-
-
-def _bare(row: Row) -> str:
-    return points_interval(row["ci_low"], row["ci_high"])
+    return f"{points_interval(row['ci_low'], row['ci_high'])} points"
 
 
 def _alone(row: Row, tests: int) -> str:

@@ -25,9 +25,6 @@ LETTERS = "a and b are the numbers of the classes of the first and the second im
 # In a table or a title, as many letters of a relation are shown.
 _RELATION_LETTERS = 40
 
-# The verdicts of `twofold.analysis.choice`, for those who read.
-VERDICTS = {"best": "best", "as good": "not shown to be worse", "": "worse", "incomplete": "fewer rounds"}
-
 # The parts of what `twofold.analysis.components` divides.
 PARTS = {PAIRS: "pairs", WEIGHTS: "weights", BOTH: "both together", ALL: "all"}
 

@@ -4,21 +4,38 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from twofold.analysis import ALL, MORE_PAIRS, OUTLIER, Design, Findings, is_marked
+from twofold.analysis import (
+    ALL,
+    BEST,
+    EQUIVALENT,
+    FEWER_ROUNDS,
+    MORE_PAIRS,
+    NOT_DECIDED,
+    NOT_WORSE,
+    SIGNIFICANT,
+    WORSE,
+    Design,
+    Findings,
+    is_marked,
+    least_p,
+)
 from twofold.networks import NETWORKS
-from twofold.report.text.effects import SIGNIFICANT, leaves_out_0
+from twofold.report.text.effects import leaves_out_0
+from twofold.report.text.equivalence import margin_text
 from twofold.report.text.names import PAPERS_DATA, PARTS, compared_text, setting_text
-from twofold.report.text.numbers import counted, listed, percent, signed
+from twofold.report.text.numbers import counted, listed, percent, signed, written
 from twofold.report.text.tables import Row, rows_of
 from twofold.settings import option, value_text, words
 
 SUMMARY = (
-    "IQM is the mean of the middle half of the rounds. Intervals are Student's, of the mean over rounds; they take "
-    "rounds as independent, though all draw from one pool of images and so overlap a little."
+    "IQM is the mean of the middle half of the rounds. Intervals are of the mean over rounds (Wilson's, for as many "
+    "pairs as tell as much); they take rounds as independent, though all draw from one pool of images and so overlap a "
+    "little."
 )
 DIVERGED_COUNT = "Diverged trainings count with the error of the answers that such a network gives."
 DIVERGED_CELLS = "†: so many trainings diverged (their loss was no longer finite); the mean has them in it."
 DIFFERENCES = "Negative: the network named first errs less. p is that of the sign-flip test, Holm its correction."
+AT_ONCE = "The intervals hold for all pairs at once."
 CLEARLY = "Clearly: the interval (bootstrap over rounds) leaves out 1, and the corrected Brown-Forsythe p is below 5 %."
 IDENTITIES = (
     "Networks of one name that compute different things are told apart by the first digits of a hash of what they "
@@ -27,6 +44,10 @@ IDENTITIES = (
 LAYERS = "A layer is dead if none of its units is above 0 on any test image."
 DEAD = "A branch is dead if none of its bottleneck units is above 0 on any test image."
 LEAKY = "Behind a leaky ReLU a branch that never fires still passes 1 % of its units on, and their gradients back."
+OUTLIERS = (
+    "Beyond its limit a round is an outlier: it errs too much for the network's other rounds (Rosner's test at 1 %), "
+    "and has gone a quarter of the way from their median to chance."
+)
 VARIANCE = "Variance explained: the share of the error's variance over rounds that lies between the kinds."
 AGREEMENT = "z is the difference from the paper's mean in standard errors; p is that of Welch's test."
 POWER = (
@@ -50,11 +71,14 @@ COUNTING = (
 )
 NO_ANSWERS = "Counting is not told: not all of these trials kept their answers."
 UNCONFIRMED = "The best of many looks better than it is; on fresh rounds, --confirm shows by how much."
-COMPARISON = "Test error on {rounds}: the setting found, and the paper's"
+COMPARISON = "Test error on {rounds}: the setting found, and the one at the start"
 ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse than the best."
 
 # A cell whose distance from the paper's is more standard errors than this does not agree with it.
 _AGREES_WITHIN = 3.0
+
+# More lines with collapsed rounds than these are counted.
+_MOST_COLLAPSED = 4
 
 # More pairs of networks than those of the paper's four are counted rather than listed below their table.
 _MOST_PAIRS = 6
@@ -96,12 +120,36 @@ def lacking_note(statistic: str, reason: str) -> str:
     return f"No {_STATISTICS[statistic]}: {reason}."
 
 
+def power_of_equivalence_note(equivalence_margin: float) -> str:
+    """What rounds needed are where a margin was given."""
+    return (
+        "Rounds are those that tell two networks apart or show that they differ by less than "
+        f"{margin_text(equivalence_margin)} (two one-sided tests at 5 %), whichever are fewer."
+    )
+
+
 def digits_note(data: Sequence[str]) -> list[str]:
     """What to say beside the paper's numbers where the digits are not the paper's."""
     others = sorted(set(data) - {PAPERS_DATA})
     if not others:
         return []
     return [f"The paper's digits are the full MNIST (--data {PAPERS_DATA}); these are {', '.join(others)}."]
+
+
+def collapsed_notes(summary: pd.DataFrame, varied: Sequence[str] = ()) -> Iterator[str]:
+    """Which rows of `twofold.analysis.summary` have collapsed rounds in their means, and the means without them."""
+    some = rows_of(summary[summary.collapsed.fillna(0) > 0])
+    if len(some) > _MOST_COLLAPSED:
+        yield f"Collapsed rounds are in the means of {len(some)} of {len(summary)} lines; medians leave them out."
+    elif some:
+        named = [", ".join(filter(None, (r["network"], setting_text({n: r[n] for n in varied})))) for r in some]
+        rounds = [
+            f"{r['collapsed']} of {r['rounds']}"
+            + ("" if pd.isna(r["mean_of_others"]) else f" (mean of the others {percent(r['mean_of_others'])} %)")
+            for r in some
+        ]
+        those = "; ".join(f"{name} {text}" for name, text in zip(named, rounds, strict=True))
+        yield f"Collapsed rounds are in the means: {those}."
 
 
 def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
@@ -125,7 +173,7 @@ def apart_notes(frame: pd.DataFrame) -> Iterator[str]:
 
 def _apart_alone(alike: Sequence[Row], tests: int) -> Iterator[str]:
     """What to say of pairs that are not shown to differ, though 0 lies outside their intervals."""
-    alone = [row for row in alike if not row["ci_low"] <= 0 <= row["ci_high"]]
+    alone = [row for row in alike if not row["all_low"] <= 0 <= row["all_high"]]
     if len(alone) > _MOST_PAIRS:
         yield f"Of {len(alone)} of them {leaves_out_0(tests)}"
     elif alone:
@@ -138,7 +186,7 @@ def _both(row: Row) -> str:
 
 def _most(row: Row) -> str:
     """The largest difference that the interval holds, in points."""
-    return percent(max(abs(row["ci_low"]), abs(row["ci_high"])))
+    return percent(max(abs(row["all_low"]), abs(row["all_high"])))
 
 
 def identities_note(networks: Iterable[str]) -> list[str]:
@@ -158,12 +206,12 @@ def lacking_cells_notes(designs: Iterable[Design]) -> Iterator[str]:
 def too_few_note(frame: pd.DataFrame) -> Iterator[str]:
     """Says so where rounds are too few for any sign-flip p-value to fall below 5 % after correction."""
     rounds = int(frame.rounds.max())
-    least = 2.0 ** (1 - rounds)
+    least = least_p(rounds)
     tested = int(frame.p.notna().sum())  # of one family
     if tested and least * tested >= SIGNIFICANT:
         yield (
             f"{rounds} rounds cannot show anything at 5 %: the least p-value that a sign-flip test of them can give is "
-            f"{least:.3f}, before correction for {counted(tested, 'test')}."
+            f"{written(least, '.3f')}, before correction for {counted(tested, 'test')}."
         )
 
 
@@ -203,18 +251,19 @@ def _others(pairs: pd.DataFrame, network: str) -> str:
 
 
 def outlier_notes(explained: pd.DataFrame, varied: Sequence[str]) -> Iterator[str]:
-    """Whether rounds of large errors have a dead branch, and which ones have none."""
-    beyond = f"beyond {percent(OUTLIER, 0)} % error"
-    if explained.unexplained.sum() == 0:
+    """Whether outliers have a dead branch, and which ones have none."""
+    if explained.limit.isna().all():
+        yield "With fewer than 3 rounds none can be told to be an outlier."
+    elif explained.unexplained.sum() == 0:
         found = int(explained.outliers.sum())
         dead = _listed_dead(explained.network)
-        yield f"All {found} rounds {beyond} have a dead {dead} or diverged." if found else f"No round is {beyond}."
+        yield f"All {found} outliers have a dead {dead} or diverged." if found else "No round is an outlier."
     for row in rows_of(explained[explained.unexplained > 0]):
         setting = setting_text({name: row[name] for name in varied})
         rounds = ", ".join(map(str, row["unexplained_rounds"]))
         where = ", ".join(filter(None, (row["network"], setting, f"round {rounds}")))
         alive = "both branches" if row["network"] in NETWORKS else "all layers"
-        yield f"{beyond.capitalize()}, {alive} alive: {where}."
+        yield f"Outliers, {alive} alive: {where}."
 
 
 def _listed_dead(networks: Iterable[str]) -> str:
@@ -297,19 +346,28 @@ def crossed_note(count: int) -> str:
     )
 
 
+def worse_by_at_most(most: float) -> str:
+    """How much worse a setting may be than the best."""
+    return f"at most {percent(max(most, 0.0))} points worse, 95 %"
+
+
 def choice_notes(choice: pd.DataFrame, listed: int) -> Iterator[str]:
     """What the verdicts on settings mean, and how many settings the table leaves out."""
-    good, worse, incomplete = (
-        int(choice.chosen.isin(found).sum()) for found in (("best", "as good"), ("",), ("incomplete",))
+    good, worse, fewer = (
+        int(choice.chosen.isin(found).sum())
+        for found in ((BEST, NOT_WORSE, EQUIVALENT, NOT_DECIDED), (WORSE,), (FEWER_ROUNDS,))
     )
     if choice.rounds.max() < 2:
         yield ONE_ROUND
     else:
-        yield f"p is corrected over all pairs of settings. Worse at 5 %: {worse} of {len(choice)} settings."
+        yield f"p and “at most” (95 %) are for all pairs of settings. Worse at 5 %: {worse} of {len(choice)} settings."
+    if "equivalence_margin" in choice:
+        margin = margin_text(choice.equivalence_margin.max())
+        yield f"Equivalent: shown to be less than {margin} from the best (two one-sided tests)."
     if good > listed:
         yield f"The first {listed} of {good} that are not shown to be worse."
-    if incomplete:
-        yield f"Not compared, having fewer rounds: {incomplete}."
+    if fewer:
+        yield f"Not compared, having fewer rounds: {fewer}."
 
 
 def confirmation_note(select_on: str, rounds: str) -> str:
@@ -321,5 +379,5 @@ def confirmation_note(select_on: str, rounds: str) -> str:
 
 
 def first_rows_note(shown: int, of: int) -> list[str]:
-    """Where a page's table of trials has not all of them."""
+    """Where a report's table of trials has not all of them."""
     return [f"The first {shown} of {of}; `twofold results --csv` prints all."] if of > shown else []

@@ -11,9 +11,14 @@ from twofold.errors import counted as counted
 MISSING = "–"
 
 
+def written(value: float, form: str) -> str:
+    """A number in one of Python's formats, with the minus sign."""
+    return f"{value:{form}}".replace("-", "−")
+
+
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction in percent."""
-    return MISSING if value is None or pd.isna(value) else f"{100 * value:.{digits}f}".replace("-", "−")
+    return MISSING if value is None or pd.isna(value) else written(100 * value, f".{digits}f")
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:
@@ -35,8 +40,8 @@ def signed(value: float, digits: int = 2) -> str:
     """A number with its sign; what rounds to 0 has none."""
     if pd.isna(value):
         return MISSING
-    text = f"{value:+.{digits}f}"
-    return text[1:] if not float(text) else text.replace("-", "−")
+    text = written(value, f"+.{digits}f")
+    return text if text.strip("+−0.") else text[1:]
 
 
 def mean_and_sd(mean: float, sd: float) -> str:
@@ -85,6 +90,15 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def size_text(count: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 999_500:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 999_950_000 else f"{count / 1e9:.1f} GB"
 
 
 def shortened(name: str, letters: int) -> str:

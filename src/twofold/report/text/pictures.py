@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import OUTLIER
 from twofold.data import Relation
 from twofold.report.text.names import statement
 from twofold.report.text.numbers import (
@@ -19,6 +18,7 @@ from twofold.report.text.numbers import (
     points_interval,
     shortened,
     span,
+    written,
 )
 from twofold.settings import words
 
@@ -103,9 +103,9 @@ def not_searched(quantity: str) -> str:
     return f"no search looked at the {words(quantity)}"
 
 
-def outliers_text() -> str:
-    """What the line in the figure of errors and dead units is."""
-    return f"outliers: beyond {percent(OUTLIER, 0)} %"
+def outliers_text(limit: float) -> str:
+    """What the line of a network in the figure of errors and dead units is."""
+    return f"outliers: beyond {percent(limit, 1)} %"
 
 
 def effect_label(row: Mapping[str, Any]) -> str:
@@ -135,19 +135,19 @@ def dead_text(row: Any) -> str:
 
 def loss_tip(network: str, epoch: int, loss: float) -> str:
     """What the mark of a training curve tells."""
-    return f"{network}, epoch {epoch}: median loss {loss:.3g}"
+    return f"{network}, epoch {epoch}: median loss {written(loss, '.3g')}"
 
 
 def mean_line(row: Any, letters: int = 1000) -> str:
     """A network's mean and its interval; where these are more letters without the interval, or the end of the name."""
     mean = f": {percent(row.mean)} %"
-    line = f"{row.network}{mean}" + (f" ({interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else "")
+    line = f"{row.network}{mean}" + (f" ({interval(row.ci_low, row.ci_high)} %)" if row.rounds > 1 else "")
     return line if len(line) <= letters else f"{shortened(row.network, letters - len(mean))}{mean}"
 
 
 def effect_line(row: Any) -> str:
     """An effect and its interval."""
-    span = f" ({points_interval(row.ci_low, row.ci_high)})" if row.rounds > 1 else ""
+    span = f" ({points_interval(row.ci_low, row.ci_high)} points)" if row.rounds > 1 else ""
     return f"{row.effect}: {points(row.difference)} points{span}"
 
 
@@ -192,7 +192,7 @@ def collapse_description(counts: Mapping[str, int], *, own: bool = False) -> str
 
 def curves_description(ends: Mapping[str, float]) -> str:
     """The chart of training losses, for those who cannot see it."""
-    last = "; ".join(f"{network} {loss:.3g}" for network, loss in ends.items())
+    last = "; ".join(f"{network} {written(loss, '.3g')}" for network, loss in ends.items())
     return f"Line chart of training loss against epoch. Median at the last epoch: {last}."
 
 

@@ -5,13 +5,24 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from twofold.analysis import BOTH_DEAD, DIVERGED, KINDS, LAYER_DEAD, MORE_PAIRS, ONE_DEAD, OUTLIER
+from twofold.analysis import (
+    BEST,
+    BOTH_DEAD,
+    DIVERGED,
+    FEWER_ROUNDS,
+    KINDS,
+    LAYER_DEAD,
+    MORE_PAIRS,
+    ONE_DEAD,
+    WORSE,
+)
 from twofold.networks import NETWORKS
 from twofold.report.text import notes
 from twofold.report.text.chance import chance_notes
 from twofold.report.text.classes import class_word, classes_notes
 from twofold.report.text.effects import effect_sentences, families
-from twofold.report.text.names import PARTS, VERDICTS, compared_text, pair_text
+from twofold.report.text.equivalence import verdict_columns, verdict_notes
+from twofold.report.text.names import PARTS, compared_text, pair_text
 from twofold.report.text.numbers import (
     MISSING,
     counted,
@@ -35,11 +46,12 @@ _OWN_OUTLIERS = "Outliers and dead layers"
 _MOST_LISTED = 12
 
 MEAN = Column("mean %", lambda row: percent(row["mean"]))
-SD = Column("sd", lambda row: percent(row["sd"]))
-MEAN_INTERVAL = Column("95 % interval", lambda row: interval(row["ci_low"], row["ci_high"]))
-RANGE = Column("min to max", lambda row: interval(row["best"], row["worst"], 1))
-DIFFERENCE = Column("difference", lambda row: points(row["difference"]))
-DIFFERENCE_INTERVAL = Column("95 % interval", lambda row: points_interval(row["ci_low"], row["ci_high"]))
+SD = Column("sd\npoints", lambda row: percent(row["sd"]))
+MEAN_INTERVAL = Column("95 %\ninterval %", lambda row: interval(row["ci_low"], row["ci_high"]))
+RANGE = Column("min to\nmax %", lambda row: interval(row["best"], row["worst"], 1))
+DIFFERENCE = Column("difference\npoints", lambda row: points(row["difference"]))
+DIFFERENCE_INTERVAL = Column("95 % interval\npoints", lambda row: points_interval(row["ci_low"], row["ci_high"]))
+_ALL_PAIRS = Column("95 % interval\npoints", lambda row: points_interval(row["all_low"], row["all_high"]))
 P = Column("p", lambda row: p_value(row["p"]))
 HOLM = Column("p (Holm)", lambda row: p_value(row["p_holm"]))
 PAPERS = Column("paper %", lambda row: mean_and_sd(row["paper_mean"], row["paper_sd"]))
@@ -58,9 +70,10 @@ def summary_table(
     `task` is what the title says of them, and of the question.
     """
     columns = [*map(value_column, ("network", *varied)), MEAN, SD, MEAN_INTERVAL]
-    columns += [Column(name, _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
+    columns += [Column(f"{name}\n%", _one_digit(key)) for name, key in (("median", "median"), ("IQM", "iqm"))]
     columns += [RANGE, class_error_column(summary)]
-    below = [*notes.identities_note(summary.network), *classes_notes(summary), notes.SUMMARY]
+    below = [*notes.collapsed_notes(summary, varied), *notes.identities_note(summary.network)]
+    below += [*classes_notes(summary), notes.SUMMARY]
     if summary.diverged.any():
         columns.append(count_column("diverged"))
         below.append(notes.DIVERGED_COUNT)
@@ -88,23 +101,30 @@ def _one_digit(name: str) -> Callable[[Row], str]:
 
 def differences_table(differences: pd.DataFrame) -> TextTable:
     """The rows of `twofold.analysis.paired_differences`."""
-    columns = [Column("networks", pair_text, words=True), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
+    columns = [Column("networks", pair_text, words=True), DIFFERENCE, SD, _ALL_PAIRS, *tests_columns(differences)]
+    verdicts = list(verdict_notes(differences))
     below = [
         notes.DIFFERENCES,
-        *notes.apart_notes(differences),
+        *([notes.AT_ONCE] if len(differences) > 1 else []),
+        *(verdicts or notes.apart_notes(differences)),
         *notes.too_few_note(differences),
         *notes.missing_notes(differences),
     ]
-    return over_rounds("Paired differences of the test error, in points", columns, differences, below)
+    return over_rounds("Paired differences of the test error", columns, differences, below)
+
+
+def tests_columns(frame: pd.DataFrame) -> list[Column]:
+    """The p-values; with verdicts the corrected one alone, for more has no room in 80 columns."""
+    return [HOLM, *verdict_columns(frame)] if "verdict" in frame else [P, HOLM]
 
 
 def effects_table(effects: pd.DataFrame, *, in_words: bool = True) -> TextTable:
     """The rows of `twofold.analysis.effects`, and what they say in words, if that stands nowhere else."""
-    columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, P, HOLM]
+    columns = [value_column("effect"), DIFFERENCE, SD, DIFFERENCE_INTERVAL, *tests_columns(effects)]
     few = [note for _, of_design in families(effects) for note in notes.too_few_note(of_design)]
     sentences = effect_sentences(effects) if in_words else []
-    below = [*sentences, *dict.fromkeys(few), *notes.missing_notes(effects)]
-    return over_rounds("Effects on the test error, in points", columns, effects, below)
+    below = [*sentences, *verdict_notes(effects), *dict.fromkeys(few), *notes.missing_notes(effects)]
+    return over_rounds("Effects on the test error", columns, effects, below)
 
 
 def spreads_table(spreads: pd.DataFrame, summary: pd.DataFrame) -> TextTable:
@@ -127,7 +147,7 @@ def collapse_table(collapse: pd.DataFrame) -> TextTable:
         value_column("network"),
         value_column("kind"),
         count_column("count"),
-        Column("% (95 % interval)", rate_text),
+        Column("% of rounds\n(95 % interval)", rate_text),
         Column("error %", lambda row: percent(row["mean"])),
         RANGE,
     ]
@@ -180,11 +200,12 @@ def explained_table(explained: pd.DataFrame, varied: Sequence[str] = ()) -> Text
     """The rows of `twofold.analysis.explained`."""
     columns = [
         *map(value_column, ("network", *varied)),
-        Column(f"beyond\n{percent(OUTLIER, 0)} % error", lambda row: str(row["outliers"])),
+        Column("limit\nerror %", lambda row: percent(row["limit"], 1)),
+        Column("rounds\nbeyond", lambda row: str(row["outliers"])),
         Column("of them\nunexplained", lambda row: str(row["unexplained"])),
         Column("variance\nexplained %", lambda row: percent(row["variance_explained"], 1)),
     ]
-    below = [notes.VARIANCE, *notes.outlier_notes(explained, varied)]
+    below = [notes.OUTLIERS, notes.VARIANCE, *notes.outlier_notes(explained, varied)]
     title = "Outliers and dead branches" if any(name in NETWORKS for name in explained.network) else _OWN_OUTLIERS
     return over_rounds(title, columns, explained, below)
 
@@ -194,7 +215,7 @@ def agreement_table(beside: pd.DataFrame, data: Sequence[str], by: Sequence[str]
     grid = "p_bh" in beside
     columns = [
         *map(value_column, by),
-        Column("mean % ± sd", lambda row: mean_and_sd(row["mean"], row["sd"])),
+        Column("mean ± sd\n%", lambda row: mean_and_sd(row["mean"], row["sd"])),
         PAPERS,
         DIFFERENCE,
         Column("z", lambda row: signed(row["z"])),
@@ -262,18 +283,22 @@ def ensembles_table(ensembles: pd.DataFrame) -> TextTable:
     return over_rounds(f"Ensembles of {size} networks", columns, ensembles, list(notes.ensembles_notes(ensembles)))
 
 
-def power_table(plan: pd.DataFrame) -> TextTable:
-    """The rows of `twofold.analysis.power_table`: how many rounds tell each two networks apart."""
+def power_table(plan: pd.DataFrame, equivalence_margin: float | None = None) -> TextTable:
+    """The rows of `twofold.analysis.power_table`: how many rounds tell each two networks apart.
+
+    With a margin, or show them to be equivalent.
+    """
     columns = [
         Column("networks", pair_text, words=True),
         SD,
-        Column("observed", lambda row: points(row["observed"])),
-        Column("to find", lambda row: percent(row["difference"])),
+        Column("observed\npoints", lambda row: points(row["observed"])),
+        Column("to find\npoints", lambda row: percent(row["difference"])),
         Column("power\nnow %", lambda row: percent(row["power_now"], 0)),
         Column("rounds\nfor 80 %", lambda row: whole(row["rounds_80"])),
         Column("rounds\nfor 90 %", lambda row: whole(row["rounds_90"])),
     ]
-    below = [notes.POWER, *notes.missing_notes(plan)]
+    margin = [] if equivalence_margin is None else [notes.power_of_equivalence_note(equivalence_margin)]
+    below = [notes.POWER, *margin, *notes.missing_notes(plan)]
     return over_rounds("Rounds needed to tell two networks apart", columns, plan, below)
 
 
@@ -283,11 +308,12 @@ def choice_table(choice: pd.DataFrame, select_on: str, networks: int) -> TextTab
         *(value_column(name) for name in COMPARED if name in choice),
         MEAN,
         MEAN_INTERVAL,
-        Column("behind", lambda row: MISSING if row["chosen"] == "best" else points(row["behind"])),
+        Column("behind\npoints", lambda row: MISSING if row["chosen"] == BEST else points(row["behind"])),
+        Column("worse by at\nmost, points", lambda row: percent(row["at_most"])),
         HOLM,
-        Column("", lambda row: VERDICTS[row["chosen"]]),
+        Column("", lambda row: row["chosen"]),
     ]
-    good = choice[choice.chosen.isin(["best", "as good"])].head(_MOST_LISTED)
+    good = choice[~choice.chosen.isin([WORSE, FEWER_ROUNDS])].head(_MOST_LISTED)
     over = f", averaged over {networks} networks" if networks > 1 else ""
     title = f"Best of {counted(len(choice), 'setting')} by {select_on} error{over}"
     return over_rounds(title, columns, good, list(notes.choice_notes(choice, len(good))))

@@ -24,6 +24,8 @@ def merged_text(merged: Merged) -> str:
         parts[-1] += f" ({merged.added} without a trace of dead units or answers, which were taken)"
     if merged.kept:
         parts.append(f"{counted(merged.kept, 'kept network')} taken")
+    if merged.plans:
+        parts.append(f"{counted(merged.plans, 'plan')} taken")
     if merged.contradicting:
         parts.append(f"{merged.contradicting} with other numbers here, and not taken")
     if merged.damaged:
@@ -52,6 +54,7 @@ def merged_rows(found: Sequence[Merged]) -> list[dict[str, Any]]:
             "there": each.there,
             "traces_or_answers_taken": each.added,
             "kept_networks_taken": each.kept,
+            "plans_taken": each.plans,
             "refused": [
                 {
                     "key": one.theirs["key"],

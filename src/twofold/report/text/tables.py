@@ -1,6 +1,6 @@
 """A table before it is drawn: what stands above its columns and how each cell is written.
 
-Terminal and page draw the same description, each in its own way. A heading may have several lines.
+Terminal and report draw the same description, each in its own way. A heading may have several lines.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The table of every trial, as a page has it."""
+"""The table of every trial, as a report has it."""
 
 from collections.abc import Sequence
 from types import SimpleNamespace
