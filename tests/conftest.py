@@ -111,6 +111,7 @@ def _made_up_trial(random: np.random.Generator, network: str, number: int, colla
         **{name: declared.default for name, declared in SETTINGS.items()},
         "network": network,
         "round": number,
+        "weight_round": number,
         "weight_sharing": "WS" in network,
         "auxiliary_losses": losses,
         "data": "mnist",

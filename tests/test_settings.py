@@ -247,4 +247,4 @@ def test_several_values_are_a_list_of_pythons():
 
 def test_what_is_compared_is_what_a_table_tells_of(made_up):
     assert set(settings_of(made_up(2))) <= set(COMPARED)
-    assert set(SETTINGS) - set(COMPARED) == {"validation_pairs", "seed"}
+    assert set(SETTINGS) - set(COMPARED) == {"validation_pairs", "seed", "weight_round"}

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from twofold.analysis import SELECT_ON, by_round, choice, summary, varying_settings, without_unused
+from twofold.analysis import (
+    SELECT_ON,
+    by_round,
+    choice,
+    components,
+    ensembles,
+    own_weights,
+    summary,
+    varying_settings,
+    without_unused,
+)
 from twofold.data import Reading, Relation, Source, find_source
 from twofold.data.asked import find_pairs
 from twofold.data.reading import classes_text
@@ -63,7 +73,9 @@ class Study(Settings):
     then trains every combination, as a grid search does; but for the images: `data`, the name of a data set or the path
     of one's own (docs/own_data.md), `pool` and `size`. `classes` names those that are taken, in the order that numbers
     them. `rounds` is a number (rounds 0, 1, ...), a range, or a text such as "1000-1049". `validation_pairs=None` draws
-    1000, or as many as remain in the training images. What each setting is stands in `twofold study --help`.
+    1000, or as many as remain in the training images. `weight_round=range(10)` crosses the pairs of every round with
+    the initial weights of ten; by default they are the round's own. What each setting is stands in `twofold study
+    --help`.
 
     >>> Study(rounds=2, epochs=[5, 10]).run().table  # doctest: +SKIP
     """
@@ -572,6 +584,23 @@ class StudyResult(_Shown):
         """The table with each trial's training loss per epoch and, if traced, its dead units per epoch."""
         return _read(self.store, self.trials, histories=True)
 
+    @cached_property
+    def answers(self) -> pd.DataFrame:
+        """The table with each trial's `wrong_answers`: for each of its test pairs a bit, packed, or None."""
+        return self.table.assign(wrong_answers=self.table.key.map(self.store.wrong_answers(self.table.key)))
+
+    @property
+    def components(self) -> pd.DataFrame:
+        """How much of a round's error pairs, initial weights and both decide: see `twofold.analysis.components`.
+
+        Raises `AnalysisError` unless pairs and weights are crossed, as by `Study(rounds=10, weight_round=range(10))`.
+        """
+        return components(self.answers)
+
+    def ensembles(self, size: int) -> pd.DataFrame:
+        """Ensembles of so many networks of a round beside these alone: see `twofold.analysis.ensembles`."""
+        return ensembles(self.answers, size)
+
     @property
     def summary(self) -> pd.DataFrame:
         """Mean, standard deviation, interval and more of each network's and setting's test error, as fractions."""
@@ -595,7 +624,7 @@ class StudyResult(_Shown):
         from twofold.report.figures.study import figure2
 
         by_round(self.table)
-        return figure2(self.table)
+        return figure2(own_weights(self.table))
 
 
 @dataclass(frozen=True, repr=False)

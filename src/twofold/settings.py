@@ -40,10 +40,10 @@ else:
             return of
 
 
-# What a setting decides: which images there are; which pairs are drawn; what is compiled, so that another value is
-# another program; a number that the compiled program takes; how long it trains; or something that the network takes, in
-# its own way.
-Role = Literal["images", "pairs", "program", "number", "epochs", "network"]
+# What a setting decides: which images there are; which pairs are drawn; which weights a training begins with; what is
+# compiled, so that another value is another program; a number that the compiled program takes; how long it trains; or
+# something that the network takes, in its own way.
+Role = Literal["images", "pairs", "weights", "program", "number", "epochs", "network"]
 
 # The two headings under which commands list the options.
 TASK, TRAINING = "What is learnt", "How it is trained"
@@ -80,8 +80,9 @@ class Declaration:
     are trials of different settings: validation pairs change no training, and a seed sets rounds apart. A setting
     `of_network` is one that a network may not know: its trials have the value `unused`. A number that is at `off` is
     compiled out. What may be given in several ways is `written` as a trial keeps it, and takes up to so many `words` of
-    a command. Of a setting of the role "images" a study has one value, and no key has any: the images' fingerprint is
-    there instead.
+    a command. Where no value is given, it is that of the trial's field that it `follows`; commands name the values of
+    such a setting as they do rounds. Of a setting of the role "images" a study has one value, and no key has any: the
+    images' fingerprint is there instead.
     """
 
     name: str
@@ -106,11 +107,16 @@ class Declaration:
     search: Search | None
     written: Callable[[Any], str] | None
     words: int
+    follows: str
 
     @property
     def option(self) -> str:
         """The option of the command line."""
         return option(self.name)
+
+    def says(self, values: Mapping[str, Any]) -> bool:
+        """Whether its value, among those of a trial, is another than without it."""
+        return values[self.name] != (values[self.follows] if self.follows else self.default)
 
     @property
     def of_section(self) -> bool:
@@ -171,6 +177,7 @@ def setting(
     search: Search | None = None,
     written: Callable[[Any], str] | None = None,
     words: int = 1,
+    follows: str = "",
 ) -> Setting[T]:
     """A field of `Settings`; see `Declaration`. `example` has values as a user might type them."""
     known = {name: value for name, value in locals().items() if name != "default"}
@@ -419,6 +426,19 @@ class Settings:
         example="0 1",
         help="With the round it decides every draw and every initial weight.",
     )
+    weight_round: Setting[int | None] = setting(
+        default=None,
+        role="weights",
+        since="0.2",
+        unit="round",
+        least=0,
+        most=_MOST_ROUNDS - 1,
+        compared=False,
+        follows="round",
+        example="0-9",
+        help="The rounds whose initial weights the pairs of every round are trained with, by default its own alone: "
+        "--rounds 0-9 --weight-rounds 0-9 crosses ten draws of pairs with ten of weights.",
+    )
 
 
 def _declarations() -> Mapping[str, Declaration]:
@@ -464,8 +484,9 @@ def check_names(name: str, registry: Iterable[str]) -> None:
 
 
 def option(name: str) -> str:
-    """The option of the command line for a name."""
-    return "--" + name.replace("_", "-")
+    """The option of the command line for a name; one that names rounds names several."""
+    several = name in SETTINGS and SETTINGS[name].follows
+    return "--" + name.replace("_", "-") + ("s" if several else "")
 
 
 def words(name: str) -> str:
@@ -502,32 +523,32 @@ def plain(value: Any) -> Any:
     return value if convert is None or value.ndim else convert(value)
 
 
-def round_numbers(rounds: Any) -> range:
+def round_numbers(rounds: Any, name: str = "rounds") -> range:
     """The rounds that a number, a text or a range names: 20 names rounds 0 to 19, "1000-1049" those.
 
-    "0-18/2" names every second of them. Raises `SettingError` where it names none.
+    "0-18/2" names every second of them. Raises `SettingError`, for an argument of that `name`, where it names none.
     """
-    found = _rounds_of_text(rounds) if isinstance(rounds, str) else rounds
+    found = _rounds_of_text(rounds, name) if isinstance(rounds, str) else rounds
     if not isinstance(found, range):
         number = plain(found)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise SettingError(f"`rounds` (={number!r}) must be a whole number, a range, or a text such as '1000-1049'")
-        found = range(check_whole("rounds", number, least=1))
+            raise SettingError(f"`{name}` (={number!r}) must be a whole number, a range, or a text such as '1000-1049'")
+        found = range(check_whole(name, number, least=1))
     if not found or min(found[0], found[-1]) < 0:
         raise SettingError(
-            f"`rounds` (={shown(rounds)}) must be a range of at least one round from 0 up, for example 0-19"
+            f"`{name}` (={shown(rounds)}) must be a range of at least one round from 0 up, for example 0-19"
         )
     if max(found[0], found[-1]) >= _MOST_ROUNDS:
-        raise SettingError(f"`rounds` (={shown(rounds)}) must be below {_MOST_ROUNDS}")
+        raise SettingError(f"`{name}` (={shown(rounds)}) must be below {_MOST_ROUNDS}")
     return found
 
 
-def _rounds_of_text(text: str) -> int | range:
+def _rounds_of_text(text: str, name: str) -> int | range:
     """The number or the range that a text names."""
     ends, slash, step = text.partition("/")
     parts = [part.strip() for part in (*ends.split("-"), *([step] if slash else []))]
     if len(parts) - bool(slash) not in (1 + bool(slash), 2) or not all(part.isdecimal() for part in parts):
-        raise SettingError(f"`rounds` (={shown(text)}) must be a whole number such as 20, or a range such as 1000-1049")
+        raise SettingError(f"`{name}` (={shown(text)}) must be a whole number such as 20, or a range such as 1000-1049")
     # Of a number that is too large the first digits are enough; Python refuses to read thousands of them.
     first, *last = (int(part.lstrip("0")[:9] or "0") for part in parts)
     return range(first, last[0] + 1, *([max(1, last[1])] if slash else [])) if last else first

@@ -158,13 +158,13 @@ def test_trials_that_no_setting_tells_apart_are_refused(made_up: Made) -> None:
 def test_reasons_stand_where_a_statistic_cannot_be_given(made_up: Made) -> None:
     found = findings(made_up(5, networks=["NetBase"], epochs=3).drop(columns=["dead_first", "dead_second"]))
     assert set(found.tables) == {"summary"}
-    assert set(found.reasons) == {"collapse", "explained", "differences", "effects", "spreads", "agreement"}
+    assert set(found.reasons) == {"collapse", "explained", "differences", "effects", "spreads", "agreement", "counting"}
     assert "no column `dead_first`" in found.reasons["collapse"]
 
 
 def test_a_table_needs_no_more_than_networks_rounds_and_errors(made_up: Made) -> None:
     found = findings(made_up(5)[["network", "round", "test_error"]])
-    assert set(found.reasons) == {"collapse", "explained"}
+    assert set(found.reasons) == {"collapse", "explained", "counting"}
 
 
 def of_images(**columns):

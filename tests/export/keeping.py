@@ -21,7 +21,7 @@ def keep(folder, text, *, size=(14, 14), channels=1, classes=10, key="", **other
     imported = import_home(typed.home)
     make = imported.find(typed.name)
     (network,) = load(typed, each_of(typed, make, task, None, imported.there, imported.digest()))
-    settings = {name: declared.default for name, declared in SETTINGS.items()} | {
+    settings = {name: 0 if declared.follows else declared.default for name, declared in SETTINGS.items()} | {
         name: value for name, value in others.items() if name in SETTINGS
     }
     first = network.structure().initial(0, 0)

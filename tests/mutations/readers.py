@@ -137,7 +137,8 @@ def row_of(number: int, **others: Any) -> dict[str, Any]:
     network = ("NetWSAL", "NetBase")[number % 2]
     return {
         **{name: declared.default for name, declared in SETTINGS.items()},
-        "key": f"{number:064x}", "network": network, "round": number // 2, "weight_sharing": number % 2 == 0,
+        "key": f"{number:064x}", "network": network, "round": number // 2, "weight_round": number // 2,
+        "weight_sharing": number % 2 == 0, "wrong_answers": None,
         "auxiliary_losses": number % 2 == 0, "epochs": 2, "pairs": 100, "test_pairs": 50, "validation_pairs": 10,
         "question": find_relation("<=").identity, "true_share": 0.55, "one_image_error": 0.3, "fingerprint": "f" * 32,
         "train_error": 0.1, "validation_error": 0.3, "test_error": 0.2 + number / 100, "digit_error": None,

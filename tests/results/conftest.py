@@ -15,6 +15,8 @@ def row() -> dict[str, Any]:
         "key": "k",
         "network": "NetWSAL",
         "round": 0,
+        "weight_round": 0,
+        "wrong_answers": None,
         "weight_sharing": True,
         "auxiliary_losses": True,
         "learning_rate": 1e-20,

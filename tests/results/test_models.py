@@ -25,7 +25,7 @@ from twofold.results import ModelStore, models_folder
 from twofold.settings import SETTINGS
 
 RECORD = {
-    **{name: declared.default for name, declared in SETTINGS.items()},
+    **{name: 0 if declared.follows else declared.default for name, declared in SETTINGS.items()},
     "key": "k",
     "network": "NetWS",
     "round": 0,

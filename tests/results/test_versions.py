@@ -93,6 +93,11 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def default_of(name, trial):
+    """What a setting is in a trial of a version that did not have it."""
+    return trial[SETTINGS[name].follows] if SETTINGS[name].follows else SETTINGS[name].default
+
+
 def test_reading_leaves_a_store_as_it_is(old):
     path, _ = old
     path.chmod(0o444)
@@ -113,9 +118,10 @@ def test_a_column_that_a_store_lacks_is_read_as_the_default(old):
     path, _ = old
     there = set(contents(path)["trials"][0])
     table = Store(str(path), create=False).read(histories=True)
-    assert table.columns.tolist() == trials.c.keys()
+    assert table.columns.tolist() == [each.name for each in trials.c if each.name != "wrong_answers"]
     for name in set(SETTINGS) - there:
-        assert table[name].tolist() == [SETTINGS[name].default] * len(table)
+        assert table[name].tolist() == [default_of(name, each) for each in table.to_dict("records")]
+    assert "wrong_answers" in there or Store(str(path), create=False).wrong_answers(table.key) == {}
 
 
 def test_reading_gives_the_same_before_and_after(old):
@@ -136,7 +142,7 @@ def test_writing_brings_a_store_to_the_newest_version(old, tmp_path, row):
     for name, rows in before.items():
         assert [{column: new[column] for column in rows[0]} for new in after[name]] == rows if rows else not after[name]
     for name in set(SETTINGS) - set(before["trials"][0]):
-        assert {trial[name] for trial in after["trials"]} == {SETTINGS[name].default}
+        assert all(trial[name] == default_of(name, trial) for trial in after["trials"])
     Store(str(tmp_path / "fresh.db"))
     wanted = schema(tmp_path / "fresh.db")
     if "twofold_version" not in schema(path):

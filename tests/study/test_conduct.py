@@ -1,6 +1,7 @@
 """Plans conducted: what decides a result, what is trained again, and how runs share a store."""
 
 import dataclasses
+import functools
 import sqlite3
 import time
 from contextlib import closing
@@ -15,12 +16,14 @@ from twofold.data import load_images
 from twofold.errors import DataError, SettingError
 from twofold.networks import NETWORKS
 from twofold.results import Store, heartbeat, new_owner
+from twofold.results.answers import fault_of
 from twofold.study import conduct as conduct_module
 from twofold.study import factorial, machine
 from twofold.study.conduct import conduct
 from twofold.study.listener import Silence
 from twofold.study.machine import device_name
 from twofold.study.outbox import Outbox
+from twofold.training.run import trial_key
 
 DIGITS = load_images("mnist5k")
 # What a row says of how it was made, beside what came out.
@@ -145,6 +148,29 @@ def test_shuffling_changes_the_losses_and_is_decided_by_the_seed(plain):
     shuffled = one(epochs=3, shuffle=True)
     assert shuffled["train_loss"] != plain["train_loss"]
     assert shuffled["train_loss"] == one(epochs=3, shuffle=True)["train_loss"]
+
+
+def test_crossed_rounds_are_trials_of_their_own_and_keep_their_answers():
+    trials = plan(rounds=2, weight_round=[0, 1], shuffle=True)
+    store = Store("sqlite://")
+    table = table_of(trials, store=store).set_index(["round", "weight_round"])
+    assert sorted(table.index) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert len({tuple(losses) for losses in table.train_loss}) == 4
+    own = table_of(plan(rounds=2, shuffle=True)).set_index("round")
+    for number in (0, 1):
+        assert own.key[number] == table.key[number, number]
+        assert own.train_loss[number] == table.train_loss[number, number]
+    kept = store.wrong_answers(table.key)
+    assert [fault_of(kept[key], 50, error) for key, error in zip(table.key, table.test_error)] == [""] * 4
+
+
+def test_a_crossed_training_has_the_pairs_of_its_round_and_the_key_of_the_other():
+    load = functools.partial(machine._draw, DIGITS)
+    (crossed,), (own,) = plan(weight_round=[5]), plan()
+    ours, plain = (machine._job(trial, load) for trial in (crossed, own))
+    np.testing.assert_array_equal(ours.key, trial_key(0, 5))
+    np.testing.assert_array_equal(plain.key, trial_key(0, 0))
+    np.testing.assert_array_equal(ours.load().train.images, plain.load().train.images)
 
 
 def test_validation_pairs_change_no_training(plain):

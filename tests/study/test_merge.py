@@ -49,7 +49,7 @@ def folder(here):
 
 
 def told(merged):
-    return (merged.taken, merged.there, merged.traced, merged.kept, len(merged.refused))
+    return (merged.taken, merged.there, merged.added, merged.kept, len(merged.refused))
 
 
 def test_all_of_an_older_store_is_taken_once_and_that_store_stays_as_it_was(tmp_path, here):

@@ -56,6 +56,19 @@ def test_the_key_is_stable():
     assert WSAL.key == WSAL_KEY
 
 
+def test_weights_of_the_trials_own_round_are_no_part_of_the_key():
+    assert dataclasses.replace(WSAL, weight_round=3) == WSAL
+    assert (WSAL.weight_round, WSAL.key) == (3, WSAL_KEY)
+    others = [dataclasses.replace(WSAL, weight_round=number) for number in (0, 1, 2, 4)]
+    assert len({trial.key for trial in (WSAL, *others)}) == 5
+
+
+@pytest.mark.parametrize("number", [-1, 1_000_000, True])
+def test_weights_are_those_of_a_round(number):
+    with pytest.raises(SettingError, match="`weight_round`"):
+        dataclasses.replace(WSAL, weight_round=number)
+
+
 def test_every_field_is_either_part_of_the_key_or_says_where_images_came_from():
     assert {*OTHER_VALUES, *of_role("images")} == {field.name for field in dataclasses.fields(Trial)}
     assert dataclasses.replace(WSAL, data="others", pool=1, size=32).key == WSAL_KEY

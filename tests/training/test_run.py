@@ -101,6 +101,6 @@ def test_evaluation_in_blocks_counts_every_pair_once(pairs):
     some = type(PAIRS)(*(jnp.asarray(array[:pairs]) for array in PAIRS))
     outputs = jax.jit(lambda images: network(images), compiler_options=quickly.OPTIONS)(some.images)
     evaluation = EVALUATE(program("NetBase"), Variables(network), some, {"negative_slope": 0.0})
-    assert evaluation.wrong == (outputs.logits.argmax(1) != some.targets).sum()
+    np.testing.assert_array_equal(evaluation.wrong, outputs.logits.argmax(1) != some.targets)
     assert evaluation.wrong_classes == (outputs.class_logits.argmax(2) != some.classes).sum()
     np.testing.assert_array_equal(evaluation.dead_units, (outputs.class_logits <= 0).all(axis=0).sum(axis=1))

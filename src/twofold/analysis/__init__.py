@@ -30,6 +30,13 @@ from twofold.analysis.collapse import dead_units as dead_units
 from twofold.analysis.collapse import explained as explained
 from twofold.analysis.collapse import is_own as is_own
 from twofold.analysis.collapse import kind_of as kind_of
+from twofold.analysis.components import ALL as ALL
+from twofold.analysis.components import BOTH as BOTH
+from twofold.analysis.components import MORE_PAIRS as MORE_PAIRS
+from twofold.analysis.components import PAIRS as PAIRS
+from twofold.analysis.components import WEIGHTS as WEIGHTS
+from twofold.analysis.components import components as components
+from twofold.analysis.components import counting as counting
 from twofold.analysis.contrasts import SIGNIFICANT as SIGNIFICANT
 from twofold.analysis.contrasts import benjamini_hochberg as benjamini_hochberg
 from twofold.analysis.contrasts import contrast as contrast
@@ -44,6 +51,7 @@ from twofold.analysis.effects import EFFECTS as EFFECTS
 from twofold.analysis.effects import effects as effects
 from twofold.analysis.effects import effects_by_round as effects_by_round
 from twofold.analysis.effects import main_effects as main_effects
+from twofold.analysis.ensembles import ensembles as ensembles
 from twofold.analysis.equivalence import BETTER as BETTER
 from twofold.analysis.equivalence import DECIDING_POWER as DECIDING_POWER
 from twofold.analysis.equivalence import EQUIVALENT as EQUIVALENT
@@ -79,6 +87,8 @@ from twofold.analysis.trials import all_told_apart as all_told_apart
 from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
 from twofold.analysis.trials import for_every_value as for_every_value
+from twofold.analysis.trials import is_crossed as is_crossed
+from twofold.analysis.trials import own_weights as own_weights
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of
 from twofold.analysis.trials import using as using

@@ -26,13 +26,13 @@ class Section(NamedTuple):
     trials: pd.DataFrame
 
 
-def sections(table: pd.DataFrame, *, by_stage: bool = True) -> list[Section]:
-    """The sections of a table of trials, as their first trials come.
+def sections(table: pd.DataFrame, *, by_stage: bool = True, crossed: bool = False) -> list[Section]:
+    """The sections of a table of trials, as their first trials come; those that are `crossed` as `as_trials` says.
 
     Unless it is `by_stage`, rounds are not looked at: within one plan no setting was chosen before. Raises
     `AnalysisError` as `as_trials` does.
     """
-    trials = as_trials(table, ("network", "round"))
+    trials = as_trials(table, ("network", "round"), crossed=crossed)
     telling = telling_sections(trials, by_stage=by_stage)
     if not telling:
         return [Section({}, trials)]

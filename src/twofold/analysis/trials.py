@@ -34,15 +34,18 @@ class AnalysisError(TwofoldError):
     exit_code = DataError.exit_code
 
 
-def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "test_error")) -> pd.DataFrame:
+def as_trials(
+    table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "test_error"), *, crossed: bool = False
+) -> pd.DataFrame:
     """The table with what is told in more than one way told in one, checked for the columns that are needed.
 
     A column `dead_units` (a pair, or its text, as JSON and CSV have it) becomes `dead_first` and `dead_second`;
     `diverged` is false and `seed` is 0 where the column lacks. What a store has as numbers, or as true or false, and
     this table as texts or objects, is read as from a file. Networks of one name that compute different things get names
-    of their own, and so do other images and other questions of one name (`all_told_apart`). Raises `AnalysisError`
-    where the table is empty, lacks a column, or has something else than fractions for errors, than numbers, or than
-    true or false, where these belong.
+    of their own, and so do other images and other questions of one name (`all_told_apart`). Trials with the initial
+    weights of another round are no rounds of their own, so that most statistics leave them out: they are here only
+    where they are asked for (`crossed`). Raises `AnalysisError` where no trial is left, or the table lacks a column, or
+    has something else than fractions for errors, than numbers, or than true or false, where these belong.
     """
     if table.empty:
         raise AnalysisError("the table of trials is empty; run `twofold study` first")
@@ -64,10 +67,29 @@ def as_trials(table: pd.DataFrame, needs: Sequence[str] = ("network", "round", "
         if name in trials and _untyped(name, trials[name]):
             trials[name] = _typed(name, trials[name])
     trials = all_told_apart(trials)
+    if not crossed:
+        trials = own_weights(trials)
     for name in needs:
         if name.endswith("_error"):
             _check_fractions(name, trials[name])
     return trials
+
+
+def is_crossed(trials: pd.DataFrame) -> pd.Series:
+    """Whether each trial began with the initial weights of another round than that of its pairs."""
+    own = trials.get("weight_round", trials["round"])
+    return own.notna() & (own != trials["round"])
+
+
+def own_weights(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials that began with the initial weights of their own round. Raises `AnalysisError` where none did."""
+    others = is_crossed(trials)
+    if len(trials) and others.all():
+        raise AnalysisError(
+            f"all {len(trials)} trials have the initial weights of another round; rounds are compared with weights of "
+            "their own, so train some without --weight-rounds"
+        )
+    return trials[~others] if others.any() else trials
 
 
 def by_round(table: pd.DataFrame, value: str = "test_error") -> pd.DataFrame:
@@ -128,13 +150,15 @@ def without_unused(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
-    """Raise `AnalysisError` where one network has two trials in one round, for equal values of the columns `by`."""
-    twice = trials.duplicated(["network", "seed", "round", *by])
+    """Raise `AnalysisError` where one network has two trials in one round, for equal values of the columns `by`.
+
+    Trials that begin with the initial weights of other rounds are others.
+    """
+    place = ["network", "seed", "round", *(["weight_round"] if "weight_round" in trials else []), *by]
+    twice = trials.duplicated(place)
     if twice.any():
         first = trials[twice].iloc[0]
-        alike = trials[
-            (trials[["network", "seed", "round", *by]] == first[["network", "seed", "round", *by]]).all(axis=1)
-        ]
+        alike = trials[(trials[place] == first[place]).all(axis=1)]
         differ = [f"`{name}`" for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
         more = f" and {len(differ) - _MOST_NAMED} more" if len(differ) > _MOST_NAMED else ""
         raise AnalysisError(
@@ -183,7 +207,7 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
     Networks that do not use a setting belong to every value of it that others have. Raises `SettingError` where no
     trial is left, with the values that there are, and `AnalysisError` where the table lacks a column that is chosen by.
     """
-    trials = as_trials(table, ("network", "round"))
+    trials = as_trials(table, ("network", "round"), crossed=True)
     for name, choices in chosen.items():
         if choices is None:
             continue

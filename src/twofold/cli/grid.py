@@ -81,7 +81,7 @@ def show_grid(
     """Train every combination of a study, choose one, train it again in so many fresh rounds, and show all that."""
     import pandas as pd
 
-    from twofold.analysis import sections
+    from twofold.analysis import own_weights, sections
     from twofold.cli.output import print_heading, print_json, print_table, say
     from twofold.cli.training import tell_ahead
     from twofold.report.figures.catalogue import grid_figures
@@ -119,5 +119,5 @@ def show_grid(
                 print_table(confirmation_table(only(table, setting), tables[-1], select_on))
     if run.json:
         print_json(pd.concat(tables, ignore_index=True))
-    for line in write_figures(run.out, grid_figures(result.table, some_classes=study.classes is not None)):
+    for line in write_figures(run.out, grid_figures(own_weights(result.table), some_classes=study.classes is not None)):
         say(line, quiet=run.quiet)

@@ -85,6 +85,14 @@ def _rounds(type_: Any, tokens: Sequence[Token]) -> str:
     return tokens[0].value
 
 
+def _numbers_of_rounds(type_: Any, tokens: Sequence[Token]) -> range:
+    """The rounds that a setting's values are."""
+    try:
+        return round_numbers(tokens[0].value, str(tokens[0].keyword))
+    except SettingError as error:
+        raise OptionError(str(error)) from error
+
+
 # How long ago, as it is typed: 90m, 2h, 3d.
 _AGO = re.compile(r"(\d{1,6})([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -259,8 +267,16 @@ def _list_of(declared: Declaration, text: str, group: Group) -> _Field:
     return declared.name, Annotated[list[declared.type] | None, parameter, _converter(declared)], None
 
 
+def _of_rounds(declared: Declaration, text: str, group: Group) -> _Field:
+    """An option that names rounds, as --rounds does."""
+    parameter = Parameter(name=declared.option, help=text, group=group, converter=_numbers_of_rounds)
+    return declared.name, Annotated[str | None, parameter], None
+
+
 def _one(declared: Declaration) -> _Field:
-    """An option with one value."""
+    """An option with one value; of a setting whose values are rounds with any number of them."""
+    if declared.follows:
+        return _of_rounds(declared, declared.help, GROUPS[declared.group])
     help = declared.help + _choices(declared)
     if declared.default is None:
         help = f"{help.removesuffix('.')}, {_example(declared, declared.example)}."
@@ -277,6 +293,8 @@ def _one(declared: Declaration) -> _Field:
 
 def _several(declared: Declaration, default: Any = None) -> _Field:
     """An option with one value or several."""
+    if declared.follows:
+        return _one(declared)
     shown = " ".join(map(value_text, default)) if default else value_text(declared.default)
     by_default = f"; by default {shown}" if declared.default is not None else ""
     if declared.type is bool:
@@ -303,6 +321,9 @@ def _range(declared: Declaration) -> _Field:
 
 def _only(declared: Declaration) -> _Field:
     """An option that chooses among trials that there are."""
+    if declared.follows:
+        text = f"Only trials with the initial weights of these rounds, {_example(declared, declared.example)}."
+        return _of_rounds(declared, text, WHICH)
     if declared.type is bool:
         text = f"Only trials with {declared.label}, or without it, for example --no-{declared.option[2:]}."
         return declared.name, Annotated[bool | None, Parameter(help=text, group=WHICH)], None

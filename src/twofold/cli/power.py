@@ -34,13 +34,17 @@ def power(
 
     Example: twofold power --difference 0.01 --data mnist
     """
-    from twofold.analysis import power_by_section, power_rows
-    from twofold.cli.output import print_heading, print_lines, print_records, print_section
+    from twofold.analysis import is_crossed, power_by_section, power_rows
+    from twofold.cli.output import print_heading, print_lines, print_records, print_section, say
     from twofold.report.terminal.findings import power_section
     from twofold.report.terminal.tables import Section
+    from twofold.report.text.notes import crossed_note
     from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 
-    found = power_by_section(read_table(store, csv, which, settings), difference, equivalence_margin)
+    table = read_table(store, csv, which, settings)
+    found = power_by_section(table, difference, equivalence_margin)
+    if crossed := int(is_crossed(table).sum()):
+        say(crossed_note(crossed))
     if json:
         print_records(power_rows(found))
         return

@@ -54,7 +54,7 @@ def results(
     elif table.empty:
         say(f"no trials in {url} yet; `twofold study` makes some")
     else:
-        alike = sections(table)
+        alike = sections(table, crossed=True)
         print_lines(sections_notes(alike, len(alike)))
         for place, section in enumerate(alike):
             if section.told:

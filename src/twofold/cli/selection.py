@@ -122,14 +122,19 @@ class Which:
         return " and ".join(told)
 
 
-def read_store(url: str, which: Which, settings: Given, *, histories: bool = False) -> tuple[pd.DataFrame, str]:
+def read_store(
+    url: str, which: Which, settings: Given, *, histories: bool = False, answers: bool = False
+) -> tuple[pd.DataFrame, str]:
     """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
+
+    With `answers` they have a column `wrong_answers`, too, unless they are of several settings.
 
     Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
     """
-    from twofold.analysis import all_told_apart, select
+    from twofold.analysis import all_told_apart, select, varying_settings
     from twofold.errors import SettingError
     from twofold.results import Store
+    from twofold.settings import SECTIONING
 
     store = Store(url, create=False)
     if which.plan is not None:
@@ -139,7 +144,10 @@ def read_store(url: str, which: Which, settings: Given, *, histories: bool = Fal
         raise SettingError(f"no trial {which.when}; `twofold results --plans` says what is done of each plan")
     chosen = which.chosen(settings)
     some = any(value is not None for value in chosen.values())
-    return (select(table, chosen) if some else all_told_apart(table)), store.url
+    found = select(table, chosen) if some else all_told_apart(table)
+    if answers and set(varying_settings(found)) <= set(SECTIONING):
+        found = found.assign(wrong_answers=found.key.map(store.wrong_answers(found.key)))
+    return found, store.url
 
 
 def find_plan(store: Store, number: int) -> Recorded:
@@ -233,9 +241,15 @@ def kept_file(model: str, models: Path | None, store: str, plan: int | None = No
 
 
 def read_table(
-    store: str | None, csv: Path | None, which: Which, settings: Given, *, histories: bool = False
+    store: str | None,
+    csv: Path | None,
+    which: Which,
+    settings: Given,
+    *,
+    histories: bool = False,
+    answers: bool = False,
 ) -> pd.DataFrame:
-    """The chosen trials of a store, or of a file that `twofold results --csv` made.
+    """The chosen trials of a store, or of a file that `twofold results --csv` made; see `read_store`.
 
     Raises `SettingError` for two sources or where no trial fits, `StoreError` or `DataError` where the source cannot
     be read.
@@ -245,8 +259,9 @@ def read_table(
     from twofold.results.table_file import read_csv
 
     if csv is None:
-        table, _ = read_store(default_store() if store is None else store, which, settings, histories=histories)
-        return as_trials(table, ("network", "round"))
+        url = default_store() if store is None else store
+        table, _ = read_store(url, which, settings, histories=histories, answers=answers)
+        return as_trials(table, ("network", "round"), crossed=True)
     for name, value in (("store", store), ("plan", which.plan)):
         if value is not None:
             raise SettingError(f"`{name}` and `csv` exclude each other; give one of them")

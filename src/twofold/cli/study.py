@@ -55,17 +55,26 @@ def study(
 
 def show_study(study: "Study", run: RunOptions, command: str) -> None:
     """Train a study of one setting, as this command, and show it."""
-    from twofold.cli.output import print_table, say
+    from twofold.analysis import findings, is_crossed, own_weights
+    from twofold.cli.output import print_section, print_table, say
     from twofold.cli.training import tell_ahead, train
     from twofold.report.figures.catalogue import study_figures
     from twofold.report.figures.files import write_figures
+    from twofold.report.terminal.findings import crossing_sections
     from twofold.report.terminal.study import summary_table
 
     if run.dry_run:
         tell_ahead(run, study=study.dry_run(**run.looking()))
         return
     result = train(study, run, command)
-    if not run.json:
+    crossed = is_crossed(result.table)
+    if not run.json and not crossed.all():
         print_table(summary_table(result.table))
-    for line in write_figures(run.out, study_figures(result.table, some_classes=study.classes is not None)):
+    if not run.json and crossed.any():
+        for section in crossing_sections(findings(result.answers)):
+            print_section(section)
+    if crossed.all():
+        return
+    table = own_weights(result.table)
+    for line in write_figures(run.out, study_figures(table, some_classes=study.classes is not None)):
         say(line, quiet=run.quiet)

@@ -33,6 +33,7 @@ def sweep(
 
 def show_sweep(study: "Study", run: RunOptions) -> None:
     """Train every combination of a study, and show it. Raises `SettingError` where it has one setting alone."""
+    from twofold.analysis import own_weights
     from twofold.cli.output import print_table, say
     from twofold.cli.training import tell_ahead, train
     from twofold.errors import SettingError
@@ -55,8 +56,8 @@ def show_sweep(study: "Study", run: RunOptions) -> None:
     if run.dry_run:
         tell_ahead(run, sweep=study.dry_run(**run.looking()))
         return
-    result = train(study, run, "sweep")
+    table = own_weights(train(study, run, "sweep").table)
     if not run.json:
-        print_table(summary_table(result.table))
-    for line in write_figures(run.out, sweep_figures(result.table, swept, some_classes=study.classes is not None)):
+        print_table(summary_table(table))
+    for line in write_figures(run.out, sweep_figures(table, swept, some_classes=study.classes is not None)):
         say(line, quiet=run.quiet)

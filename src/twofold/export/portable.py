@@ -45,6 +45,7 @@ TOLD = (
     "test_error",
     "seed",
     "round",
+    "weight_round",
     "twofold_version",
     "jax_version",
     "torch_version",

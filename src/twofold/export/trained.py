@@ -69,7 +69,8 @@ class Kept:
         """What `trained` gives."""
         if self.own is not None:
             arrays = {**self.model.variables.parameters, **self.model.variables.buffers}
-            return self.own.trained(arrays, seed=self.record["seed"], round=self.record["round"])
+            made_in = self.record.get("weight_round", self.record["round"])  # earlier records have no other
+            return self.own.trained(arrays, seed=self.record["seed"], round=made_in)
         with needing("torch", f"{self.record['network']} as a PyTorch module"):
             from twofold.export.pytorch import to_pytorch
         return to_pytorch(self.model.network, self._numbers(self._structure())["negative_slope"]).eval()

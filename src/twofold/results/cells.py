@@ -175,6 +175,10 @@ def _dict(name: str, text: str, decimal: str) -> dict:
     return value
 
 
+def _bytes(name: str, text: str, decimal: str) -> bytes:
+    raise _wrong(name, _beginning(text), "left out of a table: only a store has it")
+
+
 def _beginning(text: str) -> str:
     return text if len(text) < 40 else f"{text[:40]}…"
 
@@ -210,9 +214,10 @@ _SOUND: dict[type, tuple[str, Callable[[Any], bool]]] = {
     str: ("a text", lambda value: isinstance(value, str) and is_text(value)),
     list: ("a list of numbers", _is_list),
     dict: ("names and values", lambda value: isinstance(value, dict)),
+    bytes: ("bytes", lambda value: isinstance(value, bytes)),
 }
 
-_READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list, dict: _dict}
+_READ = {bool: _bool, int: _int, float: _float, str: _str, list: _list, dict: _dict, bytes: _bytes}
 
 
 def _number(text: str) -> re.Match[str] | None:

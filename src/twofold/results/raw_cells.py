@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from twofold.errors import DataError, shown
+from twofold.results.answers import fault_of
 from twofold.results.cells import TYPES, check_value
 from twofold.results.rows import value_in
 from twofold.results.schema import trials
@@ -31,7 +32,7 @@ def row_of(cells: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             row[name] = _value(name, cells[name])
         except DataError as error:
             wrong.append(str(error))
-    return row, [*wrong, *_histories(row)]
+    return row, [*wrong, *_histories(row), *_answers(row)]
 
 
 def _value(name: str, cell: Any) -> Any:
@@ -71,6 +72,13 @@ def _histories(row: Mapping[str, Any]) -> list[str]:
         for name, history in histories.items()
         if epochs is not None and len(history) != epochs
     ]
+
+
+def _answers(row: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the bits of the test pairs, where they are kept and their number and the error are known."""
+    cell, pairs, error = (row.get(name) for name in ("wrong_answers", "test_pairs", "test_error"))
+    wrong = "" if cell is None or pairs is None or error is None else fault_of(cell, pairs, error)
+    return [wrong] if wrong else []
 
 
 def _wrong(name: str, cell: Any, must_be: str) -> DataError:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from twofold.data.relations import class_count
 from twofold.errors import DataError, StoreError, shown
+from twofold.results.answers import fault_of
 from twofold.results.cells import TYPES, check_value
 from twofold.results.records import check_description, packs
 
@@ -35,6 +36,19 @@ def values_of(
     cells = list(zip(*rows, strict=True)) or [()] * len(names)
     keys = cells[names.index("key")]
     return {name: _values(name, given, keys, shown_url, text) for name, given in zip(names, cells, strict=True)}
+
+
+def answers_of(rows: Sequence[Any], shown_url: str) -> dict[str, bytes]:
+    """The wrong answers of trials by their keys, from rows of `key`, `test_pairs`, `test_error` and `wrong_answers`.
+
+    Raises `StoreError` for a cell that no trial can have, or bits that do not fit the others.
+    """
+    names = ("key", "test_pairs", "test_error", "wrong_answers")
+    values = values_of(names, rows, shown_url, text=False)
+    for key, pairs, error, cell in zip(*(values[name] for name in names), strict=True):
+        if wrong := fault_of(cell, pairs, error):
+            raise damaged(shown_url, f"in the trial {shown(key)}, {wrong}")
+    return dict(zip(values["key"], values["wrong_answers"], strict=True))
 
 
 def description_of(row: Any, shown_url: str, *, text: bool) -> tuple[Any, ...]:

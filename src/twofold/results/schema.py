@@ -55,6 +55,8 @@ trials = sa.Table(
     sa.Column("validation_error", sa.Double),
     sa.Column("test_error", sa.Double, nullable=False),
     sa.Column("digit_error", sa.Double),
+    # Which test pairs were answered wrongly (see `twofold.results.answers`). Null where an earlier version trained.
+    sa.Column("wrong_answers", sa.LargeBinary),
     # Of a network that gives embeddings: those at a smaller distance are alike. Null where it diverged.
     sa.Column("distance_threshold", sa.Double),
     # The paper's networks have two layers whose units may die, one in each branch; others have dead and all units of

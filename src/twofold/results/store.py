@@ -30,7 +30,7 @@ from twofold.results.database import (
     writing,
 )
 from twofold.results.plans import Plan, Recorded
-from twofold.results.rows import as_given, check_question, description_of, entry_of, values_of
+from twofold.results.rows import answers_of, as_given, check_question, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
 from twofold.results.sqlite import fold, vacuum, write_ahead
 from twofold.results.versions import check, look
@@ -46,7 +46,13 @@ _KEYS_PER_QUERY = 500
 _MOST_LOOKED_THROUGH = 5000
 
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
-LONG_COLUMNS = ("train_loss", "dead_units_trace")
+_HISTORIES = ("train_loss", "dead_units_trace")
+
+# What tables and records of trials leave out.
+LONG_COLUMNS = (*_HISTORIES, "wrong_answers")
+
+# What a run keeps of a trial that another did without: an earlier version, or one without --trace.
+KEPT_BESIDE = ("dead_units_trace", "wrong_answers")
 
 
 class Question(NamedTuple):
@@ -134,10 +140,10 @@ class Store:
     def add(self, row: Mapping[str, Any]) -> bool:
         """Store one complete trial, unless it is there already, and give up its claim; whether it was stored.
 
-        One that was stored without a trace of dead units is replaced by one that has it.
+        One that was stored without its trace of dead units, or its answers, is replaced by one that has more of them.
         """
         with self._errors(), writing(self._engine) as connection:
-            stored = connection.execute(insert_or_replace(connection, trials, _first_with_trace), dict(row))
+            stored = connection.execute(insert_or_replace(connection, trials, _has_more), dict(row))
             connection.execute(forgetting(row["key"]))
         return stored.rowcount > 0
 
@@ -236,7 +242,7 @@ class Store:
             there = {row["key"]: dict(row) for row in connection.execute(here).mappings()}
             new = [dict(row) for row in rows if is_new(there.get(row["key"]), row)]
             if new:
-                connection.execute(insert_or_replace(connection, trials, _first_with_trace), new)
+                connection.execute(insert_or_replace(connection, trials, _has_more), new)
             for row in new:
                 connection.execute(forgetting(row["key"]))
 
@@ -285,7 +291,8 @@ class Store:
         """
         import pandas as pd
 
-        columns = [c for c in self._columns if histories or c.name not in LONG_COLUMNS]
+        left_out = set(LONG_COLUMNS).difference(_HISTORIES if histories else ())
+        columns = [c for c in self._columns if c.name not in left_out]
         names = [column.name for column in columns]
         given = as_given(columns, self._engine.dialect.name)
         rows: list[sa.Row] = []
@@ -329,6 +336,22 @@ class Store:
                 rows = connection.execute(query.where(trials.c.key.in_(some))).all()
             values = values_of(names, rows, self.url, text=dialect == "sqlite")
             yield from (dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True))
+
+    def wrong_answers(self, keys: Iterable[str]) -> dict[str, bytes]:
+        """Which test pairs trials answered wrongly, of those of `keys` that kept it: see `twofold.results.answers`.
+
+        Raises `StoreError` where it does not fit the trial's test pairs and test error.
+        """
+        if trials.c.wrong_answers not in self._columns:  # of an earlier version that stays as it is
+            return {}
+        columns = [trials.c[name] for name in ("key", "test_pairs", "test_error", "wrong_answers")]
+        given = as_given(columns, self._engine.dialect.name)
+        rows: list[sa.Row] = []
+        with self._errors(), self._engine.connect() as connection:
+            for some in _slices(list(keys)):
+                kept = trials.c.key.in_(some) & trials.c.wrong_answers.is_not(None)
+                rows += connection.execute(sa.select(*given).where(kept))
+        return answers_of(rows, self.url)
 
     def share(self) -> bool:
         """Prepare for others who read and write at the same time; false where all have to take turns.
@@ -598,15 +621,19 @@ def _present(connection: sa.Connection, keys: Iterable[str], *, traced: bool) ->
     return found
 
 
-def _first_with_trace(new: Any) -> sa.ColumnElement:
-    """Whether a stored row has no trace of dead units, and the new one has."""
-    return trials.c.dead_units_trace.is_(None) & new.dead_units_trace.is_not(None)
+def _has_more(new: Any) -> sa.ColumnElement:
+    """Whether the new row of a trial has of `KEPT_BESIDE` what the stored one lacks, and lacks nothing that it has."""
+    gains = [trials.c[name].is_(None) & new[name].is_not(None) for name in KEPT_BESIDE]
+    loses = [trials.c[name].is_not(None) & new[name].is_(None) for name in KEPT_BESIDE]
+    return sa.or_(*gains) & ~sa.or_(*loses)
 
 
 def _default(column: sa.Column) -> sa.ColumnElement:
     """What a store of an earlier version has in place of a column that it lacks."""
-    value = SETTINGS[column.name].default if column.name in SETTINGS else None
-    return sa.literal(value, column.type).label(column.name)
+    declared = SETTINGS.get(column.name)
+    if declared and declared.follows:
+        return trials.c[declared.follows].label(column.name)
+    return sa.literal(declared.default if declared else None, column.type).label(column.name)
 
 
 def _trained(run: Run, what: str) -> StoreError:

@@ -62,8 +62,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     except DataError as error:
         raise DataError(f"{path}, {error}") from error
     # Of a file that an earlier version made: what its trials were trained with, though it does not say so.
-    later = {n: s.default for n, s in SETTINGS.items() if s.since != FIRST and n not in table}
-    return table.assign(**later)
+    later = {n: s for n, s in SETTINGS.items() if s.since != FIRST and n not in table}
+    values = {n: table.get(s.follows) if s.follows else s.default for n, s in later.items()}
+    return table.assign(**values)
 
 
 def _text(content: bytes) -> str:

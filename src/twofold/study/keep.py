@@ -173,8 +173,8 @@ def _own(network: Network) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=4096)
 def setting_of(trial: Trial) -> str:
-    """The same for all rounds of one network and setting."""
-    return dataclasses.replace(trial, round=0).key
+    """The same for all rounds of one network and setting, whosever weights they begin with."""
+    return dataclasses.replace(trial, round=0, weight_round=0).key
 
 
 def _scale(digits: Images, trial: Trial) -> tuple[float, float]:

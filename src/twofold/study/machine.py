@@ -17,6 +17,7 @@ from twofold.errors import SettingError
 from twofold.native import handlers
 from twofold.networks import Network
 from twofold.networks.protocol import Structure, Variables
+from twofold.results.answers import packed
 from twofold.settings import moment, of_role
 from twofold.study.trial import Trial
 from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
@@ -119,11 +120,11 @@ def _job(trial: Trial, load: Callable[..., TrialData]) -> Job:
     deciding = tuple(getattr(trial, name) for name in of_role("pairs"))
     return Job(
         id=trial,
-        key=trial_key(trial.seed, trial.round),
+        key=trial_key(trial.seed, trial.weight_round),
         numbers=numbers_of(structure, trial),
         epochs=trial.epochs,
         load=functools.partial(load, trial.round, trial.asked, deciding),
-        initial=functools.partial(structure.initial, trial.seed, trial.round),
+        initial=functools.partial(structure.initial, trial.seed, trial.weight_round),
     )
 
 
@@ -140,6 +141,7 @@ def _row(trial: Trial, outcome: Outcome, device: jax.Device) -> dict[str, Any]:
         "train_error": outcome.train_error,
         "validation_error": outcome.validation_error,
         "test_error": outcome.test_error,
+        "wrong_answers": packed(outcome.wrong),
         "digit_error": outcome.digit_error if network.auxiliary_losses else None,
         "distance_threshold": outcome.distance_threshold,
         **_dead_units(network, outcome),

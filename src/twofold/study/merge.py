@@ -18,7 +18,7 @@ from twofold.data.relations import unmarked
 from twofold.errors import SettingError, StoreAway, StoreError
 from twofold.results import ModelStore, Store, models_folder
 from twofold.results.raw_cells import row_of
-from twofold.study.rows import Tables, differing, examined, made_alike, tables_of
+from twofold.study.rows import Tables, differing, examined, has_more, made_alike, tables_of
 
 # Trials that are stored in one transaction: others who write wait for it, and for the kept networks of so many.
 _AT_ONCE = 50
@@ -45,14 +45,14 @@ class Refused(NamedTuple):
 class Merged:
     """What came of merging another store: how many trials were taken, and how many were there already.
 
-    Of the latter so many got their traces from it. `kept` is the number of kept networks that were taken, `plans` that
-    of plans that were not here.
+    Of the latter so many got a trace or answers from it (`added`). `kept` is the number of kept networks that were
+    taken, `plans` that of plans that were not here.
     """
 
     store: str
     taken: int = 0
     there: int = 0
-    traced: int = 0
+    added: int = 0
     kept: int = 0
     plans: int = 0
     refused: list[Refused] = field(default_factory=list)
@@ -167,9 +167,9 @@ class _Merging:
             return False
         self._told.there += 1
         self._take_kept(row)
-        gets_trace = ours["dead_units_trace"] is None and row["dead_units_trace"] is not None
-        self._told.traced += gets_trace
-        return gets_trace
+        gets_more = has_more(ours, row)
+        self._told.added += gets_more
+        return gets_more
 
     def _take_kept(self, row: Mapping[str, Any]) -> None:
         key = row["key"]

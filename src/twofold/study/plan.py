@@ -62,6 +62,8 @@ def factorial(
     trials: dict[str, Trial] = {}
     for round_, combination in itertools.product(rounds, itertools.product(*values.values())):
         settings = dict(zip(values, combination, strict=True))
+        if settings.get("weight_round") is None:
+            settings["weight_round"] = round_
         if settings["validation_pairs"] is None:
             settings["validation_pairs"] = spare_validation_pairs(digits, settings.get("pairs", Trial.pairs))
         identity = (identities or {}).get(settings["network"], "")
@@ -149,6 +151,8 @@ def in_short(trials: Sequence[Trial]) -> dict[str, list[Any]]:
         used = [value for value in values if not declared.of_network or value != declared.unused]
         if name not in told and used not in ([], [declared.default]):
             told[name] = used
+    if crossed := _distinct(trial.weight_round for trial in trials if trial.weight_round != trial.round):
+        told["weight_round"] = crossed
     return {name: values[:_MOST_TOLD] for name, values in told.items()}
 
 

@@ -11,6 +11,7 @@ from twofold.errors import shown
 from twofold.networks import NETWORKS
 from twofold.results import Store
 from twofold.results.raw_cells import row_of
+from twofold.results.store import KEPT_BESIDE
 from twofold.study.trial import key_of_row
 
 # The relations of a store, by each row's `question` and `fingerprint`.
@@ -57,9 +58,15 @@ def examined(cells: Mapping[str, Any], tables: Tables) -> tuple[dict[str, Any], 
 
 
 def differing(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
-    """The outcomes of one trial that differ between two rows; a trace counts where both have one."""
-    traced = ours["dead_units_trace"] is not None and theirs["dead_units_trace"] is not None
-    return [name for name in (*OUTCOMES, *["dead_units_trace"] * traced) if ours[name] != theirs[name]]
+    """The outcomes of one trial that differ between two rows; a trace, or answers, count where both have them."""
+    both = [name for name in KEPT_BESIDE if ours[name] is not None and theirs[name] is not None]
+    return [name for name in (*OUTCOMES, *both) if ours[name] != theirs[name]]
+
+
+def has_more(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Whether another row of a trial has a trace or answers that ours lacks, and lacks nothing that ours has."""
+    gains = any(ours[name] is None and theirs[name] is not None for name in KEPT_BESIDE)
+    return gains and not any(ours[name] is not None and theirs[name] is None for name in KEPT_BESIDE)
 
 
 def made_alike(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:

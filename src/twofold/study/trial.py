@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from twofold.data import Relation, answered_by_distance, find_relation
 from twofold.data.relations import name_of_table
@@ -27,6 +27,9 @@ class Trial(Settings):
     has one value, whatever was asked, so that a sweep over it trains such a network once: the `aux_weight` of a network
     without auxiliary losses is 0.
 
+    The pairs follow from `seed` and `round`; what the training itself draws (initial weights, the order of shuffled
+    pairs, what dropout leaves out) from `seed` and `weight_round`, which is the round where it is not given.
+
     A network of one's own is told by its `identity`, the hash of what it computes: its name is not part of the key.
 
     `asked` is what the text of `relation` means among the images' classes. Where it is of another text, as by default,
@@ -42,11 +45,14 @@ class Trial(Settings):
     asked: Relation = field(default=find_relation(Settings.relation), repr=False)
     # A trial knows of no pool of images that something might be left in.
     validation_pairs: int = 0
+    weight_round: int = cast(int, None)  # the round, where none is given
 
     def __post_init__(self) -> None:
         uses = self.architecture.uses
         object.__setattr__(self, "round", check_whole("round", self.round, least=0))
         for name, declared in SETTINGS.items():
+            if declared.follows and getattr(self, name) is None:
+                object.__setattr__(self, name, getattr(self, declared.follows))
             value = declared.checked(getattr(self, name))
             unused = declared.of_network and name not in uses
             object.__setattr__(self, name, declared.unused if unused else value)
@@ -97,7 +103,7 @@ def _key(values: Mapping[str, Any], *, network: str, relation: str) -> str:
     identity = {
         name: values[name]
         for name, declared in SETTINGS.items()
-        if declared.role != "images" and (declared.since == FIRST or values[name] != declared.default)
+        if declared.role != "images" and (declared.since == FIRST or declared.says(values))
     }
     identity.update(
         network=network,

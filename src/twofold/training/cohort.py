@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Float, Int, PyTree, UInt32
+from jaxtyping import Bool, Float, Int, PyTree, UInt32
 
 from twofold.data import PairSet
 from twofold.networks.protocol import Variables
@@ -78,17 +78,19 @@ class Job:
 class Outcome:
     """What a training came to; errors are fractions.
 
-    `train_loss` is the mean loss of each epoch. `dead_units` are those on the test images (see `evaluate`); the trace
-    counts them after each epoch. A training has `diverged` if any loss or final parameter is not finite: its errors are
-    those of the answers that such a network gives. `digit_error` is None for a network that names no classes, and
-    `distance_threshold` for one that gives no embeddings, or whose distances are not finite: then it has diverged.
-    `seconds` is the time that its device took for the cohort, divided by the trials that it trained there.
+    `train_loss` is the mean loss of each epoch. `wrong` says which test pairs were answered wrongly. `dead_units` are
+    those on the test images (see `evaluate`); the trace counts them after each epoch. A training has `diverged` if any
+    loss or final parameter is not finite: its errors are those of the answers that such a network gives. `digit_error`
+    is None for a network that names no classes, and `distance_threshold` for one that gives no embeddings, or whose
+    distances are not finite: then it has diverged. `seconds` is the time that its device took for the cohort, divided
+    by the trials that it trained there.
     """
 
     variables: Variables
     train_loss: Float[np.ndarray, " epochs"]
     train_error: float
     test_error: float
+    wrong: Bool[np.ndarray, " test_pairs"]
     validation_error: float | None
     digit_error: float | None
     distance_threshold: float | None
@@ -226,9 +228,10 @@ def _outcome(
     return Outcome(
         variables=variables,
         train_loss=losses,
-        train_error=int(train.wrong) / _count(pairs.train),
-        test_error=int(test.wrong) / _count(pairs.test),
-        validation_error=None if validation is None else int(validation.wrong) / _count(pairs.validation),
+        train_error=_share(train.wrong),
+        test_error=_share(test.wrong),
+        wrong=test.wrong,
+        validation_error=None if validation is None else _share(validation.wrong),
         digit_error=None if wrong_classes is None else int(wrong_classes) / pairs.test.classes.size,
         distance_threshold=threshold if has_threshold else None,
         dead_units=test.dead_units,
@@ -238,8 +241,8 @@ def _outcome(
     )
 
 
-def _count(pairs: PairSet | None) -> int:
-    return 0 if pairs is None else len(pairs.targets)
+def _share(wrong: Bool[np.ndarray, " n"]) -> float:
+    return int(wrong.sum()) / len(wrong)
 
 
 def _stack(trees: Sequence[Any], idle: int) -> Any:

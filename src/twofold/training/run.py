@@ -103,13 +103,13 @@ class Chunk(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """How a network does on n pairs: wrong answers, of n; images taken for another class, of 2n; dead units.
+    """How a network does on n pairs: which it answers wrongly; images taken for another class, of 2n; dead units.
 
     Dead units are counted for each layer of `Outputs.units`; of the paper's networks these are both bottlenecks. The
     `threshold` is that of a network that gives embeddings.
     """
 
-    wrong: Int32[AnyArray, ""]
+    wrong: Bool[AnyArray, " n"]
     wrong_classes: Int32[AnyArray, ""] | None
     dead_units: PyTree[Int32[AnyArray, "..."]]
     threshold: Float[AnyArray, ""] | None = None
@@ -213,7 +213,7 @@ def evaluate(
         return (~fired.reshape(-1, *fired.shape[2:])[:n].any(axis=0)).sum(axis=-1)
 
     return Evaluation(
-        wrong=(answers.reshape(-1)[:n] != pairs.targets).sum(),
+        wrong=answers.reshape(-1)[:n] != pairs.targets,
         wrong_classes=None if classes is None else (classes.reshape(-1, 2)[:n] != pairs.classes).sum(),
         dead_units=jax.tree.map(dead, fired),
         threshold=threshold,

@@ -22,7 +22,8 @@ def commands(trials: pd.DataFrame) -> Iterable[str]:
 
 def _settings(trials: pd.DataFrame) -> dict[str, Any]:
     """Those settings of the trials that are not the defaults, and the classes where they are not the ten digits."""
-    columns = {name: trials[name][using(trials, name)] for name in SETTINGS if name in trials}
+    names = [name for name, declared in SETTINGS.items() if name in trials and not declared.follows]
+    columns = {name: trials[name][using(trials, name)] for name in names}
     values = {name: plain(column.iloc[-1]) for name, column in columns.items() if len(column)}
     chosen = {name: value for name, value in values.items() if value != SETTINGS[name].default}
     if "data_given" in trials and "data" in chosen:

@@ -17,6 +17,7 @@ from twofold.analysis import (
     for_every_value,
     grid_agreement,
     in_order,
+    is_crossed,
     paired_differences,
     sections,
     summary,
@@ -43,6 +44,7 @@ from twofold.report.text.answer import answer, answer_of_settings, question, tas
 from twofold.report.text.made import made_of
 from twofold.report.text.names import setting_text
 from twofold.report.text.networks import NetworkFacts
+from twofold.report.text.notes import crossed_note
 from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
 from twofold.report.text.tables import TextTable
 from twofold.report.text.trials import trials_table
@@ -115,6 +117,7 @@ def report_page(
     if table.empty:
         return render("report.html", **common, trials=0)
     # What has one name and is something else gets a name of its own first, so that it is not taken for the same.
+    crossed = int(is_crossed(table).sum())
     table = as_trials(table)
     alike = sections(table)
     return render(
@@ -122,7 +125,7 @@ def report_page(
         **common,
         trials=len(table),
         several=len(alike) > 1,
-        notes=sections_notes(alike),
+        notes=[*sections_notes(alike), *([crossed_note(crossed)] if crossed else [])],
         parts=[
             _part(place, len(alike), section, equivalence_margin) for place, section in enumerate(alike[:MOST_SECTIONS])
         ],

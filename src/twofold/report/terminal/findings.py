@@ -23,7 +23,16 @@ def findings_sections(findings: Findings) -> list[Section]:
         sections.append(Section(None, list(notes.lacking_cells_notes(findings.lacking))))
     if findings.varied:
         sections.append(Section(None, [notes.choose_note(findings)]))
+    if findings.crossed and "components" not in findings.tables:
+        sections.append(Section(None, [notes.crossed_note(findings.crossed)]))
     return sections
+
+
+def crossing_sections(findings: Findings) -> list[Section]:
+    """What a study shows below its table where pairs and initial weights are crossed."""
+    if "components" in findings.tables:
+        return [section(statistics.components_table(findings.tables["components"]))]
+    return [Section(None, [notes.crossed_note(findings.crossed)])]
 
 
 def power_section(plan: pd.DataFrame, equivalence_margin: float | None = None) -> Section:
@@ -54,4 +63,7 @@ _STATISTICS: dict[str, Callable[[Findings], TextTable]] = {
     "agreement": lambda found: statistics.agreement_table(
         found.tables["agreement"], found.settings.get("data", [PAPERS_DATA])
     ),
+    "components": lambda found: statistics.components_table(found.tables["components"]),
+    "counting": lambda found: statistics.counting_table(found.tables["counting"]),
+    "ensembles": lambda found: statistics.ensembles_table(found.tables["ensembles"]),
 }

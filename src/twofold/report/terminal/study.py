@@ -12,6 +12,7 @@ from twofold.analysis import (
     as_trials,
     images_told_apart,
     in_order,
+    is_crossed,
     summary,
     varying_settings,
     without_unused,
@@ -36,6 +37,7 @@ def summary_table(trials: pd.DataFrame) -> Table:
 
 def settings_table(trials: pd.DataFrame) -> Table:
     """What a store holds: a line per network and setting."""
+    crossed = int(is_crossed(trials).sum())
     trials = as_trials(trials)
     varying = {*varying_settings(trials), "data", "optimizer"}
     varied = [name for name in COMPARED if name in varying]
@@ -49,6 +51,7 @@ def settings_table(trials: pd.DataFrame) -> Table:
     rows = summary(without_unused(trials), ["network", *varied])
     title = f"Test error of {counted(len(trials), 'trial')}"
     below = [*notes.identities_note(trials.network), *chance_notes(rows, varied)]
+    below += [notes.crossed_note(crossed)] if crossed else []
     return drawn(TextTable(title, columns, rows_of(rows), below))
 
 
@@ -61,6 +64,7 @@ def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
     columns = [
         *map(value_column, ("network", *varied)),
         count_column("round"),
+        *([count_column("weight_round")] if is_crossed(kept).any() else []),
         *map(statistics.error_column, ("validation", "test")),
         statistics.class_error_column(kept),
         Column("file", lambda row: f"{row['key'][:12]}…"),

@@ -17,7 +17,7 @@ def made_of(trials: pd.DataFrame) -> list[tuple[str, str]]:
     settings = [
         (declared.label, _distinct(trials[name][using(trials, name)]))
         for name, declared in SETTINGS.items()
-        if name in trials
+        if name in trials and not declared.follows
     ]
     torch = trials.torch_version.dropna() if "torch_version" in trials else trials.jax_version[:0]
     return [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.analysis import classes_told, only_digits
+from twofold.analysis import ALL, BOTH, PAIRS, WEIGHTS, classes_told, only_digits
 from twofold.data.relations import is_function
 from twofold.report.text.numbers import shortened
 from twofold.settings import SETTINGS, value_text, words
@@ -24,6 +24,9 @@ LETTERS = "a and b are the numbers of the classes of the first and the second im
 
 # In a table or a title, as many letters of a relation are shown.
 _RELATION_LETTERS = 40
+
+# The parts of what `twofold.analysis.components` divides.
+PARTS = {PAIRS: "pairs", WEIGHTS: "weights", BOTH: "both together", ALL: "all"}
 
 
 def statement(relation: str) -> str:
@@ -85,6 +88,11 @@ def only_value(trials: pd.DataFrame, name: str, but: Sequence[str]) -> list[str]
 def scope(networks: Sequence[str]) -> str:
     """The networks that a search is for."""
     return networks[0] if len(networks) == 1 else f"{len(networks)} networks"
+
+
+def compared_text(row: Mapping[str, Any]) -> str:
+    """A network, or two whose errors are subtracted."""
+    return row["first"] if pd.isna(row["second"]) else pair_text(row)
 
 
 def pair_text(row: Mapping[str, Any], sign: str = " − ") -> str:

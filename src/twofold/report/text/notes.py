@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from twofold.analysis import (
+    ALL,
     BEST,
     EQUIVALENT,
     FEWER_ROUNDS,
+    MORE_PAIRS,
     NOT_DECIDED,
     NOT_WORSE,
     SIGNIFICANT,
@@ -20,7 +22,7 @@ from twofold.analysis import (
 from twofold.networks import NETWORKS
 from twofold.report.text.effects import leaves_out_0
 from twofold.report.text.equivalence import margin_text
-from twofold.report.text.names import PAPERS_DATA, setting_text
+from twofold.report.text.names import PAPERS_DATA, PARTS, compared_text, setting_text
 from twofold.report.text.numbers import counted, listed, percent, signed, written
 from twofold.report.text.tables import Row, rows_of
 from twofold.settings import option, value_text, words
@@ -54,6 +56,20 @@ POWER = (
     "if differences are normal. A difference seen in the pilot flatters, and the pilot's sd is itself an estimate: "
     "take some rounds more."
 )
+COMPONENTS = (
+    "Pairs: what the draw of pairs does to the error. Weights: what the initial weights do. Both together: what only "
+    "the two in combination do, and what rounding does to a training: one training of each combination cannot tell "
+    "these apart. Intervals take all three as normal, and are too narrow where some trainings collapse."
+)
+COUNTED = (
+    "Counting: the part that comes of testing on {pairs} pairs and no more, in percent of all variance; what the "
+    "trainings of a round share of it is in pairs, the rest in both together."
+)
+COUNTING = (
+    "Counting alone: the standard deviation of an error that is counted on {pairs} test pairs, if nothing else "
+    "differed, from the answers that the trials kept."
+)
+NO_ANSWERS = "Counting is not told: not all of these trials kept their answers."
 UNCONFIRMED = "The best of many looks better than it is; on fresh rounds, --confirm shows by how much."
 COMPARISON = "Test error on {rounds}: the setting found, and the one at the start"
 ONE_ROUND = "One round says nothing of chance: no setting is shown to be worse than the best."
@@ -76,6 +92,9 @@ _STATISTICS = {
     "collapse": "account of collapse",
     "explained": "account of outliers",
     "agreement": "comparison with the paper",
+    "components": "account of what decides a round",
+    "counting": "account of what counting the test pairs does",
+    "ensembles": "ensembles",
 }
 
 
@@ -272,6 +291,59 @@ def cells_note(beside: pd.DataFrame) -> Iterator[str]:
         named = [f"{cell} (z = {z})" for cell, z in cells]
         agree = f"{len(compared) - len(far)} of {len(compared)} cells agree with the paper within 3 standard errors"
         yield f"{agree}{'; not: ' + ', '.join(named) if named else ''}."
+
+
+def components_notes(components: pd.DataFrame) -> Iterator[str]:
+    """What the parts are, which came out below 0, and what is left out."""
+    yield COMPONENTS
+    yield COUNTED.format(pairs=_test_pairs(components)) if components.counting.notna().all() else NO_ANSWERS
+    below = components[(components.estimate < 0) & (components.part != ALL)]
+    if len(below):
+        named = ", ".join(f"{PARTS[row['part']]} of {compared_text(row)}" for row in rows_of(below))
+        yield f"Estimated below 0, which no variance is, and shown as 0: {named}."
+    if left_out := int(components.left_out.max()):
+        yield f"Trials that make no full crossing and are left out, of a network: up to {left_out}."
+
+
+def counting_notes(counting: pd.DataFrame) -> Iterator[str]:
+    """What counting is, and what more test pairs would win."""
+    yield COUNTING.format(pairs=_test_pairs(counting))
+    won = counting.assign(narrower=1 - counting.sd_more / counting.sd).dropna(subset="narrower")
+    if won.empty:
+        return
+    yield f"With {MORE_PAIRS} times as many test pairs intervals would be narrower by {_narrower(won)}."
+    if (counting.share >= 1).any():
+        yield "Where counting alone makes more than the spread seen, its share is shown as 100 %."
+
+
+def _narrower(won: pd.DataFrame) -> str:
+    if len(won) > _MOST_PAIRS:
+        ends = rows_of(won.loc[[won.narrower.idxmin(), won.narrower.idxmax()]])
+        return " to ".join(f"{percent(row['narrower'], 0)} % ({compared_text(row)})" for row in ends)
+    return ", ".join(f"{percent(row['narrower'], 0)} % ({compared_text(row)})" for row in rows_of(won))
+
+
+def _test_pairs(frame: pd.DataFrame) -> str:
+    return listed([f"{int(pairs)}" for pairs in sorted(set(frame.test_pairs.dropna()))])
+
+
+def ensembles_notes(ensembles: pd.DataFrame) -> Iterator[str]:
+    """What an ensemble is, and for what its intervals hold."""
+    size = int(ensembles["size"].iloc[0])
+    tied = " Equal votes count as half an error." if size % 2 == 0 else ""
+    yield (
+        f"An ensemble answers what most of its {size} networks answer, which were trained on the same pairs from other "
+        f"initial weights; single is their mean error.{tied}"
+    )
+    yield "Rounds redraw the pairs, so intervals hold for these initial weights. p is that of the sign-flip test."
+
+
+def crossed_note(count: int) -> str:
+    """What tables over rounds leave out where pairs and initial weights are crossed."""
+    return (
+        f"Left out of all tables over rounds: {counted(count, 'trial')} with the initial weights of another round; "
+        "`twofold analyse` says what they show."
+    )
 
 
 def worse_by_at_most(most: float) -> str:

@@ -1,5 +1,6 @@
 """The tables of statistics: for each the one description of its columns and of what stands below it."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from twofold.analysis import (
     FEWER_ROUNDS,
     KINDS,
     LAYER_DEAD,
+    MORE_PAIRS,
     ONE_DEAD,
     WORSE,
 )
@@ -20,7 +22,7 @@ from twofold.report.text.chance import chance_notes
 from twofold.report.text.classes import class_word, classes_notes
 from twofold.report.text.effects import effect_sentences, families
 from twofold.report.text.equivalence import verdict_columns, verdict_notes
-from twofold.report.text.names import pair_text
+from twofold.report.text.names import PARTS, compared_text, pair_text
 from twofold.report.text.numbers import (
     MISSING,
     counted,
@@ -223,6 +225,62 @@ def agreement_table(beside: pd.DataFrame, data: Sequence[str], by: Sequence[str]
     found = notes.cells_note(beside) if grid else notes.agreement_notes(beside)
     title = f"Beside the paper's {'grid search' if grid else 'study (Figure 2b)'}"
     return over_rounds(title, columns, beside, [notes.AGREEMENT, *found, *notes.digits_note(data)])
+
+
+def components_table(components: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.components`: what decides a round, a line per part."""
+    sizes = components[["rounds", "weight_rounds"]].drop_duplicates()
+    columns = [
+        Column("networks", compared_text, words=True),
+        Column("part", lambda row: PARTS[row["part"]], words=True),
+        *([] if len(sizes) == 1 else [Column("rounds x\nweights", _size_text)]),
+        Column("sd", lambda row: percent(math.sqrt(row["variance"]))),
+        Column("95 % interval", lambda row: interval(math.sqrt(row["ci_low"]), math.sqrt(row["ci_high"]))),
+        Column("variance\n%", lambda row: percent(row["share"], 0)),
+        Column("counting\n%", lambda row: percent(round(row["counting_share"], 2) + 0.0, 0)),  # without a minus of 0
+    ]
+    title = "What decides a round, in points of test error"
+    if len(sizes) == 1:
+        rounds, weight_rounds = sizes.iloc[0]
+        title += f", {counted(int(rounds), 'round')} x {counted(int(weight_rounds), 'weight round')}"
+    return TextTable(title, columns, rows_of(components), list(notes.components_notes(components)))
+
+
+def _size_text(row: Row) -> str:
+    return f"{row['rounds']} x {row['weight_rounds']}"
+
+
+def counting_table(counting: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.counting`: how much of the spread comes of counting the test pairs."""
+    columns = [
+        Column("networks", compared_text, words=True),
+        SD,
+        Column("counting\nalone", lambda row: percent(row["counting"])),
+        Column("variance %\n(95 % interval)", _share_text),
+        Column(f"sd with\n{MORE_PAIRS} x pairs", lambda row: percent(row["sd_more"])),
+    ]
+    below = list(notes.counting_notes(counting))
+    return over_rounds("What counting the test pairs does to the error, in points", columns, counting, below)
+
+
+def _share_text(row: Row) -> str:
+    ends = interval(row["ci_low"], row["ci_high"], 0)
+    return MISSING if pd.isna(row["share"]) else f"{percent(row['share'], 0)} ({ends})"
+
+
+def ensembles_table(ensembles: pd.DataFrame) -> TextTable:
+    """The rows of `twofold.analysis.ensembles`: ensembles beside their members."""
+    size = int(ensembles["size"].iloc[0])
+    columns = [
+        value_column("network"),
+        Column("single\n%", lambda row: percent(row["single"])),
+        Column("ensemble\n%", lambda row: percent(row["mean"])),
+        MEAN_INTERVAL,
+        DIFFERENCE,
+        Column("95 % interval", lambda row: points_interval(row["difference_low"], row["difference_high"])),
+        P,
+    ]
+    return over_rounds(f"Ensembles of {size} networks", columns, ensembles, list(notes.ensembles_notes(ensembles)))
 
 
 def power_table(plan: pd.DataFrame, equivalence_margin: float | None = None) -> TextTable:

@@ -20,8 +20,8 @@ _DIGITS = 12
 def merged_text(merged: Merged) -> str:
     """What came of merging a store, in a sentence."""
     parts = [f"{counted(merged.taken, 'trial')} taken", f"{merged.there} here already"]
-    if merged.traced:
-        parts[-1] += f" ({merged.traced} without the trace of dead units, which was taken)"
+    if merged.added:
+        parts[-1] += f" ({merged.added} without a trace of dead units or answers, which were taken)"
     if merged.kept:
         parts.append(f"{counted(merged.kept, 'kept network')} taken")
     if merged.plans:
@@ -52,7 +52,7 @@ def merged_rows(found: Sequence[Merged]) -> list[dict[str, Any]]:
             "store": each.store,
             "taken": each.taken,
             "there": each.there,
-            "traces_taken": each.traced,
+            "traces_or_answers_taken": each.added,
             "kept_networks_taken": each.kept,
             "plans_taken": each.plans,
             "refused": [
