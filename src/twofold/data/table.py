@@ -109,7 +109,7 @@ def _columns(path: Path, cells: Sequence[str]) -> tuple[int, int, int | None] | 
         return None
     if found[0] is None or found[1] is None:
         lacking = "path" if found[0] is None else "label"
-        raise DataError(f"{path} has no column `{lacking}` (it has {', '.join(cells)}); name the column so")
+        raise DataError(f"{path} has no column `{lacking}` (it has {shown(', '.join(cells))}); name the column so")
     return found[0], found[1], found[2]
 
 
