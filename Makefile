@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
+.PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -96,9 +96,19 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-# The browser is Debian's, where there is none yet and we may install it; elsewhere these tests skip and say why.
-$(VENV)/.installed-browser: pyproject.toml | $(BIN)/python
+$(VENV)/.installed-browser: pyproject.toml | $(BIN)/python $(VENV)/.chromium
 	$(BIN)/pip install --quiet --editable '.[test,browser]'
+	touch $@
+
+# The browser is Debian's, where there is none yet and we may install it; elsewhere these tests skip and say why.
+$(VENV)/.chromium: | $(BIN)/python
 	command -v chromium || { [ "$$(id -u)" = 0 ] && command -v apt-get \
 		&& apt-get update -qq && apt-get install -qq -y chromium; } || true
 	touch $@
+
+# All of these by one call, which takes the time of one, for whoever makes several targets: they may be made side by side then.
+installed: $(VENV)/.installed-all
+
+$(VENV)/.installed-all: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet --editable '.[test,wheel,dev,browser]'
+	touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-wheel $(VENV)/.installed-dev $(VENV)/.installed-browser $@

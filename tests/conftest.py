@@ -1,6 +1,8 @@
 """Two CPU devices for every test, and shapes that are checked at run time."""
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,9 +38,21 @@ _COMPILED = {
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")
 
+from twofold.native import handlers  # noqa: E402
 from twofold.settings import SETTINGS  # noqa: E402
 from twofold.training.devices import use_devices  # noqa: E402
 
+_find_out = handlers._find_out
+
+
+def _find_out_one_at_a_time(real: str) -> None:
+    """Of processes that run tests side by side one compiles our operations, and the others wait for what it keeps."""
+    with open(Path(tempfile.gettempdir()) / f"twofold-tests-{os.getuid()}-{real}", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _find_out(real)
+
+
+handlers._find_out = _find_out_one_at_a_time
 use_devices(2)
 
 

@@ -1,6 +1,7 @@
 """The house's own rules: imports go one way, what is public is explained, and nothing is left for later."""
 
 import ast
+import functools
 import itertools
 import re
 import shutil
@@ -32,8 +33,10 @@ def room_of(module: str) -> str | None:
     return parts[1] if parts[0] == "twofold" and len(parts) > 1 else None
 
 
-def imported(tree: ast.Module) -> list[str]:
+@functools.cache  # copies of the package differ in one file each
+def imported(source: str) -> list[str]:
     """The modules that are imported anywhere in a file, but for what only type checkers read."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             node.body = []
@@ -53,7 +56,7 @@ def wrong_imports(package: Path) -> list[str]:
         room = file.relative_to(package).parts[0].removesuffix(".py")
         if room == "__init__":
             continue
-        for module in imported(ast.parse(file.read_text(encoding="utf-8"))):
+        for module in imported(file.read_text(encoding="utf-8")):
             theirs = room_of(module)
             if theirs is None or theirs == room:
                 continue
