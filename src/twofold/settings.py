@@ -12,7 +12,7 @@ import os
 import reprlib
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -236,9 +236,12 @@ class Settings:
         """What is not at its default, as a call; settings come last."""
         last = sorted(fields(self), key=lambda each: each.name in SETTINGS)
         shown = {each.name: _SHORT.repr(getattr(self, each.name)) for each in last if each.repr}
-        at_default = {each.name: _SHORT.repr(each.default) for each in last}
+        at_default = {each.name: _SHORT.repr(self._default_of(each)) for each in last}
         given = (f"{name}={text}" for name, text in shown.items() if text != at_default[name])
         return f"{type(self).__name__}({', '.join(given)})"
+
+    def _default_of(self, each: Field) -> Any:
+        return each.default
 
     data: Setting[str | Path] = setting(
         default="mnist5k",

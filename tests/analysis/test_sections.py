@@ -35,6 +35,10 @@ OTHERS = {
 }
 
 
+def later(table: pd.DataFrame, rounds: int) -> pd.DataFrame:
+    return table.assign(round=table["round"] + rounds, weight_round=table["weight_round"] + rounds)
+
+
 def test_what_decides_how_pairs_are_drawn_tells_sections_and_a_seed_does_not() -> None:
     assert set(SECTIONING) == {n for n, s in SETTINGS.items() if s.role in ("images", "pairs")} - {"seed"}
     assert set(SECTIONING) == set(OTHERS)
@@ -42,7 +46,7 @@ def test_what_decides_how_pairs_are_drawn_tells_sections_and_a_seed_does_not() -
 
 @pytest.mark.parametrize("name", SECTIONING)
 def test_trials_that_differ_in_it_are_of_two_sections_and_are_not_pooled(made_up: Made, name: str) -> None:
-    other = made_up(3, seed=1, **{name: OTHERS[name]}).assign(round=lambda table: table["round"] + 3)
+    other = made_up(3, seed=1, **{name: OTHERS[name]}).pipe(later, 3)
     table = pd.concat([made_up(3), other], ignore_index=True)
     first, second = sections(table)
     assert (first.told, second.told) == ({name: made_up(1)[name].iloc[0]}, {name: OTHERS[name]})
@@ -53,7 +57,7 @@ def test_trials_that_differ_in_it_are_of_two_sections_and_are_not_pooled(made_up
 
 
 def test_fresh_rounds_are_a_section_of_their_own(made_up: Made) -> None:
-    table = pd.concat([made_up(3), made_up(2, seed=1).assign(round=lambda table: table["round"] + 1000)])
+    table = pd.concat([made_up(3), made_up(2, seed=1).pipe(later, 1000)])
     assert [section.told for section in sections(table)] == [{"fresh": False}, {"fresh": True}]
     assert [section.told for section in sections(table, by_stage=False)] == [{}]
     for statistic in (findings, power_table):
@@ -89,9 +93,9 @@ def test_a_setting_is_chosen_within_each_section(made_up: Made) -> None:
     found = choice(table)
     assert found[["pairs", "optimizer", "chosen"]].to_numpy().tolist() == [
         [100, "adam", "best"],
-        [100, "sgd", ""],
+        [100, "sgd", "worse"],
         [1000, "sgd", "best"],
-        [1000, "adam", ""],
+        [1000, "adam", "worse"],
     ]
     with pytest.raises(AnalysisError, match="nothing to choose between"):
         choice(table[table.optimizer == "adam"])
@@ -99,7 +103,7 @@ def test_a_setting_is_chosen_within_each_section(made_up: Made) -> None:
 
 def test_power_of_a_section_that_has_none_says_why(made_up: Made) -> None:
     searched = pd.concat([made_up(3), made_up(3, optimizer="sgd")])
-    fresh = made_up(5).assign(round=lambda table: table["round"] + 1000)
+    fresh = made_up(5).pipe(later, 1000)
     rows = power_rows(power_by_section(pd.concat([searched, fresh])))
     assert rows.fresh.tolist() == [False] + [True] * 6
     assert "differ in `optimizer`" in rows.note[0]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import Field, field
 from functools import cached_property
 from typing import Any, cast
 
@@ -46,6 +46,10 @@ class Trial(Settings):
     # A trial knows of no pool of images that something might be left in.
     validation_pairs: int = 0
     weight_round: int = cast(int, None)  # the round, where none is given
+
+    def _default_of(self, each: Field) -> Any:
+        followed = SETTINGS[each.name].follows if each.name in SETTINGS else None
+        return getattr(self, followed) if followed else super()._default_of(each)
 
     def __post_init__(self) -> None:
         uses = self.architecture.uses
