@@ -199,6 +199,7 @@ def test_the_same_command_goes_on_when_there_is_room(story):
     small, _, _, second = story
     assert second.returncode == 0, second.stderr
     said = [line for line in second.stderr.splitlines() if not re.match(r"\d of 6 trials", line)]
+    assert "to train" in said.pop(0)
     assert said == ["wrote figures/figure2.png", "wrote figures/figure2.svg"]
     found = audit(Store(small.folder / "twofold.db", create=False), ModelStore(small.folder / "twofold.models"))
     assert (found.trials, found.kept, found.faults) == (6, 6, [])

@@ -440,7 +440,7 @@ class Settings:
         follows="round",
         example="0-9",
         help="The rounds whose initial weights the pairs of every round are trained with, by default its own alone: "
-        "--rounds 0-9 --weight-rounds 0-9 crosses ten draws of pairs with ten of weights.",
+        "--rounds 0-9 --weight-rounds 0-9 crosses ten draws of pairs with ten of weights, for example.",
     )
 
 

@@ -47,8 +47,8 @@ def test_what_is_not_whole_is_refused_by_the_options_name(command, option, value
 def test_every_option_is_spelled_alike():
     """In the commands that train, an option of one is an option of all but for what only one of them does."""
     names = {c: {a.name for a in app[c].assemble_argument_collection()} for c in TRAINING}
-    own = {"study": {"PLAN"}, "sweep": set(), "grid": {"--confirm", "--select-on"}}
-    own["tune"] = {"--confirm", "--together", "--budget"}
+    own = {"study": {"PLAN"}, "sweep": set(), "grid": {"--confirm", "--equivalence-margin", "--select-on"}}
+    own["tune"] = {"--batch", "--budget", "--confirm", "--equivalence-margin", "--together"}
     common = set.intersection(*names.values())
     for command, all_of_it in names.items():
         assert all_of_it - common == own[command]

@@ -128,6 +128,7 @@ def test_while_it_waits_for_another_run(number, start, tmp_path):
     (trial,) = twofold.Study(networks="NetWS", rounds=1, epochs=100, pairs=100, test_pairs=50).trials()
     assert store.claim([trial.key], "another") == ([trial.key], [])
     process = start(*long_study(rounds=1), cwd=tmp_path)
+    assert "1 trial to train" in process.stderr.readline()
     assert "waiting for another run" in process.stderr.readline()
     assert ended(process, number) == (number, GOES_ON)
     assert sql(tmp_path / "twofold.db", "select owner from claims") == [("another",)]
@@ -166,7 +167,7 @@ def test_a_terminal_shows_its_cursor_again_and_ends_with_the_sentence(number, la
             arguments = [*PROGRAM, *long_study()]
             process = launch(arguments, cwd=tmp_path, stderr=theirs, stdout=theirs, env=environment)
         shown = b""
-        while b"compiling" not in shown:
+        while b"time left" not in shown:
             shown += terminal.read(4096)
         process.send_signal(number)
         with suppress(OSError):  # how Linux says that nobody is at the other end any more

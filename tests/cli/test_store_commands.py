@@ -38,7 +38,11 @@ def test_what_another_store_has_is_taken_once(run, study):
 def test_what_contradicts_is_a_line_and_exit_code_3(run, study):
     assert run("store", "merge", "study.db")[0] == 0
     ((key, network, number, error),) = sql(study, "select key, network, round, test_error from trials limit 1")
-    sql(study, "update trials set test_error = 0.96875, device = 'cpu: another' where key = ?", key)
+    sql(
+        study,
+        "update trials set test_error = 0.96875, wrong_answers = null, device = 'cpu: another' where key = ?",
+        key,
+    )
     code, out, err = run("store", "merge", "study.db")
     assert (code, err) == (3, "study.db: 0 trials taken, 3 here already, 1 with other numbers here, and not taken\n")
     assert out.splitlines() == [

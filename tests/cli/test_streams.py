@@ -35,7 +35,15 @@ ENCODINGS = ["ascii", "latin-1", "cp1252", "cp437"]
 
 def plain(text):
     """The text with the signs that some encodings have and others lack."""
-    return text.replace("±", "+/-").replace("×", "x").replace("−", "-").replace("–", "-").replace("─", "-")
+    return (
+        text.replace("±", "+/-")
+        .replace("×", "x")
+        .replace("−", "-")
+        .replace("–", "-")
+        .replace("─", "-")
+        .replace("“", '"')
+        .replace("”", '"')
+    )
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def add_own(
                 "source": source,
                 "arguments": arguments,
                 "round": round_,
+                "weight_round": round_,
                 "weight_sharing": None,
                 "auxiliary_losses": bool(arguments.get("aux", False)),
                 "aux_weight": 1.0 if arguments.get("aux") else 0.0,

@@ -144,7 +144,7 @@ def test_what_lies_ahead_is_one_line(seconds, source, says):
     display.begin(80, 0, 8000)
     display.expect(lambda: Forecast(80, 4, 2, seconds, source, 250_000, 1_500_000_000))
     assert console.file.getvalue() == (
-        f"80 trials to train, at most 4 programs to compile, {says}, 250.0 kB on disk, and 1.5 GB for kept networks\n"
+        f"80 trials to train, at most 4 programs to compile, {says}, 250 kB on disk, and 1.5 GB for kept networks\n"
     )
 
 

@@ -49,3 +49,8 @@ def row() -> dict[str, Any]:
         "device": "cpu: some processor",
         "finished_at": "2026-01-02T03:04:05.678+00:00",
     }
+
+
+def in_tables(row: dict[str, Any]) -> dict[str, Any]:
+    """A row as `Store.read` gives it, which leaves out answers."""
+    return {name: value for name, value in row.items() if name != "wrong_answers"}

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.results.conftest import in_tables
 
 from twofold.errors import StoreError
 from twofold.results import Store, new_owner
@@ -41,15 +42,10 @@ def claimed(store, owner, key="k", **options):
     return store.claim([key], owner, **options) == ([key], [])
 
 
-def shown(row):
-    """A row as `read` gives it, which leaves out answers."""
-    return {name: value for name, value in row.items() if name != "wrong_answers"}
-
-
 def test_a_row_comes_back_as_it_was(store, row):
     store.add(row)
     table = store.read(["k"], histories=True)
-    assert table.to_dict("records") == [shown(row)]
+    assert table.to_dict("records") == [in_tables(row)]
 
 
 def test_types_come_back(store, row):
@@ -80,7 +76,7 @@ def test_a_diverged_loss_comes_back_as_none(store, row):
 
 def test_an_empty_store_has_all_columns_and_no_rows(store, row):
     assert store.read().empty
-    assert set(store.read(histories=True).columns) == set(shown(row))
+    assert set(store.read(histories=True).columns) == set(in_tables(row))
     assert store.read(["k"]).empty
 
 
@@ -111,7 +107,7 @@ def test_a_row_is_written_whole_or_not_at_all(store, row, path):
         store.add(row | {"test_error": None})
     with pytest.raises(StoreError, match="NOT NULL"):
         store.add(row | {"key": "other", "test_error": None})
-    assert store.read(histories=True).to_dict("records") == [shown(row)]
+    assert store.read(histories=True).to_dict("records") == [in_tables(row)]
     assert sql(path, "select key from claims") == [("other",)]
 
 
@@ -230,7 +226,7 @@ def test_a_run_that_was_forgotten_claims_anew_what_it_trains_and_nobody_else_has
 def test_a_run_that_lost_its_claim_overwrites_nothing(store, row):
     store.add(row)
     store.add(row | {"test_error": 0.99})
-    assert store.read(histories=True).to_dict("records") == [shown(row)]
+    assert store.read(histories=True).to_dict("records") == [in_tables(row)]
 
 
 @given(left=st.integers(1, 10_000), runs=st.integers(1, 50))

@@ -40,7 +40,7 @@ def checked(path, count=2, **how):
 
 def test_what_was_trained_here_is_the_same_to_the_last_bit_and_another_number_is_found(path):
     row, other = rows_of(path).values()
-    sql(path, "update trials set test_error = 0.96875 where key = ?", row["key"])
+    sql(path, "update trials set test_error = 0.96875, wrong_answers = null where key = ?", row["key"])
     sql(path, "update trials set device = 'cpu: another' where key = ?", other["key"])
     found = checked(path)
     again = {each.row["key"]: each for each in found.again}

@@ -30,7 +30,7 @@ def mean_interval(mean: float, sd: float, rounds: int, pairs: float = np.nan) ->
     """
     if rounds < 2:
         return np.nan, np.nan
-    counting = 0.0 if np.isnan(pairs) else float(scipy.special.ndtri(_UPPER)) ** 2 / pairs
+    counting = float(scipy.special.ndtri(_UPPER)) ** 2 / pairs if pairs > 0 else 0.0
     of_pair = mean * (1 - mean)
     over_rounds = float(scipy.special.stdtrit(rounds - 1, _UPPER) * sd) ** 2 / of_pair if of_pair > 0 else 0.0
     return _score_interval(mean, max(over_rounds, counting) / rounds)

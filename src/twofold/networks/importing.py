@@ -50,10 +50,13 @@ class Imported:
         return sources.hexdigest()
 
     def files(self) -> dict[str, bytes]:
-        """The sources of all these modules, by their paths in the folder; of what is installed there are none."""
+        """The sources of all these modules, by their paths in the folder; of what is installed there are none.
+
+        Some modules of PyTorch's name a file that is nowhere, and so stands for one in any folder.
+        """
         own = (module for module in (self.module, *self.others.values()) if _is_in(module, self.folder))
         paths = sorted({Path(str(module.__file__)).absolute() for module in own})
-        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths}
+        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
 
     def told(self, error: Exception) -> str:
         """What went wrong in the user's code, and in which line, in one line."""
