@@ -9,8 +9,11 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
+from twofold import shutdown
 from twofold.errors import ClusterError, SettingError, cause_of, needing, shown
 
 LOCAL, AUTO = "local", "auto"
@@ -60,10 +63,23 @@ def connected(cluster: str, cores: int) -> Iterator[None]:
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before)  # Ray has one of its own
-    try:
+    with ExitStack() as ending:
+        ending.callback(ray.shutdown)
+        if cluster == LOCAL:
+            end = partial(_end_node, ray)
+            shutdown.register(end)
+            ending.callback(shutdown.unregister, end)
         yield
-    finally:
-        ray.shutdown()
+
+
+def _end_node(ray: Any) -> None:
+    """End what a node of this machine has started, where a signal ends the program: the node itself ends with us."""
+    import psutil
+
+    for each in ray._private.worker._global_node.all_processes.get("raylet", []):
+        with contextlib.suppress(psutil.Error):
+            for started in psutil.Process(each.process.pid).children(recursive=True):
+                started.kill()
 
 
 def _connect(ray: Any, cluster: str, cores: int) -> None:
@@ -74,6 +90,7 @@ def _connect(ray: Any, cluster: str, cores: int) -> None:
         "num_cpus": cores,
         "object_store_memory": _SHARED_MEMORY,
         "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",  # nobody else is to reach it
         "_system_config": {"worker_niceness": 0},  # as without a cluster, and not behind all else
     }
     if address := _ADDRESS.fullmatch(cluster):
