@@ -19,6 +19,9 @@ _SECRET = re.compile(r"(:(?!//))\S+(?=@)|([?&]\w*(?:pas|pw|secret|token|key)\w*=
 # Longer values are cut in errors, and longer texts of other programs, which may quote whole files.
 _LONGEST, _LONGEST_CAUSE = 80, 400
 
+# Of a value that is quoted so many characters are looked at.
+_LONGEST_LOOKED_AT = 2000
+
 
 class TwofoldError(Exception):
     """A mistake that the user can mend. The command line prints its message and exits with `exit_code`."""
@@ -121,7 +124,8 @@ def shown(value: object) -> str:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
-    text = hidden(text)
+    # What is looked for passwords in takes as long as the square of its length; a URL is shorter than this.
+    text = hidden(text[:_LONGEST_LOOKED_AT])
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
 

@@ -14,7 +14,7 @@ from tests.postgres import LOCKED, OWNER
 from tests.results.conftest import in_tables
 
 from twofold.data import find_relation
-from twofold.errors import StoreAway, StoreError, hidden
+from twofold.errors import StoreAway, StoreError, hidden, shown
 from twofold.results import Store, models_folder, new_owner, server
 from twofold.results.database import _SERVER_LOCK, address_of, errors_of, open_engine, writing
 from twofold.results.migrate import run
@@ -116,6 +116,11 @@ def test_a_url_is_shown_without_what_is_secret(typed, shown):
 )
 def test_no_password_of_a_url_is_quoted(text, told):
     assert hidden(text) == told
+
+
+def test_a_text_of_a_megabyte_is_quoted_without_looking_at_all_of_it():
+    """Which would take minutes."""
+    assert shown('{"a":' * 200_000) == '{"a":' * 8 + "…"
 
 
 def test_a_missing_driver_is_named_as_pip_calls_it(monkeypatch):
