@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from tests.report.synthetic import fill
 
-from twofold.analysis import AnalysisError, mean_interval, paired_differences, summary
+from twofold.analysis import AnalysisError, mean_interval, paired_differences, summary, summary_of_groups
 
 Made = Callable[..., pd.DataFrame]
 
@@ -124,3 +125,22 @@ def test_renaming_two_networks_turns_their_difference_round(pairs: list[tuple[in
     swapped = paired_differences(table_of(NetBase=second, NetAL=first)).iloc[0]
     assert swapped.difference == pytest.approx(-row.difference, abs=1e-12)
     assert swapped.p == row.p
+
+
+@pytest.mark.parametrize("by", [["network"], ["network", "learning_rate"], ["optimizer"]])
+def test_what_a_database_has_counted_gives_the_same(by: list[str]) -> None:
+    store = fill(":memory:", rounds=5, learning_rate=[0.001, 0.01], optimizer=["adam", "sgd"], seed=[0, 1])
+    counted, read = summary_of_groups(store.groups(), by), summary(store.read(), by)
+    pd.testing.assert_frame_equal(
+        counted[[name for name in read if name in counted]],
+        read[[name for name in read if name in counted]],
+        rtol=1e-9,
+        check_dtype=False,
+    )
+    assert {"rounds", "mean", "sd", "ci_low", "ci_high", "best", "worst", "tested", "chance"} <= set(counted)
+
+
+def test_one_round_that_is_counted_has_no_spread() -> None:
+    counted = summary_of_groups(fill(":memory:", rounds=1).groups(), ["network"])
+    assert counted[["sd", "ci_low", "ci_high"]].isna().all(axis=None)
+    assert counted.tested.tolist() == [1000] * 4

@@ -6,11 +6,13 @@ import json
 import re
 from html.parser import HTMLParser
 
+import pandas as pd
 import pytest
 from tests.mixed_store import FRESH, WIDTH, mixed_store
+from tests.report.synthetic import add_own
 
 from twofold.analysis import sections
-from twofold.cli import main
+from twofold.cli import main, selection
 from twofold.report.figures.catalogue import findings_figures
 from twofold.results import Store
 from twofold.settings import SECTIONING, is_fresh
@@ -25,8 +27,8 @@ def mixed(tmp_path_factory):
 def told(mixed, capsys, monkeypatch):
     """Runs a command on the store on a wide terminal, and gives what it prints."""
 
-    def run(*arguments, code=0):
-        assert main([*arguments, "--store", str(mixed.path)]) == code
+    def run(*arguments, code=0, store=None):
+        assert main([*arguments, "--store", str(store or mixed.path)]) == code
         return capsys.readouterr()
 
     return run
@@ -159,3 +161,37 @@ def test_figures_are_of_one_section_each(mixed):
         *(f"{stem}_rounds-from-1000-on" for stem in ("effects", "collapse", "dead_units", "spread")),
     }
     assert all(set(is_fresh(drawing.rows["round"])) == {"below" not in name} for name, drawing in drawings.items())
+
+
+def test_rows_are_the_same_some_at_a_time(mixed, told, monkeypatch):
+    """Whatever the trials of a page lack: of two networks one has arguments, and no paper's branches."""
+    store = Store(mixed.path.with_name("two.db"))
+    for row in Store(mixed.path, create=False).read(histories=True).head(4).to_dict("records"):
+        store.add(row | {"weight_round": row["round"]})
+    add_own(store, factors={"share": (True, False)}, rounds=2)
+    kinds = {kind: [] for kind in ("--csv", "--json")}
+    for size in (1, 3, 1000):
+        monkeypatch.setattr(selection, "_A_PAGE", size)
+        for kind, texts in kinds.items():
+            texts.append(told("results", kind, store=store.url).out)
+    for texts in kinds.values():
+        assert len(set(texts)) == 1
+    rows = json.loads(kinds["--json"][0])
+    assert [row["share"] for row in rows[-4:]] == [True, True, False, False]
+    assert [row["dead_units"] is None for row in rows] == [False] * 4 + [True] * 4
+    table = pd.read_csv(io.StringIO(kinds["--csv"][0]), dtype=str)
+    assert table.columns[:3].tolist() == ["key", "network", "share"]
+    assert table.dead_first.dropna().str.isdecimal().all()
+
+
+def test_nothing_but_what_is_chosen_is_read(mixed, told, monkeypatch):
+    read, real = [], Store.read
+
+    def reading(store, keys, **more):
+        read.extend(keys := list(keys))
+        return real(store, keys, **more)
+
+    monkeypatch.setattr(Store, "read", reading)
+    rows = json.loads(told("results", "--json", "--relation", "==", "--rounds", "1000-1001").out)
+    assert len(rows) == 4 * 2
+    assert len(read) == len(rows) + len(Store(mixed.path, create=False).groups())

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from rich.console import Console
 from tests.report.figures.test_findings import cut_off, words
+from tests.report.groups import listed
 from tests.report.page.test_report import page_of
 from tests.report.synthetic import add_own, fill
 
@@ -23,7 +24,7 @@ from twofold.report.figures.sweep import sweep_figure
 from twofold.report.page.commands import commands
 from twofold.report.terminal.findings import findings_sections
 from twofold.report.terminal.fitting import fitted
-from twofold.report.terminal.study import settings_table, summary_table
+from twofold.report.terminal.study import summary_table
 from twofold.results import Store
 
 FLAGS = {"share": (False, True), "aux": (False, True)}
@@ -205,7 +206,7 @@ def test_settings_that_vary_have_rates_and_sweeps(tables):
     assert "branch" not in "\n".join(sentences_of(both))
 
 
-@pytest.mark.parametrize("make", [summary_table, settings_table])
+@pytest.mark.parametrize("make", [summary_table, listed])
 @pytest.mark.parametrize("width", [80, 100])
 def test_long_names_break_between_their_arguments_on_a_narrow_terminal(make, width, tables):
     table = make(tables["three factors"])

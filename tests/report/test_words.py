@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from tests.report.groups import groups_of
 from tests.report.made_up import made_up_trials
 
 import twofold.report
@@ -134,7 +135,7 @@ def everything_that_names_settings(table):
     of_network = table[table.network == network]
     sections = findings_sections(findings(table))
     yield "study", printed([summary_table(table)])
-    yield "results", printed([settings_table(table)])
+    yield "results", printed([settings_table(groups_of(table))])
     yield "grid", printed(grid_tables(table))
     yield "rates", printed([section.table for section in sections if section.table is not None])
     yield "sentences", "\n".join(line for section in sections for line in section.sentences)

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
+from twofold.results import Store
 from twofold.settings import SETTINGS
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path) -> Store:
+    """An empty store in a file, and one on a server."""
+    if request.param == "sqlite":
+        return Store(tmp_path / "t.db")
+    return Store(request.getfixturevalue("postgres").database())
 
 
 @pytest.fixture(scope="session")

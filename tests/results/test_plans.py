@@ -8,6 +8,7 @@ import pytest
 
 from twofold.errors import StoreError
 from twofold.results import Plan, Store, new_owner
+from twofold.results.groups import Where
 from twofold.settings import moment
 
 CONTENT = {
@@ -19,13 +20,6 @@ SEARCH = CONTENT | {"search": {"budget": 6, "together": True, "space": {"learnin
 
 def plan(letter, trials=2, content=CONTENT, command="study"):
     return Plan(letter * 64, command, trials, content)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request, tmp_path):
-    if request.param == "sqlite":
-        return Store(tmp_path / "t.db")
-    return Store(request.getfixturevalue("postgres").database())
 
 
 def told(store):
@@ -46,11 +40,13 @@ def test_a_plan_run_again_is_the_same_plan(store, row):
     assert store.keys_of_plan(1) == ["k", "l"]
     assert store.without_plan() == 1
     assert store.has_plan(plan("a"), ["k", "l"])
-    assert list(store.read(plan=1).key) == ["k"]
-    assert store.read(plan=3).empty
+    (group,) = store.groups().key
     finished = row["finished_at"]
-    assert len(store.read(since=finished)) == 2
-    assert store.read(since=finished.replace("678", "679")).empty
+    later = finished.replace("678", "679")
+    for chosen, keys in ({"plan": 1}, "k"), ({"plan": 3}, ""), ({"since": finished}, "km"), ({"since": later}, ""):
+        where = Where(**chosen)
+        assert store.groups(where).trials.sum() == len(keys)
+        assert store.members([group], where) == (list(keys), [0] * len(keys))
 
 
 def test_a_search_comes_to_its_trials_and_may_be_given_more(store):

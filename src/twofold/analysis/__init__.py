@@ -81,6 +81,7 @@ from twofold.analysis.sections import sections as sections
 from twofold.analysis.spread import spread as spread
 from twofold.analysis.summary import paired_differences as paired_differences
 from twofold.analysis.summary import summary as summary
+from twofold.analysis.summary import summary_of_groups as summary_of_groups
 from twofold.analysis.trials import FRESH as FRESH
 from twofold.analysis.trials import AnalysisError as AnalysisError
 from twofold.analysis.trials import all_told_apart as all_told_apart
@@ -88,6 +89,7 @@ from twofold.analysis.trials import as_trials as as_trials
 from twofold.analysis.trials import by_round as by_round
 from twofold.analysis.trials import for_every_value as for_every_value
 from twofold.analysis.trials import is_crossed as is_crossed
+from twofold.analysis.trials import none_has as none_has
 from twofold.analysis.trials import own_weights as own_weights
 from twofold.analysis.trials import select as select
 from twofold.analysis.trials import settings_of as settings_of

@@ -31,18 +31,51 @@ def summary(table: pd.DataFrame, by: Sequence[str] = ("network",), value: str = 
     """
     trials = as_trials(table, (*by, value))
     trials = trials.assign(**chance_of_trials(trials), collapsed=collapsed(trials))
-    order = {name: place for place, name in enumerate(in_order(list(trials.network)))} if "network" in by else {}
     rows = []
     for group, of_group in trials.groupby(list(by), sort=False, dropna=False):
         errors = of_group[value].to_numpy(float)
         chance = {name: of_group[name].mean() for name in CHANCE}
         numbers = {**_describe(errors, pairs_counted(of_group, value)), **_others(errors, of_group.collapsed)}
         rows.append({**dict(zip(by, group)), **numbers, **_counts(of_group), **chance})
-    result = pd.DataFrame(rows)
-    if order:
-        places = result["network"].map(order)
-        result = result.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
-    return result
+    return _in_order(pd.DataFrame(rows))
+
+
+def summary_of_groups(groups: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """What `summary` gives of the test errors, of groups of trials as a store counts them (`Store.groups`).
+
+    Without the columns that need each trial: `rounds`, `mean`, `sd`, `ci_low`, `ci_high`, `best`, `worst`, `tested`,
+    `chance`, `true_share` and `one_image_error`.
+    """
+    lines = _counted(groups, by)
+    n, mean = lines.trials, lines.total / lines.trials
+    sd = np.sqrt(np.maximum(0.0, lines.squares - n * mean**2) / (n - 1).where(n > 1))
+    ends = [mean_interval(*line) for line in zip(mean, sd, n, lines.fewest, strict=True)]
+    intervals = pd.DataFrame(ends, columns=["ci_low", "ci_high"])
+    return _in_order(lines.assign(rounds=n, mean=mean, sd=sd, **intervals))
+
+
+def _counted(groups: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """What is counted of groups, of those together that are alike in some columns; chance is the mean of what is known.
+
+    `fewest` are the test pairs of the trial that has the fewest.
+    """
+    pairs = groups.test_pairs.astype(float)
+    groups = groups.assign(**chance_of_trials(groups), fewest=pairs, tested=pairs * groups.trials)
+    weights = groups[list(CHANCE)].notna().mul(groups.trials, axis=0)
+    groups[list(CHANCE)] *= weights
+    of_line = groups.join(weights.add_prefix("known ")).groupby(list(by), sort=False, dropna=False)
+    known = [f"known {name}" for name in CHANCE]
+    lines = of_line[["trials", "total", "squares", "tested", *CHANCE, *known]].sum()
+    lines[list(CHANCE)] /= lines[known].where(lines[known] > 0).to_numpy()
+    return lines.join(of_line[["best", "fewest"]].min()).join(of_line.worst.max()).drop(columns=known).reset_index()
+
+
+def _in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with the networks in order, where they tell of networks."""
+    if "network" not in rows:
+        return rows
+    places = rows.network.map({name: place for place, name in enumerate(in_order(list(rows.network)))})
+    return rows.iloc[np.argsort(places, kind="stable")].reset_index(drop=True)
 
 
 def paired_differences(table: pd.DataFrame, equivalence_margin: float | None = None) -> pd.DataFrame:

@@ -222,10 +222,14 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         if fitting.any() or not used.any():
             fitting |= ~used
         if not fitting.any():
-            there = _classes_there(trials) if name == "classes" else sorted(trials[column].unique())
-            raise SettingError(f"no trial has `{name}` {_listed(values)}; there is {_listed(there, ', ')}")
+            raise none_has(name, values, _classes_there(trials) if name == "classes" else trials[column].unique())
         trials = trials[fitting]
     return trials.reset_index(drop=True)
+
+
+def none_has(name: str, values: Sequence[Any], there: Iterable[Any]) -> SettingError:
+    """The error where no trial has one of the values of a column that were chosen: it says which ones there are."""
+    return SettingError(f"no trial has `{name}` {_listed(values)}; there is {_listed(sorted(there), ', ')}")
 
 
 def _sized(trials: pd.DataFrame, sizes: Sequence[Any]) -> pd.Series:

@@ -67,17 +67,32 @@ def print_lines(lines: Iterable[str], *, hanging: int = 0) -> None:
 
 
 def print_json(table: pd.DataFrame) -> None:
-    """Print the trials as one JSON array; what is missing or not a number is null."""
-    json.dump(json_rows(table), sys.stdout, indent=1)
-    print()
+    """Print the trials as one JSON array, with their factors; what is missing or not a number is null."""
+    print_json_pages([with_factors(table)])
+
+
+def print_json_pages(pages: Iterable[pd.DataFrame]) -> None:
+    """Print trials, some at a time, as one JSON array; what is missing or not a number is null."""
+    before = "["
+    for page in pages:
+        for row in json_rows(page):
+            print(before, json.dumps(row, indent=1).replace("\n", "\n "), sep="\n ", end="")
+            before = ","
+    print("[]" if before == "[" else "\n]")
+
+
+def print_csv_pages(pages: Iterable[pd.DataFrame]) -> None:
+    """Print trials, some at a time, as comma-separated values, with the columns of the first."""
+    for number, page in enumerate(pages):
+        page.to_csv(sys.stdout, index=False, header=number == 0)
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """The trials as JSON objects, with their factors and with `dead_units` as [first branch, second branch].
+    """The trials as JSON objects, with `dead_units` as [first branch, second branch].
 
     Of a network of one's own `dead_units` is null; `dead_layers` has them.
     """
-    rows = records_of(with_factors(table))
+    rows = records_of(table)
     for row in rows:
         branches = row.pop("dead_first"), row.pop("dead_second")
         row["dead_units"] = None if branches == (None, None) else list(branches)

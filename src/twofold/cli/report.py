@@ -17,7 +17,7 @@ from twofold.cli.options import (
     selections,
     with_options,
 )
-from twofold.cli.selection import Which, find_models, read_store
+from twofold.cli.selection import Selection, Which, find_models
 
 _ALL = Which()
 
@@ -51,24 +51,23 @@ def report(
     from twofold.report.page.questions import asked_in
     from twofold.report.page.report import report_page
     from twofold.report.places import check_file
-    from twofold.results import Store
 
     check_file(out)
-    table, url = read_store(store, which, settings, histories=True)
+    chosen = Selection(store, which, settings)
+    table = chosen.read(histories=True)
     kept = find_models(models, store)
     portable = bool(table.network.isin(list(NETWORKS)).any()) or table.empty
     demo, reason = demo_or_reason(kept, set(table.key), data_dir, portable=portable)
     for note in kept.notes:
         say(note)
-    opened = Store(store, create=False)
     page = report_page(
         table,
         title=title,
-        store=url,
+        store=chosen.store.url,
         demo=demo,
         demo_note=reason,
-        networks=own_networks(table, opened.described()),
-        relations=asked_in(table, opened.answers()),
+        networks=own_networks(table, chosen.store.described()),
+        relations=asked_in(table, chosen.store.answers()),
         equivalence_margin=equivalence_margin,
     )
     say(write_page(out, page))

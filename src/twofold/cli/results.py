@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from twofold.cli.options import DEFAULT_STORE, FLAG, NOTHING, Given, StoreUrl, selections, with_options
-from twofold.cli.selection import Which, read_store
+from twofold.cli.selection import Selection, Which
 
 _ALL = Which()
 
@@ -30,13 +30,7 @@ def results(
 
     Example: twofold results --csv > trials.csv
     """
-    import sys
-
-    from twofold.analysis import sections, with_factors
-    from twofold.cli.output import print_heading, print_json, print_lines, print_table, say
     from twofold.errors import SettingError
-    from twofold.report.terminal.study import settings_table
-    from twofold.report.text.sections import section_heading, sections_notes
 
     if json and csv:
         raise SettingError("`json` and `csv` exclude each other; give one of them")
@@ -46,15 +40,21 @@ def results(
     if plans:
         _list_plans(store, which, settings, as_json=json, as_csv=csv)
         return
-    table, url = read_store(store, which, settings)
+    chosen = Selection(store, which, settings)  # first: it loads what follows while the database counts
+
+    from twofold.analysis import sections
+    from twofold.cli.output import print_csv_pages, print_heading, print_json_pages, print_lines, print_table, say
+    from twofold.report.terminal.study import settings_table
+    from twofold.report.text.sections import section_heading, sections_notes
+
     if json:
-        print_json(table)
+        print_json_pages(chosen.pages())
     elif csv:
-        with_factors(table).to_csv(sys.stdout, index=False)
-    elif table.empty:
-        say(f"no trials in {url} yet; `twofold study` makes some")
+        print_csv_pages(chosen.pages())
+    elif chosen.groups.empty:
+        say(f"no trials in {chosen.store.url} yet; `twofold study` makes some")
     else:
-        alike = sections(table, crossed=True)
+        alike = sections(chosen.groups, crossed=True)
         print_lines(sections_notes(alike, len(alike)))
         for place, section in enumerate(alike):
             if section.told:

@@ -25,6 +25,8 @@ from twofold.cli.options import (
 from twofold.settings import round_numbers, several
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
 
     from twofold.results import ModelStore, Recorded, Store
@@ -52,6 +54,9 @@ Kept = Annotated[
         help="A kept network: its file, or the beginning of its name as twofold models has it, for example 0a1b2c."
     ),
 ]
+
+# So many trials are read at a time where all are shown.
+_A_PAGE = 2000
 
 OWN_NETWORK = Parameter(
     help="Of a network of your own its class, in a file or module, for example --network file.py:Twin; it is called "
@@ -104,12 +109,11 @@ class Which:
         ),
     ] = None
 
-    def chosen(self, settings: Given) -> dict[str, list[Any] | None]:
+    def chosen(self, settings: Given) -> dict[str, Sequence[Any] | None]:
         """The columns and the values chosen, with those of the settings."""
-        rounds = None if self.rounds is None else list(round_numbers(self.rounds))
         return {
             "network": self.networks,
-            "round": rounds,
+            "round": None if self.rounds is None else round_numbers(self.rounds),
             "classes": None if self.classes is None else [self.classes],
             **{name: several(value) for name, value in settings.given().items()},
         }
@@ -122,32 +126,100 @@ class Which:
         return " and ".join(told)
 
 
-def read_store(
-    url: str, which: Which, settings: Given, *, histories: bool = False, answers: bool = False
-) -> tuple[pd.DataFrame, str]:
-    """The chosen trials of a store, and the store's URL; with `histories` they have their losses and traces.
+class Selection:
+    """The trials of a store that options choose.
 
-    With `answers` they have a column `wrong_answers`, too, unless they are of several settings.
-
-    Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read.
+    They are chosen by their `groups` (`twofold.results.groups`), so that no others are read: a table of these, each
+    with the columns that its trials share, in which no two networks, sets of images or questions have one name, and
+    with `COUNTED`.
     """
-    from twofold.analysis import all_told_apart, select, varying_settings
-    from twofold.errors import SettingError
-    from twofold.results import Store
-    from twofold.settings import SECTIONING
 
-    store = Store(url, create=False)
-    if which.plan is not None:
-        find_plan(store, which.plan)
-    table = store.read(histories=histories, plan=which.plan, since=which.since)
-    if table.empty and which.when:
-        raise SettingError(f"no trial {which.when}; `twofold results --plans` says what is done of each plan")
-    chosen = which.chosen(settings)
-    some = any(value is not None for value in chosen.values())
-    found = select(table, chosen) if some else all_told_apart(table)
-    if answers and set(varying_settings(found)) <= set(SECTIONING):
-        found = found.assign(wrong_answers=found.key.map(store.wrong_answers(found.key)))
-    return found, store.url
+    def __init__(self, url: str, which: Which, settings: Given) -> None:
+        """Raises `SettingError` where no trial fits, `StoreError` where the store cannot be read."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        from twofold.errors import SettingError
+        from twofold.results import Store
+        from twofold.results.groups import DRAWN, Where
+
+        self.store = Store(url, create=False)
+        if which.plan is not None:
+            find_plan(self.store, which.plan)
+        chosen = {name: values for name, values in which.chosen(settings).items() if values is not None}
+        self._where = Where(which.plan, which.since, {name: chosen.pop(name) for name in DRAWN if name in chosen})
+        with ThreadPoolExecutor(1) as beside:  # the database counts while this thread loads what looks at the counts
+            counting = beside.submit(self.store.groups, self._where)
+            from twofold.analysis import all_told_apart, select
+
+            groups = counting.result()
+        if groups.empty and which.when:
+            raise SettingError(f"no trial {which.when}; `twofold results --plans` says what is done of each plan")
+        groups = select(groups, chosen) if chosen else all_told_apart(groups)
+        self.groups = groups[groups.trials > 0].reset_index(drop=True)
+        if self._where.drawn and self.groups.empty:
+            self._say_what_there_is(list(groups.key))
+
+    def keys(self) -> list[str]:
+        """The keys of the trials, as they finished."""
+        return self._members()[0]
+
+    def read(self, *, histories: bool = False, answers: bool = False) -> pd.DataFrame:
+        """The trials, as they finished, as `Store.read` gives them, and named as the groups are.
+
+        With `answers` they have a column `wrong_answers`, too, unless they are of several settings.
+        """
+        from twofold.analysis import varying_settings
+        from twofold.settings import SECTIONING
+
+        keys, places = self._members()
+        found = _as_groups(self.store.read(keys, histories=histories), self.groups.iloc[places].set_axis(keys))
+        if answers and set(varying_settings(found)) <= set(SECTIONING):
+            found = found.assign(wrong_answers=found.key.map(self.store.wrong_answers(found.key)))
+        return found
+
+    def pages(self) -> Iterator[pd.DataFrame]:
+        """The trials, as they finished, some at a time, with a column for each factor of networks of one's own.
+
+        All pages have the same columns, whatever their trials lack, and there is one at least.
+        """
+        from twofold.analysis import with_factors
+        from twofold.results.cells import COUNTS
+
+        keys, places = self._members()
+        groups = with_factors(self.groups)
+        factors = [str(name) for name in groups if name not in self.groups]
+        for start in range(0, max(1, len(keys)), _A_PAGE):
+            some = slice(start, start + _A_PAGE)
+            page = _as_groups(self.store.read(keys[some]), groups.iloc[places[some]].set_axis(keys[some]), factors)
+            yield page.astype(dict.fromkeys(COUNTS, "Int64"))
+
+    def _members(self) -> tuple[list[str], list[int]]:
+        return self.store.members(list(self.groups.key), self._where)
+
+    def _say_what_there_is(self, groups: list[str]) -> None:
+        """Raise `SettingError` for the first choice of what is drawn that no trial fits."""
+        from twofold.analysis import none_has
+
+        where = self._where._replace(drawn={})
+        for name, values in self._where.drawn.items():
+            there = self.store.drawn(name, groups, where)
+            if not set(values).intersection(there):
+                raise none_has(name, list(values), there)
+            where = where._replace(drawn={**where.drawn, name: values})
+
+
+def _as_groups(trials: pd.DataFrame, groups: pd.DataFrame, factors: Sequence[str] = ()) -> pd.DataFrame:
+    """The trials, named as their groups are, with these columns of their groups after `network`.
+
+    `groups` has the group of each trial by its key.
+    """
+    of = groups.loc[trials.key]
+    named = [name for name in ("network", "relation", "data", "data_given") if name in of]
+    columns = list(trials)
+    after = columns.index("network") + 1
+    trials = trials.assign(**{name: of[name].to_numpy(object) for name in (*named, *factors)})
+    added = [name for name in named if name not in columns]
+    return trials[[*columns[:after], *factors, *columns[after:], *added]]
 
 
 def find_plan(store: Store, number: int) -> Recorded:
@@ -249,7 +321,7 @@ def read_table(
     histories: bool = False,
     answers: bool = False,
 ) -> pd.DataFrame:
-    """The chosen trials of a store, or of a file that `twofold results --csv` made; see `read_store`.
+    """The chosen trials of a store, or of a file that `twofold results --csv` made; see `Selection.read`.
 
     Raises `SettingError` for two sources or where no trial fits, `StoreError` or `DataError` where the source cannot
     be read.
@@ -260,7 +332,7 @@ def read_table(
 
     if csv is None:
         url = default_store() if store is None else store
-        table, _ = read_store(url, which, settings, histories=histories, answers=answers)
+        table = Selection(url, which, settings).read(histories=histories, answers=answers)
         return as_trials(table, ("network", "round"), crossed=True)
     for name, value in (("store", store), ("plan", which.plan)):
         if value is not None:

@@ -179,7 +179,7 @@ def delete(
     Example: twofold store delete --plan 3
     """
     from twofold.cli.output import asked, print_lines, say
-    from twofold.cli.selection import find_models, find_plan, read_store
+    from twofold.cli.selection import Selection, find_models, find_plan
     from twofold.errors import SettingError
     from twofold.report.text import deleting
     from twofold.results import Store
@@ -195,11 +195,11 @@ def delete(
         raise SettingError("`shared` is for a whole plan; give --plan and no other choice")
     opened = Store(store, create=False)
     plan = None if which.plan is None or more else find_plan(opened, which.plan)
-    keys = [] if all else opened.keys_of_plan(plan.number) if plan else read_store(store, which, settings)[0].key
+    keys = [] if all else opened.keys_of_plan(plan.number) if plan else Selection(store, which, settings).keys()
     opened, kept = Store(store), find_models(models, store)
     for note in opened.notes:
         say(note)
-    removal = removal_of_all(opened, kept) if all else removal_of(opened, kept, list(keys), plan=plan, shared=shared)
+    removal = removal_of_all(opened, kept) if all else removal_of(opened, kept, keys, plan=plan, shared=shared)
     if removal.is_empty and not all:
         say(deleting.NOTHING_THERE)
         return

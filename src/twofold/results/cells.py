@@ -26,6 +26,9 @@ TYPES: dict[str, type] = {
 # Columns in which a value may be missing.
 _NULLABLE = {column.name for column in trials.c if column.nullable}
 
+# Columns of whole numbers that some trials lack, which pandas takes for fractions.
+COUNTS = [name for name in TYPES if TYPES[name] is int and name in _NULLABLE]
+
 # How spreadsheets and people write true and false, in the languages that translate them.
 _TRUE, _FALSE = (
     {word.casefold() for word in words.split()}

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from twofold import __version__
 from twofold.data import Relation
 from twofold.data.relations import marked
-from twofold.errors import StoreError
+from twofold.errors import DataError, StoreError
 from twofold.results import plans as planning
+from twofold.results.cells import check_value
 from twofold.results.claims import Claims, Run, forgetting
 from twofold.results.database import (
     DEFAULT_URL,
@@ -29,8 +30,9 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
+from twofold.results.groups import COUNTED, DRAWN, LARGEST, TELLING, Columns, Where, check_counted
 from twofold.results.plans import Plan, Recorded
-from twofold.results.rows import answers_of, as_given, check_question, description_of, entry_of, values_of
+from twofold.results.rows import answers_of, as_given, check_question, damaged, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
 from twofold.results.sqlite import fold, vacuum, write_ahead
 from twofold.results.versions import check, look
@@ -50,6 +52,9 @@ _HISTORIES = ("train_loss", "dead_units_trace")
 
 # What tables and records of trials leave out.
 LONG_COLUMNS = (*_HISTORIES, "wrong_answers")
+
+# All trials of a store.
+ALL = Where()
 
 # What a run keeps of a trial that another did without: an earlier version, or one without --trace.
 KEPT_BESIDE = ("dead_units_trace", "wrong_answers")
@@ -280,12 +285,9 @@ class Store:
         keys: Iterable[str] | None = None,
         *,
         histories: bool = False,
-        plan: int | None = None,
-        since: str | None = None,
     ) -> pd.DataFrame:
         """A data frame with a row per stored trial: those of `keys`, in that order, or all, as they finished.
 
-        Of all those of a `plan`, by its number, or that finished `since` a moment of UTC in ISO 8601, may be chosen.
         With `histories` it has the columns `train_loss` (a list, one number per epoch) and `dead_units_trace`
         (a list of [first, second], or None) as well.
         """
@@ -299,19 +301,63 @@ class Store:
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                query = sa.select(*given).where(*self._chosen(plan, since))
-                rows += connection.execute(query.order_by(trials.c.finished_at, trials.c.key))
+                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
             else:
                 for some in _slices(wanted):
                     rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
         values = values_of(names, rows, self.url, text=self._engine.dialect.name == "sqlite")
         table = pd.DataFrame(list(zip(*values.values(), strict=True)), columns=names)
-        for name in ("validation_error", "digit_error", "distance_threshold", "true_share", "one_image_error"):
+        for name in ("validation_error", "digit_error", *LARGEST):
             table[name] = table[name].astype(float)
         if wanted is None:
             return table
         found = set(table.key)
         return table.set_index("key").loc[[key for key in wanted if key in found]].reset_index()
+
+    def groups(self, where: Where = ALL) -> pd.DataFrame:
+        """A row per group of trials that differ in nothing but what is drawn, as they first finished, of those `where`.
+
+        It has the columns of one of its trials that are the same in all, its draws, and of all those with what is drawn
+        as chosen `COUNTED`: how many `trials` (0 where none was drawn so), the `total` of their test errors and of the
+        `squares` of these, the `best` and the `worst`, the first round and the last. Where `distance_threshold`,
+        `true_share` and `one_image_error` are missing in some trials, they are those of others.
+        """
+        with self._errors(), self._engine.connect() as connection:
+            rows = connection.execute(self._by_name().groups(where)).all()
+        try:
+            for row in rows:
+                check_counted(row)
+        except DataError as error:
+            self.read()  # which says in which trial
+            raise damaged(self.url, f"in some trial {error}") from error
+        table = self.read(row.key for row in rows)
+        kept = ("key", *DRAWN, *TELLING, "arguments", "weight_sharing", "auxiliary_losses", *LARGEST)
+        counted = {name: [getattr(row, name) for row in rows] for name in (*COUNTED, *LARGEST)}
+        return table[[name for name in table if name in kept]].assign(**counted).astype(dict.fromkeys(LARGEST, float))
+
+    def members(self, groups: Sequence[str], where: Where = ALL) -> tuple[list[str], list[int]]:
+        """The keys of the trials `where` of some groups, as they finished, and the place of each one's group.
+
+        Groups are called by the keys that `groups` gives them.
+        """
+        place = {key: number for number, key in enumerate(groups)}
+        query = self._by_name().members(groups, where, self._engine.dialect.name)
+        keys: list[str] = []
+        places: list[int] = []
+        with self._errors(), self._engine.connect() as connection:
+            for key, of in connection.execute(query.execution_options(yield_per=_KEYS_PER_QUERY)):
+                keys.append(key)
+                places.append(place[of])
+        self._check_cells("key", (key for key in keys if not (type(key) is str and key.isascii())))
+        return keys, places
+
+    def drawn(self, name: str, groups: Sequence[str], where: Where = ALL) -> list[int]:
+        """The rounds, seeds, or rounds of initial weights that there are in some groups, in ascending order."""
+        query = self._by_name().values(name, groups, where, self._engine.dialect.name)
+        with self._errors(), self._engine.connect() as connection:
+            found = list(connection.scalars(query))
+        self._check_cells(name, found)
+        return sorted(found)
 
     def times(self, fingerprint: str, device: str, engine: str, settings: Sequence[str]) -> list[dict[str, Any]]:
         """How long trials on these images took, that were trained so: `seconds`, `epochs`, `pairs` and these settings.
@@ -587,11 +633,15 @@ class Store:
                 run = living[busy[min(of_plans)] if of_plans else min(claimed)]
                 raise _trained(run, f"plan {min(of_plans)}" if of_plans else "one of these trials")
 
-    def _chosen(self, plan: int | None, since: str | None) -> list[sa.ColumnElement[bool]]:
-        """The conditions that trials are a plan's, and finished since a moment."""
-        has_plans = plans.name in self._tables
-        of_plan = [] if plan is None else [planning.in_plan(plan) if has_plans else sa.false()]
-        return of_plan + ([] if since is None else [trials.c.finished_at >= since])
+    def _by_name(self) -> Columns:
+        return Columns(self._columns, has_plans=plans.name in self._tables)
+
+    def _check_cells(self, name: str, cells: Iterable[Any]) -> None:
+        try:
+            for cell in cells:
+                check_value(name, cell)
+        except DataError as error:
+            raise damaged(self.url, f"in some trial {error}") from error
 
     def _rows(self, query: sa.Select) -> list[dict[str, Any]]:
         with self._errors(), self._engine.connect() as connection:

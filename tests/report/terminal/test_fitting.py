@@ -5,10 +5,11 @@ import io
 import pandas as pd
 import pytest
 from rich.console import Console
+from tests.report.groups import listed
 from tests.report.made_up import made_up_trials
 
 from twofold.report.terminal.fitting import fitted
-from twofold.report.terminal.study import settings_table, summary_table
+from twofold.report.terminal.study import summary_table
 from twofold.report.terminal.tables import rich_table
 
 LONG = "abs(a - b) <= 1 and a != 'zebra'"
@@ -29,7 +30,7 @@ def several():
     return pd.concat([*tables, tables[0].assign(learning_rate=0.0003)], ignore_index=True)
 
 
-@pytest.mark.parametrize("make", [summary_table, settings_table])
+@pytest.mark.parametrize("make", [summary_table, listed])
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_words_stay_whole_in_any_width(make, width, encoding):

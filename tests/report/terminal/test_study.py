@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
+from tests.report.groups import groups_of
 from tests.report.made_up import made_up_trials
 
 from twofold.analysis import findings, study_reference, summary
@@ -115,7 +116,7 @@ def test_settings_that_vary_have_columns():
     for rate, rounds in (("0.001", 2), ("0.01", 3)):
         for name in NETWORKS:
             assert re.search(rf"{name} +{re.escape(rate)} +{rounds} ", text)
-    assert "Test error of 20 trials" in text_of(settings_table(both))
+    assert "Test error of 20 trials" in text_of(settings_table(groups_of(both)))
 
 
 def test_a_setting_that_a_network_does_not_use_is_shown_as_missing(made_up, tmp_path):
@@ -124,7 +125,7 @@ def test_a_setting_that_a_network_does_not_use_is_shown_as_missing(made_up, tmp_
     records = [{**row, "key": "ab" * 32} for row in both.to_dict("records")]
     collapse = findings(both).tables["collapse"]
     rates = drawn(rates_table(collapse, ["contrastive_margin"], leaky=False))
-    for table in (summary_table(both), settings_table(both), models_table(records, tmp_path), rates):
+    for table in (summary_table(both), settings_table(groups_of(both)), models_table(records, tmp_path), rates):
         cells = cells_of(table)
         assert cells["NetBase"]["contrastive\nmargin"] == "–"
         assert cells["Embed"]["contrastive\nmargin"] == "4"
@@ -132,7 +133,7 @@ def test_a_setting_that_a_network_does_not_use_is_shown_as_missing(made_up, tmp_
 
 
 def test_names_in_brackets_are_no_markup():
-    assert "/data/[old]/own.npz" in text_of(settings_table(made_up_trials(1, data="/data/[old]/own.npz")))
+    assert "/data/[old]/own.npz" in text_of(settings_table(groups_of(made_up_trials(1, data="/data/[old]/own.npz"))))
 
 
 @pytest.mark.parametrize("width", [60, 80])

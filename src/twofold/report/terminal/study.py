@@ -9,11 +9,11 @@ from rich.table import Table
 
 from twofold.analysis import (
     agreement,
-    as_trials,
     images_told_apart,
     in_order,
     is_crossed,
     summary,
+    summary_of_groups,
     varying_settings,
     without_unused,
 )
@@ -35,11 +35,11 @@ def summary_table(trials: pd.DataFrame) -> Table:
     return drawn(statistics.summary_table(rows, varied, paper, data, on_task(trials)))
 
 
-def settings_table(trials: pd.DataFrame) -> Table:
-    """What a store holds: a line per network and setting."""
-    crossed = int(is_crossed(trials).sum())
-    trials = as_trials(trials)
-    varying = {*varying_settings(trials), "data", "optimizer"}
+def settings_table(groups: pd.DataFrame) -> Table:
+    """What a store holds, by its groups of trials (`Store.groups`): a line per network and setting."""
+    crossed = is_crossed(groups)
+    groups, others = groups[~crossed], groups[crossed]
+    varying = {*varying_settings(groups), "data", "optimizer"}
     varied = [name for name in COMPARED if name in varying]
     columns = [
         *map(value_column, ("network", *varied)),
@@ -48,10 +48,10 @@ def settings_table(trials: pd.DataFrame) -> Table:
         statistics.SD,
         statistics.RANGE,
     ]
-    rows = summary(without_unused(trials), ["network", *varied])
-    title = f"Test error of {counted(len(trials), 'trial')}"
-    below = [*notes.identities_note(trials.network), *chance_notes(rows, varied)]
-    below += [notes.crossed_note(crossed)] if crossed else []
+    rows = summary_of_groups(without_unused(groups), ["network", *varied])
+    title = f"Test error of {counted(int(groups.trials.sum()), 'trial')}"
+    below = [*notes.identities_note(groups.network), *chance_notes(rows, varied)]
+    below += [notes.crossed_note(int(others.trials.sum()))] if len(others) else []
     return drawn(TextTable(title, columns, rows_of(rows), below))
 
 

@@ -60,5 +60,6 @@ def sections_notes(found: Sequence[Section], shown: int = MOST_SECTIONS) -> list
 
 def _fresh_option(found: Sequence[Section]) -> str:
     """What chooses the fresh rounds that there are."""
-    rounds = [number for section in found if section.told[FRESH] for number in section.trials["round"]]
-    return f"--rounds {min(rounds)}-{max(rounds)}"
+    fresh = [section.trials for section in found if section.told[FRESH]]
+    first = min(trials.get("first_round", trials["round"]).min() for trials in fresh)
+    return f"--rounds {first}-{max(trials.get('last_round', trials['round']).max() for trials in fresh)}"
