@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own mutations clean
+.PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own bench-large-store mutations clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -69,6 +69,10 @@ bench: $(VENV)/.installed-test
 # Networks of one's own beside PyTorch.
 bench-own: $(VENV)/.installed-test
 	$(BIN)/python benchmarks/own_networks.py
+
+# What it takes to read a store of a million trials.
+bench-large-store: $(VENV)/.installed-test
+	$(BIN)/python -m benchmarks.large_store
 
 # Ten thousand wrong files for each reader of files that may come from anybody.
 mutations: $(VENV)/.installed-test

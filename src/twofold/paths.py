@@ -32,7 +32,7 @@ def typed_path(name: str, value: Any) -> Path:
 
 def is_text(text: str) -> bool:
     """Whether all of it can be stored and shown: Python takes bytes of a name that are no text for half characters."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def try_folder(folder: Path) -> None:

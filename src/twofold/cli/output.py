@@ -72,11 +72,11 @@ def print_json(table: pd.DataFrame) -> None:
 
 
 def print_json_pages(pages: Iterable[pd.DataFrame]) -> None:
-    """Print trials, some at a time, as one JSON array; what is missing or not a number is null."""
+    """Print trials, some at a time, as one JSON array, each on a line; what is missing or not a number is null."""
     before = "["
     for page in pages:
         for row in json_rows(page):
-            print(before, json.dumps(row, indent=1).replace("\n", "\n "), sep="\n ", end="")
+            print(before, json.dumps(row), sep="\n ", end="")
             before = ","
     print("[]" if before == "[" else "\n]")
 

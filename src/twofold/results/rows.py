@@ -117,15 +117,12 @@ def damaged(shown_url: str, what: str) -> StoreError:
 
 def _values(name: str, given: Sequence[Any], keys: Sequence[Any], shown_url: str, text: bool) -> list[Any]:
     known: dict[Hashable, Any] = {}  # of each value once: most columns have few
-    values = []
-    for cell, key in zip(given, keys, strict=True):
-        at = (type(cell), cell) if cell.__hash__ else id(cell)
+    places = [(type(cell), cell) if cell.__hash__ else id(cell) for cell in given]
+    for at, cell, key in zip(places, given, keys, strict=True):
         if at not in known:
             try:
-                value = value_in(name, cell) if text else cell
-                check_value(name, value)
+                known[at] = value_in(name, cell) if text else cell
+                check_value(name, known[at])
             except DataError as error:
                 raise damaged(shown_url, f"in the trial {shown(key)}, {error}") from error
-            known[at] = value
-        values.append(known[at])
-    return values
+    return [known[at] for at in places]
