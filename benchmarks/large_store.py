@@ -74,8 +74,8 @@ def fill(path: Path, count: int, settings: int) -> None:
         "train_loss": f"'[{losses}]'",
         "finished_at": "strftime('%Y-%m-%dT%H:%M:%f+00:00', 1.7e9 + n / 20.0, 'unixepoch')",
     }
-    names = list(trials.c.keys())
-    values = ", ".join(made.get(name, f"one.{name}") for name in names)
+    columns = [column.name for column in trials.c]
+    names, values = ", ".join(columns), ", ".join(made.get(name, f"one.{name}") for name in columns)
     engine = sa.create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
         connection.connection.driver_connection.create_function("wrong", 1, _first_wrong, deterministic=True)
@@ -119,6 +119,8 @@ def main() -> None:
             filling = multiprocessing.get_context("spawn").Process(target=fill, args=(path, *made))
             filling.start()
             filling.join()
+            if filling.exitcode:
+                raise SystemExit("the store could not be made")
         title = f"{options.trials:,} trials of {options.settings:,} settings, {path.stat().st_size / 1e9:.2f} GB"
         table = Table("command", "seconds (median, least to most)", "memory MB", "output MB", title=title)
         for command in _COMMANDS:
