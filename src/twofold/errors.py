@@ -13,14 +13,13 @@ _OF_EXTRAS = {
     "cluster": ("Ray", ("ray",)),
 }
 
-# Where a URL has a password: between a colon and the @ before the host, or in a parameter that is called so.
-_SECRET = re.compile(r"(:(?!//))\S+(?=@)|([?&]\w*(?:pas|pw|secret|token|key)\w*=)(?!\*\*\*)[^\s&]+", re.IGNORECASE)
+# What stands before a password of a URL: a colon, where an @ comes later, or a parameter that is called so. What has
+# been passed is not looked at again, so that a text takes as long as its length.
+_BEFORE_SECRET = re.compile(r":(?!//)|[?&](\w*+)=(?!\*\*\*)")
+_SECRETS = re.compile("pas|pw|secret|token|key", re.IGNORECASE)
 
 # Longer values are cut in errors, and longer texts of other programs, which may quote whole files.
 _LONGEST, _LONGEST_CAUSE = 80, 400
-
-# Of a value that is quoted so many characters are looked at.
-_LONGEST_LOOKED_AT = 2000
 
 
 class TwofoldError(Exception):
@@ -115,7 +114,22 @@ def needing(extra: str, what: str) -> Iterator[None]:
 
 def hidden(text: str) -> str:
     """A text in which no password of a URL can be read, whether the URL is written right or not."""
-    return _SECRET.sub(lambda match: f"{match[1] or match[2]}***", text)
+    return re.sub(r"\S+", lambda word: _hidden_in(word[0]), text)
+
+
+def _hidden_in(word: str) -> str:
+    """The same of a text without blanks."""
+    host, told, place = word.rfind("@"), [], 0
+    while before := _BEFORE_SECRET.search(word, place):
+        start = end = before.end()
+        if before[1] is None:
+            end = max(start, host)
+        elif _SECRETS.search(before[1]):
+            following = word.find("&", start)
+            end = len(word) if following < 0 else following
+        told += [word[place:start], "***" if end > start else ""]
+        place = end
+    return "".join(told) + word[place:]
 
 
 def shown(value: object) -> str:
@@ -124,8 +138,7 @@ def shown(value: object) -> str:
         text = value if isinstance(value, str) else repr(value)
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
-    # What is looked for passwords in takes as long as the square of its length; a URL is shorter than this.
-    text = hidden(text[:_LONGEST_LOOKED_AT])
+    text = hidden(text)
     cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
 

@@ -24,7 +24,8 @@ def test_killed_while_a_network_is_written(other, tmp_path):
 
 @pytest.mark.skipif(not kills.can_trace(), reason="strace, which kills at a call, is not here or may do nothing")
 def test_killed_before_a_call_that_writes(other, tmp_path):
-    tally = kills.at_calls(tmp_path / "it", other, 1)
+    (call,) = kills.evenly(kills.calls_of(tmp_path / "it", other.study)["pwrite64"], 1)
+    tally = kills.before_call(tmp_path / "it", other, call)
     assert (tally.kills, tally.spent, tally.wrong) == (1, 0, [])
 
 

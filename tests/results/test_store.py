@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.results.conftest import in_tables
+from tests.study.stores import journal_of, runs_in
 
 from twofold.errors import StoreError
 from twofold.results import Store, new_owner
@@ -161,6 +162,19 @@ def test_the_claim_of_a_dead_process_does_not_count(store, path, launch):
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and is not waited for
     assert claimed(store, new_owner())
+
+
+def test_what_others_write_now_is_left_to_them(store, path):
+    """Their runs, and the journal by which SQLite undoes what they have not written in full."""
+    assert claimed(store, new_owner())
+    store.rest()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("delete from claims")
+        before = journal_of(path).read_bytes()
+        store.tidy()
+        assert journal_of(path).read_bytes() == before
+        other.rollback()
+    assert (runs_in(path), sql(path, "select count(*) from claims")) == (1, [(1,)])
 
 
 @pytest.mark.parametrize("process", ["", "another-start/1:1:1", "not of ours", ":::"])

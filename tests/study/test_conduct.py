@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from tests.study.stores import killed_at_its_end, runs_in
 
 from twofold.data import load_images
 from twofold.errors import DataError, SettingError
@@ -230,6 +231,15 @@ def test_only_what_the_store_lacks_is_trained(mixed):
     table_of(trials, store=store, listener=again)
     assert again.begun == [(12, 12, 0)]
     assert again.rows == []
+
+
+def test_what_a_killed_run_left_is_cleared_where_nothing_is_left_to_train(tmp_path):
+    """A run that was killed after its last trial had still to say that it ends, and to close its store."""
+    path, trials = tmp_path / "r.db", plan()
+    table_of(trials, store=Store(path))
+    killed_at_its_end(path)
+    table_of(trials, store=Store(path))
+    assert (runs_in(path), [file.name for file in tmp_path.iterdir()]) == (0, ["r.db"])
 
 
 class Interrupter(Silence):

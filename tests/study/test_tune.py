@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import optuna
 import pytest
+from tests.study.stores import killed_at_its_end, runs_in
 
 from twofold.data import load_images
 from twofold.errors import SettingError, StoreAway
@@ -81,6 +82,14 @@ def test_a_search_spends_its_budget_on_proposals_within_the_space(search, conduc
     assert "aux_weight" not in found.proposals
     lowest = found.proposals[found.proposals.validation_error == found.proposals.validation_error.min()]
     assert found.best == lowest.drop(columns="validation_error").to_dict("records")[0]
+
+
+def test_a_search_that_is_complete_clears_what_a_killed_run_left(search, conducted, tmp_path):
+    path = tmp_path / "s.db"
+    conducted(search, Store(path), 2)
+    killed_at_its_end(path)
+    conducted(search, Store(path), 2)
+    assert (runs_in(path), [file.name for file in tmp_path.iterdir()]) == (0, ["s.db"])
 
 
 def test_a_proposal_is_judged_by_its_mean_validation_error(search, conducted, tmp_path):

@@ -129,7 +129,7 @@ class Claims:
         with writing(self._engine) as connection:
             _forget(connection, owner)
 
-    def forget_the_dead(self, owner: str) -> None:
+    def forget_the_dead(self, owner: str = "") -> None:
         """Forget the runs that are no more, but never `owner`: exactly one of those who see it does so.
 
         A run is no more where its process was on this machine and has ended, or where its beats stand still.

@@ -61,7 +61,10 @@ def fold(engine: sa.Engine) -> None:
         try:
             cursor = raw.cursor()
             cursor.execute("PRAGMA busy_timeout=0")
-            cursor.execute("PRAGMA journal_mode=DELETE")
+            # The last deletes an empty journal too, which a killed run may leave: SQLite looks for it only when the
+            # mode was another.
+            for mode in ("DELETE", "PERSIST", "DELETE"):
+                cursor.execute(f"PRAGMA journal_mode={mode}")
         finally:
             raw.invalidate()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -417,6 +417,15 @@ class Store:
             fold(self._engine)
         elif self.is_shared:
             self._engine.dispose()
+
+    def tidy(self) -> None:
+        """Forget runs that were killed, and `rest`: what a run does that has nothing to train.
+
+        Where the store cannot be written now, what they left stays.
+        """
+        with suppress(StoreError), self._errors():
+            self._claims.forget_the_dead()
+        self.rest()
 
     def claim(
         self,

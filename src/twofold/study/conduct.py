@@ -86,6 +86,8 @@ def conduct(
         to_train = {trial.key for trial in missing}
         listener.known(lambda: store.tested(trial.key for trial in trials if trial.key not in to_train))
         listener.expect(ahead)
+    else:
+        store.tidy()  # a run that was killed after its last trial may have left something
     waiting = False
     with ExitStack() as ending:
         while missing:

@@ -262,6 +262,8 @@ def tune(
     if left:
         rest = [max(0, wanted - there) for wanted, there in zip(most, done, strict=True)]
         listener.expect(lambda: _ahead(searches, rest, digits, devices, store, seed=seed, trace=trace, keep=keep))
+    else:
+        store.tidy()
     for search, study, wanted, there in zip(searches, studies, most, done, strict=True):
         if there:
             listener.note(f"{search.name}: {there} of {wanted} proposals are done already")

@@ -1,13 +1,16 @@
-"""One study, killed again and again: at random moments, while it writes a network, and at each call that writes."""
+"""One study, killed again and again: at random moments, while it writes a network, and before calls that write."""
 
 from __future__ import annotations
 
 import random
 import re
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +26,14 @@ STUDY = ("study", "--rounds", "2", *SIZES)
 # Less to do, where the same is done for every call.
 SHORT = ("study", "--networks", "NetWS", "--rounds", "2", *SIZES)
 
-# Calls that write, or make, rename and delete what was written. A file that was only opened is as it was, or empty: as
-# it is at the next of these calls.
-CALLS = "write,pwrite64,writev,fsync,fdatasync,ftruncate,?rename,renameat,renameat2,?unlink,unlinkat,?mkdir,mkdirat"
+# Calls that write, or make, rename and delete what was written.
+CALLS = (
+    "?open,openat,?creat,write,pwrite64,writev,fsync,fdatasync,truncate,ftruncate,?link,linkat,?rename,renameat,renameat2,"
+    "?unlink,unlinkat,?mkdir,mkdirat,?rmdir"
+)
+
+# How many studies are killed at the same time.
+_SIDE_BY_SIDE = 2
 
 
 class Undisturbed(NamedTuple):
@@ -45,7 +53,7 @@ class Call(NamedTuple):
 
 @dataclass
 class Tally:
-    """What came of a kind of kill. A kill is `spent` that came after the end of the command."""
+    """What came of a kind of kill. A kill is `spent` that came after the end of the command, or at another call."""
 
     kind: str
     kills: int = 0
@@ -62,6 +70,23 @@ class Tally:
         self.again += again
         if again > kills:  # one worker: one training was under way at each
             self.wrong.append(f"{again} trainings were done again after {kills} kills")
+
+    def add(self, other: Tally) -> None:
+        """Count what came of more kills of the kind."""
+        self.kills += other.kills
+        self.spent += other.spent
+        self.again += other.again
+        self.studies += other.studies
+        self.wrong += other.wrong
+
+
+def together(kind: str, jobs: Iterable[Callable[[], Tally]]) -> Tally:
+    """What comes of several parts of a kind of kill, some at the same time."""
+    tally = Tally(kind)
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for part in pool.map(lambda job: job(), jobs):
+            tally.add(part)
+    return tally
 
 
 def undisturbed(folder: Path, study: tuple[str, ...], *, times: int = 2) -> Undisturbed:
@@ -123,54 +148,70 @@ def can_trace() -> bool:
     return bool(shutil.which("strace")) and not subprocess.run(["strace", "-o", "/dev/null", "true"]).returncode
 
 
-def at_calls(folder: Path, other: Undisturbed, most: int) -> Tally:
-    """Kill a study before each of the calls that write in its folder, or before `most` of them that lie evenly."""
-    calls = _calls(_empty(folder), other.study)
-    every = -(-len(calls) // most)
-    chosen = calls[every // 2 :: every]
-    tally = Tally(f"at {len(chosen)} of {len(calls)} calls that write")
-    for call in chosen:
-        killed = _killed_at(call, _empty(folder), other.study)
-        tally.kills, tally.spent = tally.kills + killed, tally.spent + (not killed)
-        _complete(folder, other.study)
-        tally.count(folder, other.store, int(killed))
-    return tally
-
-
-def _calls(place: Path, study: tuple[str, ...]) -> list[Call]:
-    """The calls that write in the folder of a study which nobody disturbs, in their order."""
+def calls_of(folder: Path, study: tuple[str, ...]) -> dict[str, list[Call]]:
+    """The calls by which a study that nobody disturbs writes in its folder, by their names, in their order."""
+    place = _empty(folder)
     with launching() as launch:
-        finish(_start(launch, place, study, "-y", "-s", "0", "-e", f"trace={CALLS}"))
-    counts, calls = Counter[str](), []
-    for line in _report(place).read_text(errors="replace").splitlines():
+        finish(_start(launch, place, study, *_traced(CALLS)))
+    counts, calls = Counter[str](), dict[str, list[Call]]()
+    for line in _report(place):
         if match := re.match(r"(\w+)\(", line):
-            counts[match[1]] += 1
-            if LOG not in line and _is_in(place, line):
-                calls.append(Call(match[1], counts[match[1]]))
+            name = match[1]
+            counts[name] += 1
+            if LOG not in line and _writes_in(place, line):
+                calls.setdefault(name, []).append(Call(name, counts[name]))
     return calls
 
 
-def _killed_at(call: Call, place: Path, study: tuple[str, ...]) -> bool:
-    """Whether a run was killed before a call, which it has not made then."""
+def evenly(calls: list[Call], most: int) -> list[Call]:
+    """All of the calls, or `most` of them that lie evenly."""
+    count = min(most, len(calls))
+    return [calls[(2 * number + 1) * len(calls) // (2 * count)] for number in range(count)]
+
+
+def before_call(folder: Path, other: Undisturbed, call: Call) -> Tally:
+    """Kill a study before a call, which it has not made then."""
+    place, tally = _empty(folder), Tally(f"before {call.name}")
     with launching() as launch:
         inject = f"inject={call.name}:signal=KILL:when={call.number}"
-        process = _start(launch, place, study, "-e", f"trace={call.name}", "-e", inject)
+        process = _start(launch, place, other.study, *_traced(call.name), "-e", inject)
         process.communicate(timeout=600)
-    return process.returncode != 0
+    killed = process.returncode == -signal.SIGKILL
+    *_, last = ["", *_report(place)]
+    there = killed and _writes_in(place, last)
+    tally.kills, tally.spent = int(there), int(not there)
+    _complete(place, other.study)
+    tally.count(place, other.store, int(killed))
+    shutil.rmtree(place)
+    return tally
+
+
+def _traced(calls: str) -> tuple[str, ...]:
+    """The options of strace that show these calls, and of which files they are."""
+    return "-y", "-s", "0", "-e", f"trace={calls}"
 
 
 def _start(launch: Launch, place: Path, study: tuple[str, ...], *options: str) -> subprocess.Popen:
     """Start a study; with options of strace, which sees the calls of its first thread: that is the one that stores."""
-    before = ("strace", "-qq", "-o", str(_report(place)), *options) if options else ()
+    before = ("strace", "-qq", "-o", str(_told(place)), *options) if options else ()
     return start(launch, place, *study, "--store", STORE, before=before)
 
 
-def _report(place: Path) -> Path:
+def _told(place: Path) -> Path:
     return place.with_name(f"{place.name}.calls")
 
 
-def _is_in(place: Path, line: str) -> bool:
-    """Whether a call that strace shows is of a file in a folder, which is the program's, too."""
+def _report(place: Path) -> Iterator[str]:
+    """The lines that strace wrote of a run, which are deleted."""
+    lines = _told(place).read_text(errors="replace").splitlines()
+    _told(place).unlink()
+    return iter(lines)
+
+
+def _writes_in(place: Path, line: str) -> bool:
+    """Whether a call that strace shows writes in a folder, which is the program's, too."""
+    if line.startswith("open") and not re.search("O_WRONLY|O_RDWR", line):
+        return False
     paths = re.findall(r'\d<(/[^>]*)>|"([^"]+)"', line)
     return any(Path(place, opened or named).is_relative_to(place) for opened, named in paths)
 
