@@ -167,3 +167,5 @@ def test_all_weights_of_another_round_make_no_rounds(run, folder):
         "study", "--networks", "NetWS", "--rounds", "2", "--weight-rounds", "9-9", *SIZES, "--store", "c.db"
     )
     assert (code, "2 trials with the initial weights of another round" in out) == (0, True), (code, out, err)
+    code, out, err = run("results", "--store", "c.db")
+    assert (code, out.startswith("Left out of all tables over rounds: 2 trials")) == (0, True), (code, out, err)

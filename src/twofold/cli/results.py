@@ -42,9 +42,10 @@ def results(
         return
     chosen = Selection(store, which, settings)  # first: it loads what follows while the database counts
 
-    from twofold.analysis import sections
+    from twofold.analysis import is_crossed, sections
     from twofold.cli.output import print_csv_pages, print_heading, print_json_pages, print_lines, print_table, say
     from twofold.report.terminal.study import settings_table
+    from twofold.report.text.notes import crossed_note
     from twofold.report.text.sections import section_heading, sections_notes
 
     if json:
@@ -59,7 +60,10 @@ def results(
         for place, section in enumerate(alike):
             if section.told:
                 print_heading(section_heading(place, len(alike), section.told))
-            print_table(settings_table(section.trials))
+            if is_crossed(section.trials).all():  # then there are no rounds to give means of
+                print_lines([crossed_note(int(section.trials.trials.sum()))])
+            else:
+                print_table(settings_table(section.trials))
 
 
 def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_csv: bool) -> None:
