@@ -30,7 +30,7 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
-from twofold.results.groups import COUNTED, DRAWN, LARGEST, TELLING, Columns, Where, check_counted
+from twofold.results.groups import COUNTED, DRAWN, LARGEST, TELLING, Columns, Where, check_counted, without_sorting
 from twofold.results.plans import Plan, Recorded
 from twofold.results.rows import answers_of, as_given, check_question, damaged, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
@@ -323,6 +323,7 @@ class Store:
         `true_share` and `one_image_error` are missing in some trials, they are those of others.
         """
         with self._errors(), self._engine.connect() as connection:
+            without_sorting(connection)
             rows = connection.execute(self._by_name().groups(where)).all()
         try:
             for row in rows:
