@@ -58,7 +58,7 @@ class LiveDisplay(Course):
 
     def note(self, text: str) -> None:
         """See `twofold.study.listener.Listener`."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=not self.console.is_terminal)
 
     def changed(self) -> None:
         """See `Course`."""

@@ -101,8 +101,8 @@ _STATISTICS = {
 def settings_note(findings: Findings) -> str:
     """The settings that all trials share."""
     fixed = {name: values[0] for name, values in findings.settings.items() if len(values) == 1}
-    listed = ", ".join(f"{words(name)} {value_text(value)}" for name, value in fixed.items())
-    return f"Settings: {listed}." if fixed else "The table tells of no setting that all trials share."
+    told = ", ".join(f"{words(name)} {value_text(value)}" for name, value in fixed.items())
+    return f"Settings: {told}." if fixed else "The table tells of no setting that all trials share."
 
 
 def choose_note(findings: Findings) -> str:
@@ -111,7 +111,7 @@ def choose_note(findings: Findings) -> str:
     several = [f"{words(name)} ({', '.join(map(value_text, findings.settings[name]))})" for name in varied]
     return (
         f"Several settings: {', '.join(several)}. Rounds pair up within one setting only: choose one with "
-        f"{' and '.join(map(option, varied))} for differences, effects, spreads and the comparison with the paper."
+        f"{listed(list(map(option, varied)))} for differences, effects, spreads and the comparison with the paper."
     )
 
 
