@@ -74,7 +74,8 @@ def _safe(name: str) -> Iterator[SafeStream]:
 def tell(text: str) -> None:
     """Print a text to standard error. A terminal breaks a line between words; several, which may be code, stay."""
     if sys.stderr.isatty() and "\n" not in text:
-        text = textwrap.fill(text, shutil.get_terminal_size().columns, break_long_words=False, break_on_hyphens=False)
+        room = shutil.get_terminal_size((next(filter(None, _terminal_widths()), 80), 0)).columns
+        text = textwrap.fill(text, room, break_long_words=False, break_on_hyphens=False)
     print(text, file=sys.stderr)
 
 
