@@ -177,7 +177,7 @@ def _apart_alone(alike: Sequence[Row], tests: int) -> Iterator[str]:
     if len(alone) > _MOST_PAIRS:
         yield f"Of {len(alone)} of them {leaves_out_0(tests)}"
     elif alone:
-        yield f"{listed([_both(row) for row in alone])}: {leaves_out_0(tests)}"
+        yield f"{'; '.join(map(_both, alone))}: {leaves_out_0(tests)}"
 
 
 def _both(row: Row) -> str:
@@ -306,12 +306,12 @@ def components_notes(components: pd.DataFrame) -> Iterator[str]:
 
 
 def counting_notes(counting: pd.DataFrame) -> Iterator[str]:
-    """What counting is, and what more test pairs would win."""
+    """What counting is, and what more test pairs would win, where the spread seen is no less than counting alone makes."""
     yield COUNTING.format(pairs=_test_pairs(counting))
     won = counting.assign(narrower=1 - counting.sd_more / counting.sd).dropna(subset="narrower")
-    if won.empty:
-        return
-    yield f"With {MORE_PAIRS} times as many test pairs intervals would be narrower by {_narrower(won)}."
+    won = won[won.narrower > 0]
+    if len(won):
+        yield f"With {MORE_PAIRS} times as many test pairs intervals would be narrower by {_narrower(won)}."
     if (counting.share >= 1).any():
         yield "Where counting alone makes more than the spread seen, its share is shown as 100 %."
 
