@@ -91,7 +91,7 @@ def network_title(facts: NetworkFacts) -> str:
         answers = "; answers by a threshold on the distance of embeddings" if embeds else ""
         return f"{facts.name}: {parameters_text(facts)}{answers}"
     losses = "with auxiliary losses" if facts.auxiliary_losses else "without auxiliary losses"
-    return f"{facts.name}: {weights_text(facts.weight_sharing)}, {losses}"
+    return f"{facts.name}: {weights_text(bool(facts.weight_sharing))}, {losses}"
 
 
 def weights_text(shared: bool) -> str:

@@ -306,7 +306,7 @@ def components_notes(components: pd.DataFrame) -> Iterator[str]:
 
 
 def counting_notes(counting: pd.DataFrame) -> Iterator[str]:
-    """What counting is, and what more test pairs would win, where the spread seen is no less than counting alone makes."""
+    """What counting is, and what more test pairs would win; not where counting alone makes more than was seen."""
     yield COUNTING.format(pairs=_test_pairs(counting))
     won = counting.assign(narrower=1 - counting.sd_more / counting.sd).dropna(subset="narrower")
     won = won[won.narrower > 0]
