@@ -29,12 +29,6 @@ def printed(table, width, encoding="utf-8"):
     return file.read()
 
 
-def printed_whole(table):
-    file = io.StringIO()
-    Console(width=1000, file=file).print(table)
-    return file.getvalue()
-
-
 def several():
     tables = [made_up_trials(3, relation=relation, data="animals-and-plants", **CHANCE) for relation in ("<=", LONG)]
     return pd.concat([*tables, tables[0].assign(learning_rate=0.0003)], ignore_index=True)
@@ -85,8 +79,10 @@ def test_cut_numbers_are_told_apart_and_begin_as_they_did(numbers):
 
 def test_what_stands_below_a_table_ends_its_lines_between_words_and_beside_no_sign():
     below = "of the others 11.40 % and of these 12.30 % " * 5
-    table = whole(rich_table("", ["network", "mean %"], [["NetBase", "1.00"]], caption=below))
-    lines = printed_whole(table).splitlines()
+    table = rich_table("", ["network", "mean %"], [["NetBase", "1.00"]], caption=below)
+    file = io.StringIO()
+    Console(width=1000, file=file).print(*whole(table), sep="\n")
+    lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 60
     assert not [line for line in lines if line.startswith("%")]
     assert " ".join(" ".join(lines).split()).endswith(below.strip())

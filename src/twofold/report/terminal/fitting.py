@@ -90,12 +90,11 @@ def _tables(table: Table, console: Console) -> list[Table]:
     return tables
 
 
-def whole(table: Table) -> Table:
-    """The table as wide as it needs to be, with what stands below it in lines of that width."""
-    if table.caption:
-        below, table.caption = str(table.caption), None
-        table.caption = captioned(_broken(below, max(measured(table), _LEAST_BELOW), _WORDS))
-    return table
+def whole(table: Table) -> list[Table | Text]:
+    """The table as wide as it needs to be, and what stands below it in lines of that width."""
+    below, table.caption = table.caption, None
+    width = max(measured(table), _LEAST_BELOW)
+    return [table, *([captioned(_broken(str(below), width, _WORDS))] if below else [])]
 
 
 def measured(table: Table) -> int:
