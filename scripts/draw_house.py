@@ -71,7 +71,7 @@ def draw(package: Path) -> Figure:
         along = places[above] > places[below]
         side = 6.4 if (places[above] + places[below]) % 2 else 3.6
         distance = abs(places[above] - places[below])
-        bend = (0.28 + 0.02 * distance) * (-1 if (side > 5) == along else 1)
+        bend = 10 / (distance + 20) * (-1 if (side > 5) == along else 1)  # long arrows stay within the figure
         arrow = FancyArrowPatch(
             (side, places[above] - 0.05), (side, places[below] + 0.05), connectionstyle=f"arc3,rad={bend}",
             arrowstyle="-|>", mutation_scale=9, lw=0.6 + 0.12 * min(count, 12), color=INK if along else AGAINST,

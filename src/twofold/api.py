@@ -41,7 +41,7 @@ from twofold.report.terminal.study import summary_table
 from twofold.report.terminal.tune import best_settings_table
 from twofold.report.text.told import results_of
 from twofold.results import DEFAULT_URL, ModelStore, Store, models_folder
-from twofold.results.plans import COMMANDS
+from twofold.results.plans import COMMANDS, Plan
 from twofold.settings import COMPARED, SETTINGS, Settings, check_whole, round_numbers, settings_class, several
 from twofold.study import Trial, factorial, fresh_rounds
 from twofold.study.asking import ask
@@ -135,18 +135,8 @@ class Study(Settings):
 
         Raises `SettingError`, `DataError`, `StoreError` or `ClusterError`, each with what to do about it.
         """
-        return run_together(
-            [self],
-            command,
-            workers=workers,
-            store=store,
-            progress=progress,
-            trace=trace,
-            keep_models=keep_models,
-            models=models,
-            cluster=cluster,
-            on_row=on_row,
-        )
+        running = Running(store, workers, progress, trace, keep_models, models, cluster, on_row)
+        return run_together([self], command, running)
 
     def dry_run(
         self,
@@ -162,16 +152,15 @@ class Study(Settings):
         Nothing is stored, and no file or folder is made. The time comes from trials in the store, or from a measurement
         of some seconds: see `twofold.study.forecast`. Raises what `run` raises.
         """
-        check_workers(workers)
-        check_keep(keep_models)
+        running = Running(store, workers, trace=trace, keep_models=keep_models, models=models)
         trials = self.trials()
         self._check_used(store, trials)
         there = Store.if_there(store)
-        keeper = self._keeper(keep_models, there, store, models, look=True)(trials) if there else None
+        keeper = running.keeper(there, self._source, look=True)(trials) if there else None
         missing = lacking(trials, there, trace=trace, keeper=keeper)
         if not missing:
             return NOTHING
-        with _devices(workers, None, Silence()) as devices:
+        with running.devices() as devices:
             return forecast(missing, self._source, devices(), store=there, trace=trace, keep=keep_models)
 
     def tune(
@@ -205,12 +194,11 @@ class Study(Settings):
         with needing("tune", "tuning"):
             from twofold.study.tune import tune
         budget = check_whole("budget", budget, least=1)
-        _check_running(workers, cluster)
-        check_keep(keep_models)
+        running = Running(store, workers, progress, trace, keep_models, models, cluster, on_row)
         start, searches = self._searches(space, together, batch)
         asked = {"batch": searches[0].batch, "space": searches[0].space.written}
         opened = Store(store)
-        with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
+        with running.listener(opened) as listener, running.devices(listener) as devices:
             found = tune(
                 searches,
                 budget=budget,
@@ -220,7 +208,7 @@ class Study(Settings):
                 listener=listener,
                 seed=several(self.seed)[0],
                 trace=trace,
-                keeper_of=self._keeper(keep_models, opened, store, models),
+                keeper_of=running.keeper(opened, self._source),
                 content=start._plan_of([start._in_words([])], budget=budget, together=together, **asked),
                 keep=keep_models,
                 on_row=on_row,
@@ -246,10 +234,9 @@ class Study(Settings):
         with needing("tune", "tuning"):
             from twofold.study.tune import ahead
         budget = check_whole("budget", budget, least=1)
-        check_workers(workers)
-        check_keep(keep_models)
+        running = Running(store, workers, trace=trace, keep_models=keep_models)
         _, searches = self._searches(space, together, batch)
-        with _devices(workers, None, Silence()) as devices:
+        with running.devices() as devices:
             return ahead(
                 searches,
                 budget=budget,
@@ -350,13 +337,6 @@ class Study(Settings):
             return replace(self, **{name: values[0] for name, values in kept.items() if len(values) == 1})
         return self
 
-    def _keeper(
-        self, keep: str, opened: Store, url: str | Path, models: str | Path | None, *, look: bool = False
-    ) -> Callable[[Sequence[Trial]], Keeper]:
-        """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
-        kept = ModelStore(models_folder(url) if models is None else models)
-        return lambda trials: Keeper(keep, kept, opened, trials, self._source, look=look)
-
     def _check_used(self, store: str | Path, trials: Sequence[Trial]) -> str:
         """Refuse settings that no network of the study uses, unless an earlier version has trained it all with them.
 
@@ -419,48 +399,99 @@ def planned_studies(content: Mapping[str, Any], data_dir: Path | None = None) ->
     ]
 
 
-def run_together(
-    studies: Sequence[Study],
-    command: str,
-    *,
-    workers: int | None = None,
-    store: str | Path = DEFAULT_URL,
-    progress: bool = True,
-    trace: bool = False,
-    keep_models: str = "none",
-    models: str | Path | None = None,
-    cluster: str | None = None,
-    on_row: OnRow | None = None,
-) -> StudyResult:
+@dataclass(frozen=True)
+class Running:
+    """How trials are trained: what all that trains or looks ahead takes, as `Study.run` says it, checked.
+
+    Raises `SettingError` or `ExtraError` for what cannot be trained on; nothing is started for it.
+    """
+
+    store: str | Path = DEFAULT_URL
+    workers: int | None = None
+    progress: bool = True
+    trace: bool = False
+    keep_models: str = "none"
+    models: str | Path | None = None
+    cluster: str | None = None
+    on_row: OnRow | None = None
+
+    def __post_init__(self) -> None:
+        check_cluster(self.cluster)
+        if self.cluster in (None, LOCAL):
+            check_workers(self.workers)
+        elif self.workers is not None:
+            check_whole("workers", self.workers, least=1)
+        check_keep(self.keep_models)
+
+    def keeper(self, opened: Store, source: Source, *, look: bool = False) -> Callable[[Sequence[Trial]], Keeper]:
+        """Makes the keeper of a plan's networks. Raises `SettingError` or `StoreError` where none can be."""
+        kept = ModelStore(models_folder(self.store) if self.models is None else self.models)
+        return lambda trials: Keeper(self.keep_models, kept, opened, trials, source, look=look)
+
+    @contextlib.contextmanager
+    def listener(self, opened: Store) -> Iterator[Listener]:
+        """Who is told how it goes on; what the store has to tell, such as where its copy is, is told in any case."""
+        shown: LiveDisplay | NotebookDisplay = NotebookDisplay() if in_notebook() else LiveDisplay()
+        for note in opened.notes:
+            shown.note(note)
+        with shown if self.progress else contextlib.nullcontext(Silence()) as listener:
+            yield listener
+
+    @contextlib.contextmanager
+    def devices(self, listener: Listener | None = None) -> Iterator[Callable[[], Sequence[jax.Device] | Cluster]]:
+        """Gives the devices when they are first asked for, and tells the listener what there is to tell of them.
+
+        They are those of this machine, or a cluster, which is left at the end.
+        """
+        tell = (listener or Silence()).note
+        with contextlib.ExitStack() as ending:
+
+            @functools.cache
+            def devices() -> Sequence[jax.Device] | Cluster:
+                if self.cluster is not None:
+                    from twofold.study.cluster import Cluster
+
+                    return ending.enter_context(Cluster(self.cluster, self.workers, tell))
+                from twofold.training.devices import use_devices
+
+                return use_devices(self.workers, tell)
+
+            yield devices
+
+    def train(self, trials: Sequence[Trial], source: Source, opened: Store, plan: Plan, note: str = "") -> None:
+        """Train those of a plan's trials that a store lacks: see `twofold.study.conduct`."""
+        keeper = self.keeper(opened, source)(trials)
+        with self.listener(opened) as listener, self.devices(listener) as devices:
+            if note:
+                listener.note(note)
+            conduct(
+                trials,
+                source,
+                opened,
+                devices=devices,
+                listener=listener,
+                trace=self.trace,
+                keeper=keeper,
+                plan=plan,
+                on_row=self.on_row,
+            )
+
+
+def run_together(studies: Sequence[Study], command: str, running: Running) -> StudyResult:
     """Run studies of the same images as one plan: see `Study.run`."""
-    _check_running(workers, cluster)
-    check_keep(keep_models)
     if command not in COMMANDS:
         raise unknown_choice("command", command, COMMANDS)
     first, of_each = studies[0], [study.trials() for study in studies]
     if len({trial.fingerprint for trials in of_each for trial in trials}) > 1:
         raise SettingError("`studies` are of several data sets; a plan is of one: make a plan for each")
     every = list({trial.key: trial for trials in of_each for trial in trials}.values())
-    unused = "; ".join(filter(None, (study._check_used(store, trials) for study, trials in zip(studies, of_each))))
-    opened = Store(store)
-    keeper = first._keeper(keep_models, opened, store, models)(every)
+    unused = filter(None, (study._check_used(running.store, trials) for study, trials in zip(studies, of_each)))
+    note = "; ".join(unused)
     said = [study._in_words(trials) for study, trials in zip(studies, of_each)]
     identities = {name: each for study in studies for name, each in study.identities.items()}
     plan = plan_of(command, every, {"studies": said, "identities": identities})
-    with _listener(opened, progress) as listener, _devices(workers, cluster, listener) as devices:
-        if unused:
-            listener.note(unused)
-        conduct(
-            every,
-            first._source,
-            opened,
-            devices=devices,
-            listener=listener,
-            trace=trace,
-            keeper=keeper,
-            plan=plan,
-            on_row=on_row,
-        )
+    opened = Store(running.store)
+    running.train(every, first._source, opened, plan, note)
     return StudyResult(study=first, store=opened, trials=every)
 
 
@@ -494,48 +525,6 @@ def _all_stored(store: str | Path, trials: Sequence[Trial]) -> bool:
         keys = [trial.key for trial in trials]
         return len(Store(store, create=False).present(keys)) == len(keys)
     return False
-
-
-@contextlib.contextmanager
-def _listener(store: Store, progress: bool) -> Iterator[Listener]:
-    """Who is told how a run goes on. What the store has to tell, such as where a copy of it is, is told in any case."""
-    shown: LiveDisplay | NotebookDisplay = NotebookDisplay() if in_notebook() else LiveDisplay()
-    for note in store.notes:
-        shown.note(note)
-    with shown if progress else contextlib.nullcontext(Silence()) as listener:
-        yield listener
-
-
-def _check_running(workers: int | None, cluster: str | None) -> None:
-    """Raise `SettingError` or `ExtraError` for what cannot be trained on; nothing is started for it."""
-    check_cluster(cluster)
-    if cluster in (None, LOCAL):
-        check_workers(workers)
-    elif workers is not None:
-        check_whole("workers", workers, least=1)
-
-
-@contextlib.contextmanager
-def _devices(
-    workers: int | None, cluster: str | None, listener: Listener
-) -> Iterator[Callable[[], Sequence[jax.Device] | Cluster]]:
-    """Gives the devices when they are first asked for, and tells the listener what there is to tell of them.
-
-    They are those of this machine, or a cluster, which is left at the end.
-    """
-    with contextlib.ExitStack() as ending:
-
-        @functools.cache
-        def devices() -> Sequence[jax.Device] | Cluster:
-            if cluster is not None:
-                from twofold.study.cluster import Cluster
-
-                return ending.enter_context(Cluster(cluster, workers, listener.note))
-            from twofold.training.devices import use_devices
-
-            return use_devices(workers, listener.note)
-
-        yield devices
 
 
 class _Shown:
@@ -667,27 +656,14 @@ class TuneResult(_Shown):
         Returns the table of the best settings' trials and that of the study's own setting. See `Study.confirmation`
         for the rounds, `Study.run` for the arguments.
         """
+        running = Running(self.store.url, workers, progress, trace, keep_models, models, cluster, on_row)
         fresh = self.study.confirmation({}, rounds)
         best = [trial for found in self.found for trial in fresh._trials_of(found.networks, **found.best)]
         start = fresh.trials()
         every = list({trial.key: trial for trial in [*best, *start]}.values())
         said = [fresh._in_words(best, found.networks, **found.best) for found in self.found]
         plan = plan_of("confirmation", every, fresh._plan_of([*said, fresh._in_words(start)]))
-        keeper = self.study._keeper(keep_models, self.store, self.store.url, models)(every)
-        _check_running(workers, cluster)
-        with _listener(self.store, progress) as listener, _devices(workers, cluster, listener) as devices:
-            source = self.study._source
-            conduct(
-                every,
-                source,
-                self.store,
-                devices=devices,
-                listener=listener,
-                trace=trace,
-                keeper=keeper,
-                plan=plan,
-                on_row=on_row,
-            )
+        running.train(every, self.study._source, self.store, plan)
         return _read(self.store, best), _read(self.store, start)
 
 

@@ -216,7 +216,7 @@ def test_a_network_alone_is_summed_up(csv: str, network: str, capsys: Output) ->
         (["analyse", "--csv", "trials.csv", "--networks", "NetFoo"], 2, "there is NetAL, NetBase, NetWS, NetWSAL"),
         (["analyse", "--csv", "trials.csv", "--epochs", "many"], 2, "many"),
         (["analyse", "--store", "nowhere.db"], 3, "there is no store at nowhere.db"),
-        (["analyse"], 3, "there is no store at sqlite:///twofold.db"),
+        (["analyse"], 3, "there is no store at twofold.db"),
         (["power", "--csv", "trials.csv", "--difference", "1"], 2, "`--difference` (=1) must be a fraction"),
         (["power", "--csv", "trials.csv", "--networks", "NetWS"], 4, "one network, NetWS"),
     ],

@@ -74,7 +74,7 @@ def test_several_studies_of_a_file_are_one_plan(run, study, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["results", "--plan", "2"], "`--plan` (=2) is no plan of sqlite:///twofold.db; there is 1"),
+        (["results", "--plan", "2"], "`--plan` (=2) is no plan of twofold.db; there is 1"),
         (["results", "--since", "soon"], "`--since` (=soon) must be a date such as 2026-11-01"),
         (["results", "--since", "2030-01-01"], "no trial finished since 2030-01-01 00:00 (UTC)"),
         (["analyse", "--since", "2030-01-01"], "no trial finished since 2030-01-01 00:00 (UTC)"),
@@ -121,7 +121,7 @@ def test_trials_of_no_plan_are_counted(run, study):
     keys = store.keys_of_plan(1)
     store.delete([], plan=1)
     assert run("results", "--plans")[2] == (
-        "no plans in sqlite:///twofold.db yet; 4 trials of no plan, stored by an earlier version or taken from such a "
+        "no plans in twofold.db yet; 4 trials of no plan, stored by an earlier version or taken from such a "
         "store: `twofold results` lists them by setting.\n"
     )
     assert len(store.present(keys)) == 4

@@ -159,4 +159,4 @@ def test_the_environment_names_the_store_of_commands_that_are_given_none(told, m
     assert "mine.db" not in told("analyse", "--csv", "trials.csv")[1]
     monkeypatch.setenv(STORE_VARIABLE, "")
     for command in ("results", "analyse"):
-        assert "there is no store at sqlite:///twofold.db; " in told(command)[1]
+        assert "there is no store at twofold.db; " in told(command)[1]

@@ -80,7 +80,7 @@ def test_a_store_is_checked_and_trials_of_it_are_trained_again(run, study):
 
 def test_who_trains_is_shown_and_that_a_killed_run_has_ended(run, start, tmp_path):
     Store(tmp_path / "twofold.db")
-    assert run("store", "running") == (0, "", "nobody trains for sqlite:///twofold.db now\n")
+    assert run("store", "running") == (0, "", "nobody trains for twofold.db now\n")
     process = start(*long_study(), "--quiet", cwd=tmp_path)
     found = []
 

@@ -14,6 +14,7 @@ from tests.cli.program import PROGRAM, small_study
 from tests.processes import wait_until
 
 from twofold.cli import main
+from twofold.cli.streams import tell
 
 NOISE = ("Traceback", "Exception ignored", "roken pipe", "BrokenPipe")
 
@@ -232,6 +233,27 @@ def test_a_pipe_that_does_not_wait_gets_every_row(large, launch):
     assert len(rows) == 1004
     assert process.communicate(timeout=300)[1] == b""
     assert process.returncode == 0
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("width", "lines"), [("60", 4), ("200", 1)])
+def test_what_is_told_breaks_between_words_on_a_terminal_alone(monkeypatch, capsys, width, lines):
+    monkeypatch.setenv("COLUMNS", width)
+    text = "the equivalence-margin " * 7 + "`--equivalence-margin`"
+    tell(text)
+    assert capsys.readouterr().err == f"{text}\n"
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    tell(text)
+    shown = sys.stderr.getvalue()
+    assert shown.split() == text.split()
+    assert len(shown.splitlines()) == lines
+    assert max(map(len, shown.splitlines())) <= int(width)
+    tell("import torch\nmodule = " + "x" * 300)  # code stays as it is
+    assert sys.stderr.getvalue().endswith("\nmodule = " + "x" * 300 + "\n")
 
 
 @pytest.mark.parametrize("columns", ["0", "1", "", "abc", "-5", "²", "99999999"])

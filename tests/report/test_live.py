@@ -68,6 +68,19 @@ def test_where_nothing_is_left_to_train_there_is_no_bar():
     assert "%" not in output
 
 
+@pytest.mark.parametrize("width", [80, 60, 45])
+def test_names_of_many_letters_leave_room_for_the_numbers(width):
+    console = terminal(width)
+    with LiveDisplay(console) as display:
+        display.begin(4, 0, 4)
+        for rate in (0.021845351726813452, 0.781433817812293):
+            for error in (0.1, 0.3):
+                display.done({"network": "NetWSAL", "learning_rate": rate, "optimizer": "rmsprop", "test_error": error})
+    lines = [line.strip() for line in last_picture(console).splitlines()]
+    shown = [line for line in lines if line.startswith("NetWS")]
+    assert [line.split()[-4:] for line in shown] == [["2", "20.00", "14.14", "30.0"]] * 2
+
+
 def test_an_error_leaves_the_terminal_as_it_was():
     console = terminal()
 
@@ -133,8 +146,8 @@ def test_settings_are_told_apart_and_those_trained_last_are_shown():
 @pytest.mark.parametrize(
     ("seconds", "source", "says"),
     [
-        (95.4, "store", "about 95 s with 2 workers here (by times in the store)"),
-        (0.2, "measured", "about 1 s with 2 workers here (as measured now)"),
+        (95.4, "store", "about 95 s of training with 2 workers here (by times in the store)"),
+        (0.2, "measured", "about 1 s of training with 2 workers here (as measured now)"),
         (None, "", "too short to measure how long"),
     ],
 )

@@ -20,11 +20,12 @@ _PATTERNS, _AT_ONCE = 20_000, 1000
 _SIGN_SEED = 2010
 
 
-def contrast(differences: pd.Series | np.ndarray) -> dict[str, Any]:
+def contrast(differences: pd.Series | np.ndarray, most: float = 1.0) -> dict[str, Any]:
     """What rounds say of a difference, as the columns of a row.
 
     These are `rounds`, `difference` (mean), `sd`, `ci_low`, `ci_high`, `p`, `left_out` and `note`. The interval is
-    Student's 95 % interval of the mean; `p` is the two-sided sign-flip p-value (`sign_flip`). NaNs are rounds in which
+    Student's 95 % interval of the mean, cut where no difference can be: beyond `most`, which of two errors, shares of
+    test pairs, is 1. `p` is the two-sided sign-flip p-value (`sign_flip`). NaNs are rounds in which
     a network lacks: they are left out and counted.
     """
     values = np.asarray(differences, float)
@@ -32,7 +33,7 @@ def contrast(differences: pd.Series | np.ndarray) -> dict[str, Any]:
     n = len(complete)
     mean = complete.mean() if n else np.nan
     sd = complete.std(ddof=1) if n > 1 else np.nan
-    low, high = t_interval(mean, sd, n)
+    low, high = np.clip(t_interval(mean, sd, n), -most, most)
     return {
         "rounds": n,
         "difference": mean,

@@ -24,7 +24,10 @@ def effects(table: pd.DataFrame, equivalence_margin: float | None = None) -> pd.
     """
     found = []
     for design, rounds in _by_round(table):
-        rows = pd.DataFrame([{"effect": name, **contrast(rounds[name])} for name in rounds])
+        most = [sum(max(0.0, share) for share in effect.values()) for effect in design.effects().values()]
+        rows = pd.DataFrame(
+            [{"effect": name, **contrast(rounds[name], m)} for name, m in zip(rounds, most, strict=True)]
+        )
         rows = with_verdicts(rows.assign(p_holm=holm(rows["p"])), equivalence_margin)
         found.append(rows.assign(design=design.name))
     result = pd.concat(found, ignore_index=True)

@@ -91,7 +91,8 @@ def paired_differences(table: pd.DataFrame, equivalence_margin: float | None = N
     rows = []
     for (a, first), (b, second) in itertools.combinations(enumerate(errors.columns), 2):
         row = {"first": first, "second": second, **contrast(errors[second] - errors[first])}
-        rows.append({**row, "all_low": row["difference"] - half[a, b], "all_high": row["difference"] + half[a, b]})
+        low, high = np.clip((row["difference"] - half[a, b], row["difference"] + half[a, b]), -1, 1)
+        rows.append({**row, "all_low": low, "all_high": high})
     result = pd.DataFrame(rows, columns=None if rows else ["first", "second", "difference", "p"])
     return with_verdicts(result.assign(p_holm=holm(result["p"])), equivalence_margin)
 

@@ -162,8 +162,8 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         differ = [f"`{name}`" for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
         more = f" and {len(differ) - _MOST_NAMED} more" if len(differ) > _MOST_NAMED else ""
         raise AnalysisError(
-            f"the table has {len(alike)} trials of {first['network']} in round {first['round']} "
-            f"(they differ in {', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}); choose one setting"
+            f"{first['network']} has {len(alike)} trials in round {first['round']}, which differ in "
+            f"{', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}; choose one setting"
         )
 
 

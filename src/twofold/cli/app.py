@@ -21,7 +21,7 @@ from twofold.cli.predict import predict
 from twofold.cli.report import report
 from twofold.cli.results import results
 from twofold.cli.store import store
-from twofold.cli.streams import with_safe_streams
+from twofold.cli.streams import tell, with_safe_streams
 from twofold.cli.study import study
 from twofold.cli.sweep import sweep
 from twofold.cli.tune import tune
@@ -54,13 +54,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         words, note = in_new_words(sys.argv[1:] if arguments is None else arguments)
         if note:
-            print(f"twofold: {note}", file=sys.stderr)
+            tell(f"twofold: {note}")
         check_text(words)
         code: int | None = app(words)
     except CycloptsError as error:
-        print(f"twofold: {hidden(Mistakes(app, words).told(error))}", file=sys.stderr)
+        tell(f"twofold: {hidden(Mistakes(app, words).told(error))}")
         return SettingError.exit_code
     except TwofoldError as error:
-        print(f"twofold: {hidden(one_line(Mistakes(app, words).named(str(error))))}", file=sys.stderr)
+        tell(f"twofold: {hidden(one_line(Mistakes(app, words).named(str(error))))}")
         return error.exit_code
     return code or 0

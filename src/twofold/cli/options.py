@@ -34,7 +34,7 @@ FLAG: dict[str, Any] = {"negative": "", "show_default": False}
 SEVERAL: dict[str, Any] = {"consume_multiple": True, "negative": ""}
 
 # A constant here, since the store's own would bring in SQLAlchemy for every help text; a test holds them together.
-DEFAULT_STORE = "sqlite:///twofold.db"
+DEFAULT_STORE = "twofold.db"
 
 # Where this is set, it is the store of all commands that are not given one: what is typed, all users of a machine see.
 STORE_VARIABLE = "TWOFOLD_STORE"

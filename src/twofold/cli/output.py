@@ -13,9 +13,10 @@ from rich.console import Console
 from rich.table import Table
 
 from twofold.analysis import Findings, with_factors
+from twofold.cli.streams import tell
 from twofold.data import relation_of_record
 from twofold.errors import SettingError
-from twofold.report.terminal.fitting import fitted, in_lines
+from twofold.report.terminal.fitting import fitted, in_lines, whole
 from twofold.report.terminal.tables import Section
 from twofold.report.text.signs import in_signs_of
 
@@ -31,7 +32,10 @@ def print_table(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_UNBOUNDED)
-    for each in fitted(table, console) if console.is_terminal and table.show_header else [table]:
+    parts = fitted(table, console) if console.is_terminal and table.show_header else whole(table)
+    for place, each in enumerate(parts):
+        if place and not table.show_edge:  # its parts would stand without a line between them
+            console.print()
         console.print(each)
 
 
@@ -171,4 +175,4 @@ def asked() -> bool:
 def say(text: str, *, quiet: bool = False) -> None:
     """Tell the user something that is no result."""
     if not quiet:
-        print(text, file=sys.stderr)
+        tell(text)

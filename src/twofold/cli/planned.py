@@ -47,11 +47,11 @@ def run_plan(file: Path, run: RunOptions) -> None:
 
 def _show_studies(studies: "Sequence[Study]", run: RunOptions, command: str) -> None:
     """Train several studies as one plan, and show their errors."""
-    from twofold.api import run_together
+    from twofold.api import Running, run_together
     from twofold.cli.output import print_json, print_table
     from twofold.report.terminal.study import summary_table
 
-    result = run_together(studies, command, **run.running())
+    result = run_together(studies, command, Running(**run.running()))
     if run.json:
         print_json(result.table)
     else:

@@ -1,11 +1,13 @@
 """`twofold power`: how many rounds are enough."""
 
+import re
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
+from twofold.settings import option
 
 _ALL = Which()
 
@@ -52,4 +54,13 @@ def power(
     for place, (section, plan) in enumerate(found[:MOST_SECTIONS]):
         if section.told:
             print_heading(section_heading(place, len(found), section.told))
-        print_section(Section(None, [f"{plan}."]) if isinstance(plan, str) else power_section(plan, equivalence_margin))
+        if isinstance(plan, str):
+            print_section(Section(None, [_sentence(plan)]))
+        else:
+            print_section(power_section(plan, equivalence_margin))
+
+
+def _sentence(reason: str) -> str:
+    """Why there is no plan, with settings as the options that choose them."""
+    told = re.sub(r"`(\w+)`", lambda name: f"`{option(name[1])}`", reason)
+    return f"{told[:1].upper()}{told[1:]}."

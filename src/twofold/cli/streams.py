@@ -4,7 +4,9 @@ import contextlib
 import errno
 import functools
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO, cast
 
@@ -67,6 +69,14 @@ def _safe(name: str) -> Iterator[SafeStream]:
     finally:
         safe.flush()
         setattr(sys, name, found)
+
+
+def tell(text: str) -> None:
+    """Print a text to standard error. A terminal breaks a line between words; several, which may be code, stay."""
+    if sys.stderr.isatty() and "\n" not in text:
+        room = shutil.get_terminal_size((next(filter(None, _terminal_widths()), 80), 0)).columns
+        text = textwrap.fill(text, room, break_long_words=False, break_on_hyphens=False)
+    print(text, file=sys.stderr)
 
 
 def _seen_enough(failure: Exception) -> bool:

@@ -18,8 +18,9 @@ from twofold.report.streams import SafeStream
 # On something that is no terminal (a log file), one line at most every so many seconds.
 _LINE_EVERY = 30.0
 
-# Columns that the table of means takes up, and the bar with its times.
+# Columns that the table of means takes up with the shortest names, and the bar with its times.
 _ROOM_FOR_NUMBERS, _ROOM_FOR_TIMES = 45, 60
+_LEAST_NAME = 8
 
 
 class LiveDisplay(Course):
@@ -58,7 +59,7 @@ class LiveDisplay(Course):
 
     def note(self, text: str) -> None:
         """See `twofold.study.listener.Listener`."""
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=not self.console.is_terminal)
 
     def changed(self) -> None:
         """See `Course`."""
@@ -71,7 +72,7 @@ class LiveDisplay(Course):
         bar, means = Constrain(self.progress, width), self.means
         if not means or self._is_narrow:
             return Group(bar)
-        return Group(Constrain(_table(means), width), *([self.left_out] if self.left_out else []), bar)
+        return Group(Constrain(_table(means, width), width), *([self.left_out] if self.left_out else []), bar)
 
     def _columns(self) -> Sequence[ProgressColumn]:
         columns = [
@@ -90,9 +91,11 @@ class LiveDisplay(Course):
         return self.console.width < _ROOM_FOR_NUMBERS
 
 
-def _table(means: Sequence[Means]) -> Table:
+def _table(means: Sequence[Means], width: int) -> Table:
+    """The table of means, in which long names give room to the numbers."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(MEANS_HEADINGS[0], min_width=8, no_wrap=True, overflow="ellipsis")
+    most = max(_LEAST_NAME, width - _ROOM_FOR_NUMBERS + _LEAST_NAME)
+    table.add_column(MEANS_HEADINGS[0], min_width=_LEAST_NAME, max_width=most, no_wrap=True, overflow="ellipsis")
     for heading in MEANS_HEADINGS[1:]:
         table.add_column(heading, justify="right", min_width=6, no_wrap=True)
     for each in means:

@@ -22,7 +22,7 @@ from twofold.paths import SQLITE, typed_path
 from twofold.results import server
 from twofold.results.sqlite import open_sqlite, uri_of
 
-DEFAULT_URL = "sqlite:///twofold.db"
+DEFAULT_URL = "twofold.db"
 
 # Any number of 64 bits that no other program is likely to choose: the letters of "twofold", read as one.
 _SERVER_LOCK = int.from_bytes(b"twofold", "big")

@@ -1,5 +1,7 @@
 """Charts for pages: what is drawn lies where its value says."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -89,8 +91,8 @@ def test_the_widest_interval_lies_within_the_axis_and_no_line_runs_through_names
     two = trials[trials["round"] < 2].assign(test_error=lambda rows: 0.1 + 0.8 * rows["round"], **chance)
     chart = strip_chart(two)
     assert chart.x.high <= 100
-    path = next(path for path, _, kind in chart.lines if kind == "line")
-    assert "v8" in path
+    for path in (path for path, _, kind in chart.lines if kind == "line"):
+        assert all(chart.left <= x <= chart.right for x in map(float, re.findall(r"[MH]([\d.]+)", path)))
     (line,) = (path for path, _, kind in chart.lines if kind == "chance")
     parts = [tuple(map(float, part.split(" ")[1].split("V"))) for part in line[1:].split("M")]
     assert [(low - chart.row_top(row), high) for row, (low, high) in enumerate(parts)] == [
@@ -98,11 +100,25 @@ def test_the_widest_interval_lies_within_the_axis_and_no_line_runs_through_names
     ]
 
 
+def test_an_interval_that_goes_beyond_all_errors_is_drawn_whole_and_chance_where_it_reaches_that(trials):
+    chance = {"true_share": 0.5, "one_image_error": 0.2, "question": "10-a", "fingerprint": "f", "relation": "a < b"}
+    two = trials[trials["round"] < 2].assign(test_error=lambda rows: 0.02 + 0.2 * rows["round"], **chance)
+    highest = summary(two).ci_high.max()
+    assert 2 * two.test_error.max() < 0.5 < highest < 1
+    chart = strip_chart(two)
+    assert chart.x.high >= 100 * highest
+    end = max(float(x) for path, _, kind in chart.lines if kind == "line" for x in re.findall(r"H([\d.]+)", path))
+    assert end == chart.at_x(100 * highest)
+    assert "chance" in {kind for _, _, kind in chart.lines}
+    assert "Dashed: chance (50.0 %)" in chart.note
+    assert "Chance (50.0 %) is beyond the axis." in rounds_chart(two, WIDE).note
+
+
 def test_errors_and_dead_units_have_the_line_of_chance(trials):
     chance = {"true_share": 0.3, "one_image_error": 0.2}
     chart = collapse_chart(trials.assign(test_error=trials.test_error + 0.1, **chance))
     assert [kind for _, _, kind in chart.lines] == ["chance"]
-    assert "Dashed: chance: 30.0 %" in chart.note
+    assert "Dashed: chance (30.0 %)" in chart.note
 
 
 def test_effects_are_not_drawn_of_rounds_that_are_not_whole(trials):

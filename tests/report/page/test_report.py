@@ -12,8 +12,9 @@ from tests.report.synthetic import fill
 from twofold.analysis import choice, effects, summary
 from twofold.cli import main
 from twofold.networks import NETWORKS
+from twofold.report.page.html import unbroken
 from twofold.report.page.report import report_page
-from twofold.report.text.numbers import percent, points
+from twofold.report.text.numbers import interval, percent, points
 from twofold.results import Store
 
 HOSTILE = """<script>alert(1)</script>"'</script></style>--><img src=x onerror=alert(2)>{{ 7 * 7 }}"""
@@ -25,12 +26,14 @@ class Page(HTMLParser):
 
     def __init__(self, page):
         super().__init__()
-        self.elements, self.open, self.words, self.script = [], [], [], ""
+        self.elements, self.open, self.words, self.script = [], [], [""], ""
+        self.goes_on = False  # what comes next is of the same word
         self.feed(page)
         self.text = " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag, attributes):
         self.elements.append((tag, dict(attributes)))
+        self.goes_on = tag == "span"
         if tag not in VOID:
             self.open.append(tag)
 
@@ -38,12 +41,15 @@ class Page(HTMLParser):
         self.elements.append((tag, dict(attributes)))
 
     def handle_endtag(self, tag):
+        self.goes_on = tag == "span"
         if tag not in VOID:
             assert self.open.pop() == tag
 
     def handle_data(self, data):
         if self.open and self.open[-1] in ("script", "style"):
             self.script += data
+        elif self.goes_on:
+            self.words[-1] += data
         else:
             self.words.append(data)
 
@@ -267,6 +273,29 @@ def test_auxiliary_weights_share_the_networks_that_have_none(tmp_path):
         page.text.count("Auxiliary losses are not shown to change the test error") == 3
     )  # the whole page's answer, and each setting's
     assert np.isfinite(effects(table[(table.aux_weight != 0.1)]).difference).all()
+
+
+def test_sections_have_a_line_each_that_leads_to_them_and_says_how_sure_it_is(study):
+    others = study.assign(key=study.key + "o", data="mnist", fingerprint="another")
+    others.loc[others.network != "NetWSAL", "test_error"] += 0.3  # shown to err more, in eight rounds
+    text = report_page(pd.concat([study, others], ignore_index=True), title="A title", store="a store")
+    page = Page(text)
+    links = [to[1:] for to in page.having("href") if to.startswith("#section-")]
+    assert links == ["section-1", "section-2"]
+    assert {*links, "sections"} <= set(page.having("id"))
+    for section in (study, others):
+        best = summary(section).sort_values("mean").iloc[0]
+        assert f"{best.network} {percent(best['mean'])} {interval(best.ci_low, best.ci_high)}" in page.text
+    assert f"3 of 3 {len(others)}" in page.text  # and of the others none: they are not far apart in so few rounds
+
+
+def test_a_number_keeps_its_sign_at_the_end_of_a_line(study):
+    text = report_page(study, title="A title", store="a store")
+    assert '<span class="whole">95 %</span>' in text
+    assert unbroken("a --dry-run of 5.0 % <b>, p-values") == (
+        'a <span class="whole">--dry-run</span> of <span class="whole">5.0 %</span> &lt;b&gt;, '
+        '<span class="whole">p-values</span>'
+    )
 
 
 def test_images_of_one_name_that_are_others_are_each_on_the_page(study):

@@ -30,12 +30,10 @@ def text_of(table, width=200) -> str:
 
 
 def cells_of(table) -> dict[str, dict[str, str]]:
-    """The cells by first column and header."""
-    first, *others = table.columns
-    names = [str(cell) for cell in first.cells]
-    return {
-        name: {str(column.header): str(list(column.cells)[row]) for column in others} for row, name in enumerate(names)
-    }
+    """The cells by network, or what else stands first, and header."""
+    columns = {str(column.header): list(map(str, column.cells)) for column in table.columns}
+    names = columns.get("network", next(iter(columns.values())))
+    return {name: {header: cells[row] for header, cells in columns.items()} for row, name in enumerate(names)}
 
 
 @pytest.mark.parametrize(

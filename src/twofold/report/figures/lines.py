@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -21,17 +20,6 @@ CHANCE_LINE: Any = {"color": FAINT, "linewidth": 1.2, "linestyle": (0, (5, 3)), 
 CHANCE_TEXT: Any = {"fontsize": 8, "path_effects": [withStroke(linewidth=2.5, foreground="white")]}
 _ROOM = 1.1
 
-# An arrow at a panel's edge.
-_CUT: Any = {
-    "markersize": 6,
-    "linestyle": "",
-    "clip_on": False,
-    "zorder": 4,
-    "label": "_cut",
-    "scalex": False,
-    "scaley": False,
-}
-
 # As many letters of a title stand in one line of a panel, or of the name of a line.
 _PANEL_LETTERS = 24
 
@@ -44,24 +32,6 @@ def draw_interval(axes: Axes, place: int, middle: float, low: float, high: float
         axes.plot(middle, place, marker="o", markersize=6, color=INK)
 
 
-def mark_cut(axes: Axes) -> None:
-    """Draw an arrow where an interval goes on beyond the panel; to be called when its limits are final."""
-    lower, upper = sorted(axes.get_ylim())
-    left, right = sorted(axes.get_xlim())
-    for bars in axes.containers:
-        for lines in bars.lines[2] if isinstance(bars, ErrorbarContainer) else ():
-            for (x, low), (other, high) in lines.get_segments():
-                for end, place, sign in ((low, (x, lower), "v"), (high, (x, upper), "^")):
-                    if (
-                        x == other
-                        and left <= x <= right
-                        and low <= upper
-                        and high >= lower
-                        and not lower <= end <= upper
-                    ):
-                        axes.plot(*place, marker=sign, color=lines.get_color()[0], **_CUT)
-
-
 def from_0_to_at_most_100(axes: Axes, room: float = 1.0) -> None:
     """End the scaling of an axis of errors in percent to what is drawn, with `room` times that, within 0 and 100."""
     axes.set_ylim(0, min(100.0, room * axes.get_ylim()[1]))
@@ -69,7 +39,7 @@ def from_0_to_at_most_100(axes: Axes, room: float = 1.0) -> None:
 
 def draw_chance(axes: Axes, trials: pd.DataFrame, *others: Axes) -> None:
     """The line of chance in a panel of test errors, and in others beside it; above the panel where it is far off."""
-    chance, near = chance_in(trials)
+    chance, near = chance_in(trials, axes.get_ylim()[1] / 100)
     if chance is None:
         return
     name = chance_line(chance) if near else chance_beyond(chance)

@@ -34,9 +34,12 @@ def only(trials: pd.DataFrame, setting: Mapping[str, Any]) -> pd.DataFrame:
 _FAR = 2.0
 
 
-def chance_in(trials: pd.DataFrame) -> tuple[float | None, bool]:
-    """Chance where the trials are of one, and whether its line belongs into a figure of their errors, or far above."""
+def chance_in(trials: pd.DataFrame, drawn_to: float = 0.0) -> tuple[float | None, bool]:
+    """Chance where the trials are of one, and whether its line belongs into a figure of their errors, or far above.
+
+    It does where the figure reaches it anyway: `drawn_to` is as far as intervals go, a fraction as errors are.
+    """
     known: list[float] = chances(trials).chance.unique().tolist() if len(trials) else []
     if len(known) != 1:
         return None, False
-    return known[0], bool(known[0] <= _FAR * trials.test_error.max())
+    return known[0], bool(known[0] <= max(_FAR * trials.test_error.max(), drawn_to))

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from twofold.analysis import summary
-from twofold.report.figures.lines import draw_chance, from_0_to_at_most_100, mark_cut, rounds_and_errors
+from twofold.report.figures.lines import draw_chance, from_0_to_at_most_100, rounds_and_errors
 from twofold.report.figures.looks import FAINT, INK, Look, looks_of
 from twofold.report.figures.style import Picture, empty_panel, house_style, new_picture
 from twofold.report.text import pictures
@@ -42,7 +42,6 @@ def figure2(table: pd.DataFrame) -> Picture:
         _draw_means(right, table)
         from_0_to_at_most_100(left)
         draw_chance(left, table, right)
-        mark_cut(right)
     return figure
 
 

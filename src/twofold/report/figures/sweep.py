@@ -21,7 +21,7 @@ from twofold.analysis import (
     summary,
 )
 from twofold.networks import PAPERS
-from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance, from_0_to_at_most_100, mark_cut
+from twofold.report.figures.lines import CHANCE_LINE, CHANCE_TEXT, draw_chance, from_0_to_at_most_100
 from twofold.report.figures.looks import FAINT, Look, factor_looks, looks_of
 from twofold.report.figures.panels import new_panels
 from twofold.report.figures.parts import chance_in, only, panels_of
@@ -83,8 +83,6 @@ def sweep_figure(table: pd.DataFrame, quantity: str) -> Picture:
             if lines == 2:
                 _draw_effects(grid[1, column], of_setting, quantity, joined=measured)
         _name_vertical_axes(grid)
-        for axes in grid.flat:
-            mark_cut(axes)
         for axes in grid[:, -1]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
     return figure

@@ -30,7 +30,6 @@ from twofold.report.figures.looks import KIND_COLOURS, KIND_MARKERS, looks_of
 from twofold.report.figures.parts import chance_in
 from twofold.report.page.html import css
 from twofold.report.text import pictures
-from twofold.report.text.chance import chance_line
 from twofold.report.text.names import error_label
 from twofold.report.text.numbers import written
 
@@ -45,6 +44,9 @@ _NAME = 17
 _ROW_LETTERS = 56
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+# Ticks are so far apart, or a power of ten times that.
+_STEPS = (1, 2, 2.5, 5, 10)
 
 # More points than this a curve cannot show.
 _MOST_POINTS = 200
@@ -151,15 +153,11 @@ class Chart:
         self.lines.append(("".join(parts), "currentColor", kind))
 
     def row_interval(self, row: int, low: Number, high: Number, mean: Number, at: int = 44) -> None:
-        """A mean and its interval under the marks of a row; where it goes on beyond the axis it ends in an arrow."""
+        """A mean and its interval, if it has one, under the marks of a row."""
         y = self.row_top(row) + at
         if np.isfinite(low):
-            start, end = self.at_x(max(low, self.x.low)), self.at_x(min(high, self.x.high))
-            ends = [
-                f"M{x + inward} {y - 4}L{x} {y}L{x + inward} {y + 4}" if cut else f"M{x} {y - 4}v8"
-                for x, inward, cut in ((start, 6, low < self.x.low), (end, -6, high > self.x.high))
-            ]
-            self.lines.append((f"M{start} {y}H{end}{''.join(ends)}", "currentColor", "line"))
+            start, end = self.at_x(low), self.at_x(high)
+            self.lines.append((f"M{start} {y}H{end}M{start} {y - 4}v8M{end} {y - 4}v8", "currentColor", "line"))
         self.lines.append((f"M{self.at_x(mean)} {y - 6}v12", "currentColor", "mean"))
 
 
@@ -202,11 +200,12 @@ def strip_chart(trials: pd.DataFrame) -> Chart:
     statistics = summary(trials)
     lines = [pictures.mean_line(row) for row in _rows(statistics)]
     names = [pictures.mean_line(row, _ROW_LETTERS) for row in _rows(statistics)]
-    chance, near = chance_in(trials)
+    drawn = pd.concat([trials.test_error, statistics.ci_high])
+    chance, near = chance_in(trials, drawn.max())
     chart = Chart(
         title=pictures.STRIP_TITLE,
         description=pictures.strip_description(lines),
-        x=_percent_axis(trials.test_error, chance if near else None),
+        x=_percent_axis(drawn, chance if near else None),
         height=_TOP + _ROW * len(names) + _BOTTOM,
         rows=names,
         note=_chance_note(chance, near),
@@ -371,14 +370,14 @@ def _network_legend(networks: Sequence[str]) -> list[tuple[str, str, str]]:
 
 
 def _percent_axis(errors: pd.Series, chance: float | None = None) -> Axis:
-    """The axis of errors, which ends above the largest, and above chance where its line is drawn, or at 100 %."""
+    """The axis of what is drawn of errors, which ends above it, and above chance where that has a line, or at 100 %."""
     most = max(1.0, 100 * float(errors.max()), 100 * (chance or 0))
     return _linear(error_label(), 0, min(100.0, 1.04 * most))
 
 
 def _chance_note(chance: float | None, near: bool) -> str:
     """What the line of chance is, or that it lies beyond the axis."""
-    return "" if chance is None else pictures.chance_note(chance_line(chance), near)
+    return "" if chance is None else pictures.chance_note(chance, near)
 
 
 def _linear(label: str, low: Number, high: Number, *, pad: float = 0.0, whole: bool = False) -> Axis:
@@ -386,7 +385,7 @@ def _linear(label: str, low: Number, high: Number, *, pad: float = 0.0, whole: b
     room = pad * ((high - low) or 1.0)
     low, high = low - room, high + room
     high = high if high > low else low + 1
-    places = MaxNLocator(nbins=6, integer=whole, min_n_ticks=1).tick_values(float(low), float(high))
+    places = MaxNLocator(6, steps=_STEPS, integer=whole, min_n_ticks=1).tick_values(float(low), float(high))
     return Axis(label, low, high, [(value, written(value, ".10g")) for value in places if low <= value <= high])
 
 

@@ -1,5 +1,6 @@
 """Pages: one self-contained HTML file each, which asks no other host for anything and opens from a disk."""
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,10 @@ _MARKER_PATHS = {
     "*": "M0-5.2 1.2-1.6 4.9-1.6 1.9 0.6 3.1 4.2 0 2-3.1 4.2-1.9 0.6-4.9-1.6-1.2-1.6Z",
     "X": "M-4-2.2-2.2-4 0-1.8 2.2-4 4-2.2 1.8 0 4 2.2 2.2 4 0 1.8-2.2 4-4 2.2-1.8 0Z",
 }
+
+
+# What a line does not end within.
+_WHOLE = re.compile(r"([\d.]+ %|(?<!\S)--[a-z][a-z-]*|p-values?)")
 
 
 def render(template: str, **values: Any) -> str:
@@ -53,6 +58,14 @@ def swatch(network: str, among: Iterable[str] = ()) -> Markup:
     ).format(look.marker, css(look.colour))
 
 
+def unbroken(text: str) -> Markup:
+    """A text of which a number with its percent sign, an option or a p-value is not broken at the end of a line."""
+    parts = _WHOLE.split(text)  # what stands between, and then what is whole, in turn
+    return Markup("").join(
+        Markup('<span class="whole">{}</span>').format(part) if place % 2 else part for place, part in enumerate(parts)
+    )
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -62,6 +75,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, swatch=swatch)
+    environment.filters.update(percent=percent, swatch=swatch, unbroken=unbroken)
     environment.globals.update(version=__version__, markers=_MARKER_PATHS)
     return environment

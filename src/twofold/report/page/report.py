@@ -40,12 +40,18 @@ from twofold.report.page.html import render
 from twofold.report.page.networks import shown_networks
 from twofold.report.page.questions import shown_questions
 from twofold.report.text import pictures, statistics
-from twofold.report.text.answer import answer, answer_of_settings, question, task_sentence
+from twofold.report.text.answer import answer, answer_of_settings, best_in_short, question, task_sentence
 from twofold.report.text.made import made_of
 from twofold.report.text.names import setting_text
 from twofold.report.text.networks import NetworkFacts
 from twofold.report.text.notes import crossed_note
-from twofold.report.text.sections import MOST_SECTIONS, section_heading, sections_notes
+from twofold.report.text.sections import (
+    MOST_SECTIONS,
+    overview_table,
+    section_heading,
+    section_text,
+    sections_notes,
+)
 from twofold.report.text.tables import TextTable
 from twofold.report.text.trials import trials_table
 from twofold.settings import SETTINGS
@@ -75,13 +81,14 @@ class OfSetting:
 class Part:
     """What the page shows of a section of the trials; `heading` and `mark`, for links, are empty where it is the only.
 
-    `left_out` is the number of settings that are in the tables only.
+    `short` is its line in the table of all sections, `left_out` the number of settings that are in the tables only.
     """
 
     heading: str
     mark: str
     task: str
     answer: Sequence[str]
+    short: Mapping[str, Any]
     settings: Sequence[OfSetting]
     left_out: int
     heatmaps: Sequence[Heatmap]
@@ -120,15 +127,18 @@ def report_page(
     crossed = int(is_crossed(table).sum())
     table = as_trials(table)
     alike = sections(table)
+    parts = [
+        _part(place, len(alike), section, equivalence_margin) for place, section in enumerate(alike[:MOST_SECTIONS])
+    ]
     return render(
         "report.html",
         **common,
         trials=len(table),
         several=len(alike) > 1,
         notes=[*sections_notes(alike), *([crossed_note(crossed)] if crossed else [])],
-        parts=[
-            _part(place, len(alike), section, equivalence_margin) for place, section in enumerate(alike[:MOST_SECTIONS])
-        ],
+        parts=parts,
+        sections=[f"#section{part.mark}" for part in parts],
+        overview=overview_table([part.short for part in parts]),
         networks=shown_networks(networks),
         questions=shown_questions(relations),
         what_is_asked=pictures.TABLE_OF_ANSWERS,
@@ -150,11 +160,18 @@ def _part(place: int, of: int, section: Section, margin: float | None) -> Part:
     ranking = _ranking(table, margin) if varied else None
     groups = _by_setting(table, varied, ranking)
     ranked = None if ranking is None else statistics.choice_table(ranking, _ranked_by(table), table.network.nunique())
+    setting, shown = groups[0]
     return Part(
         heading=section_heading(place, of, section.told) if section.told else "",
         mark=f"-{place + 1}" if section.told else "",
         task=task_sentence(table),
         answer=_overall_answer(table, groups, ranking, varied, margin),
+        short={
+            "section": section_text(section.told) if section.told else "",
+            "trials": len(table),
+            "setting": setting_text(setting),
+            **best_in_short(shown),
+        },
         settings=[_of_setting(setting, trials, margin) for setting, trials in groups[:_MOST_SETTINGS]],
         left_out=max(0, len(groups) - _MOST_SETTINGS),
         heatmaps=_heatmaps(table, varied),

@@ -1,4 +1,7 @@
-"""Tables in the width of a terminal: cells break between words, and never within one while there is another way."""
+"""Tables in the width of a terminal: cells break between words, and never within one while there is another way.
+
+Of settings that searches proposed, which have many digits, so many stay as tell them apart.
+"""
 
 import re
 from collections.abc import Sequence
@@ -10,10 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from twofold.report.terminal.tables import captioned, rich_table, titled, turned
+from twofold.report.text.numbers import cut_numbers
 from twofold.report.text.signs import in_signs_of
 
 # Wider than any table.
 _UNBOUNDED = 1000
+
+# What stands below a narrow table has lines of so many letters.
+_LEAST_BELOW = 60
 
 # Of so many rows and no more, a terminal can show each as a column.
 _FEW_ROWS = 4
@@ -72,14 +79,22 @@ def _tables(table: Table, console: Console) -> list[Table]:
         sideways = turned(table)
         sideways.title = titled(title)
         return [sideways]
-    columns = [[_signs(text, console) for text in (column.header, *column.cells)] for column in table.columns]
-    whole = _Grid(columns, sum(column.justify == "left" for column in table.columns))
-    parts = _parts(whole, width)
+    left = sum(column.justify == "left" for column in table.columns)
+    texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    texts[:left] = [[header, *cut_numbers(cells)] for header, *cells in texts[:left]]
+    parts = _parts(_Grid([[_signs(text, console) for text in column] for column in texts], left), width)
     tables = [_table(part, width) for part in parts]
     tables[0].title = titled(title)
     for each in tables:
         each.show_edge = table.show_edge
     return tables
+
+
+def whole(table: Table) -> list[Table | Text]:
+    """The table as wide as it needs to be, and what stands below it in lines of that width."""
+    below, table.caption = table.caption, None
+    width = max(measured(table), _LEAST_BELOW)
+    return [table, *([captioned(_broken(str(below), width, _WORDS))] if below else [])]
 
 
 def measured(table: Table) -> int:

@@ -9,7 +9,7 @@ from rich.table import Table
 from twofold.analysis import SELECT_ON, grid_agreement, in_order, summary, varying_settings
 from twofold.report.terminal.tables import drawn, rich_table
 from twofold.report.text import notes, statistics
-from twofold.report.text.chance import chance_notes, chance_of_table
+from twofold.report.text.chance import chance_notes, chance_of_table, not_better
 from twofold.report.text.names import heading
 from twofold.report.text.numbers import MISSING, counted, interval, mean_and_sd, percent, points
 from twofold.report.text.pictures import rounds_of
@@ -91,7 +91,7 @@ def _by_rate(rows: pd.DataFrame) -> dict[float, dict[str, Any]]:
 def _network_notes(trials: pd.DataFrame, agreements: list[pd.DataFrame]) -> list[str]:
     sentences = [notes.DIVERGED_CELLS] if trials.diverged.astype(bool).any() else []
     varied = varying_settings(trials)
-    sentences += chance_notes(summary(trials, ["network", *varied]), varied)
+    sentences += not_better(summary(trials, ["network", *varied]), varied)  # what chance is stands below the choice
     if agreements:
         sentences += [*notes.cells_note(pd.concat(agreements)), *notes.digits_note(list(trials.data))]
     return sentences

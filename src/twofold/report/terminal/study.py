@@ -1,6 +1,7 @@
 """Tables of a study, of what a store holds and of kept networks. Errors are shown in percent."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,22 @@ def settings_table(groups: pd.DataFrame) -> Table:
 
 
 def models_table(records: Sequence[Mapping[str, Any]], folder: Path) -> Table:
-    """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits."""
+    """The networks that are kept: a line per network, with its file's name to the first twelve of its 64 digits.
+
+    These two tell a line from the others: where a terminal has no room for all columns, they alone stand in each part.
+    """
     kept = images_told_apart(pd.DataFrame(records))
     varied = [name for name in COMPARED if name in {*varying_settings(kept), "data"}]
     kept = without_unused(kept)
     kept["network"] = pd.Categorical(kept.network, in_order(list(kept.network)))
     columns = [
-        *map(value_column, ("network", *varied)),
+        Column("file", lambda row: f"{row['key'][:12]}…", words=True),
+        value_column("network"),
+        *(replace(value_column(name), words=False) for name in varied),
         count_column("round"),
         *([count_column("weight_round")] if is_crossed(kept).any() else []),
         *map(statistics.error_column, ("validation", "test")),
         statistics.class_error_column(kept),
-        Column("file", lambda row: f"{row['key'][:12]}…"),
     ]
     rows = rows_of(kept.sort_values(["network", *varied, "round"], kind="stable"))
     return drawn(TextTable(f"{counted(len(rows), 'network')} in {folder}", columns, rows, chance_of_table(kept)))

@@ -94,6 +94,20 @@ def answer(trials: pd.DataFrame, equivalence_margin: float | None = None) -> lis
     return [line for line in lines if line]
 
 
+def best_in_short(trials: pd.DataFrame) -> dict[str, Any]:
+    """The row of `summary` of the network that errs least in the trials of one setting, and how sure that is.
+
+    `others` is how many other networks there are, `worse` how many of them are shown to err more.
+    """
+    table, differences = summary(trials), paired_differences(trials)
+    best: Any = table.iloc[int(table["mean"].argmin())]
+    shown = differences[differences.p_holm < SIGNIFICANT]
+    worse = ((shown["first"] == best.network) & (shown.difference > 0)) | (
+        (shown["second"] == best.network) & (shown.difference < 0)
+    )
+    return {**best.to_dict(), "others": len(table) - 1, "worse": int(worse.sum())}
+
+
 def answer_of_settings(count: int, ranking: pd.DataFrame | None, setting: Mapping[str, Any], error: str) -> str:
     """Which of so many settings is best by an error, and how sure that is; `ranking` is that of `choice`, if any."""
     if ranking is None:

@@ -90,9 +90,8 @@ def network_title(facts: NetworkFacts) -> str:
         embeds = any(name == OUTPUTS["embedding"] for name, _ in facts.outputs)
         answers = "; answers by a threshold on the distance of embeddings" if embeds else ""
         return f"{facts.name}: {parameters_text(facts)}{answers}"
-    shared = "shared by both branches" if facts.weight_sharing else "one for each branch"
     losses = "with auxiliary losses" if facts.auxiliary_losses else "without auxiliary losses"
-    return f"{facts.name}: branch weights {shared}, {losses}"
+    return f"{facts.name}: {weights_text(bool(facts.weight_sharing))}, {losses}"
 
 
 def weights_text(shared: bool) -> str:

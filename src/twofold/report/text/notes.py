@@ -101,8 +101,8 @@ _STATISTICS = {
 def settings_note(findings: Findings) -> str:
     """The settings that all trials share."""
     fixed = {name: values[0] for name, values in findings.settings.items() if len(values) == 1}
-    listed = ", ".join(f"{words(name)} {value_text(value)}" for name, value in fixed.items())
-    return f"Settings: {listed}." if fixed else "The table tells of no setting that all trials share."
+    told = ", ".join(f"{words(name)} {value_text(value)}" for name, value in fixed.items())
+    return f"Settings: {told}." if fixed else "The table tells of no setting that all trials share."
 
 
 def choose_note(findings: Findings) -> str:
@@ -111,7 +111,7 @@ def choose_note(findings: Findings) -> str:
     several = [f"{words(name)} ({', '.join(map(value_text, findings.settings[name]))})" for name in varied]
     return (
         f"Several settings: {', '.join(several)}. Rounds pair up within one setting only: choose one with "
-        f"{' and '.join(map(option, varied))} for differences, effects, spreads and the comparison with the paper."
+        f"{listed(list(map(option, varied)))} for differences, effects, spreads and the comparison with the paper."
     )
 
 
@@ -177,7 +177,7 @@ def _apart_alone(alike: Sequence[Row], tests: int) -> Iterator[str]:
     if len(alone) > _MOST_PAIRS:
         yield f"Of {len(alone)} of them {leaves_out_0(tests)}"
     elif alone:
-        yield f"{listed([_both(row) for row in alone])}: {leaves_out_0(tests)}"
+        yield f"{'; '.join(map(_both, alone))}: {leaves_out_0(tests)}"
 
 
 def _both(row: Row) -> str:
@@ -306,12 +306,12 @@ def components_notes(components: pd.DataFrame) -> Iterator[str]:
 
 
 def counting_notes(counting: pd.DataFrame) -> Iterator[str]:
-    """What counting is, and what more test pairs would win."""
+    """What counting is, and what more test pairs would win; not where counting alone makes more than was seen."""
     yield COUNTING.format(pairs=_test_pairs(counting))
     won = counting.assign(narrower=1 - counting.sd_more / counting.sd).dropna(subset="narrower")
-    if won.empty:
-        return
-    yield f"With {MORE_PAIRS} times as many test pairs intervals would be narrower by {_narrower(won)}."
+    won = won[won.narrower > 0]
+    if len(won):
+        yield f"With {MORE_PAIRS} times as many test pairs intervals would be narrower by {_narrower(won)}."
     if (counting.share >= 1).any():
         yield "Where counting alone makes more than the spread seen, its share is shown as 100 %."
 

@@ -1,6 +1,7 @@
 """How numbers are written: errors as percent, differences as points, a missing value as an en dash."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,6 +20,28 @@ def written(value: float, form: str) -> str:
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction in percent."""
     return MISSING if value is None or pd.isna(value) else written(100 * value, f".{digits}f")
+
+
+# A number of so many digits that its end tells nobody anything, and as many digits as are kept of it at least.
+_MANY_DIGITS = re.compile(r"(0\.0*|\d+\.)(\d{8,})(e-?\d+)?")
+_LEAST_DIGITS = 4
+
+
+def cut_numbers(texts: Sequence[str]) -> list[str]:
+    """The texts with long numbers cut, "0.0036…", and still told apart."""
+    longest = max(map(len, texts), default=0)
+    for digits in range(_LEAST_DIGITS, longest):
+        cut = [_cut(text, digits) for text in texts]
+        if len(set(cut)) == len(set(texts)):
+            return cut
+    return list(texts)
+
+
+def _cut(text: str, digits: int) -> str:
+    number = _MANY_DIGITS.fullmatch(text)
+    if number is None or len(number[2]) <= digits:
+        return text
+    return f"{number[1]}{number[2][:digits]}…{number[3] or ''}"
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:

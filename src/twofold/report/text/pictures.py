@@ -72,9 +72,12 @@ INTERACTION_NOTE = (
 )
 
 
-def chance_note(line: str, near: bool) -> str:
+def chance_note(error: float, near: bool) -> str:
     """Below a chart: what its dashed line is, or that chance lies beyond its axis."""
-    return f"Dashed: {line}, the error of the same answer to all pairs." if near else f"Beyond the axis: {line}."
+    chance = f"({percent(error, 1)} %)"
+    if near:
+        return f"Dashed: chance {chance}, the error of the same answer to all pairs."
+    return f"Chance {chance} is beyond the axis."
 
 
 def rounds_of(trials: pd.DataFrame) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twofold.report.text.names import cell_text
-from twofold.report.text.numbers import counted, listed
+from twofold.report.text.numbers import counted, cut_numbers, listed
 from twofold.report.text.tables import Column, TextTable
 from twofold.results import Recorded
 from twofold.settings import several, words
 
 # In a table so many values of a setting are named, and numbers have so many digits.
-_MOST_NAMED, _MOST_DIGITS = 5, 8
+_MOST_NAMED = 5
 
 
 def plans_table(plans: Sequence[Recorded], store: str, without: int) -> TextTable:
@@ -118,8 +118,7 @@ def _rounds(text: str) -> str:
 
 def _short(name: str, value: Any) -> str:
     """A setting's value; of a number that a search has found the first digits."""
-    text = cell_text(name, value)
-    return text if not isinstance(value, float) or len(text) <= _MOST_DIGITS else f"{value:.4g}…"
+    return cut_numbers([cell_text(name, value)])[0]
 
 
 def _searched(search: Mapping[str, Any]) -> str:

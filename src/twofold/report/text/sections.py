@@ -5,7 +5,9 @@ from typing import Any
 
 from twofold.analysis import FRESH, Section
 from twofold.report.text.names import setting_text
-from twofold.report.text.numbers import counted, listed
+from twofold.report.text.numbers import MISSING, counted, listed
+from twofold.report.text.statistics import MEAN, MEAN_INTERVAL
+from twofold.report.text.tables import Column, Row, TextTable, count_column
 from twofold.settings import FIRST_FRESH_ROUND, SETTINGS, option, words
 
 # A screen or a page of more sections is read by nobody to its end.
@@ -17,8 +19,15 @@ _MOST_SETTINGS = 2
 _STAGES = {True: f"rounds from {FIRST_FRESH_ROUND} on", False: f"rounds below {FIRST_FRESH_ROUND}"}
 
 _CHOSEN_ON = (
-    f"Settings may have been chosen on rounds below {FIRST_FRESH_ROUND}, and those that were look better there than "
-    f"they are; rounds from {FIRST_FRESH_ROUND} on are fresh."
+    f"Settings may have been chosen on rounds below {FIRST_FRESH_ROUND}. There the chosen ones look better than they "
+    f"are. Rounds from {FIRST_FRESH_ROUND} on are fresh."
+)
+
+
+_OVERVIEW = "The network that errs least in each section, by its test error"
+_BEST_SETTING = (
+    "Of several settings the best is shown, by validation error where every trial has one. The best of many looks "
+    "better than it is."
 )
 
 
@@ -56,6 +65,26 @@ def sections_notes(found: Sequence[Section], shown: int = MOST_SECTIONS) -> list
         left_out = counted(len(found) - shown, "section")
         notes.append(f"Left out: {left_out} after the first {shown}; choose one of them likewise.")
     return notes
+
+
+def overview_table(rows: Sequence[Row]) -> TextTable:
+    """The answer of each section in a line.
+
+    A row has the name of its `section`, the number of its `trials`, the `setting` that is shown where it has several
+    (in words, else empty), and of that setting what `twofold.report.text.answer.best_in_short` gives.
+    """
+    columns = [
+        Column("section", lambda row: row["section"], words=True),
+        Column("errs least", lambda row: ", ".join(filter(None, (row["network"], row["setting"]))), words=True),
+        MEAN,
+        MEAN_INTERVAL,
+        Column(
+            "others shown\nto err more", lambda row: f"{row['worse']} of {row['others']}" if row["others"] else MISSING
+        ),
+        count_column("trials"),
+    ]
+    notes = [_BEST_SETTING] if any(row["setting"] for row in rows) else []
+    return TextTable(_OVERVIEW, columns, rows, notes)
 
 
 def _fresh_option(found: Sequence[Section]) -> str:

@@ -87,7 +87,8 @@ def _time_ahead(forecast: Ahead) -> str:
     if forecast.seconds is None:
         return "too short to measure how long"
     here = counted(forecast.devices, "worker")
-    return f"about {duration(max(1.0, forecast.seconds))} with {here} here ({_SOURCES[forecast.seconds_from]})"
+    time = duration(max(1.0, forecast.seconds))
+    return f"about {time} of training with {here} here ({_SOURCES[forecast.seconds_from]})"
 
 
 def _disk_ahead(forecast: Ahead) -> str:

@@ -195,7 +195,8 @@ function truth(first, second) {
 
 function mistakeButton({ images, classes, probability }) {
   const shown = images.map(decodeImage);
-  const said = probability > 0.5 ? `true, ${inPercent(probability, 0)}` : `false, ${inPercent(1 - probability, 0)}`;
+  const sure = Math.max(probability, 1 - probability);
+  const said = `${probability > 0.5}, ${sure >= 0.995 ? "over 99\u00a0%" : inPercent(sure, 0)}`;
   const button = element("button", { type: "button" },
     element("span", { className: "two" }, ...shown.map(thumbnail)),
     element("span", {}, named(classes)), element("span", { className: "faint" }, said));
