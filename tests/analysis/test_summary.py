@@ -101,7 +101,7 @@ def test_one_network_has_nothing_to_be_compared_with() -> None:
 
 def test_two_settings_of_one_round_are_refused_with_their_names(made_up: Made) -> None:
     table = pd.concat([made_up(2, optimizer="adam"), made_up(2, optimizer="sgd")])
-    with pytest.raises(AnalysisError, match=r"2 trials of NetBase in round 0 .they differ in `optimizer`.; choose one"):
+    with pytest.raises(AnalysisError, match="NetBase has 2 trials in round 0, which differ in `optimizer`; choose one"):
         paired_differences(table)
 
 

@@ -149,9 +149,9 @@ def test_several_settings_are_summed_up_but_not_paired(made_up: Made) -> None:
 
 
 def test_trials_that_no_setting_tells_apart_are_refused(made_up: Made) -> None:
-    with pytest.raises(AnalysisError, match=r"2 trials of NetBase in round 0 \(they differ in `validation_pairs`\)"):
+    with pytest.raises(AnalysisError, match="NetBase has 2 trials in round 0, which differ in `validation_pairs`"):
         findings(pd.concat([made_up(2), made_up(2, validation_pairs=0)]))
-    with pytest.raises(AnalysisError, match="they differ in nothing"):
+    with pytest.raises(AnalysisError, match="which differ in nothing"):
         findings(pd.concat([made_up(2), made_up(2), made_up(2, normalise=True)]))
 
 

@@ -34,7 +34,7 @@ def test_models_lists_what_is_kept(folder, capsys):
     assert in_kept(folder, "models") == 0
     table = capsys.readouterr().out
     assert f"4 networks in {folder / 'twofold.models'}" in table
-    assert [line.split()[0] for line in table.splitlines()[5:9]] == ["NetBase", "NetWS", "NetAL", "NetWSAL"]
+    assert [line.split()[1] for line in table.splitlines()[5:9]] == ["NetBase", "NetWS", "NetAL", "NetWSAL"]
     assert in_kept(folder, "models", "--json") == 0
     for record in json.loads(capsys.readouterr().out):
         assert Path(record["file"]).is_file()
