@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from twofold.analysis import benjamini_hochberg, holm, sign_flip
+from twofold.analysis import benjamini_hochberg, effects, holm, paired_differences, sign_flip
 from twofold.analysis.contrasts import contrast, t_interval
 
 DIFFERENCES = st.lists(st.integers(-1000, 1000).map(lambda wrong: wrong / 1000), min_size=2, max_size=30)
@@ -30,6 +30,19 @@ def test_interval_is_scipys() -> None:
     theirs = stats.ttest_1samp(values, 0).confidence_interval()
     assert (ours["ci_low"], ours["ci_high"]) == pytest.approx((theirs.low, theirs.high))
     assert ours["sd"] == pytest.approx(stats.tstd(values))
+
+
+def test_intervals_of_differences_end_where_differences_do(made_up) -> None:
+    values = np.array([0.1, 0.9])
+    assert t_interval(values.mean(), values.std(ddof=1), 2)[1] > 5
+    assert (contrast(values)["ci_low"], contrast(values)["ci_high"]) == (-1, 1)
+    assert contrast(values, 2.0)["ci_high"] == 2
+    # Of two rounds far apart: the four networks' errors are 0 and 1 in turn.
+    table = made_up(2).assign(test_error=lambda rows: (rows["round"] + (rows.network == "NetWSAL")) % 2)
+    rows = effects(table).set_index("effect")
+    assert rows.ci_high.to_dict() == {"weight sharing": 1, "auxiliary losses": 1, "interaction": 2}
+    pairs = paired_differences(table)
+    assert pairs[["all_low", "all_high"]].abs().max(axis=None) == 1
 
 
 def test_rounds_that_lack_a_network_are_left_out_and_counted() -> None:

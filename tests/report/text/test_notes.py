@@ -3,7 +3,19 @@
 import pandas as pd
 import pytest
 
-from twofold.report.text.notes import apart_notes
+from twofold.report.text.notes import apart_notes, counting_notes
+
+
+def test_what_more_test_pairs_win_is_said_where_it_is_known():
+    """Where counting alone makes more than the spread seen, the spread with more pairs would come out larger."""
+    rows = [
+        {"first": "NetAL", "second": None, "test_pairs": 1000, "sd": 0.01, "sd_more": 0.008, "share": 0.5},
+        {"first": "NetWS", "second": None, "test_pairs": 1000, "sd": 0.001, "sd_more": 0.006, "share": 1.0},
+    ]
+    (won,) = (note for note in counting_notes(pd.DataFrame(rows)) if "narrower" in note)
+    assert "20 % (NetAL)" in won
+    assert "NetWS" not in won
+    assert not any("narrower" in note for note in counting_notes(pd.DataFrame(rows[1:])))
 
 
 @pytest.mark.parametrize(
