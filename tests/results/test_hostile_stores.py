@@ -93,6 +93,16 @@ def test_what_sqlite_would_run_is_refused(path, what, create):
         Store(path, create=create)
 
 
+def test_a_schema_with_bytes_that_are_no_text_is_refused(path):
+    """SQLite quotes them in what it says, which Python cannot read."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"iindexix_claims_owner", b"iindexix_claims\xdfowner"))
+    with pytest.raises(StoreError, match=r"^cannot use the store .*t.db \(malformed database schema\); name another"):
+        Store(path, create=False)
+    with pytest.raises(StoreError, match=r"^there is no store at .*u.db; `twofold study"):
+        Store(path.with_name("u.db"), create=False)
+
+
 @pytest.mark.parametrize("create", [True, False])
 @pytest.mark.parametrize("version", ["9999", "abc", "", b"\x00", 7, "0001\n"])
 def test_a_version_that_is_none_of_ours_is_refused(path, version, create):

@@ -125,7 +125,7 @@ def _nearest(file: Path) -> Path | None:
 
 def _is_store(file: Path) -> bool:
     """Whether a file is a store, at a look that leaves it alone."""
-    with suppress(OSError, sqlite3.Error):
+    with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
         if not file.is_file() or file.stat().st_size < len(SQLITE):
             return False
         with closing(sqlite3.connect(uri_of(file, "mode=ro&immutable=1"), uri=True)) as connection:
@@ -197,6 +197,8 @@ def errors_of(address: Address) -> Iterator[None]:
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise _told(address.shown, error) from error
+    except UnicodeDecodeError as error:  # of SQLite's own words, where they quote a name that is no text
+        raise unusable(address.shown, "malformed database schema") from error
 
 
 def _told(shown: str, error: sa.exc.SQLAlchemyError) -> StoreError:
