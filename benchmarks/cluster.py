@@ -1,7 +1,7 @@
 """What a cluster costs beside the same machine without one, and how much one command can take from its nodes.
 
-    python -m benchmarks.cluster [--epochs 100] [--trials 16] [--repeats 3] [--out cluster.json]
-    python -m benchmarks.cluster --idle 4 [--cores 1 8 32] [--trials 2000]
+    python -m benchmarks.cluster [--ways "one core" "two nodes"] [--epochs 100] [--trials 16] [--repeats 3]
+    python -m benchmarks.cluster --idle 4 [--cores 1 8 32] [--trials 2000] [--out cluster.json]
 
 The same study is conducted without a cluster on one core and on two, on the cluster of one core that `local` starts,
 and on clusters of one and of two nodes of one core; in turn, `--repeats` times, each in a process of its own. Trials
@@ -249,11 +249,11 @@ def show(title: str, found: _Found, columns: Sequence[_Column]) -> None:
     Console(width=None if Console().is_terminal else 140).print(table)
 
 
-def compare_ways(trials: int, epochs: int, repeats: int) -> _Found:
-    """Measure all ways in turn, and show what came out."""
+def compare(names: Sequence[str], trials: int, epochs: int, repeats: int) -> _Found:
+    """Measure these ways in turn, and show what came out."""
     for way in ("one core", "two cores"):
         measure(way, 2 * WAYS[way][0] + 1, 1)  # which keeps the compiled programs
-    ways: _Found = {way: [] for way in WAYS}
+    ways: _Found = {way: [] for way in names}
     for _ in range(repeats):
         for way, rows in ways.items():
             rows.append(measure(way, trials, epochs))
@@ -278,6 +278,7 @@ def main() -> None:
         print(json.dumps(child(*sys.argv[2:])))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--trials", type=int)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--repeats", type=int, default=3)
@@ -288,7 +289,7 @@ def main() -> None:
     if options.idle:
         result = fill(options.idle, options.cores, options.trials or 2000, options.repeats)
     else:
-        result = compare_ways(options.trials or 16, options.epochs, options.repeats)
+        result = compare(options.ways, options.trials or 16, options.epochs, options.repeats)
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

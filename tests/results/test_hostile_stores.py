@@ -122,6 +122,12 @@ def test_a_store_that_has_lost_its_version_is_left_as_it_is(path):
     assert Store(path, create=False).read(histories=True).equals(before)
 
 
+def test_a_journal_that_is_numbered_to_the_end_is_refused(path):
+    change(path, "UPDATE search_journal SET number = ?", 2**63 - 1)
+    with pytest.raises(StoreError, match=r"^cannot use the store .*t.db \(datatype mismatch\); name another"):
+        Store(path).append_journal([{"op_code": 1}])
+
+
 @pytest.mark.parametrize("entry", ["[1]", "7", "{", '{"op_code": 0}', '{"op_code": 99, "worker_id": 1}'])
 def test_a_journal_that_nobody_wrote_so_is_refused(path, entry):
     optuna = pytest.importorskip("optuna")
