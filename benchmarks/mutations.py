@@ -3,18 +3,22 @@
     python -m benchmarks.mutations [--inputs 10000] [--readers "a store" "a PNG"]
 
 Each reader is tried in a process of its own, which writes to memory where the system has a folder there. It fails where
-anything else than an error of ours comes out, a file takes five seconds of the processor, or a process a gigabyte.
+anything else than an error of ours comes out, a file takes five seconds of the processor, or a process a gigabyte; a
+file of which nothing comes is given up after ten.
 """
 
 import argparse
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +30,10 @@ MOST_SECONDS, MOST_BYTES = 5.0, 1e9
 IN_MEMORY = Path("/dev/shm")
 
 
+class TooLong(BaseException):
+    """A file is given up, since nothing comes of it; no error that somebody may expect."""
+
+
 @dataclass
 class Outcome:
     """What came of a reader's wrong files; `faults` are tracebacks, by the seed that makes the file so."""
@@ -35,6 +43,21 @@ class Outcome:
     memory: float
     seconds: float
     slowest: int
+
+
+@contextmanager
+def limited(seconds: float) -> Iterator[None]:
+    """Raise `TooLong` after so many seconds of the processor."""
+
+    def give_up(*_: object) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def tried(name: str, inputs: int) -> Outcome:
@@ -51,13 +74,14 @@ def tried(name: str, inputs: int) -> Outcome:
             mutate(path, reader, seed)
             began = time.process_time()
             try:
-                reader.use(reader.read(path))
+                with limited(2 * MOST_SECONDS):
+                    reader.use(reader.read(path))
                 came["taken"] += 1
             except TwofoldError as error:
                 came["refused"] += 1
                 if len(str(error).splitlines()) != 1:
                     faults[seed] = f"several lines: {error}"
-            except Exception:
+            except (Exception, TooLong):
                 faults[seed] = traceback.format_exc()
             longest = max(longest, (time.process_time() - began, seed))
             for copy in path.parent.glob(f"{path.name}.version-*"):

@@ -139,8 +139,12 @@ def shown(value: object) -> str:
     except ValueError:  # Python writes no whole number of more than 4300 digits
         return "a number of thousands of digits"
     text = hidden(text)
-    cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…"
-    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in cut)
+    return in_one_line(text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}…")
+
+
+def in_one_line(text: str) -> str:
+    """A text with line breaks, and whatever else cannot be printed, written as Python writes them."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -141,6 +141,16 @@ def test_choosing_what_is_not_there_says_what_is(made_up: Made) -> None:
         select(made_up(2).drop(columns="epochs"), {"epochs": [100]})
 
 
+def test_names_with_line_breaks_are_told_of_in_one_line(made_up: Made) -> None:
+    odd = made_up(2).replace({"network": {"NetBase": "Net\nBase"}, "optimizer": {"adam": "a\rdam"}})
+    with pytest.raises(AnalysisError, match=r"^Net\\nBase has 2 trials in round 0, .*; choose one setting$"):
+        findings(pd.concat([odd, odd]))
+    with pytest.raises(SettingError, match=r"^no trial has `optimizer` sgd; there is a\\rdam$"):
+        select(odd, {"optimizer": ["sgd"]})
+    with pytest.raises(AnalysisError, match=r"^the table of trials has no column `network`; it has .*net\\nwork.*$"):
+        findings(odd.rename(columns={"network": "net\nwork"}))
+
+
 def test_several_settings_are_summed_up_but_not_paired(made_up: Made) -> None:
     found = findings(pd.concat([made_up(4), made_up(4, normalise=True)]))
     assert found.varied == ["normalise"]

@@ -93,6 +93,16 @@ def test_what_sqlite_would_run_is_refused(path, what, create):
         Store(path, create=create)
 
 
+def test_a_schema_with_bytes_that_are_no_text_is_refused(path):
+    """SQLite quotes them in what it says, which Python cannot read."""
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"iindexix_claims_owner", b"iindexix_claims\xdfowner"))
+    with pytest.raises(StoreError, match=r"^cannot use the store .*t.db \(malformed database schema\); name another"):
+        Store(path, create=False)
+    with pytest.raises(StoreError, match=r"^there is no store at .*u.db; `twofold study"):
+        Store(path.with_name("u.db"), create=False)
+
+
 @pytest.mark.parametrize("create", [True, False])
 @pytest.mark.parametrize("version", ["9999", "abc", "", b"\x00", 7, "0001\n"])
 def test_a_version_that_is_none_of_ours_is_refused(path, version, create):
@@ -110,6 +120,12 @@ def test_a_store_that_has_lost_its_version_is_left_as_it_is(path):
     with pytest.raises(StoreError, match=r"t\.db"):
         Store(path)
     assert Store(path, create=False).read(histories=True).equals(before)
+
+
+def test_a_journal_that_is_numbered_to_the_end_is_refused(path):
+    change(path, "UPDATE search_journal SET number = ?", 2**63 - 1)
+    with pytest.raises(StoreError, match=r"^cannot use the store .*t.db \(datatype mismatch\); name another"):
+        Store(path).append_journal([{"op_code": 1}])
 
 
 @pytest.mark.parametrize("entry", ["[1]", "7", "{", '{"op_code": 0}', '{"op_code": 99, "worker_id": 1}'])

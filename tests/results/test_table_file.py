@@ -243,6 +243,7 @@ def test_decimal_commas_between_commas_are_refused(written: Cells, file: Path) -
         (b'network,round\nNetWS,"1\n', "unexpected end of data"),
         (b"network,round,round\nNetWS,1,1\n", "row 1: two columns are named `round`; leave one"),
         (b"round,network,Round\n1,NetWS,1\n", "row 1: two columns are named `round`; leave one"),
+        (b'"a\nb","a\nb"\n1,2\n', r"row 1: two columns are named `a\nb`; leave one"),
         (b"network,round\nNetWS,1,2\n", "row 2: 3 cells for 2 columns"),
         (b"network,round\nNetWS\n", "row 2: `round` (='') must have a value"),
     ],

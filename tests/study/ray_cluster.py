@@ -1,4 +1,4 @@
-"""A cluster of Ray's on this machine: a head that trains nothing, and nodes of one core."""
+"""A cluster of Ray's on this machine: a head that trains nothing, and nodes of one core or more."""
 
 import contextlib
 import warnings
@@ -15,19 +15,19 @@ _CONFIGURED = {"worker_niceness": 0}
 class RayCluster:
     """Starts and kills nodes; each is some processes, which know nothing of this one's folders or modules."""
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int = 1) -> None:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(initialize_head=True, head_node_args={**_node(cores=0), "_system_config": _CONFIGURED})
-        self.first = self.add()
+        self.first = self.add(cores)
 
     @property
     def address(self) -> str:
         return self._cluster.address
 
-    def add(self, **variables: str) -> Any:
-        """A node of one core more, with these variables."""
-        return self._cluster.add_node(**_node(cores=1), env_vars=variables or None)
+    def add(self, cores: int = 1, **variables: str) -> Any:
+        """A node more, with these variables."""
+        return self._cluster.add_node(**_node(cores), env_vars=variables or None)
 
     def kill(self, node: Any) -> None:
         """End a node as a power cut would."""
@@ -42,11 +42,11 @@ def _node(cores: int) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[RayCluster]:
+def running(cores: int = 1) -> Iterator[RayCluster]:
     """A cluster of one node, which ends with it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's own
-        cluster = RayCluster()
+        cluster = RayCluster(cores)
     try:
         yield cluster
     finally:

@@ -9,7 +9,7 @@ import scipy
 
 from twofold.analysis.sections import Section, sections
 from twofold.analysis.trials import AnalysisError, as_trials, by_round, require_drawn_alike, telling_sections
-from twofold.errors import SettingError
+from twofold.errors import SettingError, in_one_line
 
 _MOST_ROUNDS = 10_000_000
 
@@ -114,7 +114,9 @@ def power_table(
     errors = by_round(table)
     require_drawn_alike(telling_sections(as_trials(table, ("network", "round"))))
     if errors.shape[1] < 2:
-        raise AnalysisError(f"the table has one network, {errors.columns[0]}: power is about telling two apart")
+        raise AnalysisError(
+            f"the table has one network, {in_one_line(str(errors.columns[0]))}: power is about telling two apart"
+        )
     rows = []
     for first, second in itertools.combinations(errors.columns, 2):
         differences = (errors[second] - errors[first]).dropna().to_numpy(float)

@@ -11,7 +11,7 @@ from twofold.analysis.classes import classes_of, images_told_apart
 from twofold.analysis.own import named, told_apart
 from twofold.data import Reading, classes_text, names_stored
 from twofold.data.relations import check_written, class_count, is_function, is_meant, numbered, unmarked, with_mark
-from twofold.errors import DataError, SettingError, TwofoldError
+from twofold.errors import DataError, SettingError, TwofoldError, in_one_line, shown
 from twofold.networks import in_order
 from twofold.results.cells import TYPES, value_of
 from twofold.settings import COMPARED, SECTIONING, SETTINGS, Settings, is_fresh, option, value_text
@@ -24,8 +24,8 @@ FRESH = "fresh"
 # images of one name have names of their own by then.)
 _REST = ("validation_pairs",)
 
-# So many of what two trials differ in are named in an error.
-_MOST_NAMED = 3
+# So many of what two trials differ in, and of the columns of a table, are named in an error.
+_MOST_NAMED, _MOST_COLUMNS = 3, 30
 
 
 class AnalysisError(TwofoldError):
@@ -58,7 +58,9 @@ def as_trials(
         trials["dead_first"], trials["dead_second"] = zip(*pairs, strict=True)
     for name in needs:
         if name not in trials:
-            raise AnalysisError(f"the table of trials has no column `{name}`; it has {', '.join(map(str, trials))}")
+            there = ", ".join(shown(str(each)) for each in trials.columns[:_MOST_COLUMNS])
+            more = f" and {len(trials.columns) - _MOST_COLUMNS} more" if len(trials.columns) > _MOST_COLUMNS else ""
+            raise AnalysisError(f"the table of trials has no column `{name}`; it has {there}{more}")
     defaults: dict[str, Any] = {"diverged": False, "seed": 0}
     for name, value in defaults.items():
         if name not in trials:
@@ -162,7 +164,7 @@ def require_distinct(trials: pd.DataFrame, by: Sequence[str] = ()) -> None:
         differ = [f"`{name}`" for name in (*COMPARED, *_REST) if name in alike and alike[name].nunique() > 1]
         more = f" and {len(differ) - _MOST_NAMED} more" if len(differ) > _MOST_NAMED else ""
         raise AnalysisError(
-            f"{first['network']} has {len(alike)} trials in round {first['round']}, which differ in "
+            f"{in_one_line(str(first['network']))} has {len(alike)} trials in round {first['round']}, which differ in "
             f"{', '.join(differ[:_MOST_NAMED]) or 'nothing'}{more}; choose one setting"
         )
 
@@ -222,14 +224,15 @@ def select(table: pd.DataFrame, chosen: Mapping[str, Iterable[Any] | None]) -> p
         if fitting.any() or not used.any():
             fitting |= ~used
         if not fitting.any():
-            raise none_has(name, values, _classes_there(trials) if name == "classes" else trials[column].unique())
+            there = _classes_there(trials) if name == "classes" else sorted(trials[column].unique())
+            raise none_has(name, values, there)
         trials = trials[fitting]
     return trials.reset_index(drop=True)
 
 
-def none_has(name: str, values: Sequence[Any], there: Iterable[Any]) -> SettingError:
+def none_has(name: str, values: Sequence[Any], there: Sequence[Any]) -> SettingError:
     """The error where no trial has one of the values of a column that were chosen: it says which ones there are."""
-    return SettingError(f"no trial has `{name}` {_listed(values)}; there is {_listed(sorted(there), ', ')}")
+    return SettingError(f"no trial has `{name}` {_listed(values)}; there is {_listed(there, ', ')}")
 
 
 def _sized(trials: pd.DataFrame, sizes: Sequence[Any]) -> pd.Series:
@@ -325,7 +328,7 @@ _MOST_LISTED = 12
 
 def _listed(values: Sequence[Any], between: str = " or ") -> str:
     """The values in words: all of them, or the first and the last of many."""
-    texts = [value_text(value) for value in values]
+    texts = [in_one_line(value_text(value)) for value in values]
     return between.join(texts) if len(texts) <= _MOST_LISTED else f"{texts[0]} to {texts[-1]}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 import shlex
 import sqlite3
@@ -124,7 +125,7 @@ def _nearest(file: Path) -> Path | None:
 
 def _is_store(file: Path) -> bool:
     """Whether a file is a store, at a look that leaves it alone."""
-    with suppress(OSError, sqlite3.Error):
+    with suppress(OSError, sqlite3.Error, UnicodeDecodeError):
         if not file.is_file() or file.stat().st_size < len(SQLITE):
             return False
         with closing(sqlite3.connect(uri_of(file, "mode=ro&immutable=1"), uri=True)) as connection:
@@ -162,7 +163,7 @@ def wait_for_others(connection: sa.Connection, *, patiently: bool = False) -> No
 
 def insert_new(connection: sa.Connection, table: sa.Table) -> Any:
     """The statement that inserts rows, but none whose primary key is there."""
-    return _insert(connection)(table).on_conflict_do_nothing()
+    return _insert(connection.dialect.name)(table).on_conflict_do_nothing()
 
 
 def insert_or_replace(connection: sa.Connection, table: sa.Table, better: Callable[[Any], sa.ColumnElement]) -> Any:
@@ -170,14 +171,19 @@ def insert_or_replace(connection: sa.Connection, table: sa.Table, better: Callab
 
     `better` is a condition on the table's columns, and on those of the new row, which it is given.
     """
-    insert = _insert(connection)(table)
+    return _replacing(connection.dialect.name, table, better)
+
+
+@functools.cache  # it is made for every trial, and that takes longer than to insert one
+def _replacing(dialect: str, table: sa.Table, better: Callable[[Any], sa.ColumnElement]) -> Any:
+    insert = _insert(dialect)(table)
     keys = [column.name for column in table.primary_key]
     new = {column.name: insert.excluded[column.name] for column in table.c if column.name not in keys}
     return insert.on_conflict_do_update(index_elements=keys, set_=new, where=better(insert.excluded))
 
 
-def _insert(connection: sa.Connection) -> Callable[[sa.Table], Any]:
-    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+def _insert(dialect: str) -> Callable[[sa.Table], Any]:
+    return postgresql.insert if dialect == "postgresql" else sqlite.insert
 
 
 @contextmanager
@@ -191,6 +197,8 @@ def errors_of(address: Address) -> Iterator[None]:
         ) from error
     except sa.exc.SQLAlchemyError as error:
         raise _told(address.shown, error) from error
+    except UnicodeDecodeError as error:  # of SQLite's own words, where they quote a name that is no text
+        raise unusable(address.shown, "malformed database schema") from error
 
 
 def _told(shown: str, error: sa.exc.SQLAlchemyError) -> StoreError:

@@ -596,16 +596,11 @@ class Store:
     def append_journal(self, entries: Sequence[dict[str, Any]]) -> None:
         """Write the entries at the end of the search journal, all or none; several processes may write at once."""
         number = sa.select(sa.func.coalesce(sa.func.max(journal.c.number), -1) + 1)
-        with self._errors():
-            while True:
-                try:
-                    with writing(self._engine) as connection:
-                        for entry in entries:
-                            row = number.add_columns(sa.literal(entry, sa.JSON))
-                            connection.execute(sa.insert(journal).from_select(["number", "entry"], row))
-                    return
-                except sa.exc.IntegrityError:
-                    continue  # another process took the number: it has written, so this makes progress
+        with self._errors(), writing(self._engine) as connection:
+            wait_for_others(connection)  # or two would take the same number
+            for entry in entries:
+                row = number.add_columns(sa.literal(entry, sa.JSON))
+                connection.execute(sa.insert(journal).from_select(["number", "entry"], row))
 
     def read_journal(self, start: int = 0) -> list[dict[str, Any]]:
         """The entries of the search journal from the one of this number on; the first has number 0."""

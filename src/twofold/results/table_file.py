@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from twofold.errors import DataError, cause_of, counted
+from twofold.errors import DataError, cause_of, counted, shown
 from twofold.results.cells import TYPES, decimal_sign, value_of
 from twofold.settings import FIRST, SETTINGS
 
@@ -143,7 +143,7 @@ def _table(rows: _Rows) -> pd.DataFrame:
     names = [_column(cell) for cell in header]
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice:
-        raise DataError(f"row {header_row}: two columns are named `{twice}`; leave one")
+        raise DataError(f"row {header_row}: two columns are named `{shown(twice)}`; leave one")
     width = max(i for i, name in enumerate(names) if name) + 1
     for number, cells in rows:
         if any(cells[width:]):
