@@ -177,7 +177,7 @@ def before_call(folder: Path, other: Undisturbed, call: Call) -> Tally:
         process = _start(launch, place, other.study, *_traced(call.name), "-e", inject)
         process.communicate(timeout=600)
     killed = process.returncode == -signal.SIGKILL
-    *_, last = ["", *_report(place)]
+    *_, last = ["", *(line for line in _report(place) if line.startswith(f"{call.name}("))]
     there = killed and _writes_in(place, last)
     tally.kills, tally.spent = int(there), int(not there)
     _complete(place, other.study)
