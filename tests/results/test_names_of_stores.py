@@ -154,8 +154,8 @@ def test_of_a_store_that_is_not_there_the_nearest_is_named(typed, others, near, 
 
 def test_where_there_is_no_store_at_all_the_command_is_named():
     assert refused("it's.db").startswith("there is no store at it's.db; `twofold study --store 'it'\"'\"'s.db'` makes")
-    assert refused("sqlite:///twofold.db") == (
-        "there is no store at sqlite:///twofold.db; `twofold study` makes one, or name another with --store"
+    assert refused("twofold.db") == (
+        "there is no store at twofold.db; `twofold study` makes one, or name another with --store"
     )
 
 
