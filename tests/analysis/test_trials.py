@@ -218,5 +218,5 @@ def test_trials_are_chosen_by_the_list_of_their_classes():
     assert list(select(trials, {"classes": ["a, b"]})["round"]) == [0, 1]
     assert list(select(trials, {"classes": ['"x,1",y']})["round"]) == [2]
     assert list(select(trials, {"classes": ["0,1,2,3,4,5,6,7,8,9"]})["round"]) == [3]
-    with pytest.raises(SettingError, match=r"`classes` b,a; there is '\"x,1\",y', 0,1"):
+    with pytest.raises(SettingError, match=r"`classes` b,a; there is a,b, '\"x,1\",y', 0,1"):
         select(trials, {"classes": ["b,a"]})
