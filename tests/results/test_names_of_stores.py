@@ -134,22 +134,21 @@ def test_an_empty_file_is_no_store_yet():
 
 
 @pytest.mark.parametrize(
-    ("typed", "others", "near"),
+    ("typed", "others", "near", "option"),
     [
-        ("twofod.db", ["twofold.db", "mine.db"], "twofold.db"),
-        ("folder/tow.db", ["folder/two.db", "tow.db"], "folder/two.db"),
-        ("twofold.db", ["mnist.sqlite"], "mnist.sqlite"),
+        ("twofod.db", ["twofold.db", "mine.db"], "twofold.db", " --store twofod.db"),
+        ("folder/tow.db", ["folder/two.db", "tow.db"], "folder/two.db", " --store folder/tow.db"),
+        ("twofold.db", ["mnist.sqlite"], "mnist.sqlite", ""),  # the default
     ],
 )
-def test_of_a_store_that_is_not_there_the_nearest_is_named(typed, others, near, tmp_path):
+def test_of_a_store_that_is_not_there_the_nearest_is_named(typed, others, near, option, tmp_path):
     Path("folder").mkdir()
     for other in others:
         Store(other)
     Path(f"{typed}.version-0001.bak").write_bytes(Path(others[0]).read_bytes())
     Path(f"{typed}.txt").write_text("no store")
-    assert f"there is no store at {typed}; did you mean {near}? `twofold study --store {typed}` makes one" in refused(
-        typed
-    )
+    told = f"there is no store at {typed}; did you mean {near}? `twofold study{option}` makes one"
+    assert told in refused(typed)
 
 
 def test_where_there_is_no_store_at_all_the_command_is_named():
