@@ -207,7 +207,9 @@ def shapes(network="NetWSAL", **settings):
 
 
 @pytest.mark.parametrize("network", ["NetWSAL", "NetBase"])
-def test_the_memory_of_a_trial_is_about_what_the_compiled_program_takes(network, as_gpu):
+def test_the_memory_of_a_trial_is_about_what_the_compiled_program_takes(network, as_gpu, monkeypatch):
+    """A program as it is compiled for trainings."""
+    monkeypatch.setattr(engines, "compile_or_load", compiled.compile_or_load)
     training, together = program(network, optimizer="adam"), 4
     with engines.pinned_for(training, DEVICE[0]):
         estimated = together * room.bytes_of_trial(training, shapes(network))

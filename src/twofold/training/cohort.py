@@ -241,14 +241,11 @@ def _overlapping(line: _Line, tell: Callable[[int], None]) -> Iterator[tuple[Job
             if not underway:
                 return
             first = underway.popleft()
-            try:
-                outcomes = first.outcomes(tell)
-            except jax.errors.JaxRuntimeError as error:
-                if _NO_MEMORY not in str(error):
-                    raise
+            outcomes = first.outcomes(tell)
+            if outcomes is None:
                 underway.extendleft(reversed([begin(part) for part in line.halved(first.cohort)]))
-                continue
-            yield from outcomes
+            else:
+                yield from outcomes
 
 
 # One that is trained, and one that waits.
@@ -264,28 +261,32 @@ class _Underway:
         self.cohort = cohort
         self._told: SimpleQueue[int | None] = SimpleQueue()
         self._stopped = stopped
-        self._placed = loader.submit(_placed, cohort)
-        self._trained = trainer.submit(self._train)
-        self._trained.add_done_callback(lambda _: self._told.put(None))
+        self._loaded = loader.submit(_placed, cohort)
+        self._done = trainer.submit(self._train)
+        self._done.add_done_callback(lambda _: self._told.put(None))
 
-    def outcomes(self, tell: Callable[[int], None]) -> list[tuple[Job, Outcome]]:
-        """What comes out, when all is trained; what was told of it is taken back where memory does not suffice."""
-        done = 0
+    def outcomes(self, tell: Callable[[int], None]) -> Iterable[tuple[Job, Outcome]] | None:
+        """What comes out, when all is trained; None, and what was told is taken back, where memory does not suffice."""
+        told = 0
         while (epochs := self._told.get()) is not None:
-            done += epochs
+            told += epochs
             tell(epochs)
-        try:
-            trained = self._trained.result()
-        except jax.errors.JaxRuntimeError:
-            if done:
-                tell(-done)
-            raise
-        pairs, _ = self._placed.result()
-        return list(_outcomes(self.cohort, pairs, trained))
+        if (done := self._done.result()) is None:
+            if told:
+                tell(-told)
+            return None
+        return _outcomes(self.cohort, *done)
 
-    def _train(self) -> "_Trained":
-        _, placed = self._placed.result()
-        return _trained(self.cohort, placed, self._tell)
+    def _train(self) -> "tuple[Sequence[TrialData], _Trained] | None":
+        """The pairs, and what came of them. Nothing here outlives it that holds the memory of a device."""
+        try:
+            pairs, placed = self._loaded.result()
+            del self._loaded
+            return pairs, _trained(self.cohort, placed, self._tell)
+        except jax.errors.JaxRuntimeError as error:
+            if _NO_MEMORY not in str(error):
+                raise
+        return None
 
     def _tell(self, epochs: int) -> None:
         if self._stopped.is_set():
@@ -316,14 +317,14 @@ def _placed(cohort: _Cohort) -> tuple[Sequence[TrialData], _Placed]:
     idle = engine.size - len(cohort.jobs)
     arguments, data = _stack(list(zip(cohort.arguments, pairs)), idle)
     epochs = np.array([job.epochs for job in cohort.jobs] + [0] * idle, np.int32)
-    with pinned_for(cohort.program, next(iter(engine.sharding.device_set))):
+    with pinned_for(cohort.program, engine.device):
         return pairs, _Placed(*jax.device_put((arguments._replace(epochs=epochs), data), engine.sharding))
 
 
 def _trained(cohort: _Cohort, placed: _Placed, tell: Callable[[int], None]) -> _Trained:
     engine, (arguments, data) = cohort.engine.result(), placed
     start, train_epochs = engine.start.result(), engine.train_epochs.result()
-    with pinned_for(cohort.program, next(iter(engine.sharding.device_set))):
+    with pinned_for(cohort.program, engine.device):
         begin = time.perf_counter()
         epochs = np.array([job.epochs for job in cohort.jobs], np.int32)
         state, batches = start(arguments, data.train)
@@ -346,7 +347,7 @@ def _trained(cohort: _Cohort, placed: _Placed, tell: Callable[[int], None]) -> _
 
 
 def _outcomes(cohort: _Cohort, pairs: Sequence[TrialData], trained: _Trained) -> Iterator[tuple[Job, Outcome]]:
-    with pinned_for(cohort.program, jax.devices()[0]):
+    with pinned_for(cohort.program, cohort.engine.result().device):
         results = jax.device_get((trained.variables, trained.history, trained.evaluations))
     for index, (job, own) in enumerate(zip(cohort.jobs, pairs)):
         # A number of NumPy's is no array.

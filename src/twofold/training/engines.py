@@ -54,6 +54,11 @@ class Engine(NamedTuple):
     sharding: NamedSharding
     size: int
 
+    @property
+    def device(self) -> jax.Device:
+        """One of those that it is for: they are alike."""
+        return next(iter(self.sharding.device_set))
+
 
 def engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> Future[Engine]:
     """The engine that trains so many trials together on each device; it is begun, if it is not there yet.

@@ -53,13 +53,14 @@ def bytes_of_trial(program: Program, shapes: Any) -> int:
 
     That is its pairs; the training pairs once more as batches, and twice more where they are shuffled; three times what
     is trained, with what the optimizer remembers (before a step, the change, after it); and for the activations of a
-    step twice what all operations of a forward pass give. A block of an evaluation counts like as many training pairs.
+    step what all operations of a forward pass give: XLA writes less than half of these, and gradients are as large. An
+    evaluation has no gradients, so that a pair in its blocks counts half.
     """
     arguments, data = jax.tree.unflatten(*shapes)
     state, batches = jax.eval_shape(partial(start, program), arguments, data.train)
     copies = 3 if program.settings.shuffle else 1
-    blocks = max(2.0, EVALUATED_AT_ONCE / program.settings.batch_size)
-    activations = blocks * _bytes_of_forward_pass(program, state.variables, arguments, batches)
+    passes = max(1.0, EVALUATED_AT_ONCE / program.settings.batch_size / 2)
+    activations = passes * _bytes_of_forward_pass(program, state.variables, arguments, batches)
     return int(_size((arguments, data)) + copies * _size(batches) + 3 * _size(state) + activations)
 
 
