@@ -29,6 +29,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from twofold.files import write_whole
+
 EPOCHS, BATCH = 100, 25
 FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
 OWN = ("16 and 32 channels, padded", "residual, 24 channels")
@@ -37,7 +39,8 @@ PRECISIONS = ("tf32", "float32")
 # Test errors of a processor, with the command that they are from.
 STORED = Path(__file__).with_name("errors_of_a_processor.json")
 
-Rows = list[dict[str, Any]]
+# What a part finds, as it finds it.
+Rows = Iterator[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def machine(sizes: Sizes) -> Rows:
     device = jax.devices()[0]
     versions = {name: _version(name) for name in ("jax", "jaxlib", "jax-cuda13-plugin", "torch", "numpy")}
     told = {"device": device.device_kind, "platform": device.platform, "driver": driver, "cores": os.cpu_count()}
-    return [{**told, "python": platform.python_version(), **versions}]
+    yield {**told, "python": platform.python_version(), **versions}
 
 
 def _version(name: str) -> str:
@@ -95,12 +98,7 @@ def _version(name: str) -> str:
 
 def throughput(sizes: Sizes) -> Rows:
     """Trainings a second against the number trained together, steps alone, and whole ones with the largest number."""
-    return [*_throughput(sizes, sizes.networks), *_throughput(sizes, sizes.own)]
-
-
-def _throughput(sizes: Sizes, networks: Sequence[str]) -> Rows:
-    rows = []
-    for network in networks:
+    for network in (*sizes.networks, *sizes.own):
         for precision in _precisions():
             train = _trainer(network, precision, sizes.pairs)
             for together in sizes.together:
@@ -111,9 +109,7 @@ def _throughput(sizes: Sizes, networks: Sequence[str]) -> Rows:
                 row["steps alone, trainings / s"] = together / (EPOCHS * step)
                 if together == max(sizes.together):
                     row["whole, trainings / s"] = together / (train(sizes.whole, together) * EPOCHS / sizes.whole)
-                rows.append(row)
-                print(json.dumps(row), file=sys.stderr, flush=True)
-    return rows
+                yield row
 
 
 def _precisions() -> tuple[str, ...]:
@@ -207,7 +203,8 @@ STEP = {
 
 def step(sizes: Sizes) -> Rows:
     """The parts of a step, by JAX's profiler: milliseconds a step of all that are trained together."""
-    return [row for network in dict.fromkeys((sizes.networks[0], sizes.networks[-1])) for row in _step(sizes, network)]
+    for network in dict.fromkeys((sizes.networks[0], sizes.networks[-1])):
+        yield from _step(sizes, network)
 
 
 def _step(sizes: Sizes, network: str) -> Rows:
@@ -243,10 +240,8 @@ def _step(sizes: Sizes, network: str) -> Rows:
             text = f"{event['name']} {operation} = {line}"
             parts[next(part for part, pattern in STEP.items() if re.search(pattern, text))] += event["dur"]
     total = sum(parts.values()) or 1.0
-    return [
-        {"network": network, "part": part, "ms": micro / 1000 / steps, "%": 100 * micro / total}
-        for part, micro in parts.items()
-    ]
+    for part, micro in parts.items():
+        yield {"network": network, "part": part, "ms": micro / 1000 / steps, "%": 100 * micro / total}
 
 
 def _int32(number: int) -> Any:
@@ -257,7 +252,6 @@ def _int32(number: int) -> Any:
 
 def commands(sizes: Sizes) -> Rows:
     """Whole commands, from start to finish: with nothing kept of an earlier run, with that kept, with nothing to do."""
-    rows = []
     with tempfile.TemporaryDirectory() as folder:
         study = ("study", *sizes.study, "--quiet")
         cases = [("study, cold", study, "a"), ("study, warm", study, "b"), ("study, nothing to train", study, "b")]
@@ -272,8 +266,7 @@ def commands(sizes: Sizes) -> Rows:
             begin = time.perf_counter()
             done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
             row = {"command": name, "seconds": time.perf_counter() - begin}
-            rows.append(row if done.returncode == 0 else {**row, "failed": done.stderr.strip()[-300:]})
-    return rows
+            yield row if done.returncode == 0 else {**row, "failed": done.stderr.strip()[-300:]}
 
 
 def errors(sizes: Sizes) -> Rows:
@@ -284,7 +277,6 @@ def errors(sizes: Sizes) -> Rows:
     from twofold import Study
 
     stored = json.loads(STORED.read_text(encoding="utf-8"))["test_error"]
-    rows = []
     for precision in _precisions():
         settings: dict[str, Any] = {"networks": list(sizes.networks), "rounds": sizes.rounds, "precision": precision}
         if sizes is SMALL:
@@ -297,13 +289,11 @@ def errors(sizes: Sizes) -> Rows:
             half = t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / len(apart) ** 0.5
             row = {"network": network, "precision": precision, "rounds": len(ours), "error, %": 100 * ours.mean()}
             row |= {"a processor's, %": 100 * theirs.mean(), "difference, points": apart.mean()}
-            rows.append(row | {"95 %, from": apart.mean() - half, "to": apart.mean() + half})
-    return rows
+            yield row | {"95 %, from": apart.mean() - half, "to": apart.mean() + half}
 
 
 def repetition(sizes: Sizes) -> Rows:
     """Whether the same trainings come out the same, bit for bit: again in this process, and in another one."""
-    rows = []
     for precision in _precisions():
         first, again = (_hash(sizes, precision) for _ in range(2))
         row = {"precision": precision, "in one process": first == again}
@@ -314,8 +304,7 @@ def repetition(sizes: Sizes) -> Rows:
                 command = [sys.executable, __file__, *words]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
             row["compiled anew in another"] = first == done.stdout.split()[-1]
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _hash(sizes: Sizes, precision: str) -> str:
@@ -327,7 +316,9 @@ def _hash(sizes: Sizes, precision: str) -> str:
     found = hashlib.sha256()
     for network in sizes.networks:
         program, jobs = _program_and_jobs(network, precision, sizes.pairs)
-        for _, outcome in train_cohorts(program, jobs(max(sizes.epochs), min(sizes.together)), together=2):
+        together, device = min(sizes.together), jax.devices()[:1]
+        some = jobs(max(sizes.epochs), together)
+        for _, outcome in train_cohorts(program, some, devices=device, together=together):
             for array in jax.tree.leaves((outcome.train_loss, outcome.variables)):
                 found.update(array.tobytes())
     return found.hexdigest()
@@ -339,8 +330,7 @@ def pytorch(sizes: Sizes) -> Rows:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cpu" and sizes is not SMALL:
-        return [{"failed": "PyTorch finds no GPU: install it for CUDA"}]
-    rows = []
+        raise RuntimeError("PyTorch finds no GPU: install it for CUDA")
     for network in (*sizes.networks, *sizes.own):
         for precision in PRECISIONS if device == "cuda" else ("float32",):
             torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
@@ -352,8 +342,7 @@ def pytorch(sizes: Sizes) -> Rows:
                     row[f"{way}, ms / training"] = 1000 * seconds * EPOCHS / sizes.torch_epochs / together
                 except Exception as error:  # of another way than ours: the rest still says something
                     row[f"{way} failed"] = f"{type(error).__name__}: {error}"[:200]
-            rows.append(row)
-    return rows
+            yield row
 
 
 def _torch_module(network: str) -> Any:
@@ -470,30 +459,40 @@ PARTS: dict[str, tuple[Callable[[Sizes], Rows], int]] = {
 }
 
 
-def tried(part: str, sizes: Sizes) -> dict[str, Any]:
-    """What a part found, or how it failed, and what it took."""
+def tried(part: str, sizes: Sizes, out: Path | None = None) -> dict[str, Any]:
+    """What a part found, how it failed, if it did, and what it took; it is written to a file as it comes."""
     begin = time.perf_counter()
+    found: dict[str, Any] = {"rows": []}
+
+    def write() -> None:
+        found["seconds"] = time.perf_counter() - begin
+        if out:
+            write_whole(out, json.dumps(found).encode())
+
     try:
-        found: dict[str, Any] = {"rows": PARTS[part][0](sizes)}
+        for row in PARTS[part][0](sizes):
+            found["rows"].append(row)
+            write()
     except Exception as error:  # of whatever kind: the other parts go on
-        told = "".join(traceback.format_exception(error))[-1500:]
-        found = {"failed": f"{type(error).__name__}: {error}"[:300], "traceback": told}
-    return {**found, "seconds": time.perf_counter() - begin}
+        found["failed"] = f"{type(error).__name__}: {error}"[:300]
+        found["traceback"] = "".join(traceback.format_exception(error))[-1500:]
+    write()
+    return found
 
 
 def tried_apart(part: str, seconds: float) -> dict[str, Any]:
-    """The same in a process of its own, which is ended when its time is over."""
+    """The same in a process of its own, which is ended when its time is over; what it has found by then stays."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "part.json")
         command = [sys.executable, __file__, "--part-to", str(out), "--parts", part]
+        failed = "its process ended without a word"
         begin = time.perf_counter()
         try:
-            subprocess.run(command, timeout=seconds, check=False, stdout=sys.stderr)
+            ended = subprocess.run(command, timeout=seconds, check=False, stdout=sys.stderr).returncode
         except subprocess.TimeoutExpired:
-            return {"failed": f"it took more than {seconds:.0f} s", "seconds": time.perf_counter() - begin}
-        if not out.exists():
-            return {"failed": "its process ended without a word", "seconds": time.perf_counter() - begin}
-        return json.loads(out.read_text(encoding="utf-8"))
+            ended, failed = 1, f"it took more than {seconds:.0f} s"
+        found = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"rows": []}
+        return found if ended == 0 else {**found, "failed": failed, "seconds": time.perf_counter() - begin}
 
 
 def markdown(results: dict[str, dict[str, Any]]) -> str:
@@ -504,6 +503,7 @@ def markdown(results: dict[str, dict[str, Any]]) -> str:
         lines += [f"## {part.capitalize()}", "", f"{told} ({found['seconds']:.0f} s)", ""]
         if "failed" in found:
             lines += [f"Failed: {found['failed']}", ""]
+        if not found["rows"]:
             continue
         columns = list(dict.fromkeys(name for row in found["rows"] for name in row))
         lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
@@ -526,7 +526,7 @@ def measure(parts: Sequence[str], minutes: float, *, small: bool) -> dict[str, d
     for part in parts:
         left = end - time.monotonic()
         if left < 5:
-            results[part] = {"failed": "no time was left for it", "seconds": 0.0}
+            results[part] = {"rows": [], "failed": "no time was left for it", "seconds": 0.0}
         else:
             results[part] = tried(part, SMALL) if small else tried_apart(part, min(left, PARTS[part][1]))
         print(part, results[part].get("failed", f"{results[part]['seconds']:.0f} s"), file=sys.stderr, flush=True)
@@ -546,7 +546,7 @@ def main() -> None:
         print(_hash(Sizes(), arguments.hash_of))
     elif arguments.part_to:
         (part,) = arguments.parts
-        arguments.part_to.write_text(json.dumps(tried(part, Sizes())), encoding="utf-8")
+        tried(part, Sizes(), arguments.part_to)
     else:
         results = measure(arguments.parts, arguments.minutes, small=arguments.small)
         arguments.out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

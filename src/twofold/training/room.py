@@ -6,16 +6,20 @@ estimate is too low, the cohort is trained in halves (`twofold.training.cohort`)
 
 import math
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import lru_cache
 from typing import Any
 
 import jax
 from jaxtyping import Array, PyTree
 
-from twofold.networks.protocol import EVALUATED_AT_ONCE, Variables
+from twofold.data import PairSet, Task
+from twofold.native.pinning import platform
+from twofold.native.rules import memories_of
+from twofold.networks.protocol import EVALUATED_AT_ONCE, Structure, Variables
 from twofold.training import engines
 from twofold.training.losses import pair_loss
-from twofold.training.run import Program, start
+from twofold.training.optimizers import OPTIMIZERS
+from twofold.training.run import Program
 
 # The most trials that are worth while, and the part of the free memory that they may fill: while a cohort is trained,
 # the pairs of the next are there already, and programs are compiled that try on the device which way is fastest.
@@ -57,22 +61,33 @@ def bytes_of_trial(program: Program, shapes: Any) -> int:
     evaluation has no gradients, so that a pair in its blocks counts half.
     """
     arguments, data = jax.tree.unflatten(*shapes)
-    state, batches = jax.eval_shape(partial(start, program), arguments, data.train)
-    copies = 3 if program.settings.shuffle else 1
-    passes = max(1.0, EVALUATED_AT_ONCE / program.settings.batch_size / 2)
-    activations = passes * _bytes_of_forward_pass(program, state.variables, arguments, batches)
-    return int(_size((arguments, data)) + copies * _size(batches) + 3 * _size(state) + activations)
+    structure: Any = program.structure  # which is hashable, as its protocol says
+    settings = program.settings
+    variables = arguments.initial or _fresh(structure, program.task)
+    batch = jax.tree.map(lambda a: jax.ShapeDtypeStruct((settings.batch_size, *a.shape[1:]), a.dtype), data.train)
+    kept = 1 + memories_of(OPTIMIZERS[settings.optimizer].rule)
+    copies = 3 if settings.shuffle else 1
+    passes = max(1.0, EVALUATED_AT_ONCE / settings.batch_size / 2)
+    forward = _bytes_of_forward_pass(structure, engines.shapes_of((variables, batch, arguments.numbers)), platform())
+    return int(_size((arguments, data)) + copies * _size(data.train) + 3 * kept * _size(variables) + passes * forward)
 
 
-def _bytes_of_forward_pass(program: Program, variables: Variables, arguments: Any, batches: Any) -> int:
-    batch = jax.tree.map(lambda array: jax.ShapeDtypeStruct(array.shape[1:], array.dtype), batches)
+@lru_cache(maxsize=32)
+def _fresh(structure: Structure, task: Task) -> Variables:
+    return jax.eval_shape(lambda: structure.init(jax.random.key(0), task))
 
-    def loss(variables: Variables, batch: Any, numbers: Any) -> Array:
-        key = jax.random.key(0) if program.structure.draws else None
-        outputs, _ = program.structure.apply(variables, batch.images, numbers, training=True, key=key)
+
+@lru_cache(maxsize=32)  # many programs differ in their optimizers alone
+def _bytes_of_forward_pass(structure: Structure, shapes: Any, platform: str) -> int:
+    """What all operations give, of a batch and of the loss, on such devices."""
+
+    def loss(variables: Variables, batch: PairSet, numbers: Any) -> Array:
+        key = jax.random.key(0) if structure.draws else None
+        images = structure.arrange(batch.images)
+        outputs, _ = structure.apply(variables, images, numbers, training=True, key=key)
         return pair_loss(outputs, batch.targets, batch.classes, numbers)
 
-    return _written(jax.make_jaxpr(loss)(variables, batch, arguments.numbers).jaxpr)
+    return _written(jax.make_jaxpr(loss)(*jax.tree.unflatten(*shapes)).jaxpr)
 
 
 def _written(jaxpr: Any) -> int:
