@@ -53,7 +53,7 @@ class Sizes:
     networks: tuple[str, ...] = FOUR
     own: tuple[str, ...] = OWN
     pairs: int = 1000
-    rounds: int = 64
+    rounds: int = 24
     torch_together: int = 64
     torch_epochs: int = 1
     study: tuple[str, ...] = ()
