@@ -36,7 +36,7 @@ FOUR = ("NetBase", "NetWS", "NetAL", "NetWSAL")
 OWN = ("16 and 32 channels, padded", "residual, 24 channels")
 PRECISIONS = ("tf32", "float32")
 
-# Test errors of a processor, with the command that they are from.
+# Test errors of a processor, round by round, and how they were made: `--keep-errors` writes them from a store.
 STORED = Path(__file__).with_name("errors_of_a_processor.json")
 
 # What a part finds, as it finds it.
@@ -283,13 +283,34 @@ def errors(sizes: Sizes) -> Rows:
             settings |= {"epochs": 1, "pairs": 100}
         table = Study(**settings).run(store="sqlite://", progress=False).histories
         for network, some in table.groupby("network", sort=False):
+            theirs = np.array(stored.get(network, [])[: len(some)])
             ours = some.sort_values("round").test_error.to_numpy()
-            theirs = np.array(stored[network][: len(ours)])
-            apart = 100 * (ours - theirs)
-            half = t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / len(apart) ** 0.5
             row = {"network": network, "precision": precision, "rounds": len(ours), "error, %": 100 * ours.mean()}
-            row |= {"a processor's, %": 100 * theirs.mean(), "difference, points": apart.mean()}
-            yield row | {"95 %, from": apart.mean() - half, "to": apart.mean() + half}
+            if len(theirs) > 1:
+                apart = 100 * (ours[: len(theirs)] - theirs)
+                half = t.ppf(0.975, len(apart) - 1) * apart.std(ddof=1) / len(apart) ** 0.5
+                row |= {"rounds of a processor": len(theirs), "its error, %": 100 * theirs.mean()}
+                row |= {
+                    "difference, points": apart.mean(),
+                    "95 %, from": apart.mean() - half,
+                    "to": apart.mean() + half,
+                }
+            yield row
+
+
+def keep_errors(store: Path) -> None:
+    """Keep the test errors of a store that has `twofold study` on mnist5k, trained on a processor, from round 0 on."""
+    from twofold.results import Store
+
+    table = Store(store, create=False).read()
+    (device,), (jax_version,) = table.device.unique(), table.jax_version.unique()
+    kept = {
+        str(network): some.sort_values("round").test_error.tolist()
+        for network, some in table.groupby("network", sort=True)
+        if sorted(some["round"]) == list(range(len(some)))
+    }
+    told = {"command": "twofold study --data mnist5k", "device": device, "jax": jax_version}
+    STORED.write_text(json.dumps({**told, "test_error": kept}) + "\n", encoding="utf-8")
 
 
 def repetition(sizes: Sizes) -> Rows:
@@ -539,10 +560,13 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     parser.add_argument("--minutes", type=float, default=8.0)
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--keep-errors", type=Path, metavar="STORE", help=keep_errors.__doc__)
     parser.add_argument("--part-to", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--hash-of", choices=PRECISIONS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.hash_of:
+    if arguments.keep_errors:
+        keep_errors(arguments.keep_errors)
+    elif arguments.hash_of:
         print(_hash(Sizes(), arguments.hash_of))
     elif arguments.part_to:
         (part,) = arguments.parts
