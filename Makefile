@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own bench-large-store mutations clean
+.PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own bench-gpu bench-large-store mutations clean
 
 study: $(VENV)/.installed
 	$(BIN)/twofold study
@@ -73,6 +73,10 @@ bench-own: $(VENV)/.installed-test
 # What it takes to read a store of a million trials.
 bench-large-store: $(VENV)/.installed-test
 	$(BIN)/python -m benchmarks.large_store
+
+# Everything that is to be known of a GPU, in eight minutes at most (docs/gpu.md).
+bench-gpu: $(VENV)/.installed-test
+	$(BIN)/python benchmarks/gpu.py
 
 # Ten thousand wrong files for each reader of files that may come from anybody.
 mutations: $(VENV)/.installed-test

@@ -46,9 +46,9 @@ from twofold.networks.pytorch.export import export
 from twofold.networks.pytorch.weights import fresh
 from twofold.settings import Settings
 from twofold.study.machine import device_name
-from twofold.training.cohort import Job, TrialData, train_cohorts
+from twofold.training.cohort import Job, train_cohorts
 from twofold.training.devices import use_devices
-from twofold.training.run import numbers_of, program_of, trial_key
+from twofold.training.run import TrialData, numbers_of, program_of, trial_key
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the networks of the tests
 from tests.networks.pytorch.zoo import KINDS

@@ -34,9 +34,9 @@ from twofold.data import Images, draw_pairs, load_images
 from twofold.networks import NETWORKS
 from twofold.study import Trial
 from twofold.study.machine import device_name
-from twofold.training.cohort import Job, TrialData, train_cohorts
+from twofold.training.cohort import Job, train_cohorts
 from twofold.training.devices import use_devices
-from twofold.training.run import numbers_of, program_of, trial_key
+from twofold.training.run import TrialData, numbers_of, program_of, trial_key
 
 PAIRS, BATCH, EPOCHS = 1000, 25, 100
 STEPS = EPOCHS * PAIRS // BATCH

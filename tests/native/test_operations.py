@@ -19,8 +19,10 @@ from twofold.networks import blocks
 # Each new shape is a new compilation.
 FEW = settings(max_examples=8, deadline=None)
 
-both_ways = pytest.mark.parametrize(
-    "features", [operations.native_features, operations.portable_features], ids=["native", "portable"]
+all_ways = pytest.mark.parametrize(
+    "features",
+    [operations.native_features, operations.portable_features, operations.together_features],
+    ids=["native", "portable", "together"],
 )
 
 
@@ -64,7 +66,7 @@ def assert_as_plain(features, arguments, tolerance):
 
 
 @pytest.mark.slow
-@both_ways
+@all_ways
 @FEW
 @given(g=st.integers(1, 2), n=st.integers(1, 2 * BLOCK + 1), height=st.integers(10, 30), width=st.integers(10, 30))
 def test_values_and_gradients_on_random_shapes(features, g, n, height, width):
@@ -73,13 +75,13 @@ def test_values_and_gradients_on_random_shapes(features, g, n, height, width):
         assert_as_plain(features, random_arguments(g, n, height, width, np.float64), 1e-11)
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize(("g", "n"), [(1, 50), (2, 25), (1, 3)])
 def test_values_and_gradients_in_single_precision(features, g, n):
     assert_as_plain(features, random_arguments(g, n, 14, 14), 1e-4)
 
 
-@both_ways
+@all_ways
 def test_ties_are_broken_as_in_the_plain_formulation(features):
     """Most windows of a digit's background are ties. PyTorch's pooling takes the first of equals, as the plain does."""
     images, *parameters = random_arguments(1, 6, 14, 14)
@@ -91,7 +93,7 @@ def test_ties_are_broken_as_in_the_plain_formulation(features):
     assert (gradient[0, 0, 0] > 0).all()
 
 
-@both_ways
+@all_ways
 def test_a_shut_relu_passes_no_gradient(features):
     images, kernel1, bias1, kernel2, bias2 = random_arguments(2, 3, 14, 14)
     first_shut = gradients_of_sum(features, images, (kernel1, bias1 - 100, kernel2, bias2))
@@ -100,7 +102,7 @@ def test_a_shut_relu_passes_no_gradient(features):
     assert all((gradient == 0).all() for gradient in second_shut)
 
 
-@both_ways
+@all_ways
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("which", [1, 2, 3, 4])
 def test_what_is_not_finite_shows(features, value, which):
@@ -127,13 +129,15 @@ def plain_features_of_channels(images, *parameters):
 def test_images_of_several_channels():
     """Values alone, by operations whose gradients have tests of their own."""
     arguments = arguments_in_channels(2, 3, 3, 11, 17)
-    for way in (operations.features, operations.portable_features):
+    for way in (operations.features, operations.portable_features, operations.together_features):
         ours = compile_quickly(way, *arguments)(*arguments)
         np.testing.assert_allclose(ours, plain_features_of_channels(*arguments), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [operations.general_features, operations.portable_features])
+@pytest.mark.parametrize(
+    "way", [operations.general_features, operations.portable_features, operations.together_features]
+)
 def test_gradients_of_images_of_several_channels(way):
     with jax.enable_x64(True):
         arguments = arguments_in_channels(2, 3, 3, 11, 17, np.float64)

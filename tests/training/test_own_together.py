@@ -13,8 +13,9 @@ from twofold.data import draw_pairs, load_images
 from twofold.networks.kinds import each_of, load
 from twofold.networks.typed import parse
 from twofold.settings import Settings
-from twofold.training.cohort import Job, TrialData, train_cohorts
-from twofold.training.run import numbers_of, program_of, trial_key
+from twofold.training import engines
+from twofold.training.cohort import Job, train_cohorts
+from twofold.training.run import TrialData, numbers_of, program_of, trial_key
 
 
 class Net(nn.Module):
@@ -33,7 +34,8 @@ class Net(nn.Module):
         return self.head(torch.cat([a, b], 1)), a, b
 
 
-def test_together_each_comes_to_what_it_comes_to_alone():
+@pytest.mark.parametrize("platform", ["cpu", "gpu"])
+def test_together_each_comes_to_what_it_comes_to_alone(platform, monkeypatch):
     digits = load_images("mnist5k")
     # Adam would make a step of the rounding in gradients that are 0.
     settings = Settings(batch_size=25, optimizer="sgd", learning_rate=0.01)
@@ -60,7 +62,11 @@ def test_together_each_comes_to_what_it_comes_to_alone():
         ]
         return [outcome for _, outcome in train_cohorts(program, jobs, together=together)]
 
-    alone, several = train(1), train(2)
+    alone = train(1)
+    monkeypatch.setattr(engines, "platform_of", lambda device: platform)
+    engines._ENGINES.clear()
+    several = train(2)
+    engines._ENGINES.clear()
     for one, other in zip(alone, several, strict=True):
         np.testing.assert_allclose(one.train_loss, other.train_loss, rtol=1e-4)
         for a, b in zip(one.variables.parameters, other.variables.parameters, strict=True):

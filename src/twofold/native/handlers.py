@@ -28,6 +28,7 @@ from twofold import shutdown
 from twofold.cache import keep, place_of, read_kept
 from twofold.errors import SettingError
 from twofold.native.packing import Code, pack, unpack
+from twofold.native.pinning import platform
 from twofold.native.processor import processor
 from twofold.native.stages import LACKED, PARTS, STAGE, TIMEOUT
 
@@ -81,13 +82,13 @@ class Trust:
 def can_run(*arrays: Array) -> bool:
     """Whether all arrays are of one precision that handlers know, on a processor whose operations can be trusted."""
     types = {array.dtype.name for array in arrays}
-    known = len(types) == 1 and types <= _FINDING.keys() and jax.default_backend() == "cpu"
+    known = len(types) == 1 and types <= _FINDING.keys() and platform() == "cpu"
     return known and trust(*types).engine == NATIVE
 
 
 def engine() -> str:
     """How trainings are computed here: "native" or "portable"."""
-    return trust("float32").engine if jax.default_backend() == "cpu" else PORTABLE
+    return trust("float32").engine if platform() == "cpu" else PORTABLE
 
 
 def is_known(real: str = "float32") -> bool:

@@ -1,8 +1,8 @@
-"""Operations of JAX that each have two ways: our own machine code on a processor, and what every platform has.
+"""Operations of JAX that each have several ways: our own machine code on a processor, and what every platform has.
 
 Every array has a leading axis `g`: one branch that sees all the images (shared weights), or two branches that see half
-of them each. The portable convolutions are matrix products, since those can have an axis of trials more (vmap) at no
-loss. Of the native operations there is no second derivative.
+of them each. On a GPU convolutions and products are those of `twofold.native.together`, since trials are trained
+together there. Of the native operations there is no second derivative.
 """
 
 from collections.abc import Callable
@@ -13,9 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from twofold.native import geometry, handlers
+from twofold.native import geometry, handlers, together
 from twofold.native.convolution import convolution
 from twofold.native.geometry import CHANNELS1, CHANNELS2
+from twofold.native.pinning import platform
 from twofold.native.pooling import max_pool
 from twofold.native.rules import Numbers
 
@@ -43,12 +44,14 @@ def features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, b
         return native_features(*arguments)
     if images.ndim == 5 and handlers.can_run(*arguments):
         return general_features(*arguments)
-    return portable_features(*arguments)
+    return portable_features(*arguments) if platform() == "cpu" else together_features(*arguments)
 
 
 def product(inputs: Float[Array, "g n i"], weight: Float[Array, "g i o"]) -> Float[Array, "g n o"]:
     """The product of a fully connected layer."""
-    return native_product(inputs, weight) if has_product(inputs, weight) else portable_product(inputs, weight)
+    if has_product(inputs, weight):
+        return native_product(inputs, weight)
+    return portable_product(inputs, weight) if platform() == "cpu" else together.product(inputs, weight)
 
 
 def step(rule: Callable, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]) -> list[list]:
@@ -83,6 +86,12 @@ def portable_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: K
     """`features` in operations that every platform has."""
     hidden = _block(_channels_last(images), kernel1, bias1)
     return _block(hidden, kernel2, bias2).reshape(*images.shape[:2], -1)
+
+
+def together_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
+    """`features` for a device that trains many trials together."""
+    hidden = together.block(_channels_last(images), kernel1, bias1)
+    return together.block(hidden, kernel2, bias2).reshape(*images.shape[:2], -1)
 
 
 def general_features(images: Images, kernel1: Kernel1, bias1: Bias1, kernel2: Kernel2, bias2: Bias2) -> Features:
@@ -194,11 +203,11 @@ def portable_step(
     rule: Callable, numbers: Float[Array, "6"], gradients: list, parameters: list, kept: list[list]
 ) -> list[list]:
     """`step` in operations that every platform has."""
-    stepped = []
+    stepped, each = [], Numbers(*numbers)
     for gradient, parameter, *memories in zip(gradients, parameters, *kept):
-        change, *memories = rule(jnp.sqrt, Numbers(*numbers), gradient, *memories)
+        change, *memories = rule(jnp.sqrt, each, gradient, *memories)
         stepped.append((parameter - change, *memories))
-    return [list(each) for each in zip(*stepped)]
+    return [list(arrays) for arrays in zip(*stepped)]
 
 
 def native_step(

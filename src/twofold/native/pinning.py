@@ -2,17 +2,28 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 
 import jax
 
+# The platform of the devices that is computed for, where that is said.
+_PLATFORM: ContextVar[str] = ContextVar("platform")
+
+
+def platform() -> str:
+    """For what kind of device operations are chosen: JAX's own default, unless another is pinned."""
+    return _PLATFORM.get(None) or jax.default_backend()
+
 
 @contextmanager
-def pinned(precision: str | None = None) -> Iterator[None]:
+def pinned(precision: str | None = None, platform: str | None = None) -> Iterator[None]:
     """Within, JAX computes as nobody had set anything; afterwards all is as before.
 
-    `precision` is JAX's name of that of products; None is the device's own.
+    `precision` is JAX's name of that of products; None is the device's own. `platform` is that of the devices.
     """
     with ExitStack() as stack:
+        if platform:
+            stack.callback(_PLATFORM.reset, _PLATFORM.set(platform))
         for context in (
             jax.enable_x64(False),
             jax.threefry_partitionable(True),

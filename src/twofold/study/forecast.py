@@ -40,6 +40,9 @@ _MOST_TOGETHER = 256
 # A run has a measurement before it where it has so many times as many epochs to train.
 _WORTH_MEASURING = 10
 
+# On a GPU so many: a measurement compiles programs there, of which a short run would be through meanwhile.
+_WORTH_MEASURING_ON_A_GPU = 1000
+
 # Trainings that are this much shorter say little: what is done once in each weighs in their time.
 _TOO_SHORT = 10
 
@@ -117,7 +120,8 @@ def forecast(
     source: Literal["store", "measured", ""] = "store" if measured is None else "measured"
     if unknown := [trial for trial in trials if known.of(trial) is None]:
         chosen = _to_measure(unknown, devices)
-        worth = _WORTH_MEASURING * len(chosen) * (FEW + MORE)
+        times = _WORTH_MEASURING if devices[0].platform == "cpu" else _WORTH_MEASURING_ON_A_GPU
+        worth = times * len(chosen) * (FEW + MORE)
         if short and sum(trial.epochs for trial in unknown) < worth:
             source = ""
         else:

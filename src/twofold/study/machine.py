@@ -20,17 +20,21 @@ from twofold.networks.protocol import Structure, Variables
 from twofold.results.answers import packed
 from twofold.settings import moment, of_role
 from twofold.study.trial import Trial
-from twofold.training.cohort import Job, Outcome, TrialData, train_cohorts
+from twofold.training.cohort import Job, Outcome, Work, train_works
 from twofold.training.devices import wait_for_operations
-from twofold.training.run import Program, numbers_of, program_of, trial_key
+from twofold.training.run import Program, TrialData, numbers_of, program_of, trial_key
 
 
 class Group(NamedTuple):
-    """Trials that one compiled program trains: those claimed, as their turn comes, and how many there may be."""
+    """Trials that one compiled program trains: those claimed, as their turn comes, and how many there may be.
+
+    With an `example`, any trial that the program is for, it is compiled before a trial of it is claimed.
+    """
 
     program: Program
     trials: Iterator[Trial]
     most: int
+    example: Trial | None = None
 
 
 class Trained(NamedTuple):
@@ -54,14 +58,18 @@ class Machine:
         wait_for_operations(self._devices[0], note)
 
     def train(self, groups: Iterable[Group], on_progress: Callable[[int], None]) -> Iterator[Trained]:
-        """Train a group after the other; `on_progress` is as in `train_cohorts`."""
-        for group in groups:
-            jobs = (_job(trial, self._load) for trial in group.trials)
-            cohorts = train_cohorts(
-                group.program, jobs, devices=self._devices, on_progress=on_progress, expected=group.most
+        """Train a group after the other; `on_progress` is as in `train_works`."""
+        works = [
+            Work(
+                group.program,
+                (_job(trial, self._load) for trial in group.trials),
+                example=_job(group.example, self._load) if group.example else None,
+                expected=group.most,
             )
-            for job, outcome in cohorts:
-                yield Trained(job.id, _row(job.id, outcome, self._devices[0]), outcome.variables)
+            for group in groups
+        ]
+        for job, outcome in train_works(works, devices=self._devices, on_progress=on_progress):
+            yield Trained(job.id, _row(job.id, outcome, self._devices[0]), outcome.variables)
 
 
 def program_for(trial: Trial, task: Task, *, trace: bool) -> Program:

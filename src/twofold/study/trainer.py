@@ -60,7 +60,7 @@ class Trainer:
             self._chance(trial.asked, trial.balance)
         self._at.prepare(trials, listener.note)
         groups = [
-            Group(program, self._claimed(alike), len(alike))
+            Group(program, self._claimed(alike), len(alike), alike[0])
             for program, alike in groups_of(trials, self._task, trace=self._trace)
         ]
         keys = set()

@@ -2,60 +2,39 @@
 
 A mesh of all devices has the one axis "trial". On a processor each core is a device and trains one trial at a time:
 its products are then small enough for its cache and large enough for its full speed. On a GPU each device trains as
-many together as its memory holds. A trial's outcome does not depend on either.
+many together as its memory holds, and has the next cohort's pairs before it is through with the one before. A trial's
+outcome does not depend on either. Meanwhile the programs that are wanted next are compiled.
 """
 
-import gc
 import itertools
 import math
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Bool, Float, Int, PyTree, UInt32
 
-from twofold.data import PairSet
+from twofold.errors import SettingError
 from twofold.networks.protocol import Variables
-from twofold.training.compiled import compile_or_load
-from twofold.training.environment import pinned
-from twofold.training.run import (
-    MOST_EPOCHS,
-    Arguments,
-    Chunk,
-    Evaluation,
-    Program,
-    evaluate,
-    start,
-    train_epochs,
-)
+from twofold.training import engines
+from twofold.training.engines import Engine, Evaluations, pinned_for, shapes_of
+from twofold.training.room import balanced, fitting, free_memory
+from twofold.training.run import MOST_EPOCHS, Arguments, Chunk, Program, TrialData
 
 # Seconds between two returns to Python, for progress and Ctrl-C.
 _CHUNK_SECONDS = 1.0
 
-# On a GPU or TPU: the part of the free memory that trials may fill, and the most trials that are worth while.
-_MEMORY_SHARE = 0.8
-_MOST_TOGETHER = 256
-
-# For a function that runs once in a training: compiled in half the time.
-_RUNS_ONCE: Mapping[str, str | bool] = {"xla_backend_optimization_level": "1"}
-
-# Compiles one function after another, beside the main thread.
-_COMPILER = ThreadPoolExecutor(max_workers=1)
-
-
-class TrialData(NamedTuple):
-    """The pairs of one trial, as NumPy arrays; `validation` may lack."""
-
-    train: PairSet
-    test: PairSet
-    validation: PairSet | None = None
+# What XLA's error says where a device has no memory left.
+_NO_MEMORY = "RESOURCE_EXHAUSTED"
 
 
 @dataclass(frozen=True)
@@ -100,6 +79,19 @@ class Outcome:
     seconds: float
 
 
+class Work(NamedTuple):
+    """Jobs of one program, taken as there is room for them; the arrays that they load have equal shapes.
+
+    With an `example`, which is any such job, the program is compiled ahead. `expected` is how many jobs there may be,
+    where that is known: then a device makes no room for more than its share, and all its cohorts are about as large.
+    """
+
+    program: Program
+    jobs: Iterable[Job]
+    example: Job | None = None
+    expected: int | None = None
+
+
 def train_cohorts(
     program: Program,
     jobs: Iterable[Job],
@@ -109,101 +101,258 @@ def train_cohorts(
     together: int | None = None,
     expected: int | None = None,
 ) -> Iterator[tuple[Job, Outcome]]:
+    """`train_works` for the jobs of one program."""
+    work = Work(program, jobs, expected=expected)
+    return train_works([work], devices=devices, on_progress=on_progress, together=together)
+
+
+def train_works(
+    works: Sequence[Work],
+    *,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[int], None] | None = None,
+    together: int | None = None,
+) -> Iterator[tuple[Job, Outcome]]:
     """Train the jobs, a cohort at a time, and yield each with its outcome when its cohort is done.
 
-    Jobs are taken from the iterable as there is room for them; the arrays that they load have equal shapes.
-    `on_progress` is told about once a second how many more epochs are done, summed over trials. `together` is how
-    many trials one device trains at the same time: by default 1 on a processor, as many as fit elsewhere. Where it is
-    known how many jobs to expect, a device makes no room for more than its share, and all its cohorts are about as
-    large.
+    `on_progress` is told about once a second how many more epochs are done, summed over trials: less than none where a
+    cohort begins again. `together` is how many trials one device trains at the same time: by default 1 on a processor,
+    as many as fit elsewhere. Jobs are taken, loaded and told of in the thread that asks for the outcomes, but for the
+    pairs of those that follow on a GPU.
     """
     devices = tuple(devices or jax.devices())
-    waiting = iter(jobs)
-    engine = None
-    while first := next(waiting, None):
-        prepared = [_prepared(first)]
-        if engine is None:
-            shapes = _shapes(prepared[0])
-            each = together or _fitting(program, devices[0], shapes)
-            each = _balanced(each, math.ceil(expected / len(devices))) if expected else each
-            engine = _engine(program, shapes, devices, each)
-        cohort = [first, *itertools.islice(waiting, engine.size - 1)]
-        prepared += [_prepared(job) for job in cohort[1:]]
-        with _pinned(program, devices):
-            outcomes = list(_train_cohort(engine, cohort, prepared, on_progress))
-        yield from zip(cohort, outcomes)
+    tell = on_progress or (lambda epochs: None)
+    line = _Line(works, devices, together)
+    way = _one_by_one if engines.platform_of(devices[0]) == "cpu" else _overlapping
+    return way(line, tell)
 
 
-def _prepared(job: Job) -> tuple[Arguments, TrialData]:
-    """What the compiled program takes for a training, as NumPy arrays."""
+class _Cohort(NamedTuple):
+    """Jobs that are trained together, with what the compiled program takes for them beside their pairs.
+
+    `place` is that of their work, and `together` how many of them a device trains at the same time.
+    """
+
+    place: int
+    program: Program
+    jobs: Sequence[Job]
+    arguments: Sequence[Arguments]
+    together: int
+    engine: Future[Engine]
+
+
+class _Line:
+    """The works, cut into cohorts as these are asked for, and the engines that train them."""
+
+    def __init__(self, works: Sequence[Work], devices: tuple[jax.Device, ...], together: int | None) -> None:
+        self._works, self._devices, self._wanted = list(works), devices, together
+        self._free = free_memory(devices[0])
+        self._shapes: dict[int, Any] = {}
+        self._together: dict[int, int] = {}  # for each work, on a device
+        self._begun: list[Future[Engine]] = []
+
+    def __iter__(self) -> Iterator[_Cohort]:
+        for place, work in enumerate(self._works):
+            jobs = iter(work.jobs)
+            while first := next(jobs, None):
+                if place not in self._shapes:
+                    self._begin(place, first)
+                    self._begin_those_after(place)
+                size = self._together[place] * len(self._devices)
+                yield self._cohort(place, [first, *itertools.islice(jobs, size - 1)])
+
+    def halved(self, cohort: _Cohort) -> list[_Cohort]:
+        """The same jobs in two cohorts or more, since memory did not suffice; those after them are as small."""
+        if cohort.together == 1:
+            raise SettingError(
+                f"`batch_size` (={cohort.program.settings.batch_size}): one training of this network needs more "
+                "memory than the device has left; use a smaller batch, or fewer pairs"
+            )
+        self._together[cohort.place] = min(self._together[cohort.place], math.ceil(cohort.together / 2))
+        size = self._together[cohort.place] * len(self._devices)
+        parts = range(0, len(cohort.jobs), size)
+        return [self._cohort(cohort.place, cohort.jobs[first : first + size]) for first in parts]
+
+    def leave(self) -> None:
+        """Have nothing traced any more that is not begun."""
+        for future in self._begun:
+            future.cancel()
+
+    def _cohort(self, place: int, jobs: Sequence[Job]) -> _Cohort:
+        arguments = [_arguments(job) for job in jobs]
+        return _Cohort(place, self._works[place].program, jobs, arguments, self._together[place], self._engine(place))
+
+    def _begin(self, place: int, job: Job) -> None:
+        """Begin the engine of a work that has such jobs."""
+        work = self._works[place]
+        shapes = shapes_of((_arguments(job), job.load()))
+        most = self._wanted or fitting(work.program, self._devices[0], shapes, self._free)
+        share = math.ceil(work.expected / len(self._devices)) if work.expected else most
+        self._together[place] = self._wanted or balanced(most, share)
+        self._shapes[place] = shapes
+        self._engine(place)
+
+    def _begin_those_after(self, place: int) -> None:
+        for following in range(place + 1, min(place + 1 + engines.COMPILERS, len(self._works))):
+            if (example := self._works[following].example) and following not in self._shapes:
+                with suppress(Exception):  # whatever is wrong with it shows when its turn comes
+                    self._begin(following, example)
+
+    def _engine(self, place: int) -> Future[Engine]:
+        future = engines.engine(self._works[place].program, self._shapes[place], self._devices, self._together[place])
+        self._begun.append(future)
+        return future
+
+
+def _arguments(job: Job) -> Arguments:
     numbers = {name: np.float32(value) for name, value in job.numbers.items()}
-    arguments = Arguments(key=job.key, numbers=numbers, epochs=np.int32(job.epochs), initial=job.initial())
-    return arguments, job.load()
+    return Arguments(key=job.key, numbers=numbers, epochs=np.int32(job.epochs), initial=job.initial())
 
 
-def _pinned(program: Program, devices: Sequence[jax.Device]) -> AbstractContextManager[None]:
-    return pinned(devices[0].platform, program.settings.precision)
+def _one_by_one(line: _Line, tell: Callable[[int], None]) -> Iterator[tuple[Job, Outcome]]:
+    """On a processor: its cores have all that they need at hand."""
+    with ExitStack() as ending:
+        ending.callback(line.leave)
+        for cohort in line:
+            pairs, placed = _placed(cohort)
+            yield from _outcomes(cohort, pairs, _trained(cohort, placed, tell))
 
 
-def _balanced(fitting: int, share: int) -> int:
-    """How many trials to train together, of those that fit, so that cohorts for a share of all are equally large."""
-    return math.ceil(share / math.ceil(share / fitting))
+def _overlapping(line: _Line, tell: Callable[[int], None]) -> Iterator[tuple[Job, Outcome]]:
+    """On a GPU: while one cohort is trained, the next is on its way there, and the one before becomes outcomes.
+
+    Where memory does not suffice, a cohort is trained in halves.
+    """
+    stopped = threading.Event()
+    with ExitStack() as ending:
+        loader, trainer = (ending.enter_context(ThreadPoolExecutor(1, name)) for name in ("loader", "trainer"))
+        for end in (trainer.shutdown, loader.shutdown):
+            ending.callback(end, wait=False, cancel_futures=True)
+        ending.callback(line.leave)
+        ending.callback(stopped.set)
+
+        def begin(cohort: _Cohort) -> _Underway:
+            return _Underway(cohort, loader, trainer, stopped)
+
+        underway: deque[_Underway] = deque()
+        cohorts = iter(line)
+        while True:
+            underway.extend(map(begin, itertools.islice(cohorts, max(0, _UNDERWAY - len(underway)))))
+            if not underway:
+                return
+            first = underway.popleft()
+            outcomes = first.outcomes(tell)
+            if outcomes is None:
+                underway.extendleft(reversed([begin(part) for part in line.halved(first.cohort)]))
+            else:
+                yield from outcomes
 
 
-class _Evaluations(NamedTuple):
-    """The evaluations of one network on its training, test and validation pairs."""
-
-    train: Evaluation
-    test: Evaluation
-    validation: Evaluation | None
+# One that is trained, and one that waits.
+_UNDERWAY = 2
 
 
-class _Engine(NamedTuple):
-    """The compiled functions for cohorts of `size` trials, and how their arrays are laid over the devices."""
+class _Underway:
+    """A cohort whose pairs are loaded in one thread, and that is trained in another."""
 
-    start: jax.stages.Compiled
-    train_epochs: jax.stages.Compiled
-    evaluate: Future[jax.stages.Compiled]
-    sharding: NamedSharding
-    size: int
+    def __init__(
+        self, cohort: _Cohort, loader: ThreadPoolExecutor, trainer: ThreadPoolExecutor, stopped: threading.Event
+    ) -> None:
+        self.cohort = cohort
+        self._told: SimpleQueue[int | None] = SimpleQueue()
+        self._stopped = stopped
+        self._loaded = loader.submit(_placed, cohort)
+        self._done = trainer.submit(self._train)
+        self._done.add_done_callback(lambda _: self._told.put(None))
+
+    def outcomes(self, tell: Callable[[int], None]) -> Iterable[tuple[Job, Outcome]] | None:
+        """What comes out, when all is trained; None, and what was told is taken back, where memory does not suffice."""
+        told = 0
+        while (epochs := self._told.get()) is not None:
+            told += epochs
+            tell(epochs)
+        if (done := self._done.result()) is None:
+            if told:
+                tell(-told)
+            return None
+        return _outcomes(self.cohort, *done)
+
+    def _train(self) -> "tuple[Sequence[TrialData], _Trained] | None":
+        """The pairs, and what came of them. Nothing here outlives it that holds the memory of a device."""
+        try:
+            pairs, placed = self._loaded.result()
+            del self._loaded
+            return pairs, _trained(self.cohort, placed, self._tell)
+        except jax.errors.JaxRuntimeError as error:
+            if _NO_MEMORY not in str(error):
+                raise
+        return None
+
+    def _tell(self, epochs: int) -> None:
+        if self._stopped.is_set():
+            raise InterruptedError("the run has ended")
+        self._told.put(epochs)
 
 
-def _train_cohort(
-    engine: _Engine,
-    cohort: Sequence[Job],
-    prepared: Sequence[tuple[Arguments, TrialData]],
-    on_progress: Callable[[int], None] | None,
-) -> Iterator[Outcome]:
-    """Train up to `engine.size` trials; places without one train for no epochs."""
-    begin = time.perf_counter()
-    idle = engine.size - len(cohort)
-    epochs = np.array([job.epochs for job in cohort] + [0] * idle, np.int32)
-    place = partial(jax.device_put, device=engine.sharding)
-    arguments, data = _stack(prepared, idle)
-    arguments, data = jax.tree.map(place, (arguments._replace(epochs=epochs), data))
-    state, batches = engine.start(arguments, data.train)
-    chunks: list[Chunk] = []
-    done, length = 0, 1
-    while done < epochs.max():
-        chunk_begin = time.perf_counter()
-        state, chunk = engine.train_epochs(state, arguments, data.train, batches, data.test, np.int32(length))
-        chunks.append(jax.device_get(chunk))
-        trained = np.clip(epochs - done, 0, length)
-        done += length
-        if on_progress:
-            on_progress(int(trained.sum()))
-        pace = (time.perf_counter() - chunk_begin) / length
-        length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
-        chunks[-1] = jax.tree.map(partial(_first, most=int(trained.max())), chunks[-1])
-    evaluations = engine.evaluate.result()(state.variables, data, arguments)
-    history = jax.tree.map(lambda *arrays: np.concatenate(arrays, axis=1), *chunks)
-    results = jax.device_get((state.variables, history, evaluations))
-    trials_a_device = math.ceil(len(cohort) / len(engine.sharding.device_set))
-    seconds = (time.perf_counter() - begin) / trials_a_device
-    for index, (job, (_, pairs)) in enumerate(zip(cohort, prepared)):
+class _Placed(NamedTuple):
+    """What a cohort takes, on its devices."""
+
+    arguments: Arguments
+    data: TrialData
+
+
+class _Trained(NamedTuple):
+    """What came of a cohort, on its devices but for the history, and the seconds that a trial took."""
+
+    variables: Variables
+    history: Chunk
+    evaluations: Evaluations
+    seconds: float
+
+
+def _placed(cohort: _Cohort) -> tuple[Sequence[TrialData], _Placed]:
+    """The pairs of a cohort, and what it takes on its devices; places without a trial train for no epochs."""
+    pairs = [job.load() for job in cohort.jobs]
+    engine = cohort.engine.result()
+    idle = engine.size - len(cohort.jobs)
+    arguments, data = _stack(list(zip(cohort.arguments, pairs)), idle)
+    epochs = np.array([job.epochs for job in cohort.jobs] + [0] * idle, np.int32)
+    with pinned_for(cohort.program, engine.device):
+        return pairs, _Placed(*jax.device_put((arguments._replace(epochs=epochs), data), engine.sharding))
+
+
+def _trained(cohort: _Cohort, placed: _Placed, tell: Callable[[int], None]) -> _Trained:
+    engine, (arguments, data) = cohort.engine.result(), placed
+    start, train_epochs = engine.start.result(), engine.train_epochs.result()
+    with pinned_for(cohort.program, engine.device):
+        begin = time.perf_counter()
+        epochs = np.array([job.epochs for job in cohort.jobs], np.int32)
+        state, batches = start(arguments, data.train)
+        chunks: list[Chunk] = []
+        done, length = 0, 1
+        while done < epochs.max():
+            chunk_begin = time.perf_counter()
+            state, chunk = train_epochs(state, arguments, data.train, batches, data.test, np.int32(length))
+            chunks.append(jax.device_get(chunk))
+            trained = np.clip(epochs - done, 0, length)
+            done += length
+            tell(int(trained.sum()))
+            pace = (time.perf_counter() - chunk_begin) / length
+            length = max(1, min(MOST_EPOCHS, int(_CHUNK_SECONDS / pace)))
+            chunks[-1] = jax.tree.map(partial(_first, most=int(trained.max())), chunks[-1])
+        evaluations = jax.block_until_ready(engine.evaluate.result()(state.variables, data, arguments))
+        history = jax.tree.map(lambda *arrays: np.concatenate(arrays, axis=1), *chunks)
+        trials_a_device = math.ceil(len(cohort.jobs) / len(engine.sharding.device_set))
+        return _Trained(state.variables, history, evaluations, (time.perf_counter() - begin) / trials_a_device)
+
+
+def _outcomes(cohort: _Cohort, pairs: Sequence[TrialData], trained: _Trained) -> Iterator[tuple[Job, Outcome]]:
+    with pinned_for(cohort.program, cohort.engine.result().device):
+        results = jax.device_get((trained.variables, trained.history, trained.evaluations))
+    for index, (job, own) in enumerate(zip(cohort.jobs, pairs)):
         # A number of NumPy's is no array.
         variables, chunk, evaluated = jax.tree.map(lambda array, i=index: np.asarray(array[i]), results)
-        yield _outcome(job, pairs, variables, chunk, evaluated, seconds=seconds)
+        yield job, _outcome(job, own, variables, chunk, evaluated, seconds=trained.seconds)
 
 
 def _first(array: np.ndarray, *, most: int) -> np.ndarray:
@@ -215,7 +364,7 @@ def _outcome(
     pairs: TrialData,
     variables: Variables,
     history: Chunk,
-    evaluations: _Evaluations,
+    evaluations: Evaluations,
     *,
     seconds: float,
 ) -> Outcome:
@@ -248,121 +397,3 @@ def _share(wrong: Bool[np.ndarray, " n"]) -> float:
 def _stack(trees: Sequence[Any], idle: int) -> Any:
     """The trees as one with a leading axis; idle places repeat the first."""
     return jax.tree.map(lambda *leaves: np.stack([*leaves, *[leaves[0]] * idle]), *trees)
-
-
-def _shapes(tree: Any) -> Any:
-    """The tree with each array's shape and type in its place, hashable."""
-    leaves, structure = jax.tree.flatten(tree)
-    return structure, tuple(jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Tracing and compiling make so many objects that looking for garbage among them takes a fifth of the time."""
-    wanted = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if wanted:
-            gc.enable()
-
-
-@lru_cache(maxsize=32)
-@_no_garbage_collection()
-def _engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
-    """Compile the three functions of a training, for cohorts on these devices."""
-    with _pinned(program, devices):
-        return _compiled_engine(program, shapes, devices, together)
-
-
-def _compiled_engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> _Engine:
-    mesh = Mesh(np.array(devices), ("trial",))
-    sharding = NamedSharding(mesh, PartitionSpec("trial"))
-    size = together * len(devices)
-
-    def for_cohort(shape: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct((size, *shape.shape), shape.dtype, sharding=sharding)
-
-    arguments, data = jax.tree.map(for_cohort, jax.tree.unflatten(*shapes))
-    length = jax.ShapeDtypeStruct((), np.int32, sharding=NamedSharding(mesh, PartitionSpec()))
-    spread = partial(_over_trials, mesh=mesh, together=together)
-    begin = spread(partial(start, program))
-    state, batches = jax.tree.map(
-        lambda shape: jax.ShapeDtypeStruct(shape.shape, shape.dtype, sharding=sharding),
-        jax.eval_shape(begin, arguments, data.train),
-    )
-    train = spread(partial(train_epochs, program), shared=1, donate=(0,))
-    # XLA compiles one function while the next is traced; the last one can wait until a training is through.
-
-    def compiling(
-        lowered: jax.stages.Lowered, options: Mapping[str, str | bool] | None = None
-    ) -> Future[jax.stages.Compiled]:
-        return _COMPILER.submit(_compile, program, devices, lowered, options)
-
-    starting = compiling(begin.lower(arguments, data.train), _RUNS_ONCE)
-    training = compiling(train.lower(state, arguments, data.train, batches, data.test, length))
-    evaluating = compiling(spread(partial(_evaluate_all, program)).lower(state.variables, data, arguments))
-    return _Engine(
-        start=starting.result(),
-        train_epochs=training.result(),
-        evaluate=evaluating,
-        sharding=sharding,
-        size=size,
-    )
-
-
-def _compile(
-    program: Program,
-    devices: tuple[jax.Device, ...],
-    lowered: jax.stages.Lowered,
-    options: Mapping[str, str | bool] | None = None,
-) -> jax.stages.Compiled:
-    # What is pinned is so for one thread.
-    with _pinned(program, devices):
-        return compile_or_load(lowered, devices, options)
-
-
-def _over_trials(
-    function: Callable, mesh: Mesh, together: int, *, shared: int = 0, donate: tuple[int, ...] = ()
-) -> Any:
-    """The function of one trial as a compilable function of a cohort: each array gets a leading axis of trials.
-
-    The last `shared` arguments are the same for all trials. Each device runs its trials together (vmap), or its only
-    trial as it is.
-    """
-
-    def on_device(*arguments: Any) -> Any:
-        trials, common = arguments[: len(arguments) - shared], arguments[len(arguments) - shared :]
-        if together > 1:
-            return jax.vmap(lambda *own: function(*own, *common))(*trials)
-        only = jax.tree.map(lambda array: array[0], trials)
-        return jax.tree.map(lambda array: array[None], function(*only, *common))
-
-    def on_mesh(*arguments: Any) -> Any:
-        trial, common = PartitionSpec("trial"), PartitionSpec()
-        specs = (trial,) * (len(arguments) - shared) + (common,) * shared
-        # Trials share nothing, so there is nothing for the check of replication (check_vma) to find.
-        return jax.shard_map(on_device, mesh=mesh, in_specs=specs, out_specs=trial, check_vma=False)(*arguments)
-
-    return jax.jit(on_mesh, donate_argnums=donate)
-
-
-def _evaluate_all(program: Program, variables: Variables, data: TrialData, arguments: Arguments) -> _Evaluations:
-    train = evaluate(program, variables, data.train, arguments.numbers)
-
-    def on(pairs: PairSet) -> Evaluation:
-        return evaluate(program, variables, pairs, arguments.numbers, train.threshold)
-
-    return _Evaluations(train, on(data.test), None if data.validation is None else on(data.validation))
-
-
-def _fitting(program: Program, device: jax.Device, shapes: Any) -> int:
-    """How many trials a device should train together: 1 on a processor, elsewhere what its memory holds."""
-    if device.platform == "cpu":
-        return 1
-    memory = device.memory_stats() or {}
-    free = memory.get("bytes_limit", 0) - memory.get("bytes_in_use", 0)
-    one: Any = _engine(program, shapes, (device,), 1).train_epochs.memory_analysis()
-    needed = one.argument_size_in_bytes + one.output_size_in_bytes + one.temp_size_in_bytes
-    return max(1, min(_MOST_TOGETHER, int(_MEMORY_SHARE * free / needed)))

@@ -8,7 +8,8 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import distributions, version
 from typing import Any
 
 import jax
@@ -24,6 +25,9 @@ _DEFAULTS: Mapping[str, str | bool] = {
     "xla_backend_optimization_level": "3",
     "xla_llvm_disable_expensive_passes": False,
 }
+
+# How the packages are called whose versions decide what XLA compiles for a GPU or a TPU.
+_FOR_DEVICES = ("jax-", "nvidia-", "libtpu")
 
 # Each CPU device keeps to one core: trials run side by side, not their matrix products.
 _ONE_CORE = {"xla_cpu_multi_thread_eigen": False}
@@ -59,7 +63,7 @@ def _jax_keeps() -> bool:
 def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options: Mapping[str, str | bool]) -> str:
     """What tells a compiled program from all others."""
     client = devices[0].client
-    machine = processor() if client.platform == "cpu" else devices[0].device_kind
+    machine = processor() if client.platform == "cpu" else (_chip(devices[0]), _software())
     parts = (
         jax.__version__,
         version("jaxlib"),
@@ -74,3 +78,15 @@ def _digest(lowered: jax.stages.Lowered, devices: Sequence[jax.Device], options:
         str(lowered.out_info),
     )
     return hashlib.sha256(f"{parts}{lowered.as_text()}".encode()).hexdigest()
+
+
+def _chip(device: jax.Device) -> tuple[str, ...]:
+    """What tells a GPU from another of its name, or a part of one."""
+    return device.device_kind, *(str(getattr(device, name, "")) for name in ("compute_capability", "core_count"))
+
+
+@cache
+def _software() -> list[tuple[str, str]]:
+    """The packages that XLA compiles with for such a device, and their versions."""
+    found = {(each.metadata["Name"] or "").lower(): each.version for each in distributions()}
+    return sorted((name, version) for name, version in found.items() if name.startswith(_FOR_DEVICES))

@@ -57,5 +57,5 @@ def pinned(platform: str, precision: str = "float32") -> Iterator[None]:
     """
     from twofold.native import pinning
 
-    with pinning.pinned(None if platform == "cpu" else PRECISIONS[precision]):
+    with pinning.pinned(None if platform == "cpu" else PRECISIONS[precision], platform):
         yield

@@ -4,7 +4,7 @@ Epochs come in chunks whose length is an argument, so that whoever drives a trai
 two of them, and one compiled program serves every number of epochs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -12,9 +12,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray, PyTree, UInt32
+from jax.custom_batching import custom_vmap
+from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray, PyTree, Shaped, UInt32
 
 from twofold.data import AnyArray, PairSet, Task
+from twofold.native.pinning import platform
 from twofold.networks.protocol import EVALUATED_AT_ONCE, Structure, Variables
 from twofold.settings import SETTINGS, Settings, of_role
 from twofold.training.losses import distances, learnt_threshold, pair_loss
@@ -81,6 +83,14 @@ class State(NamedTuple):
     variables: Variables
     optimizer: Memory
     epoch: Int32[Array, ""]
+
+
+class TrialData(NamedTuple):
+    """The pairs of one trial, as NumPy arrays; `validation` may lack."""
+
+    train: PairSet
+    test: PairSet
+    validation: PairSet | None = None
 
 
 class Batches(NamedTuple):
@@ -161,7 +171,7 @@ def train_epochs(
         (variables, memory, number), chunk = carry
         ordered = _shuffled(program, arguments.key, number, train) if program.settings.shuffle else batches
         keys = _keys_of_steps(arguments.key, number, len(ordered.targets)) if program.structure.draws else None
-        (variables, memory), losses = jax.lax.scan(step, (variables, memory), (ordered, keys))
+        (variables, memory), losses = _scan(step, (variables, memory), (ordered, keys))
         chunk = chunk._replace(losses=chunk.losses.at[place].set(losses.mean()))
         if program.trace:
             dead = evaluate(program, variables, test, numbers).dead_units
@@ -227,6 +237,33 @@ def _empty_trace(
         return None
     one = jax.eval_shape(partial(evaluate, program), variables, test, numbers).dead_units
     return jax.tree.map(lambda count: jnp.zeros((MOST_EPOCHS, *count.shape), count.dtype), one)
+
+
+def _scan(step: Callable, carry: tuple, drawn: tuple) -> tuple[tuple, Float[Array, " steps"]]:
+    """`jax.lax.scan`, which would transpose all batches of trials that are trained together, as they are on a GPU."""
+    if platform() == "cpu":
+        return jax.lax.scan(step, carry, drawn)
+
+    def by_number(carry: tuple, number: Int32[Array, ""]) -> tuple[tuple, Float[Array, ""]]:
+        return step(carry, jax.tree.map(partial(_of_step, number), drawn))
+
+    return jax.lax.scan(by_number, carry, jnp.arange(len(drawn[0].targets)))
+
+
+@custom_vmap
+def _of_step(number: Int32[Array, ""], array: Shaped[Array, "steps ..."]) -> Shaped[Array, "..."]:
+    """What a step gets of an array that has all steps."""
+    return jax.lax.dynamic_index_in_dim(array, number, keepdims=False)
+
+
+@_of_step.def_vmap
+def _of_step_together(
+    size: int, batched: Sequence[bool], number: Int32[Array, ""], array: Shaped[Array, "trials steps ..."]
+) -> tuple[Shaped[Array, "trials ..."], bool]:
+    """The same of trials that are trained together: one slice, which JAX would make a gather of."""
+    if list(batched) != [False, True]:
+        raise NotImplementedError("trials that are trained together take their steps together")
+    return jax.lax.dynamic_index_in_dim(array, number, axis=1, keepdims=False), True
 
 
 def _in_batches(program: Program, train: PairSet) -> Batches:
