@@ -29,7 +29,7 @@ class SafeStream(io.TextIOBase):
             try:
                 self._stream.write(in_signs_of(self.encoding, text))
             except (OSError, ValueError) as error:  # ValueError: it was closed
-                self.failure = error
+                self.failure = error.with_traceback(None)  # which has all that was open
         return len(text)
 
     def flush(self) -> None:
@@ -38,7 +38,7 @@ class SafeStream(io.TextIOBase):
             try:
                 self._stream.flush()
             except (OSError, ValueError) as error:
-                self.failure = error
+                self.failure = error.with_traceback(None)  # which has all that was open
 
     def isatty(self) -> bool:
         """Whether somebody sits before it."""

@@ -81,6 +81,9 @@ trials = sa.Table(
 # What a row and its key in the index take, and an epoch's loss and dead units as text.
 _BYTES_OF_ROW, _BYTES_OF_LOSS, _BYTES_OF_TRACE = 480, 22, 10
 
+# What it takes in the index of groups (migrations/0014_groups.py).
+_BYTES_OF_GROUPS = 330
+
 # SQLite's pages: as many rows as have room are in one, and a longer row takes several.
 _PAGE = 4096
 
@@ -88,7 +91,8 @@ _PAGE = 4096
 def bytes_of_row(epochs: int, *, trace: bool) -> int:
     """About how much of the disk a trial's row takes."""
     alone = _BYTES_OF_ROW + epochs * (_BYTES_OF_LOSS + _BYTES_OF_TRACE * trace)
-    return _PAGE // (_PAGE // alone) if alone <= _PAGE else -(-alone // _PAGE) * _PAGE
+    in_pages = _PAGE // (_PAGE // alone) if alone <= _PAGE else -(-alone // _PAGE) * _PAGE
+    return in_pages + _BYTES_OF_GROUPS
 
 
 # What is to be known of each network of one's own without asking its class: its layers, and what they compute.
