@@ -99,8 +99,8 @@ class Chart:
 
     @property
     def left(self) -> int:
-        """Where the plot begins: rows carry their names above them, other charts a scale at their side."""
-        return 8 if self.y is None else _LEFT
+        """Where the plot begins: a scale stands at its side, or half of a tick's text, as on the right."""
+        return _RIGHT if self.y is None else _LEFT
 
     @property
     def right(self) -> int:
