@@ -32,7 +32,7 @@ def free_memory(device: jax.Device) -> float:
     memory = device.memory_stats() or {}
     if "bytes_limit" not in memory:
         return math.inf
-    return memory["bytes_limit"] - memory.get("bytes_in_use", 0)
+    return float(memory["bytes_limit"] - memory.get("bytes_in_use", 0))
 
 
 def fitting(program: Program, device: jax.Device, shapes: Any, free: float) -> int:
