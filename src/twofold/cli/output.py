@@ -32,7 +32,7 @@ def print_table(table: Table) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_UNBOUNDED)
-    parts = fitted(table, console) if console.is_terminal and table.show_header else whole(table)
+    parts = fitted(table, console) if console.is_terminal and table.show_header else whole(table, console)
     for place, each in enumerate(parts):
         if place and not table.show_edge:  # its parts would stand without a line between them
             console.print()

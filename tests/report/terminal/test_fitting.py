@@ -81,7 +81,8 @@ def test_what_stands_below_a_table_ends_its_lines_between_words_and_beside_no_si
     below = "of the others 11.40 % and of these 12.30 % " * 5
     table = rich_table("", ["network", "mean %"], [["NetBase", "1.00"]], caption=below)
     file = io.StringIO()
-    Console(width=1000, file=file).print(*whole(table), sep="\n")
+    console = Console(width=1000, file=file)
+    console.print(*whole(table, console), sep="\n")
     lines = file.getvalue().splitlines()
     assert max(map(len, lines)) <= 60
     assert not [line for line in lines if line.startswith("%")]

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from twofold.report.terminal.tables import captioned, rich_table, titled, turned
+from twofold.report.terminal.tables import at_full_width, captioned, rich_table, titled, turned
 from twofold.report.text.numbers import cut_numbers
 from twofold.report.text.signs import in_signs_of
 
@@ -90,9 +90,10 @@ def _tables(table: Table, console: Console) -> list[Table]:
     return tables
 
 
-def whole(table: Table) -> list[Table | Text]:
+def whole(table: Table, console: Console) -> list[Table | Text]:
     """The table as wide as it needs to be, and what stands below it in lines of that width."""
     below, table.caption = table.caption, None
+    at_full_width(table, console.encoding)
     width = max(measured(table), _LEAST_BELOW)
     return [table, *([captioned(_broken(str(below), width, _WORDS))] if below else [])]
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich.box import SIMPLE_HEAD, Box
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
 from rich.segment import Segment
@@ -61,6 +62,14 @@ def rich_table(
         table.add_column(_Words(name), justify="left" if place < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(_Words, row))  # as text: "[old]" in the name of a file is no markup
+    return table
+
+
+def at_full_width(table: Table, encoding: str) -> Table:
+    """The table with the width that each column needs: rich would measure each cell nine times to find it."""
+    for column in table.columns:
+        lines = [line for each in (column.header, *column.cells) for line in str(each).split("\n")]
+        column.width = max(cell_len(in_signs_of(encoding, line)) for line in lines)
     return table
 
 
