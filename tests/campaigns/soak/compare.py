@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
 
@@ -41,9 +42,10 @@ def rows_apart(store: str, *others: str) -> list[str]:
     return [f"the column {name} differs" for name in apart]
 
 
-def trained_again(log: Path) -> int:
-    """How many trainings were of a trial that had been trained before."""
-    times = Counter(log.read_text().split()) if log.exists() else Counter()
+def trained_again(log: Path, keys: Set[str] | None = None) -> int:
+    """How many trainings were of a trial that had been trained before, of those of `keys`, or of all."""
+    trained = log.read_text().split() if log.exists() else []
+    times = Counter(key for key in trained if keys is None or key in keys)
     return sum(times.values()) - len(times)
 
 

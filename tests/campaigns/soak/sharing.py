@@ -76,8 +76,9 @@ def together(
             if not (disturbed and number == 0):  # which was killed
                 finish(run)
     seconds = time.monotonic() - before
-    rows = len(Store(store, create=False).read())
-    shared = Shared(seconds, rows, trained_again(folder / LOG))
+    keys = set(Store(store, create=False).read().key)
+    # Before a long run each process measures how long it will take, by short trainings that no store keeps.
+    shared = Shared(seconds, len(keys), trained_again(folder / LOG, keys))
     shared.wrong += rows_apart(store, *stores)
     # Of the killed one and the stopped one a training may have been under way.
     if shared.again > 2 * (disturbed is not None):
