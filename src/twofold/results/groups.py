@@ -94,8 +94,8 @@ class Columns:
         """What tells groups apart in `trials` or an alias of it: nothing does that a store of its version lacks."""
         names = [name for name in TELLING if isinstance(self._of[name], sa.Column)]
         fresh = table.c.round >= sa.literal_column(str(FIRST_FRESH_ROUND))  # no parameter, as in the index
-        follows = isinstance(self._of["weight_round"], sa.Column) and self._of["weight_round"] is not trials.c.round
-        return [*(table.c[name] for name in names), fresh, *([table.c.weight_round != table.c.round] * follows)]
+        crossed = [table.c.weight_round != table.c.round] if self._of["weight_round"] is trials.c.weight_round else []
+        return [*(table.c[name] for name in names), fresh, *crossed]
 
     def _among(self, where: Where) -> Iterator[sa.ColumnElement[bool]]:
         if where.plan is not None:
