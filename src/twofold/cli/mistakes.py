@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from cyclopts import (
@@ -53,6 +53,11 @@ def _names_in(app: App) -> list[str]:
     return [name for name in app.resolved_commands() if not name.startswith("-")]
 
 
+def in_options(text: str, written: Callable[[str], str]) -> str:
+    """A sentence in which each setting or argument that is named, but for columns of tables, is `written` otherwise."""
+    return re.sub(r"(?<!has )(?<!column )`(\w+)`", lambda match: f"`{written(match[1])}`", text)
+
+
 class Mistakes:
     """What is wrong with the words of one command line."""
 
@@ -74,11 +79,7 @@ class Mistakes:
         """A sentence about settings and arguments, in which those that are options of the command are written so."""
         known = {name: name for name in self._options}
         known |= {"--network": "--networks"} if "--networks" in known else {}
-
-        def named(match: re.Match) -> str:
-            return f"`{known.get(option(match[1]), match[1])}`"
-
-        return re.sub(r"(?<!has )(?<!column )`(\w+)`", named, text) if self._command else text
+        return in_options(text, lambda name: known.get(option(name), name)) if self._command else text
 
     def _told(self, error: CycloptsError) -> str:
         if isinstance(error, UnknownCommandError) or not self._command:

@@ -1,10 +1,10 @@
 """`twofold power`: how many rounds are enough."""
 
-import re
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from twofold.cli.mistakes import in_options
 from twofold.cli.options import FLAG, NOTHING, NUMBER, Given, Margin, selections, with_options
 from twofold.cli.selection import CsvOption, StoreOption, Which, read_table
 from twofold.settings import option
@@ -62,5 +62,5 @@ def power(
 
 def _sentence(reason: str) -> str:
     """Why there is no plan, with settings as the options that choose them."""
-    told = re.sub(r"`(\w+)`", lambda name: f"`{option(name[1])}`", reason)
+    told = in_options(reason, option)
     return f"{told[:1].upper()}{told[1:]}."
