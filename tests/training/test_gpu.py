@@ -201,6 +201,26 @@ def test_who_stops_listening_stops_the_training(as_gpu):
     assert threading.active_count() <= before + 1 + engines.COMPILERS  # those that trace and compile stay
 
 
+def test_who_stops_takes_no_program_from_another_run():
+    """Both wait for one that is not begun; once nobody does, it is never traced."""
+    engines._ENGINES.clear()
+    told, busy = threading.Event(), threading.Event()
+    engines._TRACER.submit(lambda: (told.set(), busy.wait(60)))
+    told.wait(60)
+    try:
+        one, other, third = (cohort._Line([each], tuple(DEVICE), 1) for each in (work(), work(), work("NetBase")))
+        cohorts = [next(iter(line)) for line in (one, other, third)]
+        assert cohorts[0].engine is cohorts[1].engine
+        one.leave()
+        third.leave()
+    finally:
+        busy.set()
+    assert cohorts[1].engine.result(timeout=60).size == 1
+    assert cohorts[2].engine.cancelled()
+    other.leave()
+    assert not {each.engine for each in cohorts} & set(engines._WANTED)
+
+
 def shapes(network="NetWSAL", **settings):
     each = job(0, network, **settings)
     return engines.shapes_of((cohort._arguments(each), each.load()))

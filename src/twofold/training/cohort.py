@@ -175,8 +175,7 @@ class _Line:
 
     def leave(self) -> None:
         """Have nothing traced any more that is not begun."""
-        for future in self._begun:
-            future.cancel()
+        engines.leave(self._begun)
 
     def _cohort(self, place: int, jobs: Sequence[Job]) -> _Cohort:
         arguments = [_arguments(job) for job in jobs]

@@ -5,7 +5,8 @@ One thread traces a program after another, which only Python can do; some compil
 
 import gc
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -31,6 +32,7 @@ _COMPILER = ThreadPoolExecutor(COMPILERS, "compiler")
 # So many engines stay for the next time; the latest of them are last.
 _MOST_ENGINES = 32
 _ENGINES: "dict[tuple, Future[Engine]]" = {}
+_WANTED: "Counter[Future[Engine]]" = Counter()  # how often: two runs of one process may want the same
 _LOCK = threading.Lock()
 
 # For a function that runs once in a training: compiled in half the time.
@@ -63,7 +65,7 @@ class Engine(NamedTuple):
 def engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], together: int) -> Future[Engine]:
     """The engine that trains so many trials together on each device; it is begun, if it is not there yet.
 
-    `shapes` are `shapes_of` the arguments and the data of a trial.
+    `shapes` are `shapes_of` the arguments and the data of a trial. Who wanted it says so in the end: `leave`.
     """
     key = (program, shapes, devices, together)
     with _LOCK:
@@ -71,9 +73,20 @@ def engine(program: Program, shapes: Any, devices: tuple[jax.Device, ...], toget
         if found is None or _is_of_no_use(found):
             found = _TRACER.submit(_traced, *key)
         _ENGINES[key] = found
+        _WANTED[found] += 1
         for oldest in list(_ENGINES)[:-_MOST_ENGINES]:
             del _ENGINES[oldest]
     return found
+
+
+def leave(wanted: "Iterable[Future[Engine]]") -> None:
+    """Want these no more, each as often as it stands here: what is not begun and nobody wants is not traced."""
+    with _LOCK:
+        for future in wanted:
+            _WANTED[future] -= 1
+            if not _WANTED[future]:
+                del _WANTED[future]
+                future.cancel()
 
 
 def _is_of_no_use(future: Future[Engine]) -> bool:

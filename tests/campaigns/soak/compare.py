@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Set
 from contextlib import closing
 from pathlib import Path
@@ -42,11 +41,16 @@ def rows_apart(store: str, *others: str) -> list[str]:
     return [f"the column {name} differs" for name in apart]
 
 
+def trained(log: Path, keys: Set[str] | None = None) -> list[str]:
+    """The keys of the trainings, as they ended, of those of `keys`, or of all."""
+    done = log.read_text().split() if log.exists() else []
+    return [key for key in done if keys is None or key in keys]
+
+
 def trained_again(log: Path, keys: Set[str] | None = None) -> int:
-    """How many trainings were of a trial that had been trained before, of those of `keys`, or of all."""
-    trained = log.read_text().split() if log.exists() else []
-    times = Counter(key for key in trained if keys is None or key in keys)
-    return sum(times.values()) - len(times)
+    """How many trainings were of a trial that had been trained before."""
+    done = trained(log, keys)
+    return len(done) - len(set(done))
 
 
 def _rows(store: str) -> pd.DataFrame:

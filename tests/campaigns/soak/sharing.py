@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaigns.soak.compare import rows_apart, trained_again
+from tests.campaigns.soak.compare import rows_apart, trained, trained_again
 from tests.campaigns.soak.running import finish, start
 from tests.cli.watched import LOG
 from tests.processes import launching
@@ -66,19 +66,19 @@ def together(
     hours ahead, and in the middle that is called.
     """
     folder.mkdir(parents=True)
+    # Before a long run each process measures how long it will take, by short trainings that no store keeps.
+    keys = {key for one in stores for key in Store(one, create=False).read().key}
     before = time.monotonic()
     with launching() as launch:
         ahead = [7200.0 if disturbed and number == 2 else 0.0 for number in range(processes)]
         runs = [start(launch, folder, *words, "--store", store, ahead=each) for each in ahead]
         if disturbed:
-            _disturb(runs, folder / LOG, disturbed)
+            _disturb(runs, lambda: len(trained(folder / LOG, keys)) >= processes, disturbed)
         for number, run in enumerate(runs):
             if not (disturbed and number == 0):  # which was killed
                 finish(run)
     seconds = time.monotonic() - before
-    keys = set(Store(store, create=False).read().key)
-    # Before a long run each process measures how long it will take, by short trainings that no store keeps.
-    shared = Shared(seconds, len(keys), trained_again(folder / LOG, keys))
+    shared = Shared(seconds, Store(store, create=False).count(), trained_again(folder / LOG, keys))
     shared.wrong += rows_apart(store, *stores)
     # Of the killed one and the stopped one a training may have been under way.
     if shared.again > 2 * (disturbed is not None):
@@ -86,9 +86,9 @@ def together(
     return shared
 
 
-def _disturb(runs: list, log: Path, then: Callable[[], None]) -> None:
+def _disturb(runs: list, begun: Callable[[], bool], then: Callable[[], None]) -> None:
     """Kill the first, and stop the second, when training has begun."""
-    while not log.exists() or len(log.read_text().split()) < len(runs):
+    while not begun():
         time.sleep(0.1)
     runs[0].kill()
     runs[0].communicate()
