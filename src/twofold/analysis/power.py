@@ -1,5 +1,6 @@
 """How many rounds are enough to tell two networks apart, or to show that they differ by less than a margin?"""
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -12,9 +13,6 @@ from twofold.analysis.trials import AnalysisError, as_trials, by_round, require_
 from twofold.errors import SettingError, in_one_line
 
 _MOST_ROUNDS = 10_000_000
-
-# Standard deviations at which the power of two one-sided tests is averaged.
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(400)
 
 
 def power(sd: float, difference: float, rounds: int, alpha: float = 0.05) -> float:
@@ -46,12 +44,19 @@ def power_of_equivalence(sd: float, difference: float, rounds: int, margin: floa
         return float("nan")
     if sd == 0:
         return float(abs(difference) < margin)
-    shares = (1 + _NODES) / 2
+    nodes, weights = _nodes_and_weights()
+    shares = (1 + nodes) / 2
     error = sd / np.sqrt(rounds)  # of the mean
     seen = error * np.sqrt(scipy.special.chdtri(rounds - 1, 1 - shares) / (rounds - 1))
     room = margin - scipy.special.stdtrit(rounds - 1, 1 - alpha) * seen
     within = scipy.special.ndtr((room - difference) / error) - scipy.special.ndtr((-room - difference) / error)
-    return float((_WEIGHTS * np.maximum(within, 0)).sum() / 2)
+    return float((weights * np.maximum(within, 0)).sum() / 2)
+
+
+@functools.cache  # when it is first used: for a moment it takes all cores, which others may be using
+def _nodes_and_weights() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss and Legendre's, for the average over standard deviations."""
+    return np.polynomial.legendre.leggauss(400)
 
 
 def rounds_needed(

@@ -69,11 +69,9 @@ def results(
 def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_csv: bool) -> None:
     """Print the plans of a store, all or those that were run since a moment, as a table or one JSON array."""
     import json
+    from concurrent.futures import ThreadPoolExecutor
 
-    from twofold.cli.output import print_table, say
     from twofold.errors import SettingError
-    from twofold.report.terminal.tables import drawn
-    from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
     from twofold.results import Store
 
     chosen = {**which.chosen(settings), "plan": which.plan, "csv": as_csv or None}
@@ -81,11 +79,16 @@ def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_
         if value is not None:
             raise SettingError(f"`plans` and `{name}` exclude each other: plans are listed all, or those run `since`")
     opened = Store(store, create=False)
-    recorded = [each for each in opened.plans() if which.since is None or each.last_at >= which.since]
+    with ThreadPoolExecutor(2) as beside:  # the database answers both while this thread loads what prints them
+        every, without_plan = beside.submit(opened.plans), beside.submit(opened.without_plan)
+        from twofold.cli.output import print_table, say
+        from twofold.report.terminal.tables import drawn
+        from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
+    recorded = [each for each in every.result() if which.since is None or each.last_at >= which.since]
     if as_json:
         print(json.dumps(plan_rows(recorded), indent=1))
     elif recorded:
-        print_table(drawn(plans_table(recorded, opened.url, opened.without_plan())))
+        print_table(drawn(plans_table(recorded, opened.url, without_plan.result())))
     else:
         say(no_plans_text(opened.url, opened.count()))
 

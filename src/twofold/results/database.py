@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from twofold import shutdown
 from twofold.errors import SettingError, StoreAway, StoreError, cause_of
@@ -183,7 +182,14 @@ def _replacing(dialect: str, table: sa.Table, better: Callable[[Any], sa.ColumnE
 
 
 def _insert(dialect: str) -> Callable[[sa.Table], Any]:
-    return postgresql.insert if dialect == "postgresql" else sqlite.insert
+    """What makes the statement: of a dialect of its own, which takes time to load."""
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+
+        return insert
+    from sqlalchemy.dialects.sqlite import insert as insert_of_sqlite
+
+    return insert_of_sqlite
 
 
 @contextmanager

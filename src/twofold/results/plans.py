@@ -109,11 +109,9 @@ def recorded(connection: sa.Connection, shown_url: str, *, counted: bool) -> lis
     """
     text = connection.dialect.name == "sqlite"
     query = sa.select(*as_given(list(plans.c), connection.dialect.name)).order_by(plans.c.number)
-    done = (
-        sa.select(plan_trials.c.plan, sa.func.count())
-        .join(trials, trials.c.key == plan_trials.c.key)
-        .group_by(plan_trials.c.plan)
-    )
+    # No column, for which SQLite would look the trials up plan by plan: in the order of keys it takes half of the time.
+    number = plan_trials.c.plan + sa.literal_column("0")
+    done = sa.select(number, sa.func.count()).join(trials, trials.c.key == plan_trials.c.key).group_by(number)
     counts = {row[0]: row[1] for row in connection.execute(done)} if counted else {}
     return [_recorded(row, counts.get(row.number, 0), shown_url, text=text) for row in connection.execute(query)]
 

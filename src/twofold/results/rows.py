@@ -117,7 +117,8 @@ def damaged(shown_url: str, what: str) -> StoreError:
 
 def _values(name: str, given: Sequence[Any], keys: Sequence[Any], shown_url: str, text: bool) -> list[Any]:
     known: dict[Hashable, Any] = {}  # of each value once: most columns have few
-    places = [(type(cell), cell) if cell.__hash__ else id(cell) for cell in given]
+    hashable = len(set(map(type, given))) == 1 and given[0].__hash__ is not None  # and 1 is not taken for true
+    places = given if hashable else [(type(cell), cell) if cell.__hash__ else id(cell) for cell in given]
     for at, cell, key in zip(places, given, keys, strict=True):
         if at not in known:
             try:

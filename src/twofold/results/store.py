@@ -301,12 +301,12 @@ class Store:
         wanted = None if keys is None else list(keys)
         with self._errors(), self._engine.connect() as connection:
             if wanted is None:
-                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key))
+                rows += connection.execute(sa.select(*given).order_by(trials.c.finished_at, trials.c.key)).all()
             else:
                 for some in _slices(wanted):
-                    rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some)))
+                    rows += connection.execute(sa.select(*given).where(trials.c.key.in_(some))).all()
         values = values_of(names, rows, self.url, text=self._engine.dialect.name == "sqlite")
-        table = pd.DataFrame(list(zip(*values.values(), strict=True)), columns=names)
+        table = pd.DataFrame(values)
         for name in ("validation_error", "digit_error", *LARGEST):
             table[name] = table[name].astype(float)
         if wanted is None:
