@@ -309,7 +309,11 @@ def keep_errors(store: Path) -> None:
         for network, some in table.groupby("network", sort=True)
         if sorted(some["round"]) == list(range(len(some)))
     }
-    told = {"command": f"twofold study --data mnist5k --rounds {max(map(len, kept.values()))}", "device": device, "jax": jax_version}
+    told = {
+        "command": f"twofold study --data mnist5k --rounds {max(map(len, kept.values()))}",
+        "device": device,
+        "jax": jax_version,
+    }
     STORED.write_text(json.dumps({**told, "test_error": kept}) + "\n", encoding="utf-8")
 
 

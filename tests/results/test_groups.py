@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from twofold.errors import StoreError
 from twofold.results import Store
-from twofold.results.groups import COUNTED, DRAWN, TELLING, Where
+from twofold.results.groups import COUNTED, DRAWN, TELLING, Where, networks_of
 from twofold.settings import is_fresh
 
 # What rows of the tests differ in, beside what is drawn.
@@ -36,12 +36,12 @@ _ROWS = st.lists(
 
 
 @contextmanager
-def statements(store):
-    """The statements that are executed within it, each with its values."""
+def statements(store, verb="SELECT"):
+    """The statements of a verb that are executed within it, each with its values."""
     told = []
 
     def tell(connection, cursor, statement, values, context, executemany):
-        told.extend([(statement, values)] * statement.startswith("SELECT"))
+        told.extend([(statement, values)] * statement.startswith(verb))
 
     sa.event.listen(store._engine, "before_cursor_execute", tell)
     yield told
@@ -112,6 +112,38 @@ def test_the_database_counts_from_its_index_alone(tmp_path, row):
     assert any(step.startswith(joined) for step in joining)
 
 
+@pytest.mark.parametrize("readers", [1, 2, 3, 7])
+def test_readers_share_the_networks_of_a_file(tmp_path, row, monkeypatch, readers):
+    """Each reads a part of the index that nobody else does, whatever networks are called, and all is counted once."""
+    monkeypatch.setattr("twofold.results.store._READERS", readers)
+    names = ["NetWS", "NetAL", "größe.py:Twin(share=True)", "zwei.py:Twin", "a.py:Twin"]
+    alone, file = Store(":memory:"), Store(tmp_path / "some.db")
+    for number, (name, epochs) in enumerate([(name, epochs) for name in names for epochs in (1, 2)] * 3):
+        each = row | {"key": f"k{number:02}", "network": name, "epochs": epochs, "round": number}
+        for store in (alone, file):
+            store.add(each | {"finished_at": f"2026-01-02T03:04:{number * 7 % 60:02}.000+00:00"})
+    with statements(file) as told:
+        found = file.groups()
+    pd.testing.assert_frame_equal(found, alone.groups())
+    counting = [each for each in told if "GROUP BY" in each[0]]
+    assert len(counting) == min(readers, len(names) - 1)  # one that has letters beyond ASCII goes with another
+    for steps in (plan_of(file, *each) for each in counting):
+        assert not any("GROUP BY" in step for step in steps)
+
+
+def test_the_networks_of_a_store_are_looked_up(tmp_path, row):
+    store = Store(tmp_path / "some.db")
+    for number, name in enumerate(["NetWS", "NetAL", "NetWS"]):
+        store.add(row | {"key": f"k{number}", "network": name, "round": number})
+    with statements(store, "WITH") as told, store._engine.connect() as connection:
+        assert networks_of(connection) == ["NetAL", "NetWS"]
+        (steps,) = (plan_of(store, *each) for each in told)
+        connection.exec_driver_sql("DROP INDEX ix_trials_groups")
+        assert networks_of(connection) == []
+    assert not any("ix_trials_groups" in step and step.startswith("SCAN") for step in steps)
+    assert any(step.startswith("SEARCH trials USING COVERING INDEX ix_trials_groups (network>?") for step in steps)
+
+
 def test_a_thousand_keys_are_told_in_one_statement(store, row):
     for number in range(40):
         store.add(row | {"key": f"k{number}", "epochs": number + 1})
@@ -121,7 +153,9 @@ def test_a_thousand_keys_are_told_in_one_statement(store, row):
     assert len(told) == 1
 
 
-@pytest.mark.parametrize("name", ["test_error", "round", "epochs", "true_share", "distance_threshold", "key"])
+@pytest.mark.parametrize(
+    "name", ["network", "finished_at", "test_error", "round", "epochs", "true_share", "distance_threshold", "key"]
+)
 @pytest.mark.parametrize("cell", ["x", b"x"])
 def test_a_cell_that_no_trial_can_have_is_named(tmp_path, row, name, cell):
     store = Store(tmp_path / "some.db")
@@ -129,8 +163,8 @@ def test_a_cell_that_no_trial_can_have_is_named(tmp_path, row, name, cell):
         store.add(row | {"key": f"k{number}", "round": number, "weight_round": number})
     with store._engine.begin() as connection:
         connection.exec_driver_sql(f"UPDATE trials SET {name} = ? WHERE key = 'k1'", (cell,))
-    if name == "key" and cell == "x":  # which may be one
-        assert store.groups().trials.tolist() == [3]
+    if name in ("key", "network", "finished_at") and cell == "x":  # which may be one
+        assert store.groups().trials.sum() == 3
         return
     with pytest.raises(StoreError, match=f"trial .*`{name}`"):
         store.read(store.members(list(store.groups().key))[0])

@@ -149,6 +149,8 @@ class Selection:
         self._where = Where(which.plan, which.since, {name: chosen.pop(name) for name in DRAWN if name in chosen})
         with ThreadPoolExecutor(1) as beside:  # the database counts while this thread loads what looks at the counts
             counting = beside.submit(self.store.groups, self._where)
+            import scipy.special  # noqa: F401 - what is told of counts needs it
+
             from twofold.analysis import all_told_apart, select
 
             groups = counting.result()

@@ -32,6 +32,8 @@ COUNTED = ("trials", "total", "squares", "best", "worst", "first_round", "last_r
 # What some trials of a group may lack, and is the same in the others, or only has to be there.
 LARGEST = ("distance_threshold", "true_share", "one_image_error")
 
+_INDEX = "ix_trials_groups"
+
 # A statement's text of SQLite's holds so many keys.
 _KEYS_IN_TEXT = 100_000
 
@@ -52,7 +54,7 @@ class Columns:
         self._has_plans = has_plans
 
     def groups(self, where: Where) -> sa.Select:
-        """The query for the groups of the trials `where`: `key`, `COUNTED` and `LARGEST`, as they first finished.
+        """The query for the groups of the trials `where`: `key`, when they `first` finished, `COUNTED` and `LARGEST`.
 
         Of a group of which nothing drawn is chosen nothing is counted.
         """
@@ -70,9 +72,9 @@ class Columns:
         drawn = list(self._drawn(where))
         some = {name: each.filter(*drawn) if drawn else each for name, each in counts.items()}
         largest = {name: sa.func.max(self._of[name]) for name in LARGEST}
-        told = [each.label(name) for name, each in {"key": sa.func.min(trials.c.key), **some, **largest}.items()]
-        query = sa.select(*_as_they_are(told)).where(*self._among(where)).group_by(*self._telling(trials))
-        return query.order_by(sa.func.min(trials.c.finished_at), sa.literal_column("key"))
+        least = {"key": sa.func.min(trials.c.key), "first": sa.func.min(trials.c.finished_at)}
+        told = [each.label(name) for name, each in {**least, **some, **largest}.items()]
+        return sa.select(*_as_they_are(told)).where(*self._among(where)).group_by(*self._telling(trials))
 
     def members(self, keys: Sequence[str], where: Where, dialect: str) -> sa.Select:
         """The query for the trials `where` of groups with these keys: `key`, and `of`, their group's; as finished."""
@@ -114,6 +116,29 @@ class Columns:
                 yield column.in_(list(values))
 
 
+def networks_of(connection: sa.Connection) -> list[Any]:
+    """The networks in an SQLite file in their order, each looked up in the index; a store of before it has none."""
+    if not any(row.name == _INDEX for row in connection.exec_driver_sql("PRAGMA index_list(trials)")):
+        return []
+    least = sa.func.min(trials.c.network)
+    first = sa.select(least.label("network")).cte("networks", recursive=True)
+    following = sa.select(least).where(trials.c.network > first.c.network).scalar_subquery()
+    every = first.union_all(sa.select(following).where(first.c.network.is_not(None)))
+    return list(connection.scalars(sa.select(every.c.network).where(every.c.network.is_not(None))))
+
+
+def shared_out(names: Sequence[Any], shares: int) -> list[sa.ColumnElement[bool]]:
+    """Conditions of which each trial meets one, for about as many of the networks each: at most so many, at least one.
+
+    `names` are some of the networks, in their order in the database.
+    """
+    shares = max(1, min(shares, len(names)))
+    starts = [names[len(names) * place // shares] for place in range(1, shares)]
+    network = trials.c.network
+    least = [sa.true(), *(network >= start for start in starts)]
+    return [sa.and_(*both) for both in zip(least, [*(network < start for start in starts), sa.true()], strict=True)]
+
+
 def without_sorting(connection: sa.Connection) -> None:
     """Have a server group trials by hashes in this transaction: it takes columns for independent, expects as many
     groups as trials, and would sort a million of them by all columns, which takes six times as long."""
@@ -127,6 +152,7 @@ def check_counted(row: Any) -> None:
     SQLite sorts texts behind numbers, and numbers behind nothing.
     """
     check_value("key", row.key)
+    check_value("finished_at", row.first)
     ends = {"best": "test_error", "worst": "test_error", "first_round": "round", "last_round": "round"}
     for name, column in [*(ends.items() if row.trials else ()), *zip(LARGEST, LARGEST)]:
         check_value(column, getattr(row, name))

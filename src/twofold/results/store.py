@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import glob
+import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,7 +33,18 @@ from twofold.results.database import (
     wait_for_others,
     writing,
 )
-from twofold.results.groups import COUNTED, DRAWN, LARGEST, TELLING, Columns, Where, check_counted, without_sorting
+from twofold.results.groups import (
+    COUNTED,
+    DRAWN,
+    LARGEST,
+    TELLING,
+    Columns,
+    Where,
+    check_counted,
+    networks_of,
+    shared_out,
+    without_sorting,
+)
 from twofold.results.plans import Plan, Recorded
 from twofold.results.rows import answers_of, as_given, check_question, damaged, description_of, entry_of, values_of
 from twofold.results.schema import journal, metadata, networks, plans, questions, runs, trials
@@ -46,6 +60,9 @@ _KEYS_PER_QUERY = 500
 
 # So many trials tell well enough how long others will take.
 _MOST_LOOKED_THROUGH = 5000
+
+# So many threads count the trials of a file.
+_READERS = min(4, os.cpu_count() or 1)
 
 # What `read` leaves out unless it is asked for histories: one number and more per epoch.
 _HISTORIES = ("train_loss", "dead_units_trace")
@@ -322,15 +339,14 @@ class Store:
         `squares` of these, the `best` and the `worst`, the first round and the last. Where `distance_threshold`,
         `true_share` and `one_image_error` are missing in some trials, they are those of others.
         """
-        with self._errors(), self._engine.connect() as connection:
-            without_sorting(connection)
-            rows = connection.execute(self._by_name().groups(where)).all()
+        rows = self._rows_of_groups(where)
         try:
             for row in rows:
                 check_counted(row)
         except DataError as error:
             self.read()  # which says in which trial
             raise damaged(self.url, f"in some trial {error}") from error
+        rows.sort(key=lambda row: (row.first, row.key))
         table = self.read(row.key for row in rows)
         kept = ("key", *DRAWN, *TELLING, "arguments", "weight_sharing", "auxiliary_losses", *LARGEST)
         counted = {name: [getattr(row, name) for row in rows] for name in (*COUNTED, *LARGEST)}
@@ -637,6 +653,22 @@ class Store:
             if of_plans or claimed:
                 run = living[busy[min(of_plans)] if of_plans else min(claimed)]
                 raise _trained(run, f"plan {min(of_plans)}" if of_plans else "one of these trials")
+
+    def _rows_of_groups(self, where: Where) -> list[Any]:
+        """Of an SQLite file, which is read by the thread that asks, each of several has a share of the networks."""
+        query = self._by_name().groups(where)
+
+        def found(share: sa.ColumnElement[bool]) -> Sequence[Any]:
+            with self._errors(), self._engine.connect() as connection:
+                without_sorting(connection)
+                return connection.execute(query.where(share)).all()
+
+        if not self._address.file:
+            return list(found(sa.true()))
+        with self._errors(), self._engine.connect() as connection:
+            names = [name for name in networks_of(connection) if isinstance(name, str) and name.isascii()]
+        with ThreadPoolExecutor(_READERS) as readers:
+            return list(chain.from_iterable(readers.map(found, shared_out(names, _READERS))))
 
     def _by_name(self) -> Columns:
         return Columns(self._columns, has_plans=plans.name in self._tables)
