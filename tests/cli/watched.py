@@ -11,7 +11,7 @@ LOG = "trained.log"
 
 
 def watched(ahead=0.0):
-    """The program, which writes the key of every trial to the log in its folder; its clock is seconds `ahead`."""
+    """The program, which writes every training to the log in its folder; its clock is seconds `ahead`."""
     return [sys.executable, worker.__file__, LOG, str(ahead)]
 
 
@@ -20,7 +20,14 @@ WATCHED = watched()
 
 def trained(folder):
     """The keys of the trials that were trained in a folder, each as often as it was."""
-    return (folder / LOG).read_text().split()
+    return [key for key, _ in trainings(folder)]
+
+
+def trainings(folder):
+    """The trainings in a folder as they ended: the trial's key, and the number of the process."""
+    log = folder / LOG
+    lines = log.read_text().splitlines() if log.exists() else []
+    return [(key, int(process)) for key, process in map(str.split, lines)]
 
 
 def stored(folder):

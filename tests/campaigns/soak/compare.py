@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from tests.cli.watched import trained
 
 from twofold.results import ModelStore, Store, models_folder
 
@@ -41,15 +42,9 @@ def rows_apart(store: str, *others: str) -> list[str]:
     return [f"the column {name} differs" for name in apart]
 
 
-def trained(log: Path, keys: Set[str] | None = None) -> list[str]:
-    """The keys of the trainings, as they ended, of those of `keys`, or of all."""
-    done = log.read_text().split() if log.exists() else []
-    return [key for key in done if keys is None or key in keys]
-
-
-def trained_again(log: Path, keys: Set[str] | None = None) -> int:
-    """How many trainings were of a trial that had been trained before."""
-    done = trained(log, keys)
+def trained_again(folder: Path, keys: Set[str] | None = None) -> int:
+    """How many trainings in a folder were of a trial that had been trained before, of those of `keys`, or of all."""
+    done = [key for key in trained(folder) if keys is None or key in keys]
     return len(done) - len(set(done))
 
 

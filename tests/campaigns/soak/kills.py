@@ -66,7 +66,7 @@ class Tally:
         """Note what came of a study that is complete after so many kills."""
         self.studies += 1
         self.wrong += faults(folder / STORE, other)
-        again = trained_again(folder / LOG)
+        again = trained_again(folder)
         self.again += again
         if again > kills:  # one worker: one training was under way at each
             self.wrong.append(f"{again} trainings were done again after {kills} kills")

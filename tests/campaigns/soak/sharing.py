@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.campaigns.soak.compare import rows_apart, trained, trained_again
+from tests.campaigns.soak.compare import rows_apart, trained_again
 from tests.campaigns.soak.running import finish, start
-from tests.cli.watched import LOG
+from tests.cli.watched import trainings
 from tests.processes import launching
 
 from twofold.results import Store
@@ -73,12 +73,12 @@ def together(
         ahead = [7200.0 if disturbed and number == 2 else 0.0 for number in range(processes)]
         runs = [start(launch, folder, *words, "--store", store, ahead=each) for each in ahead]
         if disturbed:
-            _disturb(runs, lambda: len(trained(folder / LOG, keys)) >= processes, disturbed)
+            _disturb(runs, lambda: {process for key, process in trainings(folder) if key in keys}, disturbed)
         for number, run in enumerate(runs):
             if not (disturbed and number == 0):  # which was killed
                 finish(run)
     seconds = time.monotonic() - before
-    shared = Shared(seconds, Store(store, create=False).count(), trained_again(folder / LOG, keys))
+    shared = Shared(seconds, Store(store, create=False).count(), trained_again(folder, keys))
     shared.wrong += rows_apart(store, *stores)
     # Of the killed one and the stopped one a training may have been under way.
     if shared.again > 2 * (disturbed is not None):
@@ -86,9 +86,9 @@ def together(
     return shared
 
 
-def _disturb(runs: list, begun: Callable[[], bool], then: Callable[[], None]) -> None:
-    """Kill the first, and stop the second, when training has begun."""
-    while not begun():
+def _disturb(runs: list, have_trained: Callable[[], set[int]], then: Callable[[], None]) -> None:
+    """Kill the first, and stop the second, when both have trained, so that they train the next."""
+    while not {run.pid for run in runs[:2]} <= have_trained():
         time.sleep(0.1)
     runs[0].kill()
     runs[0].communicate()

@@ -1,7 +1,7 @@
 """The program, with a log of what it trained: python worker.py LOG SECONDS ARGUMENTS...
 
-The key of each trial is written to the log when it is trained, before it is stored. The process's clock is so many
-seconds ahead.
+The key of each trial, and the process, are written to the log when it is trained, before it is stored. The process's
+clock is so many seconds ahead.
 """
 
 import os
@@ -17,7 +17,7 @@ def _log(path: str) -> None:
     put = Outbox.put
 
     def noted(self, finished):
-        os.write(log, f"{finished.trial.key}\n".encode())
+        os.write(log, f"{finished.trial.key} {os.getpid()}\n".encode())
         put(self, finished)
 
     Outbox.put = noted
