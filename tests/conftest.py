@@ -38,8 +38,9 @@ _COMPILED = {
 _PLAIN = [path for path in (_SOURCE / "twofold").rglob("*.py") if path.name not in _COMPILED]
 install_import_hook([".".join(path.relative_to(_SOURCE).with_suffix("").parts) for path in _PLAIN], "beartype.beartype")
 
-from twofold.native import handlers  # noqa: E402
+from twofold.native import handlers, quickly  # noqa: E402
 from twofold.settings import SETTINGS  # noqa: E402
+from twofold.training import compiled, engines  # noqa: E402
 from twofold.training.devices import use_devices  # noqa: E402
 
 _find_out = handlers._find_out
@@ -61,6 +62,23 @@ def launch() -> Iterator[Launch]:
     """Starts processes as `Popen` does, and sees to it that none outlives the test."""
     with launching() as launched:
         yield launched
+
+
+@pytest.fixture(scope="module")
+def compiled_quickly() -> Iterator[None]:
+    """Trainings are compiled in less time, and run for longer: where no test of a module looks at last bits or speed.
+
+    What is compiled so is for the module alone.
+    """
+
+    def compile(lowered: Any, devices: Any, options: Any = None) -> Any:
+        return compiled.compile_or_load(lowered, devices, {**(options or {}), **quickly.OPTIONS})
+
+    engines._ENGINES.clear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "compile_or_load", compile)
+        yield
+    engines._ENGINES.clear()
 
 
 @pytest.fixture(scope="session")

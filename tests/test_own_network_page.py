@@ -14,6 +14,7 @@ from twofold.cli import main
 PAGE = (Path(__file__).parents[1] / "docs" / "own_network.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"file `(\w+\.py)`:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = re.findall(r"^    twofold (.*)$", PAGE, re.MULTILINE)
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 FEW = ["--rounds", "1", "--epochs", "1", "--pairs", "100", "--test-pairs", "40", "--validation-pairs", "20", "--quiet"]
 
 

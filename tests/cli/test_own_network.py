@@ -14,6 +14,7 @@ from tests.cli import program
 
 from twofold.results import Store
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 NET = '''
 import torch
 from torch import nn

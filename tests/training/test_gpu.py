@@ -12,7 +12,6 @@ from tests.training.programs import numbers, program
 
 from twofold.data import draw_pairs, load_images
 from twofold.errors import SettingError
-from twofold.native import quickly
 from twofold.native.pinning import platform
 from twofold.training import cohort, compiled, engines, room
 from twofold.training.cohort import Job, Work, train_cohorts, train_works
@@ -20,16 +19,7 @@ from twofold.training.run import TrialData, trial_key
 
 DIGITS = load_images("mnist5k")
 DEVICE = jax.devices()[:1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_quickly():
-    """What is tested here is no speed; nor is what is compiled so for others."""
-    engines._ENGINES.clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engines, "compile_or_load", lambda lowered, *_: lowered.compile(quickly.OPTIONS))
-        yield
-    engines._ENGINES.clear()
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 
 
 def device(kind="NVIDIA H200", cores=132, **memory):
