@@ -6,8 +6,8 @@ from typing import Any
 import jax
 
 # Optimizing less, and XLA's older way to make machine code, take a sixth of the time together.
-OPTIONS: Any = {
-    "xla_backend_optimization_level": 0,
+OPTIONS: dict[str, str | bool] = {
+    "xla_backend_optimization_level": "0",
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
 }
