@@ -15,6 +15,7 @@ from twofold.cli import main
 from twofold.data import draw_pairs, load_images
 from twofold.results import ModelStore, Store
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 NET = '''
 import torch
 from torch import nn

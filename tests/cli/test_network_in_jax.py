@@ -13,6 +13,7 @@ import twofold
 from twofold.errors import NetworkError
 from twofold.results import ModelStore, Store
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 NET = '''
 import equinox as eqx
 import jax

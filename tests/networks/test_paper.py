@@ -14,6 +14,7 @@ from tests.networks.plain import plain_network
 
 from twofold.data import Task
 from twofold.errors import SettingError
+from twofold.native.quickly import compile_quickly
 from twofold.networks import NETWORKS, find_network
 from twofold.networks.finding import check_size
 from twofold.networks.paper import init_network
@@ -36,9 +37,10 @@ def network_and_images(weight_sharing, image_size, n=4):
 )
 def test_outputs_are_those_of_the_plain_network(weight_sharing, image_size, negative_slope):
     network, images = network_and_images(weight_sharing, image_size)
-    ours = jax.jit(lambda network, images: network(images, negative_slope))(network, images)
-    plain = jax.jit(plain_network)(network, images, negative_slope)
-    for a, b in zip(*map(jax.tree.leaves, (ours, plain)), strict=True):
+    ours = compile_quickly(lambda network, images: network(images, negative_slope), network, images)
+    plain = compile_quickly(plain_network, network, images, negative_slope)
+    both = ours(network, images), plain(network, images, negative_slope)
+    for a, b in zip(*map(jax.tree.leaves, both), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(jnp.abs(b).max()))
 
 

@@ -16,6 +16,7 @@ from twofold.training.optimizers import OPTIMIZERS
 from twofold.training.room import balanced
 from twofold.training.run import TrialData, trial_key
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
 PAIRS, EPOCHS = 50, 2
 DIGITS = load_images("mnist5k")
 ADAM, SGD = (program(optimizer=name) for name in ("adam", "sgd"))

@@ -17,6 +17,8 @@ from twofold.training import engines
 from twofold.training.cohort import Job, train_cohorts
 from twofold.training.run import TrialData, numbers_of, program_of, trial_key
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 class Net(nn.Module):
     """State, dropout, pooling with ties, an in-place operation."""
@@ -66,7 +68,6 @@ def test_together_each_comes_to_what_it_comes_to_alone(platform, monkeypatch):
     monkeypatch.setattr(engines, "platform_of", lambda device: platform)
     engines._ENGINES.clear()
     several = train(2)
-    engines._ENGINES.clear()
     for one, other in zip(alone, several, strict=True):
         np.testing.assert_allclose(one.train_loss, other.train_loss, rtol=1e-4)
         for a, b in zip(one.variables.parameters, other.variables.parameters, strict=True):
