@@ -1,6 +1,8 @@
-"""A store with all that must not be pooled: searches, their confirmations, data sets, relations, pairs, seeds.
+"""A store with all that must not be pooled: searches, confirmations, data sets, relations, pairs, crossed rounds.
 
 The errors of each section lie in a range of its own, with gaps between, so that a mean over two sections lies in none.
+Crossed trials err far more than any section, so that a mean in which one of them is lies in none either. Each section
+is a plan, and so are the crossed trials.
 """
 
 import hashlib
@@ -12,7 +14,7 @@ import numpy as np
 from tests.report.synthetic import row_of
 
 from twofold.networks import NETWORKS
-from twofold.results import Store
+from twofold.results import Plan, Store
 from twofold.settings import is_fresh
 from twofold.study import Trial
 from twofold.study.trial import key_of_row
@@ -35,6 +37,9 @@ _MADE = (
     ({"data": "mnist5k", "balance": True}, False, (0,)),
     ({"data": "mnist5k", "validation_pairs": 200}, False, (0,)),
 )
+
+# The section that has its initial weights crossed with its pairs, and the lowest error of those trials.
+_CROSSED, _LOW_OF_CROSSED = {"data": "kmnist", "pool": 1}, 0.9
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,32 @@ def mixed_store(path: Path) -> Mixed:
             rates = _RATES if rounds is SEARCHED and searched else _RATES[:1]
             low = 0.02 + 2 * WIDTH * len(lowest)
             lowest[told({**_defaults(), **settings}, rounds is FRESH)] = low
-            for network, seed, round_, rate in itertools.product(NETWORKS, seeds, rounds, rates):
-                chosen = {"seed": seed, "learning_rate": rate, "epochs": 3, **settings}
-                store.add(_row(network, round_, chosen, low, draws, store.count()))
+            drawn = [{"round": round_, "seed": seed} for seed, round_ in itertools.product(seeds, rounds)]
+            _add(store, drawn, settings | {"learning_rate": list(rates), "seed": list(seeds)}, low, draws)
+    crossed = [{"round": pairs, "weight_round": weights} for pairs, weights in itertools.permutations(SEARCHED, 2)]
+    _add(store, crossed, _CROSSED | {"weight_round": list(SEARCHED)}, _LOW_OF_CROSSED, draws)
     store.rest()
     return Mixed(path, lowest)
+
+
+def _add(store, drawn, settings, low, draws):
+    """Store the trials of a plan, drawn so, in all networks and at each of its learning rates; and the plan."""
+    fixed = {name: value for name, value in settings.items() if not isinstance(value, list)}
+    rates = settings.get("learning_rate", _RATES[:1])
+    rows = [
+        _row(network, {**fixed, **each, "learning_rate": rate, "epochs": 3}, low, draws, store.count() + place)
+        for place, (network, each, rate) in enumerate(itertools.product(NETWORKS, drawn, rates))
+    ]
+    for row in rows:
+        store.add(row)
+    keys, rounds = [row["key"] for row in rows], [each["round"] for each in drawn]
+    content = {
+        "studies": [
+            {"networks": list(NETWORKS), "rounds": f"{min(rounds)}-{max(rounds)}", "settings": settings | {"epochs": 3}}
+        ]
+    }
+    identity = hashlib.sha256("".join(keys).encode()).hexdigest()
+    store.record(Plan(identity, "grid" if len(rates) > 1 else "study", len(keys), content), keys)
 
 
 def _defaults():
@@ -76,9 +102,9 @@ def _defaults():
     return {name: getattr(trial, name) for name in trial.__dataclass_fields__} | {"validation_pairs": 0}
 
 
-def _row(network, round_, settings, low, draws, place):
+def _row(network, settings, low, draws, place):
     fingerprint = hashlib.sha256(f"{settings['data']} {settings.get('pool', 2)}".encode()).hexdigest()
-    trial = Trial(network=network, round=round_, fingerprint=fingerprint, **settings)
+    trial = Trial(network=network, fingerprint=fingerprint, **settings)
     row = row_of(trial, draws, place)
     error = round(low + draws.uniform(0, WIDTH), 3)
     row |= {"test_error": error, "validation_error": error, "dead_first": 0, "dead_second": 0, "question": None}

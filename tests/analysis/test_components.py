@@ -54,7 +54,7 @@ def test_estimates_by_hand():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 6), st.integers(2, 6), st.integers(0, 2**32 - 1))
 def test_turned_about_pairs_and_weights_change_places(rounds, weight_rounds, seed):
-    errors = np.random.default_rng(seed).random((rounds, weight_rounds))
+    errors = np.random.default_rng(seed).random((rounds, weight_rounds)) / 2
     found, turned = (components(table_of(each)).set_index("part") for each in (errors, errors.T))
     for one, other in ((PAIRS, WEIGHTS), (WEIGHTS, PAIRS), (BOTH, BOTH), (ALL, ALL)):
         for column in ("variance", "ci_low", "ci_high", "estimate"):
@@ -63,6 +63,12 @@ def test_turned_about_pairs_and_weights_change_places(rounds, weight_rounds, see
     untouched = found[found.estimate > 0].drop(index=ALL)  # a part that is set to 0 makes the sum of the others larger
     assert (untouched.ci_low <= untouched.variance).all()
     assert (untouched.variance <= untouched.ci_high).all()
+
+
+def test_no_interval_ends_above_what_errors_can_vary():
+    rows = components(pd.concat([table_of(np.array([[0, 1], [1, 0]])), table_of(np.eye(2)).assign(network="NetWS")]))
+    assert set(rows.ci_high[rows.second.isna()]) <= {0.0, 0.25}
+    assert rows.ci_high.max() == 1.0
 
 
 def test_a_part_below_0_is_0_and_says_what_was_estimated():

@@ -17,6 +17,9 @@ from twofold.report.figures.catalogue import findings_figures
 from twofold.results import Store
 from twofold.settings import SECTIONING, is_fresh
 
+# Of four networks, with the weights of the other two of three rounds.
+CROSSED = 4 * 3 * 2
+
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
@@ -59,14 +62,14 @@ def test_results_lists_each_section_by_itself(mixed, told):
     means = [float(cells[-3]) / 100 for cells in rows_of(text)]
     assert len(means) == 4 * (2 * 2 + 8)
     assert all(within_one(mixed, mean) for mean in means)
-    assert sum(map(int, re.findall(r"Test error of (\d+) trials", text))) == len(
-        json.loads(told("results", "--json").out)
-    )
+    counted = map(int, re.findall(r"Test error of (\d+) trials", text))
+    assert sum(counted) + CROSSED == len(json.loads(told("results", "--json").out))
+    assert f"Left out of all tables over rounds: {CROSSED} trials" in " ".join(text.split())
 
 
 def test_rows_are_all_there(mixed, told):
     rows = list(csv.DictReader(io.StringIO(told("results", "--csv").out)))
-    assert len(rows) == 4 * (2 * (3 * 2 + 5) + 5 * 3 + 2 * 3)
+    assert len(rows) == 4 * (2 * (3 * 2 + 5) + 5 * 3 + 2 * 3) + CROSSED
 
 
 def test_analyse_compares_and_pools_within_sections_only(mixed, told):
@@ -113,6 +116,30 @@ def test_one_section_chosen_is_shown_as_ever(mixed, told):
     assert "Section" not in told("analyse", *chosen).out
     assert "sections" not in json.loads(told("analyse", *chosen, "--json").out)
     assert "Test error of 20 trials" in told("results", *chosen).out
+
+
+def test_crossed_trials_are_in_no_mean_and_analyse_tells_of_them(mixed, told):
+    chosen = ["--data", "kmnist"]
+    (row, *_) = json.loads(told("analyse", *chosen, "--json").out)["components"]
+    assert (row["rounds"], row["weight_rounds"]) == (3, 3)
+    assert row["ci_high"] <= 0.25
+    everything = " ".join(told("analyse", "--plan", "11").out.split())
+    assert everything.count(f"all {CROSSED} trials have the initial weights of another round") == 2
+    assert "says what they show" not in everything
+    assert f"Left out of all tables over rounds: {CROSSED} trials" in " ".join(
+        told("results", "--plan", "11").out.split()
+    )
+
+
+def test_every_section_is_a_plan(mixed, told):
+    plans = json.loads(told("results", "--plans", "--json").out)
+    assert [plan["command"] for plan in plans] == ["grid", "study"] * 2 + ["study"] * 7
+    assert all(plan["done"] == plan["trials"] for plan in plans)
+    for plan in plans[:-1]:
+        means = [
+            row["mean"] for row in json.loads(told("analyse", "--plan", str(plan["plan"]), "--json").out)["summary"]
+        ]
+        assert all(within_one(mixed, mean) for mean in means)
 
 
 class Means(HTMLParser):

@@ -58,8 +58,9 @@ def components(table: pd.DataFrame) -> pd.DataFrame:
     what that is of the variance of all; and `left_out`, the
     trials that make no part of the largest full crossing.
 
-    Intervals are those of `intervals`. Raises `AnalysisError` where no network is fully crossed in two rounds and two
-    rounds of weights or more.
+    Intervals are those of `intervals`, cut at the most that errors, or their differences, can vary: standard deviations
+    of 50 and 100 points. Raises `AnalysisError` where no network is fully crossed in two rounds and two rounds of
+    weights or more.
     """
     trials = as_trials(table, crossed=True)
     require_distinct(trials)
@@ -272,6 +273,7 @@ def _of_crossing(compared: _Compared) -> Iterator[dict[str, Any]]:
     found, ends, counted = estimates(squares), intervals(squares), _counting(compared)
     variances = {part: max(float(found[part]), 0.0) for part in (PAIRS, WEIGHTS, BOTH)}
     variances[ALL] = sum(variances.values())
+    most = 0.25 if compared.second is None else 1.0  # no fraction varies more, and no difference of two
     for part, variance in variances.items():
         yield {
             **compared.named,
@@ -280,8 +282,8 @@ def _of_crossing(compared: _Compared) -> Iterator[dict[str, Any]]:
             "weight_rounds": squares.weight_rounds,
             "test_pairs": compared.test_pairs,
             "variance": variance,
-            "ci_low": float(ends[part][0]),
-            "ci_high": float(ends[part][1]),
+            "ci_low": min(float(ends[part][0]), most),
+            "ci_high": min(float(ends[part][1]), most),
             "share": variance / variances[ALL] if variances[ALL] else np.nan,
             "estimate": float(found[part]),
             "counting": counted[part],

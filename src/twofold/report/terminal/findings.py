@@ -1,6 +1,7 @@
 """What `twofold analyse` and `twofold power` print: tables, and under each a few sentences that say what it means."""
 
 from collections.abc import Callable
+from itertools import groupby
 
 import pandas as pd
 
@@ -14,17 +15,18 @@ from twofold.report.text.tables import TextTable
 def findings_sections(findings: Findings) -> list[Section]:
     """Everything that `twofold.analysis.findings` found, in the order of reading."""
     sections = [Section(None, [notes.settings_note(findings)])]
-    for name, described in _STATISTICS.items():
-        if name in findings.reasons:
-            sections.append(Section(None, [notes.lacking_note(name, findings.reasons[name])]))
-        elif name in findings.tables:
-            sections.append(section(described(findings)))
+    there = [name for name in _STATISTICS if name in findings.tables or name in findings.reasons]
+    for reason, names in groupby(there, findings.reasons.get):
+        if reason:
+            sections.append(Section(None, [notes.lacking_note(list(names), reason)]))
+        else:
+            sections += [section(_STATISTICS[name](findings)) for name in names]
     if findings.lacking:
         sections.append(Section(None, list(notes.lacking_cells_notes(findings.lacking))))
     if findings.varied:
         sections.append(Section(None, [notes.choose_note(findings)]))
     if findings.crossed and "components" not in findings.tables:
-        sections.append(Section(None, [notes.crossed_note(findings.crossed)]))
+        sections.append(Section(None, [notes.crossed_note(findings.crossed, elsewhere=False)]))
     return sections
 
 

@@ -115,9 +115,9 @@ def choose_note(findings: Findings) -> str:
     )
 
 
-def lacking_note(statistic: str, reason: str) -> str:
-    """Why a statistic cannot be given."""
-    return f"No {_STATISTICS[statistic]}: {reason}."
+def lacking_note(statistics: Sequence[str], reason: str) -> str:
+    """Why some statistics cannot be given, for the same reason."""
+    return f"No {', no '.join(_STATISTICS[each] for each in statistics)}: {reason}."
 
 
 def power_of_equivalence_note(equivalence_margin: float) -> str:
@@ -338,12 +338,10 @@ def ensembles_notes(ensembles: pd.DataFrame) -> Iterator[str]:
     yield "Rounds redraw the pairs, so intervals hold for these initial weights. p is that of the sign-flip test."
 
 
-def crossed_note(count: int) -> str:
-    """What tables over rounds leave out where pairs and initial weights are crossed."""
-    return (
-        f"Left out of all tables over rounds: {counted(count, 'trial')} with the initial weights of another round; "
-        "`twofold analyse` says what they show."
-    )
+def crossed_note(count: int, *, elsewhere: bool = True) -> str:
+    """What tables over rounds leave out of crossed pairs and initial weights; what tells of it may be elsewhere."""
+    out = f"Left out of all tables over rounds: {counted(count, 'trial')} with the initial weights of another round"
+    return f"{out}; `twofold analyse` says what they show." if elsewhere else f"{out}."
 
 
 def worse_by_at_most(most: float) -> str:
