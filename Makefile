@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
+# What is installed is compiled when it is first imported: most of it never is, and to compile all takes as long as the rest.
+INSTALL := $(BIN)/pip install --quiet --no-compile
+
 .PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own bench-gpu bench-large-store mutations clean
 
 study: $(VENV)/.installed
@@ -89,23 +92,23 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable .
+	$(INSTALL) --editable .
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[test]'
+	$(INSTALL) --editable '.[test]'
 	touch $@
 
 $(VENV)/.installed-wheel: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[test,wheel]'
+	$(INSTALL) --editable '.[test,wheel]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@
 
 $(VENV)/.installed-browser: pyproject.toml | $(BIN)/python $(VENV)/.chromium
-	$(BIN)/pip install --quiet --editable '.[test,browser]'
+	$(INSTALL) --editable '.[test,browser]'
 	touch $@
 
 # The browser is Debian's, where there is none yet and we may install it; elsewhere these tests skip and say why.
@@ -118,5 +121,5 @@ $(VENV)/.chromium: | $(BIN)/python
 installed: $(VENV)/.installed-all
 
 $(VENV)/.installed-all: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install --quiet --editable '.[test,wheel,dev,browser]'
+	$(INSTALL) --editable '.[test,wheel,dev,browser]'
 	touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-wheel $(VENV)/.installed-dev $(VENV)/.installed-browser $@

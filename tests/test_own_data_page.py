@@ -16,6 +16,8 @@ from twofold.cli import main
 from twofold.data import Reading, find_source
 from twofold.data.download import PUBLISHED
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "own_data.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"file `(\w+\.py)`[^`]*:\n\n```python\n(.*?)```", PAGE, re.DOTALL))
 COMMANDS = re.findall(r"^    twofold (.*)$", PAGE, re.MULTILINE)

@@ -17,7 +17,7 @@ from twofold.report.page.encoding import rounded
 from twofold.report.page.kept import outputs_of
 from twofold.results import ModelStore
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("compiled_quickly")]
 
 PAIRS = 200
 

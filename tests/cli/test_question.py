@@ -11,6 +11,8 @@ from twofold.data import find_relation
 from twofold.results import ModelStore, Store
 from twofold.study import Trial
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 SIZES = ["--rounds", "2", "--pairs", "50", "--test-pairs", "40", "--validation-pairs", "20", "--epochs", "1", "--quiet"]
 STUDY = ["study", "--networks", "NetWS", *SIZES, "--relation"]
 ASK = "def near(a, b):\n    return abs(a - b) <= {}\n"

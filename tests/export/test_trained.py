@@ -18,6 +18,8 @@ from twofold.errors import NetworkError, SettingError, StoreError
 from twofold.networks.pytorch.weights import seeded
 from twofold.results import ModelStore
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 FEW = {"rounds": 2, "epochs": 2, "pairs": 100, "test_pairs": 60, "validation_pairs": 20, "progress": False}
 
 

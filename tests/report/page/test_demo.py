@@ -16,6 +16,8 @@ from twofold.report.page.kept import find_mistakes, outputs_of
 from twofold.report.text.demo import several_kept
 from twofold.results import ModelStore, Store
 
+pytestmark = pytest.mark.usefixtures("compiled_quickly")
+
 
 def record(network="NetWS", **more):
     settings = {"relation": "<=", "data": "mnist5k", "diverged": False, "round": 0, "validation_error": None}
