@@ -7,6 +7,7 @@ is a plan, and so are the crossed trials.
 
 import hashlib
 import itertools
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,13 +89,13 @@ def _add(store, drawn, settings, low, draws):
     for row in rows:
         store.add(row)
     keys, rounds = [row["key"] for row in rows], [each["round"] for each in drawn]
-    content = {
-        "studies": [
-            {"networks": list(NETWORKS), "rounds": f"{min(rounds)}-{max(rounds)}", "settings": settings | {"epochs": 3}}
-        ]
+    chosen = {
+        name: value[0] if isinstance(value, list) and len(value) == 1 else value for name, value in settings.items()
     }
-    identity = hashlib.sha256("".join(keys).encode()).hexdigest()
-    store.record(Plan(identity, "grid" if len(rates) > 1 else "study", len(keys), content), keys)
+    study = {"networks": list(NETWORKS), "rounds": f"{min(rounds)}-{max(rounds)}", "settings": chosen | {"epochs": 3}}
+    command = "grid" if len(rates) > 1 else "study"
+    identity = hashlib.sha256(json.dumps([command, *sorted(keys)]).encode()).hexdigest()
+    store.record(Plan(identity, command, len(keys), {"studies": [study]}), keys)
 
 
 def _defaults():

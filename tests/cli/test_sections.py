@@ -135,6 +135,7 @@ def test_every_section_is_a_plan(mixed, told):
     plans = json.loads(told("results", "--plans", "--json").out)
     assert [plan["command"] for plan in plans] == ["grid", "study"] * 2 + ["study"] * 7
     assert all(plan["done"] == plan["trials"] for plan in plans)
+    assert "all is well: 196 trials" in told("store", "check").err
     for plan in plans[:-1]:
         means = [
             row["mean"] for row in json.loads(told("analyse", "--plan", str(plan["plan"]), "--json").out)["summary"]
