@@ -3,9 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# What is installed is compiled when it is first imported: most of it never is, and to compile all takes as long as the rest.
-INSTALL := $(BIN)/pip install --quiet --no-compile
-
 .PHONY: study installed test test-all test-browser test-wheel campaign-signals campaign-flipped-bits campaign-papers-network campaign-coverage campaign-preparation campaign-drawn-digits soak check format bench bench-own bench-gpu bench-large-store mutations clean
 
 study: $(VENV)/.installed
@@ -92,23 +89,23 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable .
+	$(BIN)/pip install --quiet --editable .
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[test]'
+	$(BIN)/pip install --quiet --editable '.[test]'
 	touch $@
 
 $(VENV)/.installed-wheel: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[test,wheel]'
+	$(BIN)/pip install --quiet --editable '.[test,wheel]'
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
 $(VENV)/.installed-browser: pyproject.toml | $(BIN)/python $(VENV)/.chromium
-	$(INSTALL) --editable '.[test,browser]'
+	$(BIN)/pip install --quiet --editable '.[test,browser]'
 	touch $@
 
 # The browser is Debian's, where there is none yet and we may install it; elsewhere these tests skip and say why.
@@ -121,5 +118,5 @@ $(VENV)/.chromium: | $(BIN)/python
 installed: $(VENV)/.installed-all
 
 $(VENV)/.installed-all: pyproject.toml | $(BIN)/python
-	$(INSTALL) --editable '.[test,wheel,dev,browser]'
+	$(BIN)/pip install --quiet --editable '.[test,wheel,dev,browser]'
 	touch $(VENV)/.installed $(VENV)/.installed-test $(VENV)/.installed-wheel $(VENV)/.installed-dev $(VENV)/.installed-browser $@
