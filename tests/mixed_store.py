@@ -83,8 +83,8 @@ def _add(store, drawn, settings, low, draws):
     fixed = {name: value for name, value in settings.items() if not isinstance(value, list)}
     rates = settings.get("learning_rate", _RATES[:1])
     rows = [
-        _row(network, {**fixed, **each, "learning_rate": rate, "epochs": 3}, low, draws, store.count() + place)
-        for place, (network, each, rate) in enumerate(itertools.product(NETWORKS, drawn, rates))
+        _row(network, {**fixed, **each, "learning_rate": rate, "epochs": 3}, low, draws, place)
+        for place, (network, each, rate) in enumerate(itertools.product(NETWORKS, drawn, rates), store.count())
     ]
     for row in rows:
         store.add(row)

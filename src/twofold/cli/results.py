@@ -80,12 +80,13 @@ def _list_plans(store: str, which: Which, settings: Given, *, as_json: bool, as_
             raise SettingError(f"`plans` and `{name}` exclude each other: plans are listed all, or those run `since`")
     opened = Store(store, create=False)
     with ThreadPoolExecutor(2) as beside:  # the database answers both while this thread loads what prints them
-        every, without_plan = beside.submit(opened.plans), beside.submit(opened.without_plan)
+        every = beside.submit(opened.plans)
+        without_plan = None if as_json else beside.submit(opened.without_plan)
         from twofold.cli.output import print_table, say
         from twofold.report.terminal.tables import drawn
         from twofold.report.text.plans import no_plans_text, plan_rows, plans_table
     recorded = [each for each in every.result() if which.since is None or each.last_at >= which.since]
-    if as_json:
+    if without_plan is None:
         print(json.dumps(plan_rows(recorded), indent=1))
     elif recorded:
         print_table(drawn(plans_table(recorded, opened.url, without_plan.result())))
